@@ -1,0 +1,152 @@
+//! Numbered steps from an empty store to the newest one.
+//!
+//! A step is either SQL (`crates/core/migrations/NNNN_name.sql`) or a Rust function, for libraries
+//! that make their own tables. Steps are never changed once released; a new need is a new step.
+//! `user_version` holds the number of the last step applied, written in the same transaction as it.
+//!
+//! An existing store is copied before the first step (`FILE.before`), the copy is put back if a step
+//! fails or the program dies in between, and removed once the new version is on disk.
+//! Rules for SQL: tables are STRICT, columns NOT NULL (an absent value is a row in another table, or a
+//! column whose NULL has a stated meaning), a column's meaning never changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::connection::{self, Access};
+use super::database::checkpoint;
+use super::{DataKey, StoreError, StoreResult};
+
+/// What a migration does.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// SQL statements, run in one transaction.
+    Sql(&'static str),
+    /// A function that makes its own transactions; it must be able to run again after a crash.
+    Rust(fn(&mut Connection) -> StoreResult<()>),
+}
+
+/// One numbered step.
+#[derive(Clone, Copy)]
+pub struct Migration {
+    /// 1, 2, 3, ... without gaps; the store's `user_version` after this step.
+    pub version: u32,
+    /// What it adds, in a few words.
+    pub name: &'static str,
+    /// The work.
+    pub step: Step,
+}
+
+/// All steps, in order. Add yours at the end.
+pub const STEPS: &[Migration] = &[Migration {
+    version: 1,
+    name: "settings and attachments",
+    step: Step::Sql(include_str!("../../migrations/0001_attachments.sql")),
+}];
+
+/// The version of the data in an open store.
+pub(super) fn version(connection: &Connection) -> StoreResult<u32> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    u32::try_from(version).map_err(|_| StoreError::Malformed)
+}
+
+/// The version that `steps` lead to.
+fn newest(steps: &[Migration]) -> u32 {
+    steps.last().map_or(0, |step| step.version)
+}
+
+/// Applies the steps that this store has not seen.
+pub(super) fn apply(connection: &mut Connection, steps: &[Migration]) -> StoreResult<()> {
+    let done = version(connection)?;
+    for migration in steps.iter().filter(|step| step.version > done) {
+        match migration.step {
+            Step::Sql(sql) => {
+                let tx = connection.transaction()?;
+                tx.execute_batch(sql)?;
+                tx.pragma_update(None, "user_version", migration.version)?;
+                tx.commit()?;
+            }
+            Step::Rust(work) => {
+                work(connection)?;
+                connection.pragma_update(None, "user_version", migration.version)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Opens an existing store for writing and brings it to the newest version.
+pub(super) fn open_migrated(
+    path: &Path,
+    key: &DataKey,
+    steps: &[Migration],
+) -> StoreResult<Connection> {
+    let copy = beside(path, ".before");
+    put_back(&copy, path)?;
+
+    let mut connection = connection::open(path, key, Access::Write)?;
+    let (found, known) = (version(&connection)?, newest(steps));
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    if found == known {
+        return Ok(connection);
+    }
+
+    checkpoint(&connection)?;
+    copy_durably(path, &copy)?;
+    match apply(&mut connection, steps).and_then(|()| checkpoint(&connection)) {
+        Ok(()) => {
+            fs::remove_file(&copy)?;
+            sync_folder(path)?;
+            Ok(connection)
+        }
+        Err(error) => {
+            drop(connection);
+            put_back(&copy, path)?;
+            Err(error)
+        }
+    }
+}
+
+/// If a copy exists a migration was cut short: the copy becomes the store again.
+fn put_back(copy: &Path, path: &Path) -> StoreResult<()> {
+    if !copy.try_exists()? {
+        return Ok(());
+    }
+    for leftover in [beside(path, "-wal"), beside(path, "-shm")] {
+        match fs::remove_file(leftover) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    fs::rename(copy, path)?;
+    sync_folder(path)
+}
+
+/// Copies under another name first, so that a copy under its final name is always whole.
+fn copy_durably(from: &Path, to: &Path) -> StoreResult<()> {
+    let unfinished = beside(from, ".copying");
+    let result = fs::copy(from, &unfinished)
+        .and_then(|_| fs::File::open(&unfinished)?.sync_all())
+        .and_then(|()| fs::rename(&unfinished, to));
+    if result.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    result?;
+    sync_folder(to)
+}
+
+fn sync_folder(path: &Path) -> StoreResult<()> {
+    if let Some(folder) = path.parent() {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
