@@ -59,13 +59,24 @@ pub const LARGEST_ENVELOPE_PLAINTEXT: usize =
 /// # Errors
 /// [`Code::LimitPayload`] when the payload is over 64 KiB.
 pub fn pad_item(item: &proto::QueueItem) -> Result<Vec<u8>> {
+    let mut padded = Vec::new();
+    pad_item_into(item, &mut padded)?;
+    Ok(padded)
+}
+
+/// As [`pad_item`], into a buffer that is used again and again: what it held is gone, its memory stays.
+///
+/// # Errors
+/// As [`pad_item`]; the buffer is empty then.
+pub fn pad_item_into(item: &proto::QueueItem, padded: &mut Vec<u8>) -> Result<()> {
+    padded.clear();
     let length = item.encoded_len();
     let class = item_class(length).ok_or(Code::LimitPayload)?;
-    let mut padded = Vec::with_capacity(class + SEAL_OVERHEAD);
-    put_length(&mut padded, length);
-    item.encode_raw(&mut padded);
+    padded.reserve(class + SEAL_OVERHEAD);
+    put_length(padded, length);
+    item.encode_raw(padded);
     padded.resize(class, 0);
-    Ok(padded)
+    Ok(())
 }
 
 /// The item class for a QueueItem of `length` encoded bytes.
