@@ -1,0 +1,164 @@
+//! What a client is opened with.
+
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{Error, Reason},
+    transport::Transport,
+};
+
+/// Tells the time; tests bring their own.
+pub trait Clock: Send + Sync + 'static {
+    /// Unix milliseconds.
+    fn now_ms(&self) -> i64;
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A SOCKS5 proxy (Tor).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocksProxy {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl FromStr for SocksProxy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = Error::Reason(Reason::ProxyInvalid);
+        let text = text.strip_prefix("socks5://").unwrap_or(text);
+        let text = text.strip_prefix("socks5h://").unwrap_or(text);
+        let Some((host, port)) = text.trim_end_matches('/').rsplit_once(':') else {
+            return Err(invalid);
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match port.parse() {
+            Ok(port) if !host.is_empty() => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
+            _ => Err(invalid),
+        }
+    }
+}
+
+/// How long automatic things wait. They are delayed so that a server can't join a sender to what made it send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendingPace {
+    /// Shortest wait of an automatic send.
+    pub automatic_from: Duration,
+    /// Longest wait of an automatic send.
+    pub automatic_to: Duration,
+    /// A gap older than this is asked for again.
+    pub gap: Duration,
+    /// A gap asked for this long ago is shown as missing.
+    pub gap_shown: Duration,
+    /// Wait between the helpers of a resync, by rank.
+    pub helper: Duration,
+    /// A request for resync that was not answered is repeated after this (at least).
+    pub resync_again: Duration,
+    /// Longest wait between attempts to connect.
+    pub reconnect_to: Duration,
+}
+
+impl Default for SendingPace {
+    fn default() -> Self {
+        Self {
+            automatic_from: Duration::from_millis(500),
+            automatic_to: Duration::from_secs(5),
+            gap: Duration::from_secs(60),
+            gap_shown: Duration::from_secs(300),
+            helper: Duration::from_secs(10),
+            resync_again: Duration::from_secs(3600),
+            reconnect_to: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a client is opened with.
+#[derive(Clone)]
+pub struct ClientOptions {
+    /// Reach the server through this proxy.
+    pub proxy: Option<SocksProxy>,
+    /// The network; None: TLS.
+    pub transport: Option<Arc<dyn Transport>>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// A passphrase KDF that is fast and weak; only debug builds accept it.
+    pub cheap_kdf_for_tests: bool,
+    /// How long automatic things wait.
+    pub sending: SendingPace,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            proxy: None,
+            transport: None,
+            clock: Arc::new(SystemClock),
+            cheap_kdf_for_tests: false,
+            sending: SendingPace::default(),
+        }
+    }
+}
+
+/// The words that the account can be got back with. Shown once.
+pub struct RecoveryPhrase(Zeroizing<String>);
+
+impl RecoveryPhrase {
+    pub(crate) fn new(words: &str) -> Self {
+        Self(Zeroizing::new(words.to_owned()))
+    }
+
+    /// Twelve words, separated by spaces.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The server that a new account registers with.
+#[derive(Clone)]
+pub struct ServerChoice {
+    /// `host:port`.
+    pub(crate) origin: String,
+    /// SHA-256 of the server's identity key.
+    pub(crate) pin: undertone_wire::ids::Pin,
+    /// What an invitation lets its holder register with.
+    pub(crate) invitation: Option<Arc<undertone_wire::secrets::InvitationCode>>,
+}
+
+impl ServerChoice {
+    /// `host:port`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl FromStr for ServerChoice {
+    type Err = Error;
+
+    fn from_str(_text: &str) -> Result<Self, Error> {
+        Err(Error::Reason(Reason::NotYet))
+    }
+}

@@ -1,0 +1,192 @@
+//! What can go wrong, as the user and a program see it.
+//!
+//! Every error has a stable code (`area.reason`), a class and one plain sentence. None carries a name, an id, a path or a byte of
+//! anybody's data, so all of them may be logged as they are.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use undertone_wire::Class;
+
+/// What to do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// The same call may work at once.
+    RetryNow,
+    /// The same call may work later, without anybody changing anything.
+    RetryLater,
+    /// The same call will fail again.
+    Never,
+}
+
+/// An error as it is shown and sent over RPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Problem {
+    /// Stable, `area.reason`.
+    pub code: String,
+    /// What to do.
+    pub class: ErrorClass,
+    /// One plain sentence.
+    pub sentence: String,
+}
+
+macro_rules! reasons {
+    ($( $name:ident = $code:literal, $class:ident, $sentence:literal; )*) => {
+        /// The engine's own reasons.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Reason { $( #[doc = $sentence] $name, )* }
+
+        impl Reason {
+            /// All of them, for the glossary.
+            pub const ALL: &'static [Reason] = &[ $( Reason::$name, )* ];
+
+            /// Stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str { match self { $( Reason::$name => $code, )* } }
+
+            /// What to do.
+            #[must_use]
+            pub const fn class(self) -> ErrorClass { match self { $( Reason::$name => ErrorClass::$class, )* } }
+
+            /// One plain sentence.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str { match self { $( Reason::$name => $sentence, )* } }
+        }
+    };
+}
+
+reasons! {
+    Offline = "connection.offline", RetryLater, "This needs the server, and there is no connection to it right now.";
+    TimedOut = "connection.no_answer", RetryLater, "The server did not answer in time.";
+    NoTokens = "token.none", RetryLater, "The daily allowance of sends is used up.";
+    ServerInvalid = "account.server_invalid", Never, "This is neither an invitation nor an origin with a pin.";
+    ProxyInvalid = "account.proxy_invalid", Never, "A proxy is given as host:port.";
+    NameInvalid = "account.name_invalid", Never, "A name has 1 to 64 bytes and no control characters.";
+    NotRegistered = "account.not_registered", RetryLater, "This device is not registered with its server yet.";
+    NoAccount = "account.none", Never, "This home holds no account.";
+    ContactUnknown = "contact.unknown", Never, "There is no such contact.";
+    ContactAmbiguous = "contact.ambiguous", Never, "More than one contact fits; say more of the name, or give the id.";
+    ContactNotReady = "contact.not_ready", RetryLater, "This contact can't be reached yet: the conversation with them is still being set up.";
+    NoKeyPackage = "contact.no_key_package", RetryLater, "This contact has no key package left on the server; their app must come on-line once.";
+    LinkInvalid = "link.invalid", Never, "This is not a whole Undertone contact link.";
+    LinkExpired = "link.expired", Never, "This contact link has expired.";
+    LinkUsed = "link.used", Never, "This contact link has been used or withdrawn.";
+    LinkOwn = "link.own", Never, "This contact link is your own.";
+    LinkOtherServer = "link.other_server", Never, "This contact is on another server, which this version can't reach.";
+    LinkForged = "link.forged", Never, "The server handed out a key that is not this contact's; nothing was sent.";
+    LinkUnknown = "link.unknown", Never, "There is no such contact link.";
+    AlreadyContact = "contact.already", Never, "This person is a contact already.";
+    ChatUnknown = "chat.unknown", Never, "There is no such chat.";
+    ChatAmbiguous = "chat.ambiguous", Never, "More than one chat fits; say more of the name, or give the id.";
+    ChatClosed = "chat.closed", Never, "You are not a member of this chat any more.";
+    NotAGroup = "group.not_a_group", Never, "This is not a group.";
+    GroupNameInvalid = "group.name_invalid", Never, "A group's name has 1 to 128 bytes and no control characters.";
+    GroupForbidden = "group.forbidden", Never, "Your role in this group does not allow that.";
+    GroupNoMembers = "group.no_members", Never, "A group needs at least one other member.";
+    GroupNotMember = "group.not_member", Never, "That contact is not a member of this group.";
+    GroupAlreadyMember = "group.already_member", Never, "That contact is a member of this group already.";
+    GroupLastOwner = "group.last_owner", Never, "The last owner can't leave or step down while others are there; make somebody else owner first.";
+    MessageEmpty = "message.empty", Never, "There is nothing to send.";
+    MessageTooLong = "message.too_long", Never, "A text has at most 32,000 bytes; send more as a file.";
+    MessageUnknown = "message.unknown", Never, "There is no such message in this chat.";
+    MessageAmbiguous = "message.ambiguous", Never, "More than one message fits; give more of the id.";
+    AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
+    AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";
+    AttachmentDamaged = "attachment.damaged", Never, "The attachment is not what its sender sent; nothing was saved.";
+    AttachmentUnreadable = "attachment.unreadable", Never, "The file can't be read.";
+    AttachmentExists = "attachment.exists", Never, "There is a file of that name already; nothing was overwritten.";
+    AttachmentUnwritable = "attachment.unwritable", Never, "The file can't be written there.";
+    ContentMalformed = "message.malformed", Never, "A message could not be understood.";
+    StateBroken = "state.broken", Never, "The store holds something that can't be; this is a fault of the app.";
+    NotYet = "state.not_yet", Never, "This is not built yet.";
+    Closed = "state.closed", Never, "The client is closed.";
+}
+
+/// Any error of the client.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine's own.
+    Reason(Reason),
+    /// The store's.
+    Store(crate::store::StoreError),
+    /// The network's or the server's, or a value from outside was malformed.
+    Wire(undertone_wire::Error),
+}
+
+/// Result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Stable code; docs/errors.md and this crate's [`Reason`] list them.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Reason(reason) => reason.code(),
+            Self::Store(error) => error.code(),
+            Self::Wire(error) => error.code.as_str(),
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Reason(reason) => reason.class(),
+            Self::Wire(error) => match error.class {
+                Class::RetryNow => ErrorClass::RetryNow,
+                Class::RetryLater => ErrorClass::RetryLater,
+                Class::Never => ErrorClass::Never,
+            },
+            Self::Store(_) => ErrorClass::Never,
+        }
+    }
+
+    /// For showing and sending.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        Problem {
+            code: self.code().to_owned(),
+            class: self.class(),
+            sentence: self.to_string(),
+        }
+    }
+
+    /// Whether this is the engine's own `reason`.
+    #[must_use]
+    pub fn is(&self, reason: Reason) -> bool {
+        matches!(self, Self::Reason(own) if *own == reason)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reason(reason) => f.write_str(reason.sentence()),
+            Self::Store(error) => error.fmt(f),
+            Self::Wire(error) => f.write_str(error.sentence()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! from {
+    ($($variant:ident($type:ty)),* $(,)?) => { $( impl From<$type> for Error {
+        fn from(error: $type) -> Self { Self::$variant(error) }
+    } )* };
+}
+from! {
+    Reason(Reason),
+    Store(crate::store::StoreError),
+    Wire(undertone_wire::Error),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
