@@ -1,10 +1,14 @@
 //! Keyed SQLCipher connections and their settings.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{DataKey, StoreError, StoreResult};
+
+/// How long to wait for another connection's lock. The writer is alone, so only opening meets one.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a connection may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,9 @@ pub(super) fn open(path: &Path, key: &DataKey, access: Access) -> StoreResult<Co
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
     let connection = Connection::open_with_flags(path, flags)?;
+    // By default SQLCipher writes to standard error what it thinks of a wrong key.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     // The statement holds the key: whatever goes wrong here, its text must not travel in the error.
     connection
         .execute_batch(&key.pragma())
@@ -40,7 +47,6 @@ pub(super) fn open(path: &Path, key: &DataKey, access: Access) -> StoreResult<Co
          PRAGMA temp_store = MEMORY;
          PRAGMA mmap_size = 0;
          PRAGMA cache_size = -8192;
-         PRAGMA busy_timeout = 5000;
          PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;",
     )?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -23,6 +24,7 @@ pub struct Database {
 }
 
 struct Inner {
+    // Before the writer, so that the writer is the last to close and can empty the write-ahead log.
     readers: Readers,
     writer: Mutex<Connection>,
 }
@@ -154,6 +156,20 @@ impl Database {
         work(&self.snapshot()?)
     }
 
+    /// Closes the store now: empties and removes the write-ahead log and wipes the key.
+    ///
+    /// # Errors
+    /// The database itself, if another clone of it lives; nothing is closed then.
+    pub fn close(self) -> Result<(), Self> {
+        match Arc::try_unwrap(self.inner) {
+            Ok(inner) => {
+                drop(inner);
+                Ok(())
+            }
+            Err(inner) => Err(Self { inner }),
+        }
+    }
+
     /// Moves the write-ahead log into the file and empties it, so that what was deleted is gone from both.
     ///
     /// # Errors
@@ -163,11 +179,14 @@ impl Database {
     }
 }
 
-/// Empties the write-ahead log of `writer`.
+/// Empties the write-ahead log of `writer`. It does not wait for readers: the writer is held meanwhile.
 pub(super) fn checkpoint(writer: &Connection) -> StoreResult<()> {
-    let busy: i64 =
-        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
+    writer.busy_timeout(Duration::ZERO)?;
+    let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    writer.busy_timeout(connection::BUSY_TIMEOUT)?;
+    if busy? != 0 {
         return Err(StoreError::Busy);
     }
     Ok(())

@@ -37,6 +37,12 @@ impl DataKey {
         Self(key)
     }
 
+    /// A second copy, for another holder. There is no `Clone`, so that copies are made on purpose.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self::from_bytes(&self.0)
+    }
+
     /// The raw bytes, for wrapping them.
     #[must_use]
     pub fn expose(&self) -> &[u8; Self::LEN] {

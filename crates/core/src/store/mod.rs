@@ -26,3 +26,6 @@ pub use error::{StoreError, StoreResult};
 pub use key::DataKey;
 pub use migrations::{Migration, Step};
 pub use transaction::{Snapshot, Transaction};
+
+#[cfg(test)]
+mod tests;

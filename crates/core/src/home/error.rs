@@ -1,0 +1,146 @@
+//! Why a home could not be made, owned or unlocked: one plain sentence each.
+
+use std::fmt;
+use std::io;
+
+use crate::store::StoreError;
+
+/// Result of an operation on a home.
+pub type HomeResult<T> = Result<T, HomeError>;
+
+/// An error of the home. `Display` gives one plain sentence without paths, [`HomeError::code`] a stable code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum HomeError {
+    /// No slot opens under this passphrase.
+    WrongPassphrase,
+    /// The empty passphrase is not accepted.
+    EmptyPassphrase,
+    /// This passphrase can't be taken, because a slot opens under it already.
+    PassphraseTaken,
+    /// There is no home in this folder.
+    Missing,
+    /// The folder holds something already.
+    Exists,
+    /// Another process owns the home; talk to its socket.
+    Owned,
+    /// No process serves this home.
+    NotServed,
+    /// The folder belongs to another user, or the process at the socket does.
+    ForeignOwner,
+    /// The folder can't be written to.
+    ReadOnly,
+    /// The disk (or the quota) is full.
+    DiskFull,
+    /// The key table was written by a newer version.
+    Newer,
+    /// The key table does not have its form.
+    Damaged,
+    /// The home was made with the cheap key derivation of tests, which this program refuses.
+    TestHome,
+    /// There is not enough memory for the key derivation.
+    Memory,
+    /// Something still uses the store that was to be closed.
+    InUse,
+    /// The operating system gave no randomness.
+    Random,
+    /// The operating system failed to read or write.
+    Io,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl HomeError {
+    /// Stable code, for scripts and for the interface.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongPassphrase => "home.wrong_passphrase",
+            Self::EmptyPassphrase => "home.empty_passphrase",
+            Self::PassphraseTaken => "home.passphrase_taken",
+            Self::Missing => "home.missing",
+            Self::Exists => "home.exists",
+            Self::Owned => "home.owned",
+            Self::NotServed => "home.not_served",
+            Self::ForeignOwner => "home.foreign_owner",
+            Self::ReadOnly => "home.read_only",
+            Self::DiskFull => "home.disk_full",
+            Self::Newer => "home.newer",
+            Self::Damaged => "home.damaged",
+            Self::TestHome => "home.test_home",
+            Self::Memory => "home.memory",
+            Self::InUse => "home.in_use",
+            Self::Random => "home.random",
+            Self::Io => "home.io",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+impl fmt::Display for HomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongPassphrase => "The passphrase is wrong.",
+            Self::EmptyPassphrase => "The passphrase must not be empty.",
+            Self::PassphraseTaken => "This passphrase can't be used; choose another one.",
+            Self::Missing => {
+                "There is no Undertone home in this folder; `undertone init` makes one."
+            }
+            Self::Exists => "This folder is not empty; choose another folder for the home.",
+            Self::Owned => "Another process is using this home.",
+            Self::NotServed => "No running Undertone serves this home.",
+            Self::ForeignOwner => "This home belongs to another user.",
+            Self::ReadOnly => "The home can't be written to.",
+            Self::DiskFull => "The disk is full; nothing was changed.",
+            Self::Newer => "This home was written by a newer Undertone; use the newer program.",
+            Self::Damaged => "The home's key table is damaged.",
+            Self::TestHome => "This home was made for tests and can't be opened.",
+            Self::Memory => "There is not enough memory to check the passphrase.",
+            Self::InUse => "The home is still in use by this process.",
+            Self::Random => "The operating system gave no randomness.",
+            Self::Io => "The disk failed to read or write.",
+            Self::Store(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl fmt::Debug for HomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for HomeError {}
+
+impl From<StoreError> for HomeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DiskFull => Self::DiskFull,
+            StoreError::ReadOnly => Self::ReadOnly,
+            StoreError::Random => Self::Random,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<io::Error> for HomeError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind;
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Self::DiskFull
+            }
+            ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory => Self::ReadOnly,
+            ErrorKind::NotFound => Self::Missing,
+            _ => Self::Io,
+        }
+    }
+}
+
+impl From<rustix::io::Errno> for HomeError {
+    fn from(error: rustix::io::Errno) -> Self {
+        io::Error::from(error).into()
+    }
+}

@@ -1,0 +1,95 @@
+//! Names in the home folder, and writing files there so that a crash can't halve them.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+
+use super::key_table::Which;
+use super::{HomeError, HomeResult};
+
+pub(super) const LOCK: &str = "lock";
+pub(super) const KEYS: &str = "keys";
+pub(super) const ATTACHMENTS: &str = "attachments";
+pub(super) const SOCKET: &str = "rpc.sock";
+
+pub(super) fn store(home: &Path, which: Which) -> PathBuf {
+    home.join(match which {
+        Which::A => "store-a",
+        Which::B => "store-b",
+    })
+}
+
+pub(super) fn fill_random(bytes: &mut [u8]) -> HomeResult<()> {
+    OsRng.try_fill_bytes(bytes).map_err(|_| HomeError::Random)
+}
+
+/// Makes one folder that only its owner can enter.
+pub(super) fn make_private(path: &Path) -> HomeResult<()> {
+    Ok(fs::DirBuilder::new().mode(0o700).create(path)?)
+}
+
+/// Writes a new file (0600) through to the disk. A leftover of a crash is replaced.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> HomeResult<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut file = create_private(path)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
+
+/// Makes a new file (0600); an existing one is an error, a symbolic link is not followed.
+pub(super) fn create_private(path: &Path) -> HomeResult<File> {
+    Ok(fs::OpenOptions::new()
+        .write(true)
+        .read(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?)
+}
+
+/// Makes the names in `folder` durable.
+pub(super) fn sync(folder: &Path) -> HomeResult<()> {
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+/// Makes the name of `path` durable.
+pub(super) fn sync_parent(path: &Path) -> HomeResult<()> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync(Path::new(".")),
+        Some(parent) => sync(parent),
+        None => Ok(()),
+    }
+}
+
+/// Checks that `home` is a folder of this user, and takes away what others may do in it.
+pub(super) fn check_ownership(home: &Path) -> HomeResult<()> {
+    let metadata = fs::metadata(home)?;
+    if !metadata.is_dir() {
+        return Err(HomeError::Missing);
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(HomeError::ForeignOwner);
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(home, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Gives both stores the same times, so that the dates do not tell which one is used. Failing to do so
+/// harms nothing else, hence no error.
+pub(super) fn even_out_times(home: &Path) {
+    let now = std::time::SystemTime::now();
+    let times = fs::FileTimes::new().set_accessed(now).set_modified(now);
+    for which in [Which::A, Which::B] {
+        if let Ok(file) = fs::OpenOptions::new().write(true).open(store(home, which)) {
+            let _ = file.set_times(times);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Keeping keys out of places where the process does not put them: core dumps, other processes of the
+//! same user, and memory that outlives a lock.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+
+/// Turns core dumps off and keeps debuggers of the same user away (`RLIMIT_CORE` 0,
+/// `PR_SET_DUMPABLE` 0). To be called first thing in `main`.
+///
+/// # Errors
+/// What the operating system says.
+pub fn process() -> io::Result<()> {
+    rustix::process::setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Replaces this process by a fresh image of the same program with `arguments`: locking. Whatever an
+/// allocator, a library or a register still held is gone with the old image. The home's lock is given
+/// back, for the new image to take.
+///
+/// Returns only if it fails; the caller must then exit.
+#[must_use]
+pub fn execute_anew<I, A>(arguments: I) -> io::Error
+where
+    I: IntoIterator<Item = A>,
+    A: AsRef<OsStr>,
+{
+    match std::env::current_exe() {
+        Ok(program) => Command::new(program).args(arguments).exec(),
+        Err(error) => error,
+    }
+}

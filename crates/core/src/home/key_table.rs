@@ -1,0 +1,250 @@
+//! The file `keys`: KDF parameters and a fixed table of key slots.
+//!
+//! ```text
+//! magic "undertone keys\0" || version 1     16
+//! KDF: algorithm, parameters, salt          48
+//! 8 slots of                                 8 x 96
+//!   nonce                                   12
+//!   AES-256-GCM of {purpose 1, store 1, reserved 34, data key 32}   68 + 16
+//! ```
+//!
+//! A slot's AAD is everything before the slots and the slot's number, so a slot can't be moved and the
+//! parameters can't be weakened unseen. An unused slot is 96 random bytes and looks like any other.
+//! One salt serves all slots, so that one derivation tries them all and a guess at two passphrases costs
+//! the owner no more than a guess at one.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit};
+use zeroize::Zeroizing;
+
+use super::folder::{self, fill_random};
+use super::kdf::{self, Kdf, WrappingKey};
+use super::{HomeError, HomeResult, Passphrase};
+use crate::store::DataKey;
+
+const MAGIC: &[u8; 15] = b"undertone keys\0";
+const VERSION: u8 = 1;
+const HEADER_LEN: usize = 16 + kdf::ENCODED_LEN;
+const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
+const CONTENT_LEN: usize = 68;
+const SLOT_LEN: usize = NONCE_LEN + CONTENT_LEN + TAG_LEN;
+
+/// Slots in every table, used or not.
+pub(super) const SLOTS: usize = 8;
+/// Length of the file in bytes.
+pub(super) const FILE_LEN: usize = HEADER_LEN + SLOTS * SLOT_LEN;
+
+/// A slot that opens a store. Other purposes are for later versions.
+const PURPOSE_OPEN: u8 = 1;
+
+/// Which of the two store files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    A,
+    B,
+}
+
+impl Which {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    fn to_byte(self) -> u8 {
+        match self {
+            Self::A => 0,
+            Self::B => 1,
+        }
+    }
+}
+
+/// What an opened slot gives.
+pub(super) struct Opened {
+    pub(super) slot: usize,
+    pub(super) which: Which,
+    pub(super) key: DataKey,
+}
+
+/// The table in memory: nothing in it is secret.
+pub(super) struct KeyTable {
+    kdf: Kdf,
+    slots: [[u8; SLOT_LEN]; SLOTS],
+}
+
+impl KeyTable {
+    /// A table of random slots.
+    pub(super) fn new() -> HomeResult<Self> {
+        let mut salt = [0; kdf::SALT_LEN];
+        fill_random(&mut salt)?;
+        let mut slots = [[0; SLOT_LEN]; SLOTS];
+        fill_random(slots.as_flattened_mut())?;
+        Ok(Self {
+            kdf: Kdf::for_new_home(salt),
+            slots,
+        })
+    }
+
+    pub(super) fn derive(&self, passphrase: &Passphrase) -> HomeResult<WrappingKey> {
+        self.kdf.derive(passphrase)
+    }
+
+    /// Wraps `key` into `slot`, replacing what is there.
+    pub(super) fn wrap(
+        &mut self,
+        slot: usize,
+        wrapping: &WrappingKey,
+        which: Which,
+        key: &DataKey,
+    ) -> HomeResult<()> {
+        let mut content = Zeroizing::new([0; CONTENT_LEN]);
+        content[0] = PURPOSE_OPEN;
+        content[1] = which.to_byte();
+        content[CONTENT_LEN - DataKey::LEN..].copy_from_slice(key.expose());
+        let mut nonce = [0; NONCE_LEN];
+        fill_random(&mut nonce)?;
+
+        let tag = Aes256Gcm::new(wrapping.expose().into())
+            .encrypt_inout_detached(
+                &nonce.into(),
+                &self.associated_data(slot),
+                content.as_mut_slice().into(),
+            )
+            .map_err(|_| HomeError::Damaged)?;
+        let out = self.slots.get_mut(slot).ok_or(HomeError::Damaged)?;
+        out[..NONCE_LEN].copy_from_slice(&nonce);
+        out[NONCE_LEN..NONCE_LEN + CONTENT_LEN].copy_from_slice(&content[..]);
+        out[NONCE_LEN + CONTENT_LEN..].copy_from_slice(&tag);
+        Ok(())
+    }
+
+    /// Tries every slot, always all of them, so that the time does not tell which one opened.
+    ///
+    /// # Errors
+    /// [`HomeError::WrongPassphrase`] if none opens; [`HomeError::Newer`] if one opens to something this
+    /// version does not know.
+    pub(super) fn open(&self, wrapping: &WrappingKey) -> HomeResult<Opened> {
+        let cipher = Aes256Gcm::new(wrapping.expose().into());
+        let mut found = Err(HomeError::WrongPassphrase);
+        for (number, slot) in self.slots.iter().enumerate() {
+            let mut nonce = [0; NONCE_LEN];
+            nonce.copy_from_slice(&slot[..NONCE_LEN]);
+            let mut tag = [0; TAG_LEN];
+            tag.copy_from_slice(&slot[NONCE_LEN + CONTENT_LEN..]);
+            let mut content = Zeroizing::new([0; CONTENT_LEN]);
+            content.copy_from_slice(&slot[NONCE_LEN..NONCE_LEN + CONTENT_LEN]);
+            if cipher
+                .decrypt_inout_detached(
+                    &nonce.into(),
+                    &self.associated_data(number),
+                    content.as_mut_slice().into(),
+                    &tag.into(),
+                )
+                .is_ok()
+            {
+                found = read_content(number, &content);
+            }
+        }
+        found
+    }
+
+    fn header(&self) -> [u8; HEADER_LEN] {
+        let mut header = [0; HEADER_LEN];
+        header[..15].copy_from_slice(MAGIC);
+        header[15] = VERSION;
+        header[16..].copy_from_slice(&self.kdf.encode());
+        header
+    }
+
+    fn associated_data(&self, slot: usize) -> [u8; HEADER_LEN + 1] {
+        let mut data = [0; HEADER_LEN + 1];
+        data[..HEADER_LEN].copy_from_slice(&self.header());
+        data[HEADER_LEN] = u8::try_from(slot).unwrap_or(u8::MAX);
+        data
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.header().to_vec();
+        bytes.extend_from_slice(self.slots.as_flattened());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> HomeResult<Self> {
+        let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(HomeError::Damaged)?;
+        if &header[..15] != MAGIC {
+            return Err(HomeError::Damaged);
+        }
+        if header[15] != VERSION {
+            return Err(HomeError::Newer);
+        }
+        if bytes.len() != FILE_LEN {
+            return Err(HomeError::Damaged);
+        }
+        let mut encoded = [0; kdf::ENCODED_LEN];
+        encoded.copy_from_slice(&header[16..]);
+        let kdf = Kdf::decode(&encoded)?;
+        let mut slots = [[0; SLOT_LEN]; SLOTS];
+        slots
+            .as_flattened_mut()
+            .copy_from_slice(&bytes[HEADER_LEN..]);
+        Ok(Self { kdf, slots })
+    }
+
+    /// Reads the table of a home.
+    pub(super) fn load(path: &Path) -> HomeResult<Self> {
+        let mut bytes = Vec::with_capacity(FILE_LEN);
+        // One byte more than the largest table of this version tells a longer file.
+        File::open(path)?
+            .take(FILE_LEN as u64 + 1)
+            .read_to_end(&mut bytes)?;
+        Self::decode(&bytes)
+    }
+
+    /// Replaces the table of a home; after a crash either the old one or the new one is there. The old
+    /// one's bytes are overwritten, so that an old passphrase does not stay behind in a free block of a
+    /// disk that overwrites in place (a flash disk may keep them; the docs say so).
+    pub(super) fn save(&self, path: &Path) -> HomeResult<()> {
+        let old = match fs::OpenOptions::new().write(true).open(path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        let unfinished = path.with_extension("new");
+        let result = folder::write_private(&unfinished, &self.encode())
+            .and_then(|()| Ok(fs::rename(&unfinished, path)?));
+        if result.is_err() {
+            let _ = fs::remove_file(&unfinished);
+        }
+        result?;
+        folder::sync_parent(path)?;
+        if let Some(mut old) = old {
+            let mut noise = [0; FILE_LEN];
+            fill_random(&mut noise)?;
+            old.rewind()?;
+            old.write_all(&noise)?;
+            old.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+fn read_content(slot: usize, content: &[u8; CONTENT_LEN]) -> HomeResult<Opened> {
+    let which = match (content[0], content[1]) {
+        (PURPOSE_OPEN, 0) => Which::A,
+        (PURPOSE_OPEN, 1) => Which::B,
+        _ => return Err(HomeError::Newer),
+    };
+    let mut key = Zeroizing::new([0; DataKey::LEN]);
+    key.copy_from_slice(&content[CONTENT_LEN - DataKey::LEN..]);
+    Ok(Opened {
+        slot,
+        which,
+        key: DataKey::from_bytes(&key),
+    })
+}
