@@ -1,0 +1,193 @@
+//! Joining from a Welcome bundle (RFC 9420 section 12.4.3.1), and making one.
+//!
+//! A Welcome may come from anybody who has one of our key packages. So nothing in it is believed but what is checked here:
+//! every leaf's certificate, the settings, and that the adder stands in the tree. Whether the account behind it is one that
+//! the user wants to hear from is the caller's to ask.
+
+use openmls::prelude::{
+    MlsGroup, MlsMessageBodyIn, MlsMessageIn, StagedWelcome, WelcomeError,
+    tls_codec::Deserialize as _,
+};
+use openmls_traits::OpenMlsProvider as _;
+use prost::Message as _;
+use undertone_wire::{client_proto as proto, ids::ChannelId};
+
+use super::{
+    ChannelPosition, Group, LeafFacts, Member, addresses::Addresses, authorize::authorize_tree,
+    join_config, pending::PendingWelcome,
+};
+use crate::{
+    Error, GroupId, Provider, Result, Settings, Violation,
+    derive::{open, seal},
+    extension::read_group_extensions,
+    key_package::{delete_key_package, hash_ref},
+    store,
+};
+
+const TABLE: &str = "undertone welcome";
+
+/// A conversation that was joined.
+pub struct Joined {
+    /// It.
+    pub group: Group,
+    /// Where it stands on its channel.
+    pub channel: ChannelPosition,
+    /// Who added this device.
+    pub adder: Member,
+    /// By a last-resort key package: choose a new address ([`Group::set_own_address`]) and update the leaf soon.
+    pub last_resort: bool,
+    /// It was here before, and this device had asked to come back.
+    pub came_back: bool,
+}
+
+impl Group {
+    /// Joins. The one-time key package is used up even if the Welcome turns out to be wrong, unless the caller rolls back.
+    ///
+    /// A conversation that is here already is replaced only by a Welcome for the key package of a resync request
+    /// ([`super::resync::ask`]) for that conversation: otherwise anybody could replace it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKeyPackage`], [`Error::GroupExists`], [`Error::Malformed`], [`Error::Refused`]: drop the item.
+    /// [`Error::Storage`]: roll back.
+    pub fn join(provider: &Provider<'_>, bundle: &proto::Welcome) -> Result<Joined> {
+        let malformed = || Error::Malformed("welcome");
+        let message =
+            MlsMessageIn::tls_deserialize_exact(&bundle.welcome[..]).map_err(|_| malformed())?;
+        let MlsMessageBodyIn::Welcome(welcome) = message.extract() else {
+            return Err(malformed());
+        };
+        let builder = StagedWelcome::build_from_welcome(provider, &join_config(), welcome)
+            .map_err(welcome_error)?;
+        let processed = builder.processed_welcome();
+        let id = GroupId::from_slice(processed.unverified_group_info().group_id().as_slice())?;
+        let (reference, last_resort) = {
+            let own = processed.own_key_package().ok_or_else(malformed)?;
+            (hash_ref(provider, own)?, own.last_resort())
+        };
+        let asked = store::read_resync_asked(provider, &reference)?;
+        let here = store::read_conversation(provider, &id)?.is_some();
+        let came_back = match asked {
+            Some(asked) if asked == id.as_bytes() => true,
+            Some(_) => return Err(Violation::ResyncRequest.into()),
+            None if here => return Err(Error::GroupExists),
+            None => false,
+        };
+        if here {
+            Self::forget(provider, &id)?;
+        }
+        let staged = builder
+            .skip_lifetime_validation()
+            .replace_old_group()
+            .build()
+            .map_err(welcome_error)?;
+        let adder = staged.welcome_sender_index().u32();
+        let mls = staged.into_group(provider).map_err(welcome_error)?;
+        let settings = verify_tree(&mls, adder)?;
+        let (addresses, channel) = open_table(provider, &mls, &id, &bundle.table)?;
+        let group = Self {
+            id,
+            mls,
+            settings,
+            addresses,
+            next_address: None,
+            joined_by_last_resort: last_resort,
+        };
+        group.save(provider)?;
+        if came_back {
+            for reference in store::delete_resync_asked(provider, &id)? {
+                delete_key_package(provider, &reference)?;
+            }
+        }
+        let adder = group.member(adder)?.ok_or_else(malformed)?;
+        Ok(Joined {
+            group,
+            channel,
+            adder,
+            last_resort,
+            came_back,
+        })
+    }
+
+    /// What goes to those whom our merged commit added: in a Payload of a DirectMessage. To be called in the epoch that the
+    /// commit led to. `channel` is where the conversation stands, with the adding commit's number.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn welcome_bundle(
+        &self,
+        provider: &Provider<'_>,
+        welcome: &PendingWelcome,
+        channel: ChannelPosition,
+    ) -> Result<proto::Welcome> {
+        let table = proto::WelcomeTable {
+            addresses: self.addresses.to_proto(),
+            channel_generation: channel.generation,
+            channel_id: channel.channel_id.to_bytes(),
+            number: channel.number,
+        };
+        let key = self.export(provider, TABLE, &[])?;
+        Ok(proto::Welcome {
+            welcome: welcome.welcome.clone().into(),
+            table: seal(
+                provider.crypto(),
+                &key,
+                self.id.as_bytes(),
+                &table.encode_to_vec(),
+            )?
+            .into(),
+        })
+    }
+}
+
+fn welcome_error(error: WelcomeError<rusqlite::Error>) -> Error {
+    match error {
+        WelcomeError::StorageError(error) => Error::Storage(error),
+        WelcomeError::NoMatchingKeyPackage | WelcomeError::NoMatchingEncryptionKey => {
+            Error::UnknownKeyPackage
+        }
+        _ => Error::Malformed("welcome"),
+    }
+}
+
+fn verify_tree(mls: &MlsGroup, adder: u32) -> Result<Settings> {
+    let settings = read_group_extensions(mls.extensions()).map_err(|_| Violation::Settings)?;
+    let leaves = mls
+        .treesync()
+        .full_leaves()
+        .map(|(index, node)| Ok((index.u32(), LeafFacts::verify(node)?)))
+        .collect::<std::result::Result<_, Violation>>()?;
+    authorize_tree(&leaves, &settings, adder)?;
+    Ok(settings)
+}
+
+/// Every leaf has an address in the table, and ours is the one we gave.
+fn open_table(
+    provider: &Provider<'_>,
+    mls: &MlsGroup,
+    id: &GroupId,
+    sealed: &[u8],
+) -> Result<(Addresses, ChannelPosition)> {
+    let malformed = || Error::Malformed("welcome table");
+    let key = mls
+        .export_secret(provider.crypto(), TABLE, &[], 32)
+        .map_err(|_| Error::Library("exporter"))
+        .and_then(super::exported)?;
+    let table = open(provider.crypto(), &key, id.as_bytes(), sealed).ok_or_else(malformed)?;
+    let table = proto::WelcomeTable::decode(table.as_slice())?;
+    let addresses = Addresses::from_proto(&table.addresses)?;
+    let occupied = mls.treesync().full_leaves().map(|(index, _)| index.u32());
+    let own = mls
+        .own_leaf_node()
+        .ok_or_else(malformed)
+        .and_then(LeafFacts::read)?;
+    let own_address = addresses.get(mls.own_leaf_index().u32());
+    if !addresses.leaves().eq(occupied) || own_address != Some(&own.profile.address) {
+        return Err(malformed());
+    }
+    let channel = ChannelPosition {
+        generation: table.channel_generation,
+        channel_id: ChannelId::from_slice(&table.channel_id)?,
+        number: table.number,
+    };
+    Ok((addresses, channel))
+}
