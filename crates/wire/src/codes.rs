@@ -159,6 +159,13 @@ codes! {
     Unrecognised, "unrecognised", Never, "The server gave a reason that this version of the app does not know.";
 }
 
+impl Code {
+    /// Whether only the app itself finds it; a server that sends it is not believed.
+    pub const fn is_local(self) -> bool {
+        self as usize >= Self::ConnectionUnreachable as usize
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -63,9 +63,10 @@ impl Error {
         self.code.sentence()
     }
 
-    /// From a response. An unknown code keeps its class; the sender's sentence is dropped.
+    /// From a response. A code that is unknown, or that only the app itself may say, becomes [`Code::Unrecognised`] with the
+    /// class that was sent; the sender's sentence is dropped.
     pub fn from_proto(error: &proto::Error) -> Self {
-        let known = Code::from_text(&error.code);
+        let known = Code::from_text(&error.code).filter(|code| !code.is_local());
         Self {
             code: known.unwrap_or(Code::Unrecognised),
             class: known.map_or(Class::from_number(error.class), Code::class),
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_error_survives_the_wire() {
-        for code in Code::ALL {
+        for code in Code::ALL.iter().filter(|code| !code.is_local()) {
             let error = Error {
                 retry_after_s: 3,
                 epoch: 5,
@@ -118,6 +119,12 @@ mod tests {
             };
             assert_eq!(Error::from_proto(&error.into()), error);
         }
+    }
+
+    #[test]
+    fn a_server_cannot_say_what_only_the_app_may_find() {
+        let error = Error::from_proto(&Error::new(Code::ConnectionPin).into());
+        assert_eq!(error.code, Code::Unrecognised);
     }
 
     #[test]

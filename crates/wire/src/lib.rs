@@ -14,14 +14,18 @@ pub mod auth;
 pub mod codes;
 pub mod error;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hpke;
 pub mod ids;
 pub mod limits;
+pub mod origin;
 pub mod padding;
 pub mod request;
 pub mod response;
 pub mod seal;
 pub mod secrets;
+pub mod strings;
 pub mod tokens;
 
 pub use codes::{Class, Code};

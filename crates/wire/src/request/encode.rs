@@ -90,7 +90,11 @@ impl Request {
                 hpke_key: key.to_bytes(),
             }),
             Self::CreateAddresses(addresses) => Body::CreateAddresses(proto::CreateAddresses {
-                addresses: addresses.iter().map(NewAddress::to_proto).collect(),
+                addresses: addresses
+                    .iter()
+                    .copied()
+                    .map(NewAddress::to_proto)
+                    .collect(),
             }),
             Self::RevokeAddresses(hashes) => Body::RevokeAddresses(proto::RevokeAddresses {
                 address_hashes: hashes
@@ -133,7 +137,7 @@ impl RegisterQueue {
 }
 
 impl SignIn {
-    fn to_proto(&self) -> proto::SignIn {
+    fn to_proto(self) -> proto::SignIn {
         proto::SignIn {
             queue_id: self.queue_id.to_bytes(),
             signature: copy(&self.signature),
@@ -142,7 +146,7 @@ impl SignIn {
 }
 
 impl NewAddress {
-    fn to_proto(&self) -> proto::NewAddress {
+    fn to_proto(self) -> proto::NewAddress {
         proto::NewAddress {
             address_hash: self.address.to_bytes(),
             kind: match self.kind {

@@ -57,7 +57,12 @@ impl ServerHello {
             challenge: copy(&self.challenge),
             time_s: self.time_s,
             limits: Some(self.limits.to_proto()),
-            token_keys: self.token_keys.iter().map(TokenKey::to_proto).collect(),
+            token_keys: self
+                .token_keys
+                .iter()
+                .copied()
+                .map(TokenKey::to_proto)
+                .collect(),
             registration_open: self.registration_open,
         }
     }
@@ -79,7 +84,7 @@ impl Limits {
 }
 
 impl TokenKey {
-    fn to_proto(&self) -> proto::TokenKey {
+    fn to_proto(self) -> proto::TokenKey {
         proto::TokenKey {
             id: self.id.to_bytes(),
             public_key: copy(&self.public_key),
