@@ -5,4 +5,5 @@
 //! time, randomness, transport and storage from outside; nothing decrypted is written to disk; keys live
 //! in zeroizing types and are never printed.
 
+pub mod media;
 pub mod store;
