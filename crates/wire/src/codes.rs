@@ -143,6 +143,7 @@ codes! {
     // found by the app itself, never sent
     ConnectionUnreachable, "connection.unreachable", RetryLater, "The server cannot be reached.";
     ConnectionProxy, "connection.proxy", RetryLater, "The proxy cannot be reached or refused to connect.";
+    ConnectionOnion, "connection.onion", Never, "This server is reached through Tor only; a Tor proxy must be named.";
     ConnectionPin, "connection.pin", Never, "This is not the server that was agreed on: its key is another one.";
     ConnectionTls, "connection.tls", RetryLater, "No secure connection could be made to the server.";
     ConnectionProtocol, "connection.protocol", RetryLater, "What answered does not speak this protocol.";

@@ -63,6 +63,12 @@ impl Error {
         self.code.sentence()
     }
 
+    /// From an HTTP answer, which carries the code's text only. What is believed is as in [`Self::from_proto`].
+    pub fn from_code_text(text: &str) -> Self {
+        let known = Code::from_text(text).filter(|code| !code.is_local());
+        Self::new(known.unwrap_or(Code::Unrecognised))
+    }
+
     /// From a response. A code that is unknown, or that only the app itself may say, becomes [`Code::Unrecognised`] with the
     /// class that was sent; the sender's sentence is dropped.
     pub fn from_proto(error: &proto::Error) -> Self {
