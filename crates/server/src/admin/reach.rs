@@ -1,0 +1,84 @@
+//! Reaching a server's folder: through the socket of the server that runs on it, or by opening it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use super::socket::socket_path;
+use super::{Answer, Command, Context, perform};
+use crate::config::Config;
+use crate::error::ServerError;
+use crate::folder::FolderLock;
+use crate::identity::Identity;
+use crate::server::{Opened, store_error};
+use crate::store::Store as _;
+
+/// How long a running server may take to answer. Copying a large store takes its time.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Carries out a command on the folder `dir`, whether a server runs on it or not.
+///
+/// # Errors
+/// The sentence for what is in the way.
+pub fn ask(dir: &Path, command: &Command) -> Result<Answer, ServerError> {
+    // Says plainly when this is no server's folder, before anything is created in it.
+    let config = Config::read(dir)?;
+    let answer = match FolderLock::take(dir) {
+        Ok(lock) => at_rest(dir, config, lock, command)?,
+        Err(ServerError::Running(_)) => running(dir, command)?,
+        Err(error) => return Err(error),
+    };
+    match answer {
+        Answer::Failed { code, sentence } => Err(ServerError::Told { code, sentence }),
+        answer => Ok(answer),
+    }
+}
+
+fn at_rest(
+    dir: &Path,
+    config: Config,
+    lock: FolderLock,
+    command: &Command,
+) -> Result<Answer, ServerError> {
+    let pin = Identity::read(dir)?.pin();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| ServerError::io("start", dir, &e))?;
+    let answer = runtime.block_on(async {
+        let opened = Opened::open(dir, &config).await?;
+        let context = Context {
+            dir: dir.to_path_buf(),
+            pin,
+            config,
+            store: opened.store.clone(),
+            gateway: None,
+        };
+        let answer = perform(&context, command.clone()).await;
+        let closed = opened.store.close().await;
+        let answer = answer?;
+        closed.map_err(|error| store_error(dir, &error))?;
+        Ok(answer)
+    });
+    drop(lock);
+    answer
+}
+
+fn running(dir: &Path, command: &Command) -> Result<Answer, ServerError> {
+    let silent = |_| ServerError::NotAnswering(dir.to_path_buf());
+    let (path, _opened) = socket_path(dir)?;
+    let mut stream = UnixStream::connect(path).map_err(silent)?;
+    stream
+        .set_read_timeout(Some(ANSWER_LIMIT))
+        .map_err(silent)?;
+    let mut line =
+        serde_json::to_vec(command).map_err(|_| ServerError::NotAnswering(dir.to_path_buf()))?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(silent)?;
+    let mut text = String::new();
+    BufReader::new(stream)
+        .read_line(&mut text)
+        .map_err(silent)?;
+    serde_json::from_str(&text).map_err(|_| ServerError::NotAnswering(dir.to_path_buf()))
+}

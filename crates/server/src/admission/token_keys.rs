@@ -1,0 +1,226 @@
+//! The weekly keys of the blind tokens, all derived from one master seed in a file.
+//!
+//! A key issues for one week (of seven UTC days counted from 1970-01-01) and is honoured for one more. Deriving
+//! them means that a restart, a restore or a second node shows clients the same keys. The seed's holder can make
+//! tokens, and cannot tell whose a token is.
+
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use aws_lc_rs::hmac;
+use undertone_wire::ids::{TokenKeyId, random_bytes};
+use undertone_wire::response::TokenKey;
+use undertone_wire::secrets::Secret;
+use undertone_wire::tokens::{Token, TokenIssuer};
+use undertone_wire::{Code, Result};
+use zeroize::Zeroizing;
+
+use crate::error::ServerError;
+use crate::folder;
+use crate::store::{Day, TokenHash};
+
+/// The seed file's name inside the server's folder.
+pub const FILE_NAME: &str = "tokens.seed";
+
+const DAYS_OF_A_KEY: u32 = 7;
+const SEED_LABEL: &[u8] = b"undertone/1 weekly token seed";
+
+/// The keys of this week and the one before.
+struct Weeks {
+    week: u32,
+    current: Arc<TokenIssuer>,
+    previous: Arc<TokenIssuer>,
+}
+
+/// Issues and checks tokens, moving on to a new key when the week does.
+pub struct TokenKeys {
+    master: Secret<32>,
+    weeks: RwLock<Weeks>,
+}
+
+impl TokenKeys {
+    /// Writes a new master seed into the server folder `dir`.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn create_seed(dir: &Path) -> std::result::Result<(), ServerError> {
+        let seed = Zeroizing::new(random_bytes::<32>());
+        let text = Zeroizing::new(format!("{}\n", data_encoding::HEXLOWER.encode(&*seed)));
+        folder::write_secret(&dir.join(FILE_NAME), text.as_bytes())
+    }
+
+    /// Reads the master seed of the server folder `dir` and derives the keys of the week of `today`.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged or readable by others.
+    pub fn read(dir: &Path, today: Day) -> std::result::Result<Self, ServerError> {
+        let master = read_seed(dir)?;
+        let weeks = Weeks::derive(&master, week_of(today))
+            .map_err(|_| ServerError::Crypto("derive a token key"))?;
+        Ok(Self {
+            master,
+            weeks: RwLock::new(weeks),
+        })
+    }
+
+    /// What ServerHello shows: newest first.
+    pub fn shown(&self, today: Day) -> Vec<TokenKey> {
+        let (_, current, previous) = self.issuers(today);
+        vec![*current.key(), *previous.key()]
+    }
+
+    /// The key that issues today.
+    pub fn issuer(&self, today: Day) -> Arc<TokenIssuer> {
+        self.issuers(today).1
+    }
+
+    /// Checks a token, and names what must be marked as spent and the last day on which that matters. Costs about
+    /// 50 microseconds of arithmetic.
+    ///
+    /// # Errors
+    /// [`Code::TokenKeyUnknown`] or [`Code::TokenInvalid`].
+    pub fn check(&self, token: &Token, today: Day) -> Result<(TokenHash, Day)> {
+        let (week, current, previous) = self.issuers(today);
+        let id: TokenKeyId = token.key_id();
+        let (issuer, issued_in) = if id == current.key().id {
+            (current, week)
+        } else if id == previous.key().id {
+            (previous, week.saturating_sub(1))
+        } else {
+            return Err(Code::TokenKeyUnknown.into());
+        };
+        issuer.verify(token)?;
+        let last_day = Day((issued_in.saturating_add(2)).saturating_mul(DAYS_OF_A_KEY));
+        Ok((TokenHash(token.input_hash()), last_day))
+    }
+
+    fn issuers(&self, today: Day) -> (u32, Arc<TokenIssuer>, Arc<TokenIssuer>) {
+        let week = week_of(today);
+        let weeks = self
+            .weeks
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A clock that went back keeps the newer keys: what was issued must stay good.
+        if week <= weeks.week {
+            return weeks.parts();
+        }
+        drop(weeks);
+        let mut weeks = self
+            .weeks
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if week > weeks.week {
+            match Weeks::derive(&self.master, week) {
+                Ok(fresh) => *weeks = fresh,
+                Err(error) => tracing::error!(code = error.code.as_str(), "token key not derived"),
+            }
+        }
+        weeks.parts()
+    }
+}
+
+impl Weeks {
+    fn derive(master: &Secret<32>, week: u32) -> Result<Self> {
+        Ok(Self {
+            week,
+            current: Arc::new(derive(master, week)?),
+            previous: Arc::new(derive(master, week.saturating_sub(1))?),
+        })
+    }
+
+    fn parts(&self) -> (u32, Arc<TokenIssuer>, Arc<TokenIssuer>) {
+        (
+            self.week,
+            Arc::clone(&self.current),
+            Arc::clone(&self.previous),
+        )
+    }
+}
+
+fn derive(master: &Secret<32>, week: u32) -> Result<TokenIssuer> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, master.expose());
+    let mut context = hmac::Context::with_key(&key);
+    context.update(SEED_LABEL);
+    context.update(&u64::from(week).to_be_bytes());
+    let seed = Secret::from_slice(context.sign().as_ref())?;
+    TokenIssuer::from_seed(&seed)
+}
+
+fn week_of(day: Day) -> u32 {
+    day.0 / DAYS_OF_A_KEY
+}
+
+/// Checks that the seed file is there and whole.
+///
+/// # Errors
+/// As [`TokenKeys::read`].
+pub fn check_seed(dir: &Path) -> std::result::Result<(), ServerError> {
+    read_seed(dir).map(drop)
+}
+
+fn read_seed(dir: &Path) -> std::result::Result<Secret<32>, ServerError> {
+    let path = dir.join(FILE_NAME);
+    let text = folder::read_secret(&path)?;
+    let hex = Zeroizing::new(
+        data_encoding::HEXLOWER
+            .decode(text.trim_ascii())
+            .map_err(|_| ServerError::Damaged(path.clone()))?,
+    );
+    Secret::from_slice(&hex).map_err(|_| ServerError::Damaged(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use undertone_wire::tokens::PendingTokens;
+
+    fn a_token(keys: &TokenKeys, today: Day) -> Token {
+        let issuer = keys.issuer(today);
+        let pending = PendingTokens::blind(1).expect("blind");
+        let issued = issuer.evaluate(pending.blinded()).expect("evaluate");
+        pending
+            .finalize(issuer.key(), &issued)
+            .expect("finalize")
+            .pop()
+            .expect("one token")
+    }
+
+    #[test]
+    fn a_token_is_good_in_its_week_and_the_next() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        TokenKeys::create_seed(dir.path()).expect("create");
+        let monday = Day(7 * 2900);
+        let keys = TokenKeys::read(dir.path(), monday).expect("read");
+        let token = a_token(&keys, monday);
+        let (hash, last) = keys.check(&token, monday).expect("good");
+        assert_eq!(
+            keys.check(&token, Day(monday.0 + 13)).expect("good").0,
+            hash
+        );
+        assert!(
+            last.0 >= monday.0 + 13,
+            "kept at least as long as it is honoured"
+        );
+        let late = keys.check(&token, Day(monday.0 + 14)).expect_err("too old");
+        assert_eq!(late.code, Code::TokenKeyUnknown);
+    }
+
+    #[test]
+    fn a_restart_shows_the_same_keys_and_a_clock_that_went_back_changes_nothing() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        TokenKeys::create_seed(dir.path()).expect("create");
+        let today = Day(20_000);
+        let keys = TokenKeys::read(dir.path(), today).expect("read");
+        let again = TokenKeys::read(dir.path(), today).expect("read");
+        let ids = |keys: &TokenKeys, day| {
+            keys.shown(day)
+                .into_iter()
+                .map(|k| k.id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&keys, today), ids(&again, today));
+        let next_week = ids(&keys, Day(today.0 + 7));
+        assert_eq!(next_week[1], ids(&again, today)[0]);
+        assert_eq!(ids(&keys, Day(today.0 - 30)), next_week);
+    }
+}

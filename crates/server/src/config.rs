@@ -1,0 +1,544 @@
+//! The server's settings, read from `undertone-server.toml`.
+//!
+//! Every field has a default except `origin`, unknown fields are refused, and a mistake is explained in
+//! one sentence. Units stand in the names. What is read here is checked once; the rest of the server
+//! takes it as true.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Deserialize;
+use undertone_wire::origin::Origin;
+
+use crate::error::ServerError;
+
+/// The file's name inside the server's folder.
+pub const FILE_NAME: &str = "undertone-server.toml";
+
+/// Who may register a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anyone who can reach the port.
+    Open,
+    /// Whoever holds an unused invitation.
+    Invitation,
+}
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Public `host:port`, written into invitations and contact links.
+    pub origin: String,
+    /// Address and port to listen on. `[::]` takes IPv4 as well.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Who may register.
+    #[serde(default = "default_registration")]
+    pub registration: Registration,
+    /// Loopback address of the Prometheus page, absent: none.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
+    /// Serve without TLS. Accepted on loopback only, for tests and for a proxy on the same machine.
+    #[serde(default)]
+    pub plain_text_on_loopback: bool,
+    /// Bounds on connections and requests.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What one address or one queue may hold.
+    #[serde(default)]
+    pub quotas: Quotas,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// Blind tokens.
+    #[serde(default)]
+    pub tokens: Tokens,
+    /// Disk space.
+    #[serde(default)]
+    pub disk: Disk,
+}
+
+/// Bounds on connections and requests.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections open at once, HTTP included.
+    pub connections: u32,
+    /// Most addresses a send may name; at most 4,096.
+    pub addresses_per_send: u32,
+    /// Largest payload of a send in KiB; at most 64.
+    pub item_kib: u32,
+    /// Largest blob in MiB.
+    pub blob_mib: u64,
+    /// Seconds a client may take to read what was written to it.
+    pub write_timeout_s: u32,
+    /// Seconds from the first byte to a finished hello.
+    pub hello_timeout_s: u32,
+    /// Seconds without a byte from the client after which the connection is closed.
+    pub idle_timeout_s: u32,
+}
+
+/// What one address or one queue may hold.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Addresses of one queue.
+    pub addresses_per_queue: u32,
+    /// One-time key packages of one address.
+    pub key_packages_per_address: u32,
+    /// Undelivered items of one conversation address.
+    pub conversation_items: u32,
+    /// Undelivered MiB of one conversation address.
+    pub conversation_mib: u32,
+    /// Undelivered items of one contact or key package address.
+    pub contact_items: u32,
+    /// Undelivered MiB of one contact or key package address.
+    pub contact_mib: u32,
+    /// Undelivered items of a whole queue.
+    pub queue_items: u32,
+    /// Undelivered MiB of a whole queue.
+    pub queue_mib: u32,
+}
+
+/// How long things are kept, in days.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Undelivered items.
+    pub item_days: u32,
+    /// Blobs.
+    pub blob_days: u32,
+    /// Queues whose owner has not signed in.
+    pub queue_days: u32,
+    /// Channels nothing was sent on.
+    pub channel_days: u32,
+}
+
+/// Blind tokens: how many a queue gets, what one buys.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    /// Tokens one queue may have issued a day.
+    pub per_day: u32,
+    /// Requests one token buys.
+    pub requests: u32,
+    /// MiB one token buys.
+    pub mib: u32,
+}
+
+/// Disk space.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// MiB kept free for acknowledgements, deletes and commits.
+    pub reserve_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            addresses_per_send: 4096,
+            item_kib: 64,
+            blob_mib: 4096,
+            write_timeout_s: 30,
+            hello_timeout_s: 15,
+            idle_timeout_s: 900,
+        }
+    }
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            addresses_per_queue: 20_000,
+            key_packages_per_address: 100,
+            conversation_items: 50_000,
+            conversation_mib: 256,
+            contact_items: 64,
+            contact_mib: 4,
+            queue_items: 500_000,
+            queue_mib: 2048,
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            item_days: 30,
+            blob_days: 30,
+            queue_days: 365,
+            channel_days: 365,
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            per_day: 500,
+            requests: 1000,
+            mib: 64,
+        }
+    }
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { reserve_mib: 256 }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 7443))
+}
+
+fn default_registration() -> Registration {
+    Registration::Invitation
+}
+
+impl Config {
+    /// Settings with every default and this origin.
+    #[must_use]
+    pub fn with_origin(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            listen: default_listen(),
+            registration: default_registration(),
+            metrics: None,
+            plain_text_on_loopback: false,
+            limits: Limits::default(),
+            quotas: Quotas::default(),
+            retention: Retention::default(),
+            tokens: Tokens::default(),
+            disk: Disk::default(),
+        }
+    }
+
+    /// Reads and checks the settings of the server folder `dir`.
+    ///
+    /// # Errors
+    /// [`ServerError::Config`] with a sentence naming the file, the line and the mistake.
+    pub fn read(dir: &Path) -> Result<Self, ServerError> {
+        let path = dir.join(FILE_NAME);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                ServerError::NotAServerFolder(dir.to_path_buf())
+            } else {
+                ServerError::io("read", &path, &error)
+            }
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Parses and checks the text of a settings file.
+    ///
+    /// # Errors
+    /// [`ServerError::Config`] with a sentence naming the line and the mistake.
+    pub fn parse(text: &str) -> Result<Self, ServerError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let what = error.message().replace('\n', " ");
+            let sentence = match error.span() {
+                Some(span) => {
+                    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+                    format!("line {line}: {what}")
+                }
+                None => what,
+            };
+            ServerError::Config(sentence)
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// [`ServerError::Config`] naming the field and what it must be.
+    pub fn check(&self) -> Result<(), ServerError> {
+        parse_origin(&self.origin)?;
+        if let Some(metrics) = self.metrics
+            && !metrics.ip().is_loopback()
+        {
+            return wrong("metrics must be a loopback address such as 127.0.0.1:7444");
+        }
+        if self.plain_text_on_loopback && !self.listen.ip().is_loopback() {
+            return wrong("plain_text_on_loopback needs a loopback address in listen");
+        }
+        let limits = &self.limits;
+        let quotas = &self.quotas;
+        let within = [
+            (
+                "limits.connections",
+                u64::from(limits.connections),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.addresses_per_send",
+                u64::from(limits.addresses_per_send),
+                2,
+                4096,
+            ),
+            ("limits.item_kib", u64::from(limits.item_kib), 8, 64),
+            ("limits.blob_mib", limits.blob_mib, 1, 1 << 20),
+            (
+                "limits.write_timeout_s",
+                u64::from(limits.write_timeout_s),
+                1,
+                3600,
+            ),
+            (
+                "limits.hello_timeout_s",
+                u64::from(limits.hello_timeout_s),
+                1,
+                600,
+            ),
+            (
+                "limits.idle_timeout_s",
+                u64::from(limits.idle_timeout_s),
+                10,
+                86_400,
+            ),
+            (
+                "quotas.addresses_per_queue",
+                u64::from(quotas.addresses_per_queue),
+                1,
+                10_000_000,
+            ),
+            (
+                "quotas.key_packages_per_address",
+                u64::from(quotas.key_packages_per_address),
+                1,
+                10_000,
+            ),
+            (
+                "quotas.conversation_items",
+                u64::from(quotas.conversation_items),
+                1,
+                100_000_000,
+            ),
+            (
+                "quotas.conversation_mib",
+                u64::from(quotas.conversation_mib),
+                1,
+                1 << 20,
+            ),
+            (
+                "quotas.contact_items",
+                u64::from(quotas.contact_items),
+                1,
+                1_000_000,
+            ),
+            (
+                "quotas.contact_mib",
+                u64::from(quotas.contact_mib),
+                1,
+                1 << 20,
+            ),
+            (
+                "quotas.queue_items",
+                u64::from(quotas.queue_items),
+                1,
+                100_000_000,
+            ),
+            ("quotas.queue_mib", u64::from(quotas.queue_mib), 1, 1 << 20),
+            (
+                "retention.item_days",
+                u64::from(self.retention.item_days),
+                1,
+                3650,
+            ),
+            (
+                "retention.blob_days",
+                u64::from(self.retention.blob_days),
+                1,
+                3650,
+            ),
+            (
+                "retention.queue_days",
+                u64::from(self.retention.queue_days),
+                1,
+                36_500,
+            ),
+            (
+                "retention.channel_days",
+                u64::from(self.retention.channel_days),
+                1,
+                36_500,
+            ),
+            (
+                "tokens.per_day",
+                u64::from(self.tokens.per_day),
+                1,
+                1_000_000,
+            ),
+            (
+                "tokens.requests",
+                u64::from(self.tokens.requests),
+                1,
+                1_000_000,
+            ),
+            ("tokens.mib", u64::from(self.tokens.mib), 1, 65_536),
+            ("disk.reserve_mib", self.disk.reserve_mib, 1, 1 << 30),
+        ];
+        for (field, value, low, high) in within {
+            if value < low || value > high {
+                return wrong(&format!(
+                    "{field} is {value} and must be from {low} to {high}"
+                ));
+            }
+        }
+        if self.tokens.mib < 17 {
+            return wrong(
+                "tokens.mib must be at least 17, since one token pays for a whole upload step of 16 MiB",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn wrong<T>(sentence: &str) -> Result<T, ServerError> {
+    Err(ServerError::Config(sentence.to_owned()))
+}
+
+/// Parses a `host:port`.
+///
+/// # Errors
+/// [`ServerError::Config`] saying what an origin looks like.
+pub fn parse_origin(origin: &str) -> Result<Origin, ServerError> {
+    origin.parse().map_err(|_| {
+        ServerError::Config(
+            "origin must be host:port, for example chat.example.org:7443".to_owned(),
+        )
+    })
+}
+
+/// The text of a fresh settings file: the fields most owners touch, each with a comment.
+#[must_use]
+pub fn template(origin: &str, listen: Option<SocketAddr>, registration: Registration) -> String {
+    let listen = listen.unwrap_or_else(default_listen);
+    let registration = match registration {
+        Registration::Open => "open",
+        Registration::Invitation => "invitation",
+    };
+    format!(
+        r#"# Settings of this Undertone server. After a change: undertone-server check-config DIR, then restart.
+
+# The public host and port that stand in invitations and contact links. Changing it makes links given out so far useless.
+origin = "{origin}"
+
+# Where to listen. [::] takes IPv4 and IPv6.
+listen = "{listen}"
+
+# "invitation": a new device needs a code from `undertone-server invite create`. "open": anyone may register.
+registration = "{registration}"
+
+# Figures for Prometheus, on this machine only. Leave out for none.
+# metrics = "127.0.0.1:7444"
+
+[limits]
+connections = 20000          # open at once
+blob_mib = 4096              # largest attachment
+
+[quotas]                     # undelivered, for each address
+conversation_items = 50000
+conversation_mib = 256
+contact_items = 64
+contact_mib = 4
+queue_items = 500000         # for a whole device
+queue_mib = 2048
+
+[retention]
+item_days = 30               # a message waits this long for its reader
+blob_days = 30               # an attachment waits this long
+queue_days = 365             # a device that never comes back is forgotten
+channel_days = 365           # a conversation in which nothing happens is forgotten
+
+[tokens]                     # senders are anonymous and pay with blind tokens
+per_day = 500                # a device may have this many issued a day
+requests = 1000              # one token buys so many requests
+mib = 64                     # and so many MiB
+
+[disk]
+reserve_mib = 256            # kept free so that reading and deleting still work when the disk is full
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_file_with_the_defaults() {
+        let config = Config::parse(&template(
+            "chat.example.org:7443",
+            None,
+            Registration::Invitation,
+        ))
+        .expect("the template parses");
+        assert_eq!(config.listen, default_listen());
+        assert_eq!(config.registration, Registration::Invitation);
+        assert_eq!(config.limits.connections, Limits::default().connections);
+        assert_eq!(config.limits.blob_mib, Limits::default().blob_mib);
+        assert_eq!(
+            config.quotas.conversation_items,
+            Quotas::default().conversation_items
+        );
+        assert_eq!(config.retention.queue_days, Retention::default().queue_days);
+        assert_eq!(config.tokens.per_day, Tokens::default().per_day);
+        assert_eq!(config.disk.reserve_mib, Disk::default().reserve_mib);
+    }
+
+    #[test]
+    fn a_mistake_is_explained_with_its_line() {
+        let text = "origin = \"a:1\"\nregistration = \"maybe\"\n";
+        let error = Config::parse(text)
+            .expect_err("maybe is no choice")
+            .to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("open"), "{error}");
+
+        let error = Config::parse("origin = \"a:1\"\n[limits]\nconections = 3\n")
+            .expect_err("a typo is refused")
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains("conections"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (text, word) in [
+            ("origin = \"nohost\"", "host:port"),
+            ("origin = \"a:0\"", "host:port"),
+            ("origin = \"a b:5\"", "host:port"),
+            ("origin = \"a:1\"\nmetrics = \"0.0.0.0:1\"", "loopback"),
+            (
+                "origin = \"a:1\"\nplain_text_on_loopback = true",
+                "loopback",
+            ),
+            (
+                "origin = \"a:1\"\n[limits]\nitem_kib = 65",
+                "limits.item_kib",
+            ),
+            ("origin = \"a:1\"\n[tokens]\nmib = 16", "tokens.mib"),
+        ] {
+            let error = Config::parse(text).expect_err(text).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        for origin in [
+            "[::1]:7443",
+            "127.0.0.1:7443",
+            "localhost:1",
+            "chat.example.org:443",
+        ] {
+            parse_origin(origin).expect(origin);
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! A connection that signs in as a queue: it receives, and manages the queue.
+//!
+//! Before it has signed in it may register, sign in and nothing else. Signing in is a barrier: requests, credit and
+//! acknowledgements behind it are looked at when it has taken effect. Items leave only against credit, and only
+//! when the client has read what was sent before.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_websockets::CloseCode;
+use undertone_wire::ids::{KeyId, QueueId, sha256};
+use undertone_wire::proto::server_frame::Body as ServerBody;
+use undertone_wire::proto::{notice, response};
+use undertone_wire::request::{FromClient, RegisterQueue, Request, Role, SignIn};
+use undertone_wire::response::Response;
+use undertone_wire::{Code, Error, Result, frame, limits, proto};
+
+use super::hello::{End, respond};
+use super::outbox::{FINISH, TICK, done, shutting_down};
+use super::pending::{Effect, Outcome, Pending};
+use super::refuse::refusal;
+use super::socket::{BATCH_BYTES, Event, Socket};
+use super::{Gateway, convert};
+use crate::delivery::{self, Pushed, Wake};
+use crate::server::stopped;
+use crate::store::{InvitationHash, Registration, StoreError};
+
+/// Sign-ins and registrations that may fail on one connection.
+const FAILED_SIGN_INS: u32 = 8;
+
+/// Most credit a connection can have.
+const MOST_CREDIT: u32 = 1 << 20;
+
+type Frames = frame::Frames<proto::ClientFrame>;
+
+struct Session<'a> {
+    gateway: &'a Arc<Gateway>,
+    challenge: [u8; 32],
+    pending: Pending,
+    /// Set once signed in.
+    inbox: Option<Box<delivery::Inbox>>,
+    queue: Option<QueueId>,
+    failed: u32,
+    credit: u32,
+    /// The last pushed item's key id as a field: consecutive items share it.
+    key_id: Option<(KeyId, Bytes)>,
+    counted: Option<SignedIn<'a>>,
+}
+
+/// Counts a signed-in inbox while it lives.
+struct SignedIn<'a>(&'a Gateway);
+
+impl<'a> SignedIn<'a> {
+    fn new(gateway: &'a Gateway) -> Self {
+        gateway.metrics.inboxes.inc();
+        Self(gateway)
+    }
+}
+
+impl Drop for SignedIn<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.inboxes.dec();
+    }
+}
+
+/// Runs an inbox connection to its end.
+pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket, challenge: [u8; 32]) -> End {
+    let session = Session {
+        gateway,
+        challenge,
+        pending: Pending::default(),
+        inbox: None,
+        queue: None,
+        failed: 0,
+        credit: 0,
+        key_id: None,
+        counted: None,
+    };
+    session.run(socket).await
+}
+
+impl Session<'_> {
+    async fn run(mut self, socket: &mut Socket) -> End {
+        let mut stopping = self.gateway.stopping.clone();
+        let mut frames: Option<Frames> = None;
+        let mut pushed = Vec::new();
+        let mut tick = interval_at(Instant::now() + TICK, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut quiet = Duration::ZERO;
+        loop {
+            if let Some(rest) = &mut frames {
+                match self.take_frames(rest) {
+                    Ok(true) => frames = None,
+                    Ok(false) => {}
+                    Err(end) => return end,
+                }
+            }
+            if !socket.is_writing() {
+                socket.flush();
+            }
+            let read = frames.is_none() && self.pending.has_room();
+            let may_push = !socket.is_writing();
+            tokio::select! {
+                biased;
+                first = self.pending.next(), if !self.pending.is_empty() && socket.out.len() < BATCH_BYTES => {
+                    if let Some(end) = self.answer(first, socket).await { return end; }
+                }
+                event = socket.event(read) => match event {
+                    Event::Message(message) => {
+                        quiet = Duration::ZERO;
+                        frames = Some(frame::client_frames(message));
+                        self.gateway.store.ready().await;
+                    }
+                    Event::Flushed => {}
+                    Event::Closed => return End::Gone,
+                    Event::Slow => return End::Slow,
+                    Event::Refused(code) => return End::Refused(code.into()),
+                },
+                wake = next(&mut self.inbox, self.credit, &mut pushed), if may_push => match wake {
+                    Ok(Wake::Items) => self.push(&mut pushed, socket),
+                    Ok(Wake::Replaced) => {
+                        socket.push(ServerBody::Notice(proto::Notice {
+                            body: Some(notice::Body::Replaced(proto::Replaced {})),
+                        }));
+                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                    }
+                    Err(error) => return End::Refused(refusal(&error)),
+                },
+                () = stopped(&mut stopping) => return self.shut_down(socket).await,
+                _ = tick.tick() => {
+                    self.pending.shrink();
+                    pushed.shrink_to(0);
+                    quiet += TICK;
+                    if self.inbox.is_none() && quiet >= self.gateway.hello_timeout() && self.pending.is_empty() {
+                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                    }
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, pushed: &mut Vec<Pushed>, socket: &mut Socket) {
+        let mut items = 0;
+        for push in pushed.drain(..) {
+            match push {
+                Pushed::SealKey(key) => socket.push(ServerBody::SealKey(proto::SealKey {
+                    key_id: key.key_id.to_bytes(),
+                    enc: key.enc.clone(),
+                    sealed: key.sealed.clone(),
+                    hpke_key_day: key.hpke_key_day.0,
+                })),
+                Pushed::Item(item) => {
+                    let id = item.key.key_id;
+                    let key_id = match &self.key_id {
+                        Some((last, bytes)) if *last == id => bytes.clone(),
+                        _ => {
+                            let bytes = id.to_bytes();
+                            self.key_id = Some((id, bytes.clone()));
+                            bytes
+                        }
+                    };
+                    socket.push(ServerBody::Item(proto::Item {
+                        sequence: item.sequence,
+                        key_id,
+                        nonce: item.nonce,
+                        sealed: item.sealed,
+                    }));
+                    items += 1;
+                }
+            }
+        }
+        self.credit = self.credit.saturating_sub(items);
+        self.gateway.metrics.items_pushed.inc_by(u64::from(items));
+    }
+
+    /// Takes frames from a message as long as there is room; true when there are no more.
+    fn take_frames(&mut self, frames: &mut Frames) -> std::result::Result<bool, End> {
+        while self.pending.has_room() {
+            let Some(frame) = frames.next() else {
+                return Ok(true);
+            };
+            match frame.and_then(FromClient::parse).map_err(End::Refused)? {
+                FromClient::Request { id, request } => {
+                    self.gateway.metrics.requests.inc();
+                    if !self.pending.is_new(id) {
+                        return Err(End::Refused(Code::RequestDuplicateId.into()));
+                    }
+                    if let Err(error) = request.and_then(|request| self.request(id, request)) {
+                        self.pending.known(id, Err(error));
+                    }
+                }
+                // Before signing in, and behind a sign-in that failed, there is nothing to count or acknowledge.
+                FromClient::Credit(items) => {
+                    if self.queue.is_some() {
+                        self.credit = self.credit.saturating_add(items).min(MOST_CREDIT);
+                    }
+                }
+                FromClient::Ack(sequence) => {
+                    if let Some(queue) = self.queue {
+                        self.gateway.store.ack(queue, sequence);
+                    }
+                }
+                FromClient::Hello(_) => return Err(End::Refused(Code::FrameMalformed.into())),
+            }
+        }
+        Ok(false)
+    }
+
+    fn request(&mut self, id: u64, request: Request) -> Result<()> {
+        match request {
+            Request::RegisterQueue(request) => self.register(id, request),
+            Request::SignIn(request) => self.sign_in(id, request),
+            Request::Ping => {
+                self.pending
+                    .known(id, Ok(response::Body::Done(proto::Done {})));
+                Ok(())
+            }
+            request if request.role() == Some(Role::Inbox) => {
+                let queue = self.queue.ok_or(Error::new(Code::AuthRequired))?;
+                self.owner_request(id, queue, request)
+            }
+            _ => Err(Code::RequestWrongRole.into()),
+        }
+    }
+
+    fn register(&mut self, id: u64, request: RegisterQueue) -> Result<()> {
+        self.not_signed_in()?;
+        let gateway = Arc::clone(self.gateway);
+        let challenge = self.challenge;
+        let registering = async move {
+            request.verify(&gateway.pin, &challenge)?;
+            let registration = Registration {
+                queue: request.queue_id,
+                signing_key: request.signing_key,
+                hpke_key: request.hpke_key.as_bytes().into(),
+                invitation: request
+                    .invitation
+                    .as_ref()
+                    .map(|code| InvitationHash(sha256(code.expose()))),
+                invitation_required: !gateway.registration_is_open(),
+            };
+            gateway
+                .store
+                .register(registration)
+                .await
+                .map_err(|error| refusal(&error))?;
+            open(&gateway, request.queue_id).await
+        };
+        self.pending.barrier(id, 0, Box::pin(registering));
+        Ok(())
+    }
+
+    fn sign_in(&mut self, id: u64, request: SignIn) -> Result<()> {
+        self.not_signed_in()?;
+        let gateway = Arc::clone(self.gateway);
+        let challenge = self.challenge;
+        let signing_in = async move {
+            let record = gateway
+                .store
+                .queue(request.queue_id)
+                .await
+                .map_err(|error| refusal(&error))?;
+            let record = record.ok_or(Error::new(Code::AuthQueueUnknown))?;
+            request.verify(&gateway.pin, &challenge, &record.signing_key)?;
+            open(&gateway, request.queue_id).await
+        };
+        self.pending.barrier(id, 0, Box::pin(signing_in));
+        Ok(())
+    }
+
+    fn not_signed_in(&self) -> Result<()> {
+        match self.queue {
+            Some(_) => Err(Code::AuthAlready.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn owner_request(&mut self, id: u64, queue: QueueId, request: Request) -> Result<()> {
+        let store = &self.gateway.store;
+        match request {
+            Request::RotateQueueKey(key) => {
+                let reply = store.rotate_queue_key(queue, key.as_bytes().into());
+                self.pending
+                    .slow(id, 0, Box::pin(async move { done(reply.await) }));
+            }
+            Request::CreateAddresses(new) => {
+                let reply = store.create_addresses(queue, convert::addresses(&new));
+                self.pending
+                    .slow(id, 0, Box::pin(async move { done(reply.await) }));
+            }
+            Request::RevokeAddresses(addresses) => {
+                let reply = store.revoke_addresses(queue, addresses);
+                self.pending
+                    .slow(id, 0, Box::pin(async move { done(reply.await) }));
+            }
+            Request::PublishKeyPackages(request) => {
+                let publish = convert::publish(request);
+                let bytes = (publish.one_time.len() + 1) * limits::SEALED_KEY_PACKAGE_BYTES;
+                let reply = store.publish_key_packages(queue, publish);
+                let counting = async move {
+                    let one_time = reply.await.map_err(|error| refusal(&error))?;
+                    Ok((
+                        response::Body::KeyPackageCount(proto::KeyPackageCount { one_time }),
+                        Effect::None,
+                    ))
+                };
+                self.pending.slow(id, bytes, Box::pin(counting));
+            }
+            Request::IssueTokens(blinded) => self.issue_tokens(id, queue, blinded),
+            Request::DeleteQueue => {
+                let reply = store.delete_queue(queue);
+                let deleting = async move {
+                    reply.await.map_err(|error| refusal(&error))?;
+                    Ok((response::Body::Done(proto::Done {}), Effect::Deleted))
+                };
+                self.pending.barrier(id, 0, Box::pin(deleting));
+            }
+            _ => return Err(Code::RequestWrongRole.into()),
+        }
+        Ok(())
+    }
+
+    fn issue_tokens(&mut self, id: u64, queue: QueueId, blinded: Vec<[u8; 32]>) {
+        let count = u32::try_from(blinded.len()).unwrap_or(u32::MAX);
+        let gateway = Arc::clone(self.gateway);
+        let allowance =
+            gateway
+                .store
+                .take_token_allowance(queue, count, gateway.config.tokens.per_day);
+        let issuing = async move {
+            allowance.await.map_err(|error| refusal(&error))?;
+            let permit = Arc::clone(&gateway.arithmetic)
+                .acquire_owned()
+                .await
+                .map_err(|_| Error::new(Code::ServerShuttingDown))?;
+            let issuer = gateway.tokens.issuer(gateway.clock.day());
+            let issued = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                issuer.evaluate(&blinded)
+            })
+            .await
+            .map_err(|_| Error::new(Code::Internal))??;
+            gateway.metrics.tokens_issued.inc_by(u64::from(count));
+            Ok((Response::IssuedTokens(issued).to_proto(), Effect::None))
+        };
+        self.pending.slow(id, 0, Box::pin(issuing));
+    }
+
+    /// Puts an answer and those that are ready behind it into one message.
+    async fn answer(&mut self, first: (u64, Outcome), socket: &mut Socket) -> Option<End> {
+        let mut next = Some(first);
+        while let Some((id, outcome)) = next {
+            match outcome {
+                Ok((body, effect)) => {
+                    respond(socket, id, body);
+                    match effect {
+                        Effect::SignedIn(queue, inbox) => {
+                            self.queue = Some(queue);
+                            self.inbox = Some(inbox);
+                            self.counted = Some(SignedIn::new(self.gateway));
+                            socket.trust_with_large_messages();
+                        }
+                        Effect::Deleted => return Some(End::Over(CloseCode::NORMAL_CLOSURE)),
+                        Effect::None | Effect::Redeemed(_) => {}
+                    }
+                }
+                Err(error) => {
+                    self.gateway.metrics.refused.inc();
+                    if self.queue.is_none() {
+                        self.failed += 1;
+                        if self.failed > FAILED_SIGN_INS {
+                            return Some(End::Refused(error));
+                        }
+                    }
+                    respond(socket, id, response::Body::Error(error.into()));
+                }
+            }
+            if socket.out.len() >= BATCH_BYTES {
+                break;
+            }
+            next = self.pending.ready().await;
+        }
+        None
+    }
+
+    /// Says that the server stops, reads nothing more, and answers what is on its way to the disk.
+    async fn shut_down(mut self, socket: &mut Socket) -> End {
+        socket.push(shutting_down());
+        let finish = async {
+            while !self.pending.is_empty() {
+                if !socket.is_writing() {
+                    socket.flush();
+                }
+                tokio::select! {
+                    biased;
+                    first = self.pending.next(), if socket.out.len() < BATCH_BYTES => {
+                        if self.answer(first, socket).await.is_some() { return; }
+                    }
+                    event = socket.event(false) => {
+                        if !matches!(event, Event::Flushed) { return; }
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(FINISH, finish).await;
+        End::Over(CloseCode::SERVICE_RESTART)
+    }
+}
+
+/// Takes a queue online; the answer to a good sign-in.
+async fn open(gateway: &Arc<Gateway>, queue: QueueId) -> Outcome {
+    let failed = |error: StoreError| refusal(&error);
+    let daily = gateway.config.tokens.per_day;
+    let tokens_left = gateway
+        .store
+        .take_token_allowance(queue, 0, daily)
+        .await
+        .map_err(failed)?;
+    let (position, inbox) = delivery::Inbox::open(Arc::clone(&gateway.store), &gateway.hub, queue)
+        .await
+        .map_err(failed)?;
+    let body = response::Body::SignedIn(proto::SignedIn {
+        incarnation: position.incarnation.to_bytes(),
+        first_sequence: position.first_sequence,
+        next_sequence: position.next_sequence,
+        tokens_left,
+        hpke_key_day: position.hpke_key_day.0,
+    });
+    Ok((body, Effect::SignedIn(queue, Box::new(inbox))))
+}
+
+async fn next(
+    inbox: &mut Option<Box<delivery::Inbox>>,
+    credit: u32,
+    pushed: &mut Vec<Pushed>,
+) -> std::result::Result<Wake, StoreError> {
+    match inbox {
+        Some(inbox) => inbox.next(credit, pushed).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,337 @@
+//! An anonymous connection: it redeems blind tokens and sends. It never says who it is.
+//!
+//! Sends go to the store as they are read and are answered when they are on disk; up to
+//! [`PENDING_LIMIT`](super::pending::PENDING_LIMIT) wait at once. Redeeming is a barrier: what follows it is looked at
+//! when its credit is there, so that a client may pipeline behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_websockets::CloseCode;
+use undertone_wire::proto::server_frame::Body as ServerBody;
+use undertone_wire::proto::{notice, response};
+use undertone_wire::request::{FromClient, Request, Role};
+use undertone_wire::secrets::AddressSecret;
+use undertone_wire::tokens::Token;
+use undertone_wire::{Code, Error, Result, frame, proto};
+
+use super::hello::{End, respond};
+use super::pending::{Effect, Outcome, Pending};
+use super::refuse::refusal;
+use super::socket::{BATCH_BYTES, Event, Socket};
+use super::{Gateway, convert};
+use crate::admission::credit::{Credit, Price};
+use crate::server::stopped;
+use crate::store::{Reply, TakenKeyPackage};
+
+/// How often a quiet connection is looked at.
+pub(super) const TICK: Duration = Duration::from_secs(60);
+
+/// How long in-flight requests may take to finish when the server stops.
+pub(super) const FINISH: Duration = Duration::from_secs(5);
+
+/// Seconds a client should wait when the server stops.
+pub(super) const RETRY_AFTER_S: u32 = 2;
+
+/// What is left of a message, and the length it had.
+type Incoming = (frame::Frames<proto::ClientFrame>, usize);
+
+struct Outbox<'a> {
+    gateway: &'a Arc<Gateway>,
+    pending: Pending,
+    credit: Credit,
+    trusted: bool,
+}
+
+/// Runs an outbox connection to its end.
+pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket) -> End {
+    gateway.metrics.outboxes.inc();
+    let end = Outbox {
+        gateway,
+        pending: Pending::default(),
+        credit: Credit::default(),
+        trusted: false,
+    }
+    .run(socket)
+    .await;
+    gateway.metrics.outboxes.dec();
+    end
+}
+
+impl Outbox<'_> {
+    async fn run(mut self, socket: &mut Socket) -> End {
+        let mut stopping = self.gateway.stopping.clone();
+        let mut incoming: Option<Incoming> = None;
+        let mut tick = interval_at(Instant::now() + TICK, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut quiet = Duration::ZERO;
+        loop {
+            if let Some(rest) = &mut incoming {
+                match self.take_requests(rest) {
+                    Ok(true) => incoming = None,
+                    Ok(false) => {}
+                    Err(end) => return end,
+                }
+            }
+            if !socket.is_writing() {
+                socket.flush();
+            }
+            let read = incoming.is_none() && self.pending.has_room();
+            tokio::select! {
+                biased;
+                first = self.pending.next(), if !self.pending.is_empty() && socket.out.len() < BATCH_BYTES => {
+                    self.answer(first, socket).await;
+                }
+                event = socket.event(read) => match event {
+                    Event::Message(message) => {
+                        quiet = Duration::ZERO;
+                        let length = message.len();
+                        incoming = Some((frame::client_frames(message), length));
+                        self.gateway.store.ready().await;
+                    }
+                    Event::Flushed => {}
+                    Event::Closed => return End::Gone,
+                    Event::Slow => return End::Slow,
+                    Event::Refused(code) => return End::Refused(code.into()),
+                },
+                () = stopped(&mut stopping) => return self.shut_down(socket).await,
+                _ = tick.tick() => {
+                    self.pending.shrink();
+                    quiet += TICK;
+                    if quiet >= self.gateway.idle_timeout() && self.pending.is_empty() {
+                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                    }
+                }
+            }
+            if !self.trusted && self.credit.requests > 0 {
+                // It has paid: from here on it may send messages of the full size.
+                self.trusted = true;
+                socket.trust_with_large_messages();
+            }
+        }
+    }
+
+    /// Takes requests from a message as long as there is room; true when there are no more.
+    fn take_requests(
+        &mut self,
+        (frames, message): &mut Incoming,
+    ) -> std::result::Result<bool, End> {
+        while self.pending.has_room() {
+            let Some(frame) = frames.next() else {
+                return Ok(true);
+            };
+            let (id, request) = match frame.and_then(FromClient::parse).map_err(End::Refused)? {
+                FromClient::Request { id, request } => (id, request),
+                FromClient::Credit(_) | FromClient::Ack(_) => {
+                    return Err(End::Refused(Code::RequestWrongRole.into()));
+                }
+                FromClient::Hello(_) => return Err(End::Refused(Code::FrameMalformed.into())),
+            };
+            self.gateway.metrics.requests.inc();
+            if !self.pending.is_new(id) {
+                return Err(End::Refused(Code::RequestDuplicateId.into()));
+            }
+            if let Err(error) = request.and_then(|request| self.request(id, request, *message)) {
+                self.pending.known(id, Err(error));
+            }
+        }
+        Ok(false)
+    }
+
+    fn request(&mut self, id: u64, request: Request, message: usize) -> Result<()> {
+        if request.role() == Some(Role::Inbox) {
+            return Err(Code::RequestWrongRole.into());
+        }
+        // Credit is taken once the request is known to be well formed, and before it has any effect.
+        let price = Price::of(&request);
+        let (gateway, store) = (self.gateway, &self.gateway.store);
+        match request {
+            Request::Send(request) => {
+                let send = convert::send(gateway, request, message)?;
+                self.credit.pay(price)?;
+                self.pending.send(id, send.payload.len(), store.send(send));
+            }
+            Request::ChannelSend(request) => {
+                let send = convert::channel_send(gateway, request, message)?;
+                self.credit.pay(price)?;
+                self.pending
+                    .send(id, send.payload.len(), store.channel_send(send));
+            }
+            Request::ChannelCommit(request) => {
+                let commit = convert::channel_commit(gateway, request, message)?;
+                self.credit.pay(price)?;
+                self.pending
+                    .send(id, commit.payload.len(), store.channel_commit(commit));
+            }
+            Request::ChannelControl(request) => {
+                let control = convert::channel_control(gateway, request, message)?;
+                self.credit.pay(price)?;
+                self.pending
+                    .send(id, control.payload.len(), store.channel_control(control));
+            }
+            Request::CreateChannel(request) => {
+                self.credit.pay(price)?;
+                let reply = store.create_channel(convert::new_channel(&request));
+                self.pending
+                    .slow(id, 0, Box::pin(async move { done(reply.await) }));
+            }
+            Request::TakeKeyPackages(request) => {
+                self.credit.pay(price)?;
+                let addresses = request.addresses.iter().map(AddressSecret::hash).collect();
+                let reply = store.take_key_packages(request.send_id, addresses);
+                self.pending.slow(id, 0, Box::pin(taken(reply)));
+            }
+            Request::RedeemTokens(tokens) => {
+                let gateway = Arc::clone(gateway);
+                let redeeming = async move {
+                    let fresh = redeem(&gateway, tokens).await?;
+                    // Filled in when the credit has been added.
+                    Ok((
+                        response::Body::TokenCredit(proto::TokenCredit::default()),
+                        Effect::Redeemed(fresh),
+                    ))
+                };
+                self.pending.barrier(id, 0, Box::pin(redeeming));
+            }
+            Request::Ping => {
+                self.credit.pay(price)?;
+                self.pending
+                    .known(id, Ok(response::Body::Done(proto::Done {})));
+            }
+            _ => return Err(Code::RequestWrongRole.into()),
+        }
+        Ok(())
+    }
+
+    /// Puts an answer and those that are ready behind it into one message.
+    async fn answer(&mut self, first: (u64, Outcome), socket: &mut Socket) {
+        let mut next = Some(first);
+        while let Some((id, outcome)) = next {
+            let body = match outcome {
+                Ok((_, Effect::Redeemed(tokens))) => {
+                    self.credit.add(
+                        tokens,
+                        self.gateway.config.tokens.requests,
+                        self.gateway.token_bytes(),
+                    );
+                    response::Body::TokenCredit(proto::TokenCredit {
+                        requests_left: self.credit.requests,
+                        bytes_left: self.credit.bytes,
+                    })
+                }
+                Ok((body, _)) => {
+                    if matches!(body, response::Body::Accepted(_)) {
+                        self.gateway.metrics.sends.inc();
+                    }
+                    body
+                }
+                Err(error) => {
+                    self.gateway.metrics.refused.inc();
+                    response::Body::Error(error.into())
+                }
+            };
+            respond(socket, id, body);
+            if socket.out.len() >= BATCH_BYTES {
+                return;
+            }
+            next = self.pending.ready().await;
+        }
+    }
+
+    /// Says that the server stops, reads nothing more, and answers what is on its way to the disk.
+    async fn shut_down(mut self, socket: &mut Socket) -> End {
+        socket.push(shutting_down());
+        let finish = async {
+            while !self.pending.is_empty() {
+                if !socket.is_writing() {
+                    socket.flush();
+                }
+                tokio::select! {
+                    biased;
+                    first = self.pending.next(), if socket.out.len() < BATCH_BYTES => self.answer(first, socket).await,
+                    event = socket.event(false) => {
+                        if !matches!(event, Event::Flushed) { return; }
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(FINISH, finish).await;
+        End::Over(CloseCode::SERVICE_RESTART)
+    }
+}
+
+async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {
+    let packages = reply.await.map_err(|error| refusal(&error))?;
+    let packages = packages
+        .into_iter()
+        .map(|package| proto::TakenKeyPackage {
+            sealed: package.sealed,
+            last_resort: package.last_resort,
+        })
+        .collect();
+    Ok((
+        response::Body::TakenKeyPackages(proto::TakenKeyPackages { packages }),
+        Effect::None,
+    ))
+}
+
+/// Marks tokens as spent; says how many were fresh.
+///
+/// # Errors
+/// `token.invalid` or `token.key_unknown` when any is no token of this server, and then none is spent;
+/// `token.spent` when none was fresh.
+pub(super) async fn redeem(gateway: &Arc<Gateway>, tokens: Vec<Token>) -> Result<u32> {
+    let today = gateway.clock.day();
+    let permit = Arc::clone(&gateway.arithmetic)
+        .acquire_owned()
+        .await
+        .map_err(|_| Error::new(Code::ServerShuttingDown))?;
+    let shared = Arc::clone(gateway);
+    let checked = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        let mut checked = tokens
+            .iter()
+            .map(|token| shared.tokens.check(token, today))
+            .collect::<Result<Vec<_>>>()?;
+        // The same token twice in one request counts once.
+        checked.sort_unstable();
+        checked.dedup();
+        Ok::<_, Error>(checked)
+    })
+    .await
+    .map_err(|_| Error::new(Code::Internal))??;
+    let last_day = checked.iter().map(|(_, day)| *day).max().unwrap_or(today);
+    let hashes = checked.into_iter().map(|(hash, _)| hash).collect();
+    let fresh = gateway
+        .store
+        .spend_tokens(hashes, last_day)
+        .await
+        .map_err(|error| refusal(&error))?
+        .into_iter()
+        .filter(|fresh| *fresh)
+        .count();
+    if fresh == 0 {
+        return Err(Code::TokenSpent.into());
+    }
+    let fresh = u32::try_from(fresh).unwrap_or(u32::MAX);
+    gateway.metrics.tokens_redeemed.inc_by(u64::from(fresh));
+    Ok(fresh)
+}
+
+/// An outcome that is `Done` or an error.
+pub(super) fn done(result: std::result::Result<(), crate::store::StoreError>) -> Outcome {
+    match result {
+        Ok(()) => Ok((response::Body::Done(proto::Done {}), Effect::None)),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+/// The notice that the server stops.
+pub(super) fn shutting_down() -> ServerBody {
+    ServerBody::Notice(proto::Notice {
+        body: Some(notice::Body::ShuttingDown(proto::ShuttingDown {
+            retry_after_s: RETRY_AFTER_S,
+        })),
+    })
+}
