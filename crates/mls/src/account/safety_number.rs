@@ -51,6 +51,9 @@ mod tests {
         assert_eq!(number.chars().filter(char::is_ascii_digit).count(), 60);
         assert_eq!(number.split(' ').count(), 12);
         assert_ne!(number, safety_number(&ada, &AccountId::new([3; 32])));
-        assert_eq!(number, "REPLACE");
+        assert_eq!(
+            number,
+            "30434 71058 87424 81556 35616 14484 31700 61998 88280 33593 01535 56501"
+        );
     }
 }

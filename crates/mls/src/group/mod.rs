@@ -24,6 +24,8 @@ mod process_application;
 mod process_commit;
 pub mod resync;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use channel::ChannelPosition;
 pub use create::NewGroup;

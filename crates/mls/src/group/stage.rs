@@ -18,7 +18,7 @@ use undertone_wire::{
 use super::{
     Group, LeafFacts, VerifiedResync,
     addresses::rekeyed,
-    authorize::{Before, Effect, authorize, normalised},
+    authorize::{Before, Effect, authorize, may_remove, normalised},
     channel::CHANNEL_KEY,
     exported,
     pending::{PendingCommit, PendingRecord, RenameRecord},
@@ -127,6 +127,15 @@ impl Group {
             leaves,
             settings: &settings,
         };
+        let own = leaves
+            .get(&self.own_leaf())
+            .ok_or(Error::Corrupt("own leaf"))?;
+        for target in plan.remove.iter().filter_map(|leaf| leaves.get(leaf)) {
+            let comes_back = plan.add.iter().any(|added| added.facts.same_device(target));
+            if !comes_back {
+                may_remove(&settings, &own.account, &target.account)?;
+            }
+        }
         let gone = |leaf: &u32| plan.remove.contains(leaf) || leaving.contains(leaf);
         let mut after: Vec<_> = leaves
             .iter()

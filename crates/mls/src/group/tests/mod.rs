@@ -1,0 +1,13 @@
+//! Conversations as scripts: every device with its own database, one server that orders channels and knows nothing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod addresses;
+mod cheat;
+mod conversations;
+mod hostile;
+mod races;
+mod resync;
+mod robustness;
+mod scale;
+mod town;
