@@ -1,4 +1,19 @@
-//! What the whole-system tests and the demo share: real processes, the files they send, and searches over what
-//! they left on disk.
+//! What the whole-system tests and the demo share: the real programs in processes of their own, the files they send,
+//! and searches over what they left on disk.
+//!
+//! What must stay true: nothing here reaches into a program. A [`ServerProcess`] is `undertone-server` and a
+//! [`Person`] is `undertone`, both run as a user runs them, so a test that passes is a thing a user can do.
 
+mod binaries;
+pub mod disk;
+mod failed;
 pub mod fixtures;
+mod person;
+mod server_process;
+mod waiting;
+
+pub use binaries::binary;
+pub use failed::{Failed, Outcome};
+pub use person::{Person, Watching};
+pub use server_process::{LogLevel, ServerOptions, ServerProcess};
+pub use waiting::{eventually, is_soak};

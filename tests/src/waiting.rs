@@ -1,0 +1,34 @@
+//! Waiting for what happens in another process.
+
+use std::time::{Duration, Instant};
+
+use crate::failed::{Failed, Outcome};
+
+/// Asks again and again until there is an answer, for at most `limit`.
+///
+/// # Errors
+/// When the time is over; the sentence says what did not come about.
+pub fn eventually<T>(
+    limit: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> Outcome<Option<T>>,
+) -> Outcome<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        if Instant::now() >= end {
+            return Err(Failed::harness(
+                what,
+                format!("did not happen within {limit:?}."),
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// True in `./dev soak`, where counts are those of the issue rather than a few.
+pub fn is_soak() -> bool {
+    std::env::var_os("UNDERTONE_SOAK").is_some_and(|value| value == "1")
+}

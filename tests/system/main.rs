@@ -1,0 +1,3 @@
+//! Whole-system tests: the real server, the real app, faults where they happen. One file a theme.
+
+mod harness;
