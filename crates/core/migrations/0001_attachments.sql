@@ -1,17 +1,18 @@
--- Files sent and received. The bytes are STREAM ciphertext under HOME/attachments/<file_name>; this
--- table holds the only copy of their keys. One row is one blob.
+-- Files sent and received. The bytes lie as STREAM ciphertext under HOME/attachments/<file_name>; this
+-- table holds the only copy of the keys they lie under. One row is one blob.
 CREATE TABLE attachments (
     id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     direction     INTEGER NOT NULL CHECK (direction IN (1, 2)),          -- 1 upload, 2 download
-    state         INTEGER NOT NULL CHECK (state IN (1, 2, 3, 4, 5)),     -- see attachments::State
+    state         INTEGER NOT NULL CHECK (state BETWEEN 1 AND 5),        -- 1 preparing, 2 waiting, 3 done, 4 failed, 5 removing
     blob_id       BLOB    NOT NULL CHECK (length(blob_id) = 32),
-    key           BLOB    NOT NULL CHECK (length(key) = 32),
+    key           BLOB    NOT NULL CHECK (length(key) = 32),             -- of the blob
     nonce         BLOB    NOT NULL CHECK (length(nonce) = 7),
-    content_hash  BLOB    NOT NULL CHECK (length(content_hash) = 32),    -- SHA-256 of the plaintext
-    size          INTEGER NOT NULL CHECK (size >= 0),                    -- of the plaintext, bytes
-    transferred   INTEGER NOT NULL CHECK (transferred >= 0),             -- ciphertext bytes the other side confirmed
-    file_name     TEXT    NOT NULL UNIQUE,                               -- random, under HOME/attachments
-    failure       TEXT    NOT NULL,                                      -- stable code of the last failure, or ''
+    rest_key      BLOB    NOT NULL CHECK (length(rest_key) = 32),        -- of the file at rest
+    rest_nonce    BLOB    NOT NULL CHECK (length(rest_nonce) = 7),
+    content_hash  BLOB    NOT NULL CHECK (length(content_hash) = 32),    -- SHA-256 of the blob
+    size          INTEGER NOT NULL CHECK (size >= 0),                    -- of the content, bytes
+    file_name     TEXT    NOT NULL UNIQUE,                               -- random
+    failure       TEXT    NOT NULL,                                      -- stable code, state 4 only
     created_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -127,8 +127,9 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-impl From<std::io::Error> for StoreError {
-    fn from(error: std::io::Error) -> Self {
+impl StoreError {
+    /// What an error of the file system means here.
+    pub(crate) fn from_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -138,5 +139,11 @@ impl From<std::io::Error> for StoreError {
             ErrorKind::NotFound | ErrorKind::NotADirectory => Self::CannotOpen,
             _ => Self::Io,
         }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::from_io(&error)
     }
 }

@@ -39,11 +39,25 @@ pub struct Migration {
 }
 
 /// All steps, in order. Add yours at the end.
-pub const STEPS: &[Migration] = &[Migration {
-    version: 1,
-    name: "settings and attachments",
-    step: Step::Sql(include_str!("../../migrations/0001_attachments.sql")),
-}];
+pub const STEPS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "attachments",
+        step: Step::Sql(include_str!("../../migrations/0001_attachments.sql")),
+    },
+    Migration {
+        version: 2,
+        name: "MLS",
+        step: Step::Rust(|connection| {
+            undertone_mls::migrate(connection).map_err(|_| StoreError::Malformed)
+        }),
+    },
+    Migration {
+        version: 3,
+        name: "engine",
+        step: Step::Sql(include_str!("../../migrations/0003_engine.sql")),
+    },
+];
 
 /// The version of the data in an open store.
 pub(super) fn version(connection: &Connection) -> StoreResult<u32> {
