@@ -1,0 +1,14 @@
+//! The server through its real port: TLS, WebSocket, HTTP, admin socket and command line. Each file is a script of
+//! what clients and the owner do, and of what the server must answer.
+
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod blobs;
+mod channels;
+mod cli;
+mod client;
+mod delivery;
+mod robustness;
+mod signing_in;
+mod tokens;

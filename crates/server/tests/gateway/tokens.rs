@@ -1,0 +1,123 @@
+//! Blind tokens: who gets how many, what one buys, and that it counts once.
+
+use undertone_wire::Code;
+use undertone_wire::ids::random_bytes;
+use undertone_wire::request::{AddressKind, Request};
+use undertone_wire::response::Response;
+use undertone_wire::tokens::Token;
+
+use super::client::{Device, TestServer, send};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_counts_once_on_any_connection_and_after_a_restart() {
+    let mut server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    let token = ada.token().await;
+    let copy = || Token::from_slice(token.to_bytes().expose()).unwrap();
+
+    let mut outbox = server.outbox().await;
+    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![copy()])).await else { panic!() };
+    assert_eq!(credit.requests_left, u64::from(server.config.tokens.requests));
+    assert_eq!(credit.bytes_left, u64::from(server.config.tokens.mib) << 20);
+    assert_eq!(outbox.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+    let mut other = server.outbox().await;
+    assert_eq!(other.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+    server.stop().await;
+    server.start_again().await;
+    let mut later = server.outbox().await;
+    assert_eq!(later.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_token_twice_in_one_request_counts_once() {
+    let server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    let token = ada.token().await;
+    let copy = Token::from_slice(token.to_bytes().expose()).unwrap();
+    let mut outbox = server.outbox().await;
+    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![token, copy])).await else {
+        panic!()
+    };
+    assert_eq!(credit.requests_left, u64::from(server.config.tokens.requests));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_tokens_buy_nothing_and_do_not_spoil_good_ones() {
+    let server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    let good = ada.token().await;
+    let mut bytes = *good.to_bytes().expose();
+    bytes[40] ^= 1;
+    let changed = || Token::from_slice(&bytes).unwrap();
+    let mut other_key = bytes;
+    other_key[0] ^= 1;
+    let mut outbox = server.outbox().await;
+    assert_eq!(outbox.refused(Request::RedeemTokens(vec![changed()])).await, Code::TokenInvalid);
+    let unknown = Token::from_slice(&other_key).unwrap();
+    assert_eq!(outbox.refused(Request::RedeemTokens(vec![unknown])).await, Code::TokenKeyUnknown);
+    let copy = Token::from_slice(good.to_bytes().expose()).unwrap();
+    let mixed = outbox.refused(Request::RedeemTokens(vec![copy, changed()])).await;
+    assert_eq!(mixed, Code::TokenInvalid);
+    assert!(outbox.ask(Request::RedeemTokens(vec![good])).await.is_ok(), "still fresh");
+    let invented = Token::from_slice(&random_bytes::<{ Token::LEN }>()).unwrap();
+    assert_eq!(outbox.refused(Request::RedeemTokens(vec![invented])).await, Code::TokenKeyUnknown);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_goes_without_credit_and_credit_runs_out() {
+    let server = TestServer::start_with(|config| config.tokens.requests = 3).await;
+    let mut ada = Device::new(&server).await;
+    let address = ada.address(AddressKind::Conversation).await;
+    let mut outbox = server.outbox().await;
+    assert_eq!(outbox.refused(send(b"x", &[&address])).await, Code::TokenRequired);
+    assert_eq!(outbox.refused(Request::Ping).await, Code::TokenRequired);
+
+    // Pipelined behind the token that pays for them: three go, the fourth does not.
+    let token = ada.token().await;
+    let redeem = outbox.fresh_id();
+    let mut frames = vec![Request::RedeemTokens(vec![token]).to_frame(redeem)];
+    let ids: Vec<u64> = (0..4).map(|_| outbox.fresh_id()).collect();
+    frames.extend(ids.iter().map(|id| send(b"x", &[&address]).to_frame(*id)));
+    outbox.send(&frames).await;
+    assert!(outbox.answer(redeem).await.is_ok());
+    for id in &ids[..3] {
+        assert!(outbox.answer(*id).await.is_ok());
+    }
+    assert_eq!(outbox.answer(ids[3]).await.unwrap_err().code, Code::TokenRequired);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_are_counted_for_every_address() {
+    let server = TestServer::start_with(|config| config.tokens.mib = 17).await;
+    let mut ada = Device::new(&server).await;
+    let address = ada.address(AddressKind::Conversation).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let many: Vec<_> = std::iter::repeat_n(&address, 273).collect();
+    let payload = vec![0; 64 * 1024];
+    assert_eq!(outbox.refused(send(&payload, &many)).await, Code::TokenRequired, "17 MiB and a bit");
+    assert!(outbox.ask(send(b"x", &[&address])).await.is_ok(), "a refused request costs nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_gets_its_daily_number_of_tokens() {
+    let mut server = TestServer::start_with(|config| config.tokens.per_day = 7).await;
+    let mut ada = Device::new(&server).await;
+    ada.issue(5).await.unwrap();
+    assert_eq!(ada.issue(3).await.unwrap_err().code, Code::QuotaTokens);
+    ada.issue(2).await.unwrap();
+    assert_eq!(ada.issue(1).await.unwrap_err().code, Code::QuotaTokens);
+    server.stop().await;
+    server.start_again().await;
+    assert_eq!(ada.sign_in(&server).await.tokens_left, 0);
+    let mut ben = Device::new(&server).await;
+    ben.issue(7).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn elements_that_are_none_are_refused() {
+    let server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    for element in [[0; 32], [0xff; 32]] {
+        assert_eq!(ada.inbox.refused(Request::IssueTokens(vec![element])).await, Code::RequestMalformed);
+    }
+}
