@@ -97,7 +97,33 @@ async fn append(
     blob: BlobHash,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refused> {
-    let headers = request.headers();
+    let (head, mut body) = request.into_parts();
+    let result = append_body(gateway, blob, &head.headers, &mut body).await;
+    if result.is_err() {
+        // A connection that is closed with bytes unread is reset, and the client might not get the answer, which says
+        // where to go on.
+        let _ = timeout(SILENCE, drain(&mut body)).await;
+    }
+    result
+}
+
+async fn drain(body: &mut Incoming) {
+    let mut left = limits::BLOB_APPEND_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+async fn append_body(
+    gateway: &Arc<Gateway>,
+    blob: BlobHash,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<Response<Body>, Refused> {
     let offset = number(headers, UPLOAD_OFFSET)?;
     let announced = match headers.get(header::CONTENT_LENGTH) {
         Some(_) => Some(number(headers, header::CONTENT_LENGTH.as_str())?),
@@ -114,7 +140,6 @@ async fn append(
     }
     redeem(gateway, vec![token]).await?;
 
-    let mut body = request.into_body();
     let mut gathered = BytesMut::new();
     let mut received = 0u64;
     let mut outcome = Ok(());

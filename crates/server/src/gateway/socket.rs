@@ -20,6 +20,10 @@ use super::stream::Stream;
 /// The largest message before a connection has signed in or paid.
 const STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
 
+/// A message that is longer than allowed by no more than this is read to its end, so that its sender can be told; at
+/// anything longer the connection just closes.
+const EXCESS_BYTES: usize = 64 * 1024;
+
 /// A message that is at least this long is sent before more is put into it.
 pub(super) const BATCH_BYTES: usize = 128 * 1024;
 
@@ -45,22 +49,27 @@ pub(super) struct Socket {
     socket: WebSocketStream<Stream>,
     /// Frames to go out with the next [`Socket::flush`].
     pub(super) out: BytesMut,
+    largest: usize,
     writing: bool,
     pings: u32,
     write_timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
+fn read_limit(largest: usize) -> Limits {
+    Limits::default().max_payload_len(Some(largest + EXCESS_BYTES))
+}
+
 impl Socket {
     pub(super) fn new(stream: Stream, write_timeout: Duration) -> Self {
-        let limits = Limits::default().max_payload_len(Some(STRANGER_MESSAGE_BYTES));
         let socket = ServerBuilder::new()
             .config(Config::default())
-            .limits(limits)
+            .limits(read_limit(STRANGER_MESSAGE_BYTES))
             .serve(stream);
         Self {
             socket,
             out: BytesMut::new(),
+            largest: STRANGER_MESSAGE_BYTES,
             writing: false,
             pings: 0,
             write_timeout,
@@ -70,8 +79,8 @@ impl Socket {
 
     /// Takes messages of the full size from here on.
     pub(super) fn trust_with_large_messages(&mut self) {
-        let limits = Limits::default().max_payload_len(Some(undertone_wire::limits::MESSAGE_BYTES));
-        *self.socket.limits_mut() = limits;
+        self.largest = undertone_wire::limits::MESSAGE_BYTES;
+        *self.socket.limits_mut() = read_limit(self.largest);
     }
 
     /// Whether something written before still waits for the client to read.
@@ -127,7 +136,12 @@ impl Socket {
                 Poll::Ready(Some(Ok(message))) => message,
             };
             if message.is_binary() {
-                return Poll::Ready(Event::Message(message.into_payload().into()));
+                let bytes = Bytes::from(message.into_payload());
+                return Poll::Ready(if bytes.len() > self.largest {
+                    Event::Refused(Code::FrameTooLarge)
+                } else {
+                    Event::Message(bytes)
+                });
             }
             if message.is_close() {
                 return Poll::Ready(Event::Closed);

@@ -20,20 +20,31 @@ async fn status_is_the_same_through_the_socket_and_at_rest() {
 
     let socket = std::fs::metadata(server.dir.path().join("admin.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
-    let Answer::Status(running) = server.ask(Command::Status).await.unwrap() else { panic!() };
+    let Answer::Status(running) = server.ask(Command::Status).await.unwrap() else {
+        panic!()
+    };
     assert!(running.running && running.accepts_sends);
-    assert_eq!((running.queues, running.addresses, running.items), (2, 1, 1));
+    assert_eq!(
+        (running.queues, running.addresses, running.items),
+        (2, 1, 1)
+    );
     assert_eq!((running.connections, running.inboxes), (3, 2));
     server.stop().await;
-    let Answer::Status(resting) = server.ask(Command::Status).await.unwrap() else { panic!() };
+    let Answer::Status(resting) = server.ask(Command::Status).await.unwrap() else {
+        panic!()
+    };
     assert!(!resting.running);
-    assert_eq!((resting.queues, resting.addresses, resting.items), (2, 1, 1));
+    assert_eq!(
+        (resting.queues, resting.addresses, resting.items),
+        (2, 1, 1)
+    );
     assert_eq!(resting.pin, running.pin);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invitation_made_at_rest_works_when_the_server_runs() {
-    let mut server = TestServer::start_with(|config| config.registration = Registration::Invitation).await;
+    let mut server =
+        TestServer::start_with(|config| config.registration = Registration::Invitation).await;
     server.stop().await;
     let code = server.invitation(1).await;
     server.start_again().await;
@@ -42,17 +53,27 @@ async fn an_invitation_made_at_rest_works_when_the_server_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_figures_are_counts_and_nothing_else() {
-    let server = TestServer::start_with(|config| config.metrics = Some("127.0.0.1:0".parse().unwrap())).await;
+    let server =
+        TestServer::start_with(|config| config.metrics = Some("127.0.0.1:0".parse().unwrap()))
+            .await;
     let mut ada = Device::new(&server).await;
     let address = ada.address(AddressKind::Conversation).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
     outbox.deliver(b"x", &[&address]).await.unwrap();
     let port = server.server.as_ref().unwrap().metrics_addr().unwrap();
     let mut stream = TcpStream::connect(port).await.unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
-    for line in ["undertone_inboxes 1", "undertone_outboxes 1", "undertone_sends_total 1", "undertone_tokens_redeemed_total 1"] {
+    for line in [
+        "undertone_inboxes 1",
+        "undertone_outboxes 1",
+        "undertone_sends_total 1",
+        "undertone_tokens_redeemed_total 1",
+    ] {
         assert!(text.contains(line), "{line} in {text}");
     }
     let body = text.split_once("\r\n\r\n").unwrap().1;

@@ -21,7 +21,9 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     fn code(&self) -> String {
@@ -38,12 +40,23 @@ impl Http {
         Self(sender)
     }
 
-    async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header("host", "undertone.invalid");
+    async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "undertone.invalid");
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+        let request = request
+            .body(Full::new(Bytes::copy_from_slice(body)))
+            .unwrap();
         self.0.ready().await.unwrap();
         let response = self.0.send_request(request).await.unwrap();
         let (head, body) = response.into_parts();
@@ -55,17 +68,26 @@ impl Http {
     }
 
     async fn create(&mut self, id: &BlobId, size: usize, token: &Token) -> Answer {
-        let headers = [("upload-length", size.to_string()), ("authorization", token.to_authorization())];
+        let headers = [
+            ("upload-length", size.to_string()),
+            ("authorization", token.to_authorization()),
+        ];
         self.ask("PUT", &path(id), &headers, b"").await
     }
 
     async fn append(&mut self, id: &BlobId, offset: usize, bytes: &[u8], token: &Token) -> Answer {
-        let headers = [("upload-offset", offset.to_string()), ("authorization", token.to_authorization())];
+        let headers = [
+            ("upload-offset", offset.to_string()),
+            ("authorization", token.to_authorization()),
+        ];
         self.ask("PATCH", &path(id), &headers, bytes).await
     }
 
     async fn get(&mut self, id: &BlobId, range: Option<&str>) -> Answer {
-        let headers: Vec<_> = range.map(|range| ("range", range.to_owned())).into_iter().collect();
+        let headers: Vec<_> = range
+            .map(|range| ("range", range.to_owned()))
+            .into_iter()
+            .collect();
         self.ask("GET", &path(id), &headers, b"").await
     }
 }
@@ -86,11 +108,20 @@ async fn a_blob_is_uploaded_in_steps_resumed_and_read_in_ranges() {
     assert_eq!(http.get(&id, None).await.code(), "blob.unknown");
     let created = http.create(&id, content.len(), &ada.token().await).await;
     assert_eq!(created.status, StatusCode::CREATED);
-    assert_eq!((created.header("upload-offset"), created.header("upload-complete")), ("0", "?0"));
+    assert_eq!(
+        (
+            created.header("upload-offset"),
+            created.header("upload-complete")
+        ),
+        ("0", "?0")
+    );
 
     let token = ada.token().await;
     let appended = http.append(&id, 0, &content[..700_000], &token).await;
-    assert_eq!((appended.status, appended.header("upload-offset")), (StatusCode::NO_CONTENT, "700000"));
+    assert_eq!(
+        (appended.status, appended.header("upload-offset")),
+        (StatusCode::NO_CONTENT, "700000")
+    );
     assert_eq!(http.get(&id, None).await.code(), "blob.incomplete");
 
     // The client goes away, the server is restarted; HEAD says where to go on.
@@ -98,10 +129,16 @@ async fn a_blob_is_uploaded_in_steps_resumed_and_read_in_ranges() {
     server.start_again().await;
     let mut http = Http::open(&server).await;
     let head = http.ask("HEAD", &path(&id), &[], b"").await;
-    assert_eq!((head.header("upload-offset"), head.header("upload-length")), ("700000", "1048576"));
+    assert_eq!(
+        (head.header("upload-offset"), head.header("upload-length")),
+        ("700000", "1048576")
+    );
     let token = ada.token().await;
     let wrong = http.append(&id, 0, &content, &token).await;
-    assert_eq!((wrong.status, wrong.header("upload-offset")), (StatusCode::CONFLICT, "700000"));
+    assert_eq!(
+        (wrong.status, wrong.header("upload-offset")),
+        (StatusCode::CONFLICT, "700000")
+    );
     assert_eq!(wrong.code(), "blob.offset");
     // The token was not taken by the refused step.
     let rest = http.append(&id, 700_000, &content[700_000..], &token).await;
@@ -122,9 +159,17 @@ async fn a_blob_is_uploaded_in_steps_resumed_and_read_in_ranges() {
         assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
         assert!(part.body == expected, "{range}");
     }
-    assert_eq!(http.get(&id, Some("bytes=0-4")).await.header("content-range"), "bytes 0-4/1048576");
+    assert_eq!(
+        http.get(&id, Some("bytes=0-4"))
+            .await
+            .header("content-range"),
+        "bytes 0-4/1048576"
+    );
     let beyond = http.get(&id, Some("bytes=1048576-")).await;
-    assert_eq!((beyond.status, beyond.code().as_str()), (StatusCode::RANGE_NOT_SATISFIABLE, "blob.range"));
+    assert_eq!(
+        (beyond.status, beyond.code().as_str()),
+        (StatusCode::RANGE_NOT_SATISFIABLE, "blob.range")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,24 +181,56 @@ async fn uploads_are_checked_and_paid_for() {
     let id = BlobId::random();
     let token = ada.token().await;
 
-    let unpaid = http.ask("PUT", &path(&id), &[("upload-length", "4096".into())], b"").await;
-    assert_eq!((unpaid.status, unpaid.code().as_str()), (StatusCode::UNAUTHORIZED, "token.required"));
+    let unpaid = http
+        .ask("PUT", &path(&id), &[("upload-length", "4096".into())], b"")
+        .await;
+    assert_eq!(
+        (unpaid.status, unpaid.code().as_str()),
+        (StatusCode::UNAUTHORIZED, "token.required")
+    );
     assert_eq!(unpaid.header("www-authenticate"), "PrivateToken");
     let invented = Token::from_slice(&random_bytes::<{ Token::LEN }>()).unwrap();
-    assert_eq!(http.create(&id, 4096, &invented).await.code(), "token.key_unknown");
+    assert_eq!(
+        http.create(&id, 4096, &invented).await.code(),
+        "token.key_unknown"
+    );
     assert_eq!(http.create(&id, 5000, &token).await.code(), "blob.length");
-    assert_eq!(http.create(&id, 2 << 20, &token).await.code(), "blob.too_large");
-    assert_eq!(http.create(&id, 4096, &token).await.status, StatusCode::CREATED);
-    assert_eq!(http.create(&id, 4096, &token).await.status, StatusCode::OK, "repeated for nothing");
+    assert_eq!(
+        http.create(&id, 2 << 20, &token).await.code(),
+        "blob.too_large"
+    );
+    assert_eq!(
+        http.create(&id, 4096, &token).await.status,
+        StatusCode::CREATED
+    );
+    assert_eq!(
+        http.create(&id, 4096, &token).await.status,
+        StatusCode::OK,
+        "repeated for nothing"
+    );
     assert_eq!(http.create(&id, 8192, &token).await.code(), "blob.exists");
-    assert_eq!(http.create(&BlobId::random(), 4096, &token).await.code(), "token.spent");
+    assert_eq!(
+        http.create(&BlobId::random(), 4096, &token).await.code(),
+        "token.spent"
+    );
 
     let second = ada.token().await;
-    assert_eq!(http.append(&id, 0, &[1; 5000], &second).await.code(), "blob.length");
+    assert_eq!(
+        http.append(&id, 0, &[1; 5000], &second).await.code(),
+        "blob.length"
+    );
     let mut http = Http::open(&server).await;
-    assert_eq!(http.append(&id, 0, &[1; 4096], &second).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        http.append(&id, 0, &[1; 4096], &second).await.status,
+        StatusCode::NO_CONTENT
+    );
     let mut http = Http::open(&server).await;
-    assert_eq!(http.append(&BlobId::random(), 0, b"x", &second).await.code(), "blob.unknown");
+    assert_eq!(
+        http.append(&BlobId::random(), 0, b"x", &second)
+            .await
+            .code(),
+        "blob.unknown"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,14 +238,34 @@ async fn nothing_else_is_served() {
     let server = TestServer::start().await;
     let mut http = Http::open(&server).await;
     let health = http.ask("GET", "/healthz", &[], b"").await;
-    assert_eq!((health.status, &health.body[..]), (StatusCode::OK, &b"ok\n"[..]));
+    assert_eq!(
+        (health.status, &health.body[..]),
+        (StatusCode::OK, &b"ok\n"[..])
+    );
     assert!(health.headers.get("server").is_none() && health.headers.get("date").is_none());
-    assert_eq!(http.ask("GET", "/", &[], b"").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(http.ask("GET", "/metrics", &[], b"").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(http.ask("GET", "/v1/connect", &[], b"").await.status, StatusCode::UPGRADE_REQUIRED);
+    assert_eq!(
+        http.ask("GET", "/", &[], b"").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        http.ask("GET", "/metrics", &[], b"").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        http.ask("GET", "/v1/connect", &[], b"").await.status,
+        StatusCode::UPGRADE_REQUIRED
+    );
     for id in ["", "x", "../../etc/passwd", &"a".repeat(51)] {
-        assert_eq!(http.ask("GET", &format!("/v1/blobs/{id}"), &[], b"").await.code(), "request.malformed");
+        assert_eq!(
+            http.ask("GET", &format!("/v1/blobs/{id}"), &[], b"")
+                .await
+                .code(),
+            "request.malformed"
+        );
     }
     let id = BlobId::random();
-    assert_eq!(http.ask("DELETE", &path(&id), &[], b"").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        http.ask("DELETE", &path(&id), &[], b"").await.status,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
 }

@@ -83,14 +83,31 @@ async fn commits_move_the_epoch_and_everything_gets_one_order() {
     let channel = Channel::new(&address);
     let mut outbox = server.paid_outbox(&mut ada).await;
 
-    assert_eq!(outbox.refused(channel.send(0, b"early")).await, Code::ChannelUnknown);
+    assert_eq!(
+        outbox.refused(channel.send(0, b"early")).await,
+        Code::ChannelUnknown
+    );
     assert_eq!(outbox.ask(channel.create()).await, Ok(Response::Done));
-    assert_eq!(outbox.ask(channel.create()).await, Ok(Response::Done), "idempotent");
+    assert_eq!(
+        outbox.ask(channel.create()).await,
+        Ok(Response::Done),
+        "idempotent"
+    );
 
     let first = number(&mut outbox, channel.send(0, b"a")).await;
-    assert_eq!(number(&mut outbox, Request::ChannelCommit(channel.commit(0, b"c0", false))).await, first + 1);
+    assert_eq!(
+        number(
+            &mut outbox,
+            Request::ChannelCommit(channel.commit(0, b"c0", false))
+        )
+        .await,
+        first + 1
+    );
     assert_eq!(number(&mut outbox, channel.send(1, b"b")).await, first + 2);
-    assert_eq!(number(&mut outbox, channel.control(b"help")).await, first + 3);
+    assert_eq!(
+        number(&mut outbox, channel.control(b"help")).await,
+        first + 3
+    );
 
     ada.give_credit(10).await;
     let expected: [(&[u8], ItemKind, u64, Option<[u8; 32]>); 4] = [
@@ -102,7 +119,10 @@ async fn commits_move_the_epoch_and_everything_gets_one_order() {
     for (at, (payload, kind, epoch, next_lock)) in expected.into_iter().enumerate() {
         let (_, item) = ada.item().await;
         assert_eq!(&item.payload[..], payload);
-        assert_eq!((item.kind, item.epoch, item.next_lock), (kind, epoch, next_lock));
+        assert_eq!(
+            (item.kind, item.epoch, item.next_lock),
+            (kind, epoch, next_lock)
+        );
         assert_eq!(item.number, first + at as u64);
     }
 }
@@ -116,15 +136,32 @@ async fn of_two_commits_for_one_epoch_the_first_wins() {
     let mut outbox = server.paid_outbox(&mut ada).await;
     outbox.ask(channel.create()).await.unwrap();
 
-    let won = number(&mut outbox, Request::ChannelCommit(channel.commit(0, b"won", false))).await;
-    let lost = outbox.ask(Request::ChannelCommit(channel.commit(0, b"lost", false))).await.unwrap_err();
+    let won = number(
+        &mut outbox,
+        Request::ChannelCommit(channel.commit(0, b"won", false)),
+    )
+    .await;
+    let lost = outbox
+        .ask(Request::ChannelCommit(channel.commit(0, b"lost", false)))
+        .await
+        .unwrap_err();
     assert_eq!((lost.code, lost.epoch), (Code::ChannelEpoch, 1));
-    let again = number(&mut outbox, Request::ChannelCommit(channel.commit(0, b"won", false))).await;
-    assert_eq!(again, won, "a repeated commit is answered as the first time");
+    let again = number(
+        &mut outbox,
+        Request::ChannelCommit(channel.commit(0, b"won", false)),
+    )
+    .await;
+    assert_eq!(
+        again, won,
+        "a repeated commit is answered as the first time"
+    );
 
     let mut stranger = channel.commit(1, b"no key", false);
     stranger.key = ChannelKey::random();
-    assert_eq!(outbox.refused(Request::ChannelCommit(stranger)).await, Code::ChannelLock);
+    assert_eq!(
+        outbox.refused(Request::ChannelCommit(stranger)).await,
+        Code::ChannelLock
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,13 +172,27 @@ async fn a_removal_makes_everything_older_stale() {
     let channel = Channel::new(&address);
     let mut outbox = server.paid_outbox(&mut ada).await;
     outbox.ask(channel.create()).await.unwrap();
-    number(&mut outbox, Request::ChannelCommit(channel.commit(0, b"c0", false))).await;
+    number(
+        &mut outbox,
+        Request::ChannelCommit(channel.commit(0, b"c0", false)),
+    )
+    .await;
     number(&mut outbox, channel.send(0, b"late but fine")).await;
-    number(&mut outbox, Request::ChannelCommit(channel.commit(1, b"c1", true))).await;
+    number(
+        &mut outbox,
+        Request::ChannelCommit(channel.commit(1, b"c1", true)),
+    )
+    .await;
     let stale = outbox.ask(channel.send(1, b"too late")).await.unwrap_err();
-    assert_eq!((stale.code, stale.epoch, stale.min_send_epoch), (Code::ChannelStale, 2, 2));
+    assert_eq!(
+        (stale.code, stale.epoch, stale.min_send_epoch),
+        (Code::ChannelStale, 2, 2)
+    );
     number(&mut outbox, channel.send(2, b"fine")).await;
-    assert_eq!(outbox.refused(channel.send(3, b"from the future")).await, Code::ChannelStale);
+    assert_eq!(
+        outbox.refused(channel.send(3, b"from the future")).await,
+        Code::ChannelStale
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,7 +205,10 @@ async fn a_commit_renames_addresses() {
     outbox.ask(channel.create()).await.unwrap();
     let fresh = AddressSecret::random();
     let mut commit = channel.commit(0, b"c0", true);
-    commit.renames = vec![AddressRename { old: address.duplicate(), new: fresh.hash() }];
+    commit.renames = vec![AddressRename {
+        old: address.duplicate(),
+        new: fresh.hash(),
+    }];
     number(&mut outbox, Request::ChannelCommit(commit)).await;
     // Both names work, the old one for a short grace; items say the present name.
     outbox.deliver(b"new name", &[&fresh]).await.unwrap();

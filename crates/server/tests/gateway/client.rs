@@ -29,7 +29,9 @@ use undertone_wire::proto::{self, ClientFrame};
 use undertone_wire::request::{
     AddressKind, ClientHello, FromClient, NewAddress, Request, Role, Send,
 };
-use undertone_wire::response::{Accepted, FromServer, Item, Notice, QueueItem, Response, SealKey, ServerHello};
+use undertone_wire::response::{
+    Accepted, FromServer, Item, Notice, QueueItem, Response, SealKey, ServerHello,
+};
 use undertone_wire::seal::OpeningKey;
 use undertone_wire::secrets::{AddressSecret, InvitationCode};
 use undertone_wire::strings::Invitation;
@@ -82,19 +84,25 @@ impl TestServer {
 
     /// Starts again on the same folder and another port.
     pub async fn start_again(&mut self) {
-        let server = Server::start(self.dir.path(), self.config.clone()).await.unwrap();
+        let server = Server::start(self.dir.path(), self.config.clone())
+            .await
+            .unwrap();
         self.address = server.local_addr();
         self.server = Some(server);
     }
 
     pub async fn ask(&self, command: Command) -> Result<Answer, ServerError> {
         let dir = self.dir.path().to_owned();
-        tokio::task::spawn_blocking(move || admin::reach::ask(&dir, &command)).await.unwrap()
+        tokio::task::spawn_blocking(move || admin::reach::ask(&dir, &command))
+            .await
+            .unwrap()
     }
 
     pub async fn invitation(&self, uses: u32) -> InvitationCode {
         let command = Command::CreateInvitation { uses, days: 7 };
-        let Answer::Invitation { invitation } = self.ask(command).await.unwrap() else { panic!() };
+        let Answer::Invitation { invitation } = self.ask(command).await.unwrap() else {
+            panic!()
+        };
         let invitation: Invitation = invitation.parse().unwrap();
         assert_eq!(invitation.server.pin, self.pin);
         invitation.code.unwrap()
@@ -116,7 +124,10 @@ impl TestServer {
     pub async fn paid_outbox(&self, device: &mut Device) -> Client {
         let mut outbox = self.outbox().await;
         let token = device.token().await;
-        let credit = outbox.ask(Request::RedeemTokens(vec![token])).await.unwrap();
+        let credit = outbox
+            .ask(Request::RedeemTokens(vec![token]))
+            .await
+            .unwrap();
         assert!(matches!(credit, Response::TokenCredit(_)));
         outbox
     }
@@ -135,7 +146,9 @@ pub async fn tls(address: SocketAddr, pin: Pin) -> std::io::Result<TlsStream<Tcp
     config.resumption = Resumption::disabled();
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("undertone.invalid").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
 }
 
 /// The rules of docs/protocol.md section 1.
@@ -155,7 +168,9 @@ impl ServerCertVerifier for PinVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let refused = || rustls::Error::General("pin".to_owned());
-        let [identity] = chain else { return Err(refused()) };
+        let [identity] = chain else {
+            return Err(refused());
+        };
         let key = ParsedCertificate::try_from(identity)?.subject_public_key_info();
         if sha256(&key) != *self.pin.as_bytes() {
             return Err(refused());
@@ -163,7 +178,13 @@ impl ServerCertVerifier for PinVerifier {
         let mut roots = RootCertStore::empty();
         roots.add(identity.clone().into_owned())?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&ParsedCertificate::try_from(leaf)?, &roots, &[], now, algorithms)?;
+        verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(leaf)?,
+            &roots,
+            &[],
+            now,
+            algorithms,
+        )?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -182,11 +203,18 @@ impl ServerCertVerifier for PinVerifier {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -204,8 +232,12 @@ pub struct Client {
 impl Client {
     pub async fn open(server: &TestServer, role: Role) -> Self {
         let mut client = Self::without_hello(server).await;
-        client.send(&[FromClient::Hello(ClientHello::new(role)).to_proto()]).await;
-        let Some(FromServer::Hello(hello)) = client.next().await else { panic!("no hello") };
+        client
+            .send(&[FromClient::Hello(ClientHello::new(role)).to_proto()])
+            .await;
+        let Some(FromServer::Hello(hello)) = client.next().await else {
+            panic!("no hello")
+        };
         assert_eq!(hello.version, 1);
         client.hello = hello;
         client
@@ -271,7 +303,10 @@ impl Client {
     pub async fn answer(&mut self, id: u64) -> Result<Response, Error> {
         loop {
             match self.receive().await.expect("connection closed") {
-                FromServer::Response { id: answered, outcome } if answered == id => return outcome,
+                FromServer::Response {
+                    id: answered,
+                    outcome,
+                } if answered == id => return outcome,
                 other => self.early.push_back(other),
             }
         }
@@ -302,7 +337,10 @@ impl Client {
                 }
                 self.incoming = None;
             }
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("server is silent")?.ok()?;
+            let message = timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("server is silent")?
+                .ok()?;
             if message.is_close() {
                 return None;
             }
@@ -314,14 +352,21 @@ impl Client {
 
     /// That nothing comes for a while.
     pub async fn is_quiet(&mut self, for_ms: u64) -> bool {
-        self.early.is_empty() && timeout(Duration::from_millis(for_ms), self.receive()).await.is_err()
+        self.early.is_empty()
+            && timeout(Duration::from_millis(for_ms), self.receive())
+                .await
+                .is_err()
     }
 
     /// The error with which the server closes.
     pub async fn closed_with(&mut self) -> Code {
         let mut code = None;
         while let Some(frame) = self.next().await {
-            if let FromServer::Response { id: 0, outcome: Err(error) } = frame {
+            if let FromServer::Response {
+                id: 0,
+                outcome: Err(error),
+            } = frame
+            {
                 code = Some(error.code);
             }
         }
@@ -337,7 +382,11 @@ impl Client {
     }
 
     /// Sends a payload to addresses, outside any channel.
-    pub async fn deliver(&mut self, payload: &[u8], to: &[&AddressSecret]) -> Result<Accepted, Error> {
+    pub async fn deliver(
+        &mut self,
+        payload: &[u8],
+        to: &[&AddressSecret],
+    ) -> Result<Accepted, Error> {
         match self.ask(send(payload, to)).await? {
             Response::Accepted(accepted) => Ok(accepted),
             _ => panic!("another answer"),
@@ -377,7 +426,10 @@ impl Device {
         Self::with_invitation(server, None).await.unwrap()
     }
 
-    pub async fn with_invitation(server: &TestServer, code: Option<InvitationCode>) -> Result<Self, Error> {
+    pub async fn with_invitation(
+        server: &TestServer,
+        code: Option<InvitationCode>,
+    ) -> Result<Self, Error> {
         let mut device = Self {
             key: SigningKey::from_bytes(&random_bytes()),
             queue: QueueId::random(),
@@ -394,11 +446,23 @@ impl Device {
     pub fn registration(&self, code: Option<InvitationCode>) -> Request {
         let inbox = &self.inbox;
         let hpke = self.hpke.public();
-        Request::RegisterQueue(auth::register(&self.key, &inbox.pin, &inbox.hello.challenge, self.queue, hpke, code))
+        Request::RegisterQueue(auth::register(
+            &self.key,
+            &inbox.pin,
+            &inbox.hello.challenge,
+            self.queue,
+            hpke,
+            code,
+        ))
     }
 
     pub fn sign_in_on(&self, client: &Client) -> Request {
-        Request::SignIn(auth::sign_in(&self.key, &client.pin, &client.hello.challenge, self.queue))
+        Request::SignIn(auth::sign_in(
+            &self.key,
+            &client.pin,
+            &client.hello.challenge,
+            self.queue,
+        ))
     }
 
     /// Signs in on a new connection.
@@ -414,15 +478,23 @@ impl Device {
 
     pub async fn address(&mut self, kind: AddressKind) -> AddressSecret {
         let secret = AddressSecret::random();
-        let new = NewAddress { address: secret.hash(), kind };
-        assert_eq!(self.inbox.ask(Request::CreateAddresses(vec![new])).await, Ok(Response::Done));
+        let new = NewAddress {
+            address: secret.hash(),
+            kind,
+        };
+        assert_eq!(
+            self.inbox.ask(Request::CreateAddresses(vec![new])).await,
+            Ok(Response::Done)
+        );
         secret
     }
 
     pub async fn issue(&mut self, count: usize) -> Result<(), Error> {
         let pending = PendingTokens::blind(count).unwrap();
         let request = Request::IssueTokens(pending.blinded().to_vec());
-        let Response::IssuedTokens(issued) = self.inbox.ask(request).await? else { panic!() };
+        let Response::IssuedTokens(issued) = self.inbox.ask(request).await? else {
+            panic!()
+        };
         let key = self.inbox.hello.token_keys[0];
         self.tokens.extend(pending.finalize(&key, &issued).unwrap());
         Ok(())
@@ -456,11 +528,17 @@ impl Device {
     }
 
     fn seal_key(&mut self, key: &SealKey) {
-        self.opening.push(OpeningKey::open(&self.queue, &self.hpke, key).unwrap());
+        self.opening
+            .push(OpeningKey::open(&self.queue, &self.hpke, key).unwrap());
     }
 
     fn open(&self, item: &Item) -> QueueItem {
-        let key = self.opening.iter().find(|key| key.id() == item.key_id).expect("the seal key comes first");
-        key.open_item(&self.queue, item.sequence, item.nonce, &item.sealed).unwrap()
+        let key = self
+            .opening
+            .iter()
+            .find(|key| key.id() == item.key_id)
+            .expect("the seal key comes first");
+        key.open_item(&self.queue, item.sequence, item.nonce, &item.sealed)
+            .unwrap()
     }
 }

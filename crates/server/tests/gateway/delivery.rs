@@ -2,7 +2,9 @@
 
 use undertone_wire::Code;
 use undertone_wire::ids::KeyPackageId;
-use undertone_wire::request::{AddressKind, PublishKeyPackages, Request, SealedKeyPackage, TakeKeyPackages};
+use undertone_wire::request::{
+    AddressKind, PublishKeyPackages, Request, SealedKeyPackage, TakeKeyPackages,
+};
 use undertone_wire::response::{ItemKind, Response};
 use undertone_wire::secrets::AddressSecret;
 use undertone_wire::{ids::SendId, limits};
@@ -128,7 +130,10 @@ async fn credit_and_acknowledgements_may_be_sent_behind_the_sign_in() {
     let id = ben.inbox.fresh_id();
     let request = ben.sign_in_on(&ben.inbox);
     ben.inbox.send(&[request.to_frame(id), credit(1)]).await;
-    assert!(matches!(ben.inbox.answer(id).await, Ok(Response::SignedIn(_))));
+    assert!(matches!(
+        ben.inbox.answer(id).await,
+        Ok(Response::SignedIn(_))
+    ));
     assert_eq!(ben.item().await.1.payload, &b"waiting"[..]);
 }
 
@@ -139,10 +144,16 @@ async fn unknown_and_revoked_addresses_are_reported_to_the_sender_alone() {
     let good = ben.address(AddressKind::Conversation).await;
     let revoked = ben.address(AddressKind::Conversation).await;
     let unknown = AddressSecret::random();
-    let done = ben.inbox.ask(Request::RevokeAddresses(vec![revoked.hash()])).await;
+    let done = ben
+        .inbox
+        .ask(Request::RevokeAddresses(vec![revoked.hash()]))
+        .await;
     assert_eq!(done, Ok(Response::Done));
     let mut outbox = server.paid_outbox(&mut ada).await;
-    let accepted = outbox.deliver(b"x", &[&unknown, &good, &revoked]).await.unwrap();
+    let accepted = outbox
+        .deliver(b"x", &[&unknown, &good, &revoked])
+        .await
+        .unwrap();
     assert_eq!(accepted.missed.indices().collect::<Vec<_>>(), [0, 2]);
     ben.give_credit(5).await;
     assert_eq!(ben.item().await.1.payload, &b"x"[..]);
@@ -163,14 +174,19 @@ async fn key_packages_are_given_out_once_and_the_last_one_again_and_again() {
         one_time: vec![package(1)],
         last_resort: Some(package(2)),
     });
-    assert_eq!(ben.inbox.ask(publish).await, Ok(Response::KeyPackageCount(1)));
+    assert_eq!(
+        ben.inbox.ask(publish).await,
+        Ok(Response::KeyPackageCount(1))
+    );
     let mut outbox = server.paid_outbox(&mut ada).await;
     let mut take = async || {
         let request = Request::TakeKeyPackages(TakeKeyPackages {
             send_id: SendId::random(),
             addresses: vec![address.duplicate(), AddressSecret::random()],
         });
-        let Ok(Response::TakenKeyPackages(taken)) = outbox.ask(request).await else { panic!() };
+        let Ok(Response::TakenKeyPackages(taken)) = outbox.ask(request).await else {
+            panic!()
+        };
         assert_eq!(taken.len(), 2);
         assert!(taken[1].is_none());
         taken.into_iter().next().unwrap().unwrap()
@@ -188,16 +204,31 @@ async fn addresses_belong_to_one_queue_and_are_limited() {
     let server = TestServer::start_with(|config| config.quotas.addresses_per_queue = 3).await;
     let (mut ada, mut ben) = (Device::new(&server).await, Device::new(&server).await);
     let address = ada.address(AddressKind::Contact).await;
-    let new = undertone_wire::request::NewAddress { address: address.hash(), kind: AddressKind::Contact };
-    assert_eq!(ben.inbox.refused(Request::CreateAddresses(vec![new])).await, Code::AddressTaken);
-    assert_eq!(ada.inbox.ask(Request::CreateAddresses(vec![new])).await, Ok(Response::Done), "idempotent");
+    let new = undertone_wire::request::NewAddress {
+        address: address.hash(),
+        kind: AddressKind::Contact,
+    };
+    assert_eq!(
+        ben.inbox.refused(Request::CreateAddresses(vec![new])).await,
+        Code::AddressTaken
+    );
+    assert_eq!(
+        ada.inbox.ask(Request::CreateAddresses(vec![new])).await,
+        Ok(Response::Done),
+        "idempotent"
+    );
     ada.address(AddressKind::Contact).await;
     ada.address(AddressKind::Contact).await;
     let more = undertone_wire::request::NewAddress {
         address: AddressSecret::random().hash(),
         kind: AddressKind::Contact,
     };
-    assert_eq!(ada.inbox.refused(Request::CreateAddresses(vec![more])).await, Code::QuotaAddresses);
+    assert_eq!(
+        ada.inbox
+            .refused(Request::CreateAddresses(vec![more]))
+            .await,
+        Code::QuotaAddresses
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,7 +238,14 @@ async fn a_full_contact_address_takes_no_more_and_the_sender_learns_it() {
     let address = ben.address(AddressKind::Contact).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
     for _ in 0..2 {
-        assert!(outbox.deliver(b"x", &[&address]).await.unwrap().missed.is_none());
+        assert!(
+            outbox
+                .deliver(b"x", &[&address])
+                .await
+                .unwrap()
+                .missed
+                .is_none()
+        );
     }
     let accepted = outbox.deliver(b"x", &[&address]).await.unwrap();
     assert!(accepted.missed.contains(0));
@@ -218,11 +256,17 @@ async fn requests_on_the_wrong_kind_of_connection_are_refused() {
     let server = TestServer::start().await;
     let mut ada = Device::new(&server).await;
     let address = ada.address(AddressKind::Contact).await;
-    assert_eq!(ada.inbox.refused(send(b"x", &[&address])).await, Code::RequestWrongRole);
+    assert_eq!(
+        ada.inbox.refused(send(b"x", &[&address])).await,
+        Code::RequestWrongRole
+    );
     let mut outbox = server.paid_outbox(&mut ada).await;
     let request = ada.sign_in_on(&outbox);
     assert_eq!(outbox.refused(request).await, Code::RequestWrongRole);
-    assert_eq!(outbox.refused(Request::DeleteQueue).await, Code::RequestWrongRole);
+    assert_eq!(
+        outbox.refused(Request::DeleteQueue).await,
+        Code::RequestWrongRole
+    );
     outbox.send(&[credit(1)]).await;
     assert_eq!(outbox.closed_with().await, Code::RequestWrongRole);
 }

@@ -17,7 +17,10 @@ struct Damage(u64);
 
 impl Damage {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below
     }
 }
@@ -25,8 +28,13 @@ impl Damage {
 /// Reads until the connection closes or is quiet; the codes seen.
 async fn codes(client: &mut Client) -> Vec<Code> {
     let mut codes = Vec::new();
-    while let Ok(Some(frame)) = tokio::time::timeout(Duration::from_millis(50), client.next()).await {
-        if let FromServer::Response { outcome: Err(error), .. } = frame {
+    while let Ok(Some(frame)) = tokio::time::timeout(Duration::from_millis(50), client.next()).await
+    {
+        if let FromServer::Response {
+            outcome: Err(error),
+            ..
+        } = frame
+        {
             codes.push(error.code);
         }
     }
@@ -59,7 +67,10 @@ async fn bit_flips_and_truncation_never_bring_the_server_down() {
                 ada.issue(50).await.unwrap();
             }
             let token = ada.token().await;
-            outbox.ask(Request::RedeemTokens(vec![token])).await.unwrap();
+            outbox
+                .ask(Request::RedeemTokens(vec![token]))
+                .await
+                .unwrap();
         }
     }
     // Whatever got through is whole or was never accepted; and everything still works.
@@ -75,8 +86,14 @@ async fn damaged_frames_are_refused_with_a_code() {
     let cases: [(Bytes, Code); 5] = [
         (Bytes::new(), Code::FrameMalformed),
         (Bytes::from_static(&[5, 1, 2]), Code::FrameMalformed),
-        (Bytes::from_static(&[3, 0xff, 0xff, 0xff]), Code::FrameMalformed),
-        (Bytes::from_static(&[0xff, 0xff, 0xff, 0x7f]), Code::FrameTooLarge),
+        (
+            Bytes::from_static(&[3, 0xff, 0xff, 0xff]),
+            Code::FrameMalformed,
+        ),
+        (
+            Bytes::from_static(&[0xff, 0xff, 0xff, 0x7f]),
+            Code::FrameTooLarge,
+        ),
         (Bytes::from(vec![0; 65 * 1024]), Code::FrameTooLarge),
     ];
     for (bytes, code) in cases {
@@ -100,7 +117,10 @@ async fn a_request_of_a_later_version_is_refused_by_code_and_nothing_else_suffer
     let mut message = vec![u8::try_from(later.len()).unwrap()];
     message.extend(later);
     inbox.send_bytes(message.into()).await;
-    assert_eq!(inbox.answer(9).await.unwrap_err().code, Code::RequestUnknown);
+    assert_eq!(
+        inbox.answer(9).await.unwrap_err().code,
+        Code::RequestUnknown
+    );
     let id = inbox.submit(Request::Ping).await;
     assert_eq!(inbox.answer(id).await, Ok(Response::Done));
 }
@@ -111,7 +131,10 @@ async fn one_id_names_one_request() {
     let mut ada = Device::new(&server).await;
     let address = ada.address(AddressKind::Conversation).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
-    let twice = [send(b"x", &[&address]).to_frame(500), send(b"x", &[&address]).to_frame(500)];
+    let twice = [
+        send(b"x", &[&address]).to_frame(500),
+        send(b"x", &[&address]).to_frame(500),
+    ];
     outbox.send(&twice).await;
     assert_eq!(outbox.closed_with().await, Code::RequestDuplicateId);
 }
@@ -131,7 +154,10 @@ async fn a_client_that_does_not_read_is_dropped_and_loses_nothing() {
     // Ben has read nothing; the server gives up on the connection, not on the items.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let position = ben.sign_in(&server).await;
-    assert_eq!(position.next_sequence - position.first_sequence, count as u64);
+    assert_eq!(
+        position.next_sequence - position.first_sequence,
+        count as u64
+    );
     ben.give_credit(60_000).await;
     for _ in 0..count {
         assert_eq!(ben.item().await.1.payload.len(), payload.len());
@@ -146,19 +172,32 @@ async fn silent_and_foreign_connections_are_closed_and_the_limit_holds() {
     })
     .await;
     // Not TLS at all.
-    let mut stranger = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let mut stranger = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     assert_closed(&mut stranger).await;
     // Silent before, in and after TLS.
-    let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let mut silent = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
     assert_closed(&mut silent).await;
     let mut silent = server.tls().await;
     assert_closed(&mut silent).await;
     let mut silent = Client::without_hello(&server).await;
     assert!(silent.next().await.is_none());
 
-    let open = [server.inbox().await, server.inbox().await, server.outbox().await];
-    assert!(super::client::tls(server.address, server.pin).await.is_err(), "one too many");
+    let open = [
+        server.inbox().await,
+        server.inbox().await,
+        server.outbox().await,
+    ];
+    assert!(
+        super::client::tls(server.address, server.pin)
+            .await
+            .is_err(),
+        "one too many"
+    );
     drop(open);
     tokio::time::sleep(Duration::from_millis(200)).await;
     server.inbox().await;
@@ -178,7 +217,9 @@ async fn shutting_down_answers_what_was_asked_and_says_so() {
     let address = ben.address(AddressKind::Conversation).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
     let mut idle = server.outbox().await;
-    let frames: Vec<_> = (1000..1200u64).map(|id| send(b"x", &[&address]).to_frame(id)).collect();
+    let frames: Vec<_> = (1000..1200u64)
+        .map(|id| send(b"x", &[&address]).to_frame(id))
+        .collect();
     outbox.send(&frames).await;
     outbox.answer(1000).await.unwrap();
     server.stop().await;
@@ -186,7 +227,13 @@ async fn shutting_down_answers_what_was_asked_and_says_so() {
     assert!(idle.next().await.is_none());
     let mut answered = 1;
     while let Some(frame) = outbox.next().await {
-        answered += u64::from(matches!(frame, FromServer::Response { outcome: Ok(Response::Accepted(_)), .. }));
+        answered += u64::from(matches!(
+            frame,
+            FromServer::Response {
+                outcome: Ok(Response::Accepted(_)),
+                ..
+            }
+        ));
     }
     assert!(!server.dir.path().join("admin.sock").exists());
     server.start_again().await;
@@ -202,8 +249,15 @@ async fn nothing_outlives_the_server() {
     let mut client = server.inbox().await;
     let (address, dir) = (server.address, server.dir);
     drop(server.server);
-    assert!(client.next().await.is_none());
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    while client.next().await.is_some() {}
+    let port_is_closed = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, port_is_closed)
+        .await
+        .unwrap();
     drop(dir);
 }
 
@@ -218,9 +272,15 @@ async fn an_address_in_use_names_port_and_remedy() {
     let error = Server::start(other.path(), config).await.err().unwrap();
     assert!(matches!(error, ServerError::AddressInUse(_)));
     let sentence = error.to_string();
-    assert!(sentence.contains(&server.address.port().to_string()) && sentence.contains("--listen"), "{sentence}");
+    assert!(
+        sentence.contains(&server.address.port().to_string()) && sentence.contains("--listen"),
+        "{sentence}"
+    );
     assert_eq!(error.exit_code(), 4);
 
-    let again = Server::start(server.dir.path(), server.config.clone()).await.err().unwrap();
+    let again = Server::start(server.dir.path(), server.config.clone())
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(again, ServerError::Running(_)));
 }

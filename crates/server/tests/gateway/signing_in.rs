@@ -14,27 +14,47 @@ use super::client::{Client, Device, TestServer, tls};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invitation_admits_as_many_as_it_says_and_no_more() {
-    let server = TestServer::start_with(|config| config.registration = Registration::Invitation).await;
+    let server =
+        TestServer::start_with(|config| config.registration = Registration::Invitation).await;
     let code = server.invitation(2).await;
 
-    let ada = Device::with_invitation(&server, Some(code.duplicate())).await.unwrap();
+    let ada = Device::with_invitation(&server, Some(code.duplicate()))
+        .await
+        .unwrap();
     // The same registration again is answered as the first time and uses nothing up.
     let mut again = server.inbox().await;
-    let ada_again = Device { inbox: server.inbox().await, ..ada };
+    let ada_again = Device {
+        inbox: server.inbox().await,
+        ..ada
+    };
     let request = ada_again.registration(Some(code.duplicate()));
     drop(ada_again.inbox);
-    assert_eq!(again.refused(request).await, Code::AuthSignature, "signed for another connection");
+    assert_eq!(
+        again.refused(request).await,
+        Code::AuthSignature,
+        "signed for another connection"
+    );
 
-    Device::with_invitation(&server, Some(code.duplicate())).await.unwrap();
-    let third = Device::with_invitation(&server, Some(code)).await.err().unwrap();
-    assert_eq!(third.code, Code::InvitationUnknown);
+    Device::with_invitation(&server, Some(code.duplicate()))
+        .await
+        .unwrap();
+    let third = Device::with_invitation(&server, Some(code))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(third.code, Code::InvitationUsed);
 
     let none = Device::with_invitation(&server, None).await.err().unwrap();
     assert_eq!(none.code, Code::InvitationRequired);
-    let guess = Device::with_invitation(&server, Some(InvitationCode::random())).await.err().unwrap();
+    let guess = Device::with_invitation(&server, Some(InvitationCode::random()))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(guess.code, Code::InvitationUnknown);
 
-    let Answer::Status(status) = server.ask(Command::Status).await.unwrap() else { panic!() };
+    let Answer::Status(status) = server.ask(Command::Status).await.unwrap() else {
+        panic!()
+    };
     assert_eq!(status.queues, 2);
 }
 
@@ -63,17 +83,27 @@ async fn only_the_holder_of_the_key_signs_in() {
     assert_eq!(inbox.refused(nobody).await, Code::AuthQueueUnknown);
 
     // Nothing but signing in works before signing in.
-    assert_eq!(inbox.refused(Request::DeleteQueue).await, Code::AuthRequired);
+    assert_eq!(
+        inbox.refused(Request::DeleteQueue).await,
+        Code::AuthRequired
+    );
     assert_eq!(inbox.ask(Request::Ping).await, Ok(Response::Done));
 
     // The same connection may still do it right, once.
     let request = ada.sign_in_on(&inbox);
-    assert!(matches!(inbox.ask(request).await, Ok(Response::SignedIn(_))));
+    assert!(matches!(
+        inbox.ask(request).await,
+        Ok(Response::SignedIn(_))
+    ));
     let again = ada.sign_in_on(&inbox);
     assert_eq!(inbox.refused(again).await, Code::AuthAlready);
 
     // A queue id is taken by the first who registers it.
-    let mut other = Device { queue: ada.queue, hpke: HpkeKeyPair::generate().unwrap(), ..mallory };
+    let mut other = Device {
+        queue: ada.queue,
+        hpke: HpkeKeyPair::generate().unwrap(),
+        ..mallory
+    };
     other.inbox = server.inbox().await;
     let request = other.registration(None);
     assert_eq!(other.inbox.refused(request).await, Code::AuthQueueTaken);
@@ -101,23 +131,34 @@ async fn a_second_sign_in_replaces_the_first() {
     let mut ada = Device::new(&server).await;
     let mut second = server.inbox().await;
     let request = ada.sign_in_on(&second);
-    assert!(matches!(second.ask(request).await, Ok(Response::SignedIn(_))));
+    assert!(matches!(
+        second.ask(request).await,
+        Ok(Response::SignedIn(_))
+    ));
     let notice = ada.inbox.notice().await;
     assert_eq!(notice, undertone_wire::response::Notice::Replaced);
-    assert!(ada.inbox.next().await.is_none(), "the first connection closes");
+    assert!(
+        ada.inbox.next().await.is_none(),
+        "the first connection closes"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_that_have_nothing_in_common_are_told_so() {
     let server = TestServer::start().await;
-    for (min, max, code) in [(0, 0, Code::VersionClientTooOld), (2, 9, Code::VersionClientTooNew)] {
+    for (min, max, code) in [
+        (0, 0, Code::VersionClientTooOld),
+        (2, 9, Code::VersionClientTooNew),
+    ] {
         let mut client = Client::without_hello(&server).await;
         client.send(&[hello(min, max, proto::Role::Inbox)]).await;
         assert_eq!(client.closed_with().await, code);
     }
     let mut client = Client::without_hello(&server).await;
     client.send(&[hello(0, 7, proto::Role::Outbox)]).await;
-    let Some(FromServer::Hello(answer)) = client.next().await else { panic!() };
+    let Some(FromServer::Hello(answer)) = client.next().await else {
+        panic!()
+    };
     assert_eq!(answer.version, 1);
     assert_eq!(answer.time_s % 60, 0);
     // No role, or no hello at all, is no beginning.
@@ -161,7 +202,10 @@ async fn another_servers_key_is_not_this_servers_pin() {
 async fn a_deleted_queue_is_gone() {
     let server = TestServer::start().await;
     let mut ada = Device::new(&server).await;
-    assert_eq!(ada.inbox.ask(Request::DeleteQueue).await, Ok(Response::Done));
+    assert_eq!(
+        ada.inbox.ask(Request::DeleteQueue).await,
+        Ok(Response::Done)
+    );
     assert!(ada.inbox.next().await.is_none());
     let mut inbox = server.inbox().await;
     let request = ada.sign_in_on(&inbox);
@@ -173,12 +217,20 @@ async fn the_key_of_a_queue_is_replaced() {
     let server = TestServer::start().await;
     let mut ada = Device::new(&server).await;
     let fresh = HpkeKeyPair::generate().unwrap();
-    let rotated = ada.inbox.ask(Request::RotateQueueKey(fresh.public().clone())).await;
+    let rotated = ada
+        .inbox
+        .ask(Request::RotateQueueKey(fresh.public().clone()))
+        .await;
     assert_eq!(rotated, Ok(Response::Done));
     ada.hpke = fresh;
-    let address = ada.address(undertone_wire::request::AddressKind::Conversation).await;
+    let address = ada
+        .address(undertone_wire::request::AddressKind::Conversation)
+        .await;
     let mut outbox = server.paid_outbox(&mut ada).await;
-    outbox.deliver(b"to the new key", &[&address]).await.unwrap();
+    outbox
+        .deliver(b"to the new key", &[&address])
+        .await
+        .unwrap();
     ada.give_credit(1).await;
     assert_eq!(ada.item().await.1.payload, &b"to the new key"[..]);
 }

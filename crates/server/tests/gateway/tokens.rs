@@ -16,16 +16,31 @@ async fn a_token_counts_once_on_any_connection_and_after_a_restart() {
     let copy = || Token::from_slice(token.to_bytes().expose()).unwrap();
 
     let mut outbox = server.outbox().await;
-    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![copy()])).await else { panic!() };
-    assert_eq!(credit.requests_left, u64::from(server.config.tokens.requests));
+    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![copy()])).await
+    else {
+        panic!()
+    };
+    assert_eq!(
+        credit.requests_left,
+        u64::from(server.config.tokens.requests)
+    );
     assert_eq!(credit.bytes_left, u64::from(server.config.tokens.mib) << 20);
-    assert_eq!(outbox.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+    assert_eq!(
+        outbox.refused(Request::RedeemTokens(vec![copy()])).await,
+        Code::TokenSpent
+    );
     let mut other = server.outbox().await;
-    assert_eq!(other.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+    assert_eq!(
+        other.refused(Request::RedeemTokens(vec![copy()])).await,
+        Code::TokenSpent
+    );
     server.stop().await;
     server.start_again().await;
     let mut later = server.outbox().await;
-    assert_eq!(later.refused(Request::RedeemTokens(vec![copy()])).await, Code::TokenSpent);
+    assert_eq!(
+        later.refused(Request::RedeemTokens(vec![copy()])).await,
+        Code::TokenSpent
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,10 +50,15 @@ async fn the_same_token_twice_in_one_request_counts_once() {
     let token = ada.token().await;
     let copy = Token::from_slice(token.to_bytes().expose()).unwrap();
     let mut outbox = server.outbox().await;
-    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![token, copy])).await else {
+    let Ok(Response::TokenCredit(credit)) =
+        outbox.ask(Request::RedeemTokens(vec![token, copy])).await
+    else {
         panic!()
     };
-    assert_eq!(credit.requests_left, u64::from(server.config.tokens.requests));
+    assert_eq!(
+        credit.requests_left,
+        u64::from(server.config.tokens.requests)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,15 +72,29 @@ async fn forged_tokens_buy_nothing_and_do_not_spoil_good_ones() {
     let mut other_key = bytes;
     other_key[0] ^= 1;
     let mut outbox = server.outbox().await;
-    assert_eq!(outbox.refused(Request::RedeemTokens(vec![changed()])).await, Code::TokenInvalid);
+    assert_eq!(
+        outbox.refused(Request::RedeemTokens(vec![changed()])).await,
+        Code::TokenInvalid
+    );
     let unknown = Token::from_slice(&other_key).unwrap();
-    assert_eq!(outbox.refused(Request::RedeemTokens(vec![unknown])).await, Code::TokenKeyUnknown);
+    assert_eq!(
+        outbox.refused(Request::RedeemTokens(vec![unknown])).await,
+        Code::TokenKeyUnknown
+    );
     let copy = Token::from_slice(good.to_bytes().expose()).unwrap();
-    let mixed = outbox.refused(Request::RedeemTokens(vec![copy, changed()])).await;
+    let mixed = outbox
+        .refused(Request::RedeemTokens(vec![copy, changed()]))
+        .await;
     assert_eq!(mixed, Code::TokenInvalid);
-    assert!(outbox.ask(Request::RedeemTokens(vec![good])).await.is_ok(), "still fresh");
+    assert!(
+        outbox.ask(Request::RedeemTokens(vec![good])).await.is_ok(),
+        "still fresh"
+    );
     let invented = Token::from_slice(&random_bytes::<{ Token::LEN }>()).unwrap();
-    assert_eq!(outbox.refused(Request::RedeemTokens(vec![invented])).await, Code::TokenKeyUnknown);
+    assert_eq!(
+        outbox.refused(Request::RedeemTokens(vec![invented])).await,
+        Code::TokenKeyUnknown
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,7 +103,10 @@ async fn nothing_goes_without_credit_and_credit_runs_out() {
     let mut ada = Device::new(&server).await;
     let address = ada.address(AddressKind::Conversation).await;
     let mut outbox = server.outbox().await;
-    assert_eq!(outbox.refused(send(b"x", &[&address])).await, Code::TokenRequired);
+    assert_eq!(
+        outbox.refused(send(b"x", &[&address])).await,
+        Code::TokenRequired
+    );
     assert_eq!(outbox.refused(Request::Ping).await, Code::TokenRequired);
 
     // Pipelined behind the token that pays for them: three go, the fourth does not.
@@ -83,7 +120,10 @@ async fn nothing_goes_without_credit_and_credit_runs_out() {
     for id in &ids[..3] {
         assert!(outbox.answer(*id).await.is_ok());
     }
-    assert_eq!(outbox.answer(ids[3]).await.unwrap_err().code, Code::TokenRequired);
+    assert_eq!(
+        outbox.answer(ids[3]).await.unwrap_err().code,
+        Code::TokenRequired
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,8 +134,15 @@ async fn bytes_are_counted_for_every_address() {
     let mut outbox = server.paid_outbox(&mut ada).await;
     let many: Vec<_> = std::iter::repeat_n(&address, 273).collect();
     let payload = vec![0; 64 * 1024];
-    assert_eq!(outbox.refused(send(&payload, &many)).await, Code::TokenRequired, "17 MiB and a bit");
-    assert!(outbox.ask(send(b"x", &[&address])).await.is_ok(), "a refused request costs nothing");
+    assert_eq!(
+        outbox.refused(send(&payload, &many)).await,
+        Code::TokenRequired,
+        "17 MiB and a bit"
+    );
+    assert!(
+        outbox.ask(send(b"x", &[&address])).await.is_ok(),
+        "a refused request costs nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,6 +165,9 @@ async fn elements_that_are_none_are_refused() {
     let server = TestServer::start().await;
     let mut ada = Device::new(&server).await;
     for element in [[0; 32], [0xff; 32]] {
-        assert_eq!(ada.inbox.refused(Request::IssueTokens(vec![element])).await, Code::RequestMalformed);
+        assert_eq!(
+            ada.inbox.refused(Request::IssueTokens(vec![element])).await,
+            Code::RequestMalformed
+        );
     }
 }
