@@ -74,7 +74,6 @@ impl BenchDevice {
         let id = self.group.ok_or(Error::NothingToDo("group"))?;
         let mut group = Group::load(&provider, &id)?.ok_or(Error::NothingToDo("group"))?;
         let result = act(&mut group, &provider, &self.keys)?;
-        drop(provider);
         transaction.commit()?;
         Ok(result)
     }

@@ -14,20 +14,16 @@ use openmls::prelude::{
 use openmls_traits::{OpenMlsProvider as _, storage::StorageProvider as _};
 use undertone_wire::{
     ids::{AccountId, KeyPackageId},
-    padding,
+    seal as wire_seal,
     secrets::{AddressSecret, KpKey},
 };
 
 use crate::{
     DeviceId, DeviceKeys, Error, LeafProfile, Provider, Result, Violation,
-    derive::{open, seal},
     extension::{capabilities, leaf_extensions},
     group::{LeafFacts, resync},
     provider::SUITE,
 };
-
-/// AAD of a sealed key package.
-const SEALED: &[u8] = b"undertone/1 key package";
 
 /// A key package whose private half is now in the store.
 pub struct NewKeyPackage {
@@ -86,14 +82,10 @@ pub(crate) fn hash_ref(provider: &Provider<'_>, key_package: &KeyPackage) -> Res
 ///
 /// # Errors
 /// [`Error::TooLong`] when it does not fit, which no profile within its limits does.
-pub fn seal_key_package(
-    provider: &Provider<'_>,
-    key_package: &NewKeyPackage,
-    kp_key: &KpKey,
-) -> Result<Vec<u8>> {
-    let padded =
-        padding::pad_key_package(&key_package.bytes).map_err(|_| Error::TooLong("key package"))?;
-    seal(provider.crypto(), kp_key.expose(), SEALED, &padded)
+pub fn seal_key_package(key_package: &NewKeyPackage, kp_key: &KpKey) -> Result<Vec<u8>> {
+    wire_seal::seal_key_package(kp_key, &key_package.bytes)
+        .map(Vec::from)
+        .map_err(|_| Error::TooLong("key package"))
 }
 
 /// Another device's key package, checked in full.
@@ -113,8 +105,8 @@ pub fn open_key_package(
     sealed: &[u8],
     kp_key: &KpKey,
 ) -> Result<PeerKeyPackage> {
-    let padded = open(provider.crypto(), kp_key.expose(), SEALED, sealed).ok_or(Error::Sealed)?;
-    PeerKeyPackage::decode(provider, padding::unpad_key_package(&padded)?)
+    let plaintext = wire_seal::open_key_package(kp_key, sealed).map_err(|_| Error::Sealed)?;
+    PeerKeyPackage::decode(provider, &plaintext)
 }
 
 impl PeerKeyPackage {

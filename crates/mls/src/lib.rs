@@ -17,6 +17,7 @@ pub mod bench_support;
 mod derive;
 mod error;
 mod extension;
+pub mod fuzzing;
 mod group;
 mod ids;
 mod key_package;

@@ -31,10 +31,11 @@ CREATE TABLE IF NOT EXISTS mls_pending (
     record    BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mls_leave (
-    group_id  BLOB NOT NULL,
-    leaf      INTEGER NOT NULL,
-    proposal  BLOB NOT NULL,
-    PRIMARY KEY (group_id, leaf)
+    group_id   BLOB NOT NULL,
+    reference  BLOB NOT NULL,
+    leaf       INTEGER NOT NULL,
+    proposal   BLOB NOT NULL,
+    PRIMARY KEY (group_id, reference)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mls_resync_asked (
     hash_ref  BLOB NOT NULL PRIMARY KEY,
@@ -181,15 +182,17 @@ pub(crate) fn delete_pending(provider: &Provider<'_>, group: &GroupId) -> Result
     Ok(deleted > 0)
 }
 
+/// Every proposal is kept, also a second one for the same leaf: any of them may be the one that a commit refers to.
 pub(crate) fn write_leave(
     provider: &Provider<'_>,
     group: &GroupId,
+    reference: &[u8],
     leaf: u32,
     proposal: &[u8],
 ) -> Result<()> {
     provider.connection().execute(
-        "INSERT OR REPLACE INTO mls_leave (group_id, leaf, proposal) VALUES (?, ?, ?)",
-        params![group.as_bytes(), leaf, proposal],
+        "INSERT OR REPLACE INTO mls_leave (group_id, reference, leaf, proposal) VALUES (?, ?, ?, ?)",
+        params![group.as_bytes(), reference, leaf, proposal],
     )?;
     Ok(())
 }

@@ -36,6 +36,32 @@ pub struct ResyncAddress {
     pub(crate) sealing_key: [u8; 32],
 }
 
+impl ResyncAddress {
+    /// Length of [`Self::encode`].
+    pub const LEN: usize = 64;
+
+    /// To be kept beside the MLS state, so that a device which loses that can still ask to come back.
+    pub fn encode(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..32].copy_from_slice(&self.public_key);
+        bytes[32..].copy_from_slice(&self.sealing_key);
+        bytes
+    }
+
+    /// From what was kept.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the length is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let malformed = || Error::Malformed("resync address");
+        let (public_key, sealing_key) = bytes.split_at_checked(32).ok_or_else(malformed)?;
+        Ok(Self {
+            public_key: public_key.try_into().map_err(|_| malformed())?,
+            sealing_key: sealing_key.try_into().map_err(|_| malformed())?,
+        })
+    }
+}
+
 impl LeafProfile {
     /// A second one, on purpose.
     pub fn duplicate(&self) -> Self {
@@ -75,7 +101,7 @@ impl LeafProfile {
             name: self.name.clone(),
             origin: self.origin.clone(),
             pin: self.pin.map(|pin| pin.to_bytes()).unwrap_or_default(),
-            resync_key: [resync.public_key, resync.sealing_key].concat().into(),
+            resync_key: resync.encode().to_vec().into(),
         }
         .encode_to_vec()
     }
@@ -94,14 +120,7 @@ impl LeafProfile {
                 .then(|| Pin::from_slice(&decoded.pin))
                 .transpose()?,
         };
-        let (public_key, sealing_key) = decoded
-            .resync_key
-            .split_first_chunk::<32>()
-            .ok_or_else(malformed)?;
-        let resync = ResyncAddress {
-            public_key: *public_key,
-            sealing_key: sealing_key.try_into().map_err(|_| malformed())?,
-        };
+        let resync = ResyncAddress::decode(&decoded.resync_key)?;
         profile.check().map_err(|_| malformed())?;
         if profile.encode(&resync) != bytes {
             return Err(malformed());

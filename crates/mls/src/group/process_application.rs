@@ -149,7 +149,13 @@ impl Group {
         proposal: &QueuedProposal,
     ) -> Result<()> {
         let bytes = Cbor::to_vec(proposal).map_err(|_| Error::Library("leave proposal"))?;
-        store::write_leave(provider, &self.id, leaf, &bytes)
+        store::write_leave(
+            provider,
+            &self.id,
+            proposal.proposal_reference_ref().as_slice(),
+            leaf,
+            &bytes,
+        )
     }
 
     /// Whether the device at `leaf` may go: not the last one of a direct conversation's account, of notes, or of a group's

@@ -196,10 +196,11 @@ impl Group {
     ) -> Result<VerifiedResync> {
         let verified = self.recheck_resync(provider, request, now_s)?;
         let device = verified.device();
-        if let Some((nonce, at_s)) = store::read_resync_seen(provider, &self.id, &device)? {
-            if nonce == verified.nonce || now_s.abs_diff(at_s) < INTERVAL_S {
-                return Err(Violation::ResyncRequest.into());
-            }
+        let seen = store::read_resync_seen(provider, &self.id, &device)?;
+        if seen.is_some_and(|(nonce, at_s)| {
+            nonce == verified.nonce || now_s.abs_diff(at_s) < INTERVAL_S
+        }) {
+            return Err(Violation::ResyncRequest.into());
         }
         store::write_resync_seen(provider, &self.id, &device, &verified.nonce, now_s)?;
         Ok(verified)

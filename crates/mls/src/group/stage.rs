@@ -4,9 +4,11 @@
 //! it their validity. A commit without a path (additions alone) is cheap; all others renew this device's leaf with its
 //! current address and newest certificate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use openmls::prelude::{LeafNodeIndex, LeafNodeParameters, Proposal, QueuedProposal};
+use openmls::prelude::{
+    LeafNodeIndex, LeafNodeParameters, Proposal, ProposalOrRefType, QueuedProposal,
+};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use undertone_wire::{
@@ -290,10 +292,13 @@ impl Group {
                 .force_self_update(true)
                 .leaf_node_parameters(parameters);
         }
-        // One's own leaving is for another to commit; a leave of somebody who is removed anyway is not needed.
-        let wanted = |queued: &QueuedProposal| match (queued.proposal(), queued.sender()) {
-            (Proposal::Remove(remove), openmls::prelude::Sender::Member(by)) if by.u32() != own => {
-                leaving.contains(&remove.removed().u32())
+        // A leaf may have asked twice; one proposal is enough.
+        let mut taken = BTreeSet::from_iter(plan.remove.iter().copied().chain([own]));
+        let wanted = |queued: &QueuedProposal| match queued.proposal() {
+            Proposal::Remove(remove)
+                if queued.proposal_or_ref_type() == ProposalOrRefType::Reference =>
+            {
+                taken.insert(remove.removed().u32())
             }
             _ => true,
         };
@@ -352,7 +357,7 @@ impl Group {
     }
 
     /// Puts the epoch's leave proposals into OpenMLS's queue for the act that follows, which clears it again. Gives the
-    /// leaves that a commit of ours takes along.
+    /// leaves that a commit of ours takes along: all but our own, which is for another to commit.
     pub(super) fn queue_leaves(&mut self, provider: &Provider<'_>) -> Result<Vec<u32>> {
         use openmls_sqlite_storage::Codec as _;
         let mut leaving = Vec::new();

@@ -226,6 +226,32 @@ fn any_commit_takes_a_leave_along_and_one_that_does_not_ends_it() {
 }
 
 #[test]
+fn asking_twice_to_leave_is_as_good_as_once() {
+    let mut town = Town::default();
+    let [ada, ben, cy] = town.people(["Ada", "Ben", "Cy"]);
+    let desk = town.group("Desk", &[ada, ben, cy]);
+    town.leave(ben, &desk).unwrap();
+    town.settle();
+    // Ada commits with the first proposal, while the second is on its way.
+    let pending = town.stage(ada, &desk, Change::AcceptLeaves).unwrap();
+    town.leave(ben, &desk).unwrap();
+    town.settle();
+    assert!(town.send_commit(ada, &pending));
+    town.settle();
+    town.agree(&desk, &[ada, cy]);
+
+    // And who is put out while asking to leave is out.
+    town.leave(cy, &desk).unwrap();
+    town.leave(cy, &desk).unwrap();
+    town.settle();
+    let account = town.account(cy);
+    town.commit(ada, &desk, Change::RemoveAccount(account))
+        .unwrap();
+    town.settle();
+    town.agree(&desk, &[ada]);
+}
+
+#[test]
 fn the_only_owner_hands_over_before_leaving() {
     let mut town = Town::default();
     let [ada, ben] = town.people(["Ada", "Ben"]);

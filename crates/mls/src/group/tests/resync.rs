@@ -168,7 +168,6 @@ fn a_device_whose_state_is_unreadable_comes_back() {
         Group::load(&provider, &desk).err().unwrap().code(),
         "mls.corrupt"
     );
-    drop(provider);
     let request = ask(&mut town, cy, &desk, 0, NOW);
     // A plain member may help as well as an admin.
     let (_, address) = members.iter().find(|(member, _)| *member == ben).unwrap();
@@ -220,7 +219,6 @@ fn who_may_not_come_back() {
             .code(),
         "mls.sealed"
     );
-    drop(provider);
     // Good once, and once an hour.
     let verified = check(&mut town, ada, &desk, &sealed, NOW).unwrap();
     assert_eq!(

@@ -138,7 +138,7 @@ fn flipped_bits_in_key_packages_certificates_and_requests_are_refused() {
     let provider = Provider::new(&device.connection);
     let made = create_key_package(&provider, &device.keys, &profile, false).unwrap();
     let kp_key = KpKey::random();
-    let sealed = seal_key_package(&provider, &made, &kp_key).unwrap();
+    let sealed = seal_key_package(&made, &kp_key).unwrap();
     let request = resync::ask(&provider, &device.keys, &profile, &chat, 1, 0).unwrap();
     let certificate = device.keys.certificate().encode();
     for round in 0..FLIPS {
@@ -157,4 +157,28 @@ fn flipped_bits_in_key_packages_certificates_and_requests_are_refused() {
         group.verify_resync(provider, &request, 0)
     });
     assert!(whole.is_ok());
+}
+
+#[test]
+fn parsers_take_any_bytes() {
+    let mut town = Town::default();
+    let ada = town.person("Ada");
+    let package = town.key_package(ada, false);
+    let seeds = [
+        package.encode().unwrap(),
+        town.devices[ada].keys.certificate().encode(),
+        vec![0; 64],
+        Vec::new(),
+    ];
+    for (_, target) in crate::fuzzing::TARGETS {
+        for seed in &seeds {
+            target(seed);
+            for round in 0..FLIPS / 8 {
+                if !seed.is_empty() {
+                    target(&flipped(seed, round));
+                    target(&seed[..seed.len() * round as usize / 25]);
+                }
+            }
+        }
+    }
 }
