@@ -1,0 +1,189 @@
+//! Invitations, tokens and the server's own records.
+
+use super::*;
+
+fn invited(owner: &Owner, code: InvitationHash) -> Registration {
+    Registration {
+        invitation: Some(code),
+        invitation_required: true,
+        ..owner.registration()
+    }
+}
+
+fn stranger() -> Owner {
+    Owner {
+        queue: QueueId::random(),
+        keys: HpkeKeyPair::generate().unwrap(),
+        signing_key: random(),
+    }
+}
+
+pub(crate) fn an_invitation_is_used_up(mut world: World) {
+    let code = InvitationHash(random());
+    world
+        .store
+        .create_invitation(Invitation {
+            code,
+            uses: 2,
+            expires_s: None,
+        })
+        .wait()
+        .unwrap();
+    assert_eq!(world.counts().invitations, 1);
+    let (ada, ben, eve) = (stranger(), stranger(), stranger());
+    let uninvited = Registration {
+        invitation_required: true,
+        ..eve.registration()
+    };
+    assert_eq!(
+        world.store.register(uninvited).wait(),
+        Err(StoreError::InvitationRequired)
+    );
+    let wrong = invited(&eve, InvitationHash(random()));
+    assert_eq!(
+        world.store.register(wrong).wait(),
+        Err(StoreError::InvitationUnknown)
+    );
+    world.store.register(invited(&ada, code)).wait().unwrap();
+    world.store.register(invited(&ada, code)).wait().unwrap();
+    world.restart();
+    world.store.register(invited(&ben, code)).wait().unwrap();
+    assert_eq!(
+        world.store.register(invited(&eve, code)).wait(),
+        Err(StoreError::InvitationUsed)
+    );
+    assert_eq!(world.counts().invitations, 0);
+}
+
+pub(crate) fn an_invitation_expires(world: World) {
+    let code = InvitationHash(random());
+    let invitation = Invitation {
+        code,
+        uses: 9,
+        expires_s: Some(NOON + 60),
+    };
+    world.store.create_invitation(invitation).wait().unwrap();
+    world.pass(Duration::from_secs(59));
+    world
+        .store
+        .register(invited(&stranger(), code))
+        .wait()
+        .unwrap();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(
+        world.store.register(invited(&stranger(), code)).wait(),
+        Err(StoreError::InvitationExpired)
+    );
+    world.pass_days(8);
+    assert_eq!(world.store.sweep().wait().unwrap().invitations, 1);
+}
+
+pub(crate) fn a_failed_registration_uses_nothing_up(world: World) {
+    let code = InvitationHash(random());
+    world
+        .store
+        .create_invitation(Invitation {
+            code,
+            uses: 1,
+            expires_s: None,
+        })
+        .wait()
+        .unwrap();
+    let ada = world.owner();
+    let taken = Registration {
+        signing_key: random(),
+        ..invited(&ada, code)
+    };
+    assert_eq!(
+        world.store.register(taken).wait(),
+        Err(StoreError::QueueTaken)
+    );
+    world.parts.disk.set(0);
+    assert_eq!(
+        world.store.register(invited(&stranger(), code)).wait(),
+        Err(StoreError::Full)
+    );
+    world.parts.disk.set(u64::MAX);
+    assert!(
+        world
+            .store
+            .register(invited(&stranger(), code))
+            .wait()
+            .is_ok()
+    );
+}
+
+pub(crate) fn a_token_is_spent_once(mut world: World) {
+    let tokens: Vec<TokenHash> = (0..3).map(|_| TokenHash(random())).collect();
+    let today = Day(20_000);
+    assert_eq!(
+        world
+            .store
+            .spend_tokens(tokens[..2].to_vec(), today)
+            .wait()
+            .unwrap(),
+        [true, true]
+    );
+    let again = vec![tokens[1], tokens[2], tokens[2]];
+    assert_eq!(
+        world.store.spend_tokens(again, today).wait().unwrap(),
+        [false, true, false]
+    );
+    world.restart();
+    assert_eq!(
+        world
+            .store
+            .spend_tokens(tokens.clone(), today)
+            .wait()
+            .unwrap(),
+        [false; 3]
+    );
+    assert_eq!(world.store.sweep().wait().unwrap().tokens, 0);
+    world.pass_days(1);
+    assert_eq!(world.store.sweep().wait().unwrap().tokens, 3);
+    assert_eq!(world.counts().spent_tokens, 0);
+}
+
+pub(crate) fn the_days_allowance_is_limited(mut world: World) {
+    let ada = world.owner();
+    let take = |world: &World, count| {
+        world
+            .store
+            .take_token_allowance(ada.queue, count, 10)
+            .wait()
+    };
+    assert_eq!(take(&world, 0), Ok(10));
+    assert_eq!(take(&world, 7), Ok(3));
+    assert_eq!(take(&world, 4), Err(StoreError::AllowanceSpent));
+    world.restart();
+    assert_eq!(take(&world, 3), Ok(0));
+    assert_eq!(take(&world, 0), Ok(0));
+    world.pass_days(1);
+    assert_eq!(take(&world, 1), Ok(9));
+    assert_eq!(
+        world
+            .store
+            .take_token_allowance(QueueId::random(), 0, 10)
+            .wait(),
+        Err(StoreError::UnknownQueue)
+    );
+}
+
+pub(crate) fn records_are_kept(mut world: World) {
+    assert_eq!(world.store.record("colour").wait().unwrap(), None);
+    world
+        .store
+        .set_record("colour", b"red".to_vec())
+        .wait()
+        .unwrap();
+    world
+        .store
+        .set_record("colour", b"blue".to_vec())
+        .wait()
+        .unwrap();
+    world.restart();
+    assert_eq!(
+        world.store.record("colour").wait().unwrap().unwrap(),
+        b"blue"
+    );
+}

@@ -1,0 +1,686 @@
+//! Channels: one order, the epoch's rules, renames. docs/protocol.md section 4.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use undertone_wire::ids::sha256;
+use undertone_wire::response::ItemKind;
+
+use super::*;
+
+/// The key of a channel's epoch: any fixed function will do.
+fn key(epoch: u64) -> [u8; 32] {
+    sha256(&epoch.to_be_bytes())
+}
+
+fn lock(epoch: u64) -> [u8; 32] {
+    sha256(&key(epoch))
+}
+
+pub(crate) fn channel(world: &World, epoch: u64) -> ChannelHash {
+    let channel = ChannelHash::random();
+    let new = NewChannel {
+        channel,
+        epoch,
+        lock: lock(epoch),
+        min_send_epoch: epoch,
+    };
+    world.store.create_channel(new).wait().unwrap();
+    channel
+}
+
+pub(crate) fn message(
+    channel: &ChannelHash,
+    epoch: u64,
+    text: &str,
+    addresses: &[AddressHash],
+) -> ChannelSend {
+    ChannelSend {
+        channel: *channel,
+        epoch,
+        send_id: SendId::random(),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+        addresses: addresses.to_vec(),
+    }
+}
+
+pub(crate) fn commit(
+    channel: &ChannelHash,
+    epoch: u64,
+    text: &str,
+    addresses: &[AddressHash],
+) -> ChannelCommit {
+    ChannelCommit {
+        channel: *channel,
+        epoch,
+        key_hash: lock(epoch),
+        next_lock: lock(epoch + 1),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+        addresses: addresses.to_vec(),
+        renames: vec![],
+        removes: false,
+    }
+}
+
+fn control(channel: &ChannelHash, text: &str, addresses: &[AddressHash]) -> ChannelControl {
+    ChannelControl {
+        channel: *channel,
+        send_id: SendId::random(),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+        addresses: addresses.to_vec(),
+    }
+}
+
+pub(crate) fn creating_a_channel_twice_leaves_it(world: World) {
+    let ada = world.owner();
+    let address = world.conversation(&ada);
+    let channel = channel(&world, 5);
+    world
+        .store
+        .channel_send(message(&channel, 5, "hello", &[address]))
+        .wait()
+        .unwrap();
+    let same = NewChannel {
+        channel,
+        epoch: 5,
+        lock: lock(5),
+        min_send_epoch: 5,
+    };
+    world.store.create_channel(same.clone()).wait().unwrap();
+    let number = world
+        .store
+        .channel_send(message(&channel, 5, "hello", &[address]))
+        .wait()
+        .unwrap()
+        .number;
+    assert_eq!(number, 2, "the numbers go on");
+    for other in [
+        NewChannel {
+            epoch: 6,
+            ..same.clone()
+        },
+        NewChannel {
+            lock: random(),
+            ..same
+        },
+    ] {
+        assert_eq!(
+            world.store.create_channel(other).wait(),
+            Err(StoreError::ChannelTaken)
+        );
+    }
+    let nowhere = message(&ChannelHash::random(), 5, "hello", &[address]);
+    assert_eq!(
+        world.store.channel_send(nowhere).wait(),
+        Err(StoreError::UnknownChannel)
+    );
+}
+
+pub(crate) fn numbers_are_in_one_order(mut world: World) {
+    let (ada, ben) = (world.owner(), world.owner());
+    let to = [world.conversation(&ada), world.conversation(&ben)];
+    let channel = channel(&world, 0);
+    let send = message(&channel, 0, "one", &to);
+    assert_eq!(
+        world
+            .store
+            .channel_send(send.clone())
+            .wait()
+            .unwrap()
+            .number,
+        1
+    );
+    assert_eq!(
+        world.store.channel_send(send).wait().unwrap().number,
+        1,
+        "a retry"
+    );
+    assert_eq!(
+        world
+            .store
+            .channel_commit(commit(&channel, 0, "two", &to))
+            .wait()
+            .unwrap()
+            .number,
+        2
+    );
+    let to_ada = [AddressHash::random(), to[0]];
+    let third = world
+        .store
+        .channel_control(control(&channel, "three", &to_ada))
+        .wait()
+        .unwrap();
+    assert_eq!((third.number, &third.missed[..]), (3, &[0b01u8][..]));
+    world.restart();
+    assert_eq!(
+        world
+            .store
+            .channel_send(message(&channel, 1, "four", &to))
+            .wait()
+            .unwrap()
+            .number,
+        4
+    );
+    let items = world.read(&ada);
+    assert_eq!(
+        items.iter().map(|item| item.number).collect::<Vec<_>>(),
+        [1, 2, 3, 4]
+    );
+    assert_eq!(
+        items.iter().map(|item| item.epoch).collect::<Vec<_>>(),
+        [0, 0, 1, 1]
+    );
+    let kinds = [
+        ItemKind::Application,
+        ItemKind::Commit,
+        ItemKind::Control,
+        ItemKind::Application,
+    ];
+    assert!(items.iter().map(|item| item.kind).eq(kinds));
+    assert_eq!(items[1].next_lock, Some(lock(1)));
+    assert_eq!(world.texts(&ben), ["one", "two", "four"]);
+}
+
+pub(crate) fn the_send_window_follows_the_epoch(world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada)];
+    let channel = channel(&world, 0);
+    let send = |epoch| {
+        world
+            .store
+            .channel_send(message(&channel, epoch, "hello", &to))
+            .wait()
+            .map(|_| ())
+    };
+    for epoch in 0..4 {
+        world
+            .store
+            .channel_commit(commit(&channel, epoch, &format!("to {}", epoch + 1), &to))
+            .wait()
+            .unwrap();
+    }
+    let stale = |min_send_epoch| {
+        Err(StoreError::Stale {
+            epoch: 4,
+            min_send_epoch,
+        })
+    };
+    assert_eq!(
+        [send(1), send(2), send(3), send(4), send(5)],
+        [stale(2), Ok(()), Ok(()), Ok(()), stale(2)]
+    );
+    let removal = ChannelCommit {
+        removes: true,
+        ..commit(&channel, 4, "removal", &to)
+    };
+    world.store.channel_commit(removal).wait().unwrap();
+    let stale = Err(StoreError::Stale {
+        epoch: 5,
+        min_send_epoch: 5,
+    });
+    assert_eq!([send(4), send(5)], [stale, Ok(())]);
+    // The next commit without a removal does not let the removed member's epochs back in.
+    world
+        .store
+        .channel_commit(commit(&channel, 5, "after", &to))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        send(4),
+        Err(StoreError::Stale {
+            epoch: 6,
+            min_send_epoch: 5
+        })
+    );
+}
+
+pub(crate) fn a_commit_needs_the_epoch_and_the_key(world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada)];
+    let channel = channel(&world, 3);
+    let refused = |commit: ChannelCommit| world.store.channel_commit(commit).wait().unwrap_err();
+    assert_eq!(
+        refused(commit(&channel, 2, "early", &to)),
+        StoreError::Epoch { epoch: 3 }
+    );
+    assert_eq!(
+        refused(commit(&channel, 4, "late", &to)),
+        StoreError::Epoch { epoch: 3 }
+    );
+    let guess = ChannelCommit {
+        key_hash: random(),
+        ..commit(&channel, 3, "guess", &to)
+    };
+    assert_eq!(refused(guess), StoreError::Lock);
+    assert!(
+        world.texts(&ada).is_empty(),
+        "a refused commit leaves nothing"
+    );
+    world
+        .store
+        .channel_commit(commit(&channel, 3, "right", &to))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        refused(commit(&channel, 3, "second", &to)),
+        StoreError::Epoch { epoch: 4 }
+    );
+    assert_eq!(world.texts(&ada), ["right"]);
+}
+
+pub(crate) fn a_repeated_commit_is_answered_with_its_number(mut world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada), AddressHash::random()];
+    let channel = channel(&world, 0);
+    world
+        .store
+        .channel_send(message(&channel, 0, "first", &to))
+        .wait()
+        .unwrap();
+    let sent = commit(&channel, 0, "commit", &to);
+    let accepted = world.store.channel_commit(sent.clone()).wait().unwrap();
+    assert_eq!((accepted.number, &accepted.missed[..]), (2, &[0b10u8][..]));
+    world
+        .store
+        .channel_send(message(&channel, 1, "third", &to))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        world.store.channel_commit(sent.clone()).wait().unwrap(),
+        accepted
+    );
+    world.restart();
+    assert_eq!(
+        world.store.channel_commit(sent).wait().unwrap().number,
+        2,
+        "also from disk"
+    );
+    assert_eq!(world.texts(&ada), ["first", "commit", "third"]);
+}
+
+pub(crate) fn fifty_race_and_one_wins(world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada)];
+    let channel = channel(&world, 0);
+    for epoch in 0..10 {
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..50)
+                .map(|racer| {
+                    let commit = commit(&channel, epoch, &format!("{epoch} by {racer}"), &to);
+                    let store = &world.store;
+                    scope.spawn(move || store.channel_commit(commit).wait())
+                })
+                .collect();
+            racers
+                .into_iter()
+                .map(|racer| racer.join().unwrap())
+                .collect()
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+        let lost = Err(StoreError::Epoch { epoch: epoch + 1 });
+        assert_eq!(
+            outcomes.iter().filter(|outcome| **outcome == lost).count(),
+            49
+        );
+    }
+    assert_eq!(world.texts(&ada).len(), 10);
+}
+
+pub(crate) fn a_control_send_skips_the_epoch(world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada)];
+    let channel = channel(&world, 7);
+    let send = control(&channel, "resync", &to);
+    assert_eq!(
+        world
+            .store
+            .channel_control(send.clone())
+            .wait()
+            .unwrap()
+            .number,
+        1
+    );
+    assert_eq!(
+        world.store.channel_control(send).wait().unwrap().number,
+        1,
+        "a retry"
+    );
+    assert_eq!(world.texts(&ada), ["resync"]);
+    let nowhere = control(&ChannelHash::random(), "resync", &to);
+    assert_eq!(
+        world.store.channel_control(nowhere).wait(),
+        Err(StoreError::UnknownChannel)
+    );
+}
+
+fn rename(
+    world: &World,
+    channel: &ChannelHash,
+    epoch: u64,
+    to: &[AddressHash],
+    renames: &[(AddressHash, AddressHash)],
+) {
+    let renames = renames
+        .iter()
+        .map(|(old, new)| AddressRename {
+            old: *old,
+            new: *new,
+        })
+        .collect();
+    let commit = ChannelCommit {
+        renames,
+        removes: true,
+        ..commit(channel, epoch, &format!("rename {epoch}"), to)
+    };
+    world.store.channel_commit(commit).wait().unwrap();
+}
+
+pub(crate) fn a_rename_honours_the_old_name_for_a_while(mut world: World) {
+    let ada = world.owner();
+    let (old, new) = (world.conversation(&ada), AddressHash::random());
+    let package = SealedKeyPackage {
+        id: random().into(),
+        sealed: Bytes::from_static(&[7; 4096]),
+    };
+    let publish = PublishKeyPackages {
+        address: old,
+        one_time: vec![package],
+        last_resort: None,
+    };
+    world
+        .store
+        .publish_key_packages(ada.queue, publish)
+        .wait()
+        .unwrap();
+    let channel = channel(&world, 0);
+    rename(&world, &channel, 0, &[old], &[(old, new)]);
+    world.restart();
+    world.pass(Duration::from_secs(599));
+    assert!(
+        world
+            .send("by the old name", &[old])
+            .unwrap()
+            .missed
+            .is_empty()
+    );
+    assert!(
+        world
+            .send("by the new name", &[new])
+            .unwrap()
+            .missed
+            .is_empty()
+    );
+    world.pass(Duration::from_secs(1));
+    assert!(!world.send("too late", &[old]).unwrap().missed.is_empty());
+    world.store.sweep().wait().unwrap();
+    world.restart();
+    assert!(!world.send("too late", &[old]).unwrap().missed.is_empty());
+    let items = world.read(&ada);
+    assert_eq!(
+        items.iter().map(text).collect::<Vec<_>>(),
+        ["rename 0", "by the old name", "by the new name"]
+    );
+    // The commit itself comes to the name that its reader knows.
+    assert!(items[0].address == old && items[1].address == new && items[2].address == new);
+    let taken = world
+        .store
+        .take_key_packages(SendId::random(), vec![new])
+        .wait()
+        .unwrap();
+    assert_eq!(taken[0].sealed.len(), 4096, "the pool has moved too");
+}
+
+pub(crate) fn renames_are_followed_and_revoked_by_any_name(world: World) {
+    let ada = world.owner();
+    let first = world.conversation(&ada);
+    let (second, third) = (AddressHash::random(), AddressHash::random());
+    let channel = channel(&world, 0);
+    rename(&world, &channel, 0, &[first], &[(first, second)]);
+    rename(&world, &channel, 1, &[second], &[(second, third)]);
+    assert!(
+        world
+            .send("hello", &[first, second, third])
+            .unwrap()
+            .missed
+            .is_empty()
+    );
+    assert_eq!(
+        world.texts(&ada),
+        ["rename 0", "rename 1", "hello", "hello", "hello"]
+    );
+    let eve = world.owner();
+    let claim = vec![(first, AddressKind::Conversation)];
+    assert_eq!(
+        world
+            .store
+            .create_addresses(eve.queue, claim.clone())
+            .wait(),
+        Err(StoreError::AddressTaken)
+    );
+    world
+        .store
+        .revoke_addresses(ada.queue, vec![first])
+        .wait()
+        .unwrap();
+    assert_eq!(
+        world.send("hello", &[first, second, third]).unwrap().missed,
+        [0b111u8][..]
+    );
+    assert!(
+        world
+            .store
+            .create_addresses(ada.queue, claim)
+            .wait()
+            .is_ok()
+    );
+}
+
+pub(crate) fn a_rename_takes_nothing_from_others(world: World) {
+    let (ada, ben) = (world.owner(), world.owner());
+    let (to_ada, to_ben) = (world.conversation(&ada), world.conversation(&ben));
+    let channel = channel(&world, 0);
+    let unknown = AddressHash::random();
+    let renames = [
+        (to_ada, to_ben),
+        (unknown, AddressHash::random()),
+        (to_ben, to_ben),
+    ];
+    rename(&world, &channel, 0, &[to_ada, to_ben], &renames);
+    world.send("to ada", &[to_ada]).unwrap();
+    world.send("to ben", &[to_ben]).unwrap();
+    assert_eq!(world.texts(&ada), ["rename 0", "to ada"]);
+    assert_eq!(world.texts(&ben), ["rename 0", "to ben"]);
+    assert_eq!(world.counts().addresses, 2);
+}
+
+pub(crate) fn an_unused_channel_expires(world: World) {
+    let (used, unused) = (channel(&world, 0), channel(&world, 0));
+    world.pass_days(399);
+    world
+        .store
+        .channel_send(message(&used, 0, "hello", &[]))
+        .wait()
+        .unwrap();
+    world.pass_days(2);
+    assert_eq!(world.store.sweep().wait().unwrap().channels, 1);
+    assert!(
+        world
+            .store
+            .channel_send(message(&used, 0, "hello", &[]))
+            .wait()
+            .is_ok()
+    );
+    let send = message(&unused, 0, "hello", &[]);
+    assert_eq!(
+        world.store.channel_send(send).wait(),
+        Err(StoreError::UnknownChannel)
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send {
+        back: u64,
+    },
+    Ahead,
+    Commit {
+        removes: bool,
+        wrong_key: bool,
+        back: u64,
+    },
+    Repeat,
+    Control,
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..5u64).prop_map(|back| Step::Send { back }),
+        1 => Just(Step::Ahead),
+        4 => (any::<bool>(), proptest::bool::weighted(0.2), prop_oneof![3 => Just(0u64), 1 => 1..3u64])
+            .prop_map(|(removes, wrong_key, back)| Step::Commit { removes, wrong_key, back }),
+        1 => Just(Step::Repeat),
+        1 => Just(Step::Control),
+        1 => Just(Step::Restart),
+    ];
+    proptest::collection::vec(step, 1..30)
+}
+
+/// The rules of docs/protocol.md section 4, written down a second time.
+struct Model {
+    epoch: u64,
+    min_send_epoch: u64,
+    number: u64,
+    last: Option<(ChannelCommit, u64)>,
+}
+
+impl Model {
+    fn send(&mut self, epoch: u64) -> Result<u64, StoreError> {
+        if epoch < self.min_send_epoch || epoch > self.epoch {
+            return Err(StoreError::Stale {
+                epoch: self.epoch,
+                min_send_epoch: self.min_send_epoch,
+            });
+        }
+        self.number += 1;
+        Ok(self.number)
+    }
+
+    fn commit(&mut self, commit: &ChannelCommit, right_key: bool) -> Result<u64, StoreError> {
+        if let Some((last, number)) = &self.last
+            && last.payload == commit.payload
+        {
+            return Ok(*number);
+        }
+        if commit.epoch != self.epoch {
+            return Err(StoreError::Epoch { epoch: self.epoch });
+        }
+        if !right_key {
+            return Err(StoreError::Lock);
+        }
+        self.min_send_epoch = if commit.removes {
+            self.epoch + 1
+        } else {
+            self.min_send_epoch.max(self.epoch.saturating_sub(1))
+        };
+        self.epoch += 1;
+        self.number += 1;
+        self.last = Some((commit.clone(), self.number));
+        Ok(self.number)
+    }
+}
+
+/// Whatever is sent in whatever order: answers, numbers and what arrives are as the model says.
+pub(crate) fn channels_keep_to_their_rules(mut world: World) {
+    let ada = world.owner();
+    let to = [world.conversation(&ada)];
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let cell = std::cell::RefCell::new(&mut world);
+    runner
+        .run(&steps(), |steps| {
+            let mut world = cell.borrow_mut();
+            let channel = channel(&world, 2);
+            let mut model = Model {
+                epoch: 2,
+                min_send_epoch: 2,
+                number: 0,
+                last: None,
+            };
+            let before = world.store.sign_in(ada.queue).wait().unwrap().next_sequence;
+            for (index, step) in steps.into_iter().enumerate() {
+                let text = format!("{index}");
+                let (got, expected) = match step {
+                    Step::Send { back } => {
+                        let epoch = model.epoch.saturating_sub(back);
+                        let got = world
+                            .store
+                            .channel_send(message(&channel, epoch, &text, &to))
+                            .wait();
+                        (got, model.send(epoch))
+                    }
+                    Step::Ahead => {
+                        let epoch = model.epoch + 1;
+                        let got = world
+                            .store
+                            .channel_send(message(&channel, epoch, &text, &to))
+                            .wait();
+                        (got, model.send(epoch))
+                    }
+                    Step::Commit {
+                        removes,
+                        wrong_key,
+                        back,
+                    } => {
+                        let epoch = model.epoch.saturating_sub(back);
+                        let mut commit = ChannelCommit {
+                            removes,
+                            ..commit(&channel, epoch, &text, &to)
+                        };
+                        if wrong_key {
+                            commit.key_hash = random();
+                        }
+                        (
+                            world.store.channel_commit(commit.clone()).wait(),
+                            model.commit(&commit, !wrong_key),
+                        )
+                    }
+                    Step::Repeat => {
+                        let Some((commit, _)) = model.last.clone() else {
+                            continue;
+                        };
+                        (
+                            world.store.channel_commit(commit.clone()).wait(),
+                            model.commit(&commit, true),
+                        )
+                    }
+                    Step::Control => {
+                        model.number += 1;
+                        (
+                            world
+                                .store
+                                .channel_control(control(&channel, &text, &to))
+                                .wait(),
+                            Ok(model.number),
+                        )
+                    }
+                    Step::Restart => {
+                        world.restart();
+                        continue;
+                    }
+                };
+                prop_assert_eq!(got.map(|accepted| accepted.number), expected);
+            }
+            let arrived: Vec<u64> = world
+                .fetch(&ada, before)
+                .iter()
+                .map(|item| ada.open(item).unwrap().number)
+                .collect();
+            prop_assert_eq!(arrived, (1..=model.number).collect::<Vec<_>>());
+            world.ack(&ada, u64::MAX);
+            Ok(())
+        })
+        .unwrap();
+}

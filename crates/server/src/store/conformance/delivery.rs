@@ -1,0 +1,196 @@
+//! From a send to an online owner: order, overflow, credit, keys, a second sign-in.
+
+use super::*;
+use crate::delivery::{Inbox, Pushed, Wake};
+
+fn run<T>(script: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            tokio::time::timeout(Duration::from_secs(20), script)
+                .await
+                .expect("nothing came")
+        })
+}
+
+async fn sign_in(world: &World, owner: &Owner) -> Inbox {
+    Inbox::open(Arc::clone(&world.store), &world.parts.hub, owner.queue)
+        .await
+        .unwrap()
+        .1
+}
+
+/// Takes `count` items off, with at most `credit` at a time.
+async fn receive(inbox: &mut Inbox, owner: &Owner, count: usize, credit: u32) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < count {
+        let mut pushed = Vec::new();
+        assert_eq!(inbox.next(credit, &mut pushed).await.unwrap(), Wake::Items);
+        let items: Vec<_> = pushed
+            .iter()
+            .filter_map(|pushed| match pushed {
+                Pushed::Item(item) => Some(item),
+                Pushed::SealKey(_) => None,
+            })
+            .collect();
+        assert!(!items.is_empty() && items.len() <= credit as usize);
+        texts.extend(
+            items
+                .into_iter()
+                .map(|item| text(&owner.open(item).unwrap())),
+        );
+    }
+    texts
+}
+
+/// Nothing more comes for a while.
+async fn silence(inbox: &mut Inbox, credit: u32) {
+    let mut pushed = Vec::new();
+    let next = inbox.next(credit, &mut pushed);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(30), next)
+            .await
+            .is_err(),
+        "something came"
+    );
+}
+
+fn texts(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| format!("message {number}")).collect()
+}
+
+pub(crate) fn what_is_fresh_arrives_in_order(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let mut inbox = sign_in(&world, &ada).await;
+        assert_eq!(world.parts.hub.online(), 1);
+        for text in texts(0..3) {
+            world.store.send(direct(&text, &[address])).await.unwrap();
+        }
+        assert_eq!(receive(&mut inbox, &ada, 3, 10).await, texts(0..3));
+        silence(&mut inbox, 10).await;
+        drop(inbox);
+        assert_eq!(world.parts.hub.online(), 0);
+    });
+}
+
+pub(crate) fn what_was_queued_before_comes_first(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        for text in texts(0..300) {
+            world.store.send(direct(&text, &[address])).await.unwrap();
+        }
+        world.store.ack(ada.queue, 10);
+        let mut inbox = sign_in(&world, &ada).await;
+        for text in texts(300..303) {
+            world.store.send(direct(&text, &[address])).await.unwrap();
+        }
+        assert_eq!(receive(&mut inbox, &ada, 293, 1000).await, texts(10..303));
+        silence(&mut inbox, 1).await;
+    });
+}
+
+/// The ring holds four items; the reader sleeps through two hundred, some of which it has acknowledged blindly.
+pub(crate) fn a_slow_reader_loses_nothing(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let mut inbox = sign_in(&world, &ada).await;
+        for round in 0..4 {
+            let wanted = texts(round * 50..round * 50 + 50);
+            for text in &wanted {
+                world.store.send(direct(text, &[address])).await.unwrap();
+            }
+            assert_eq!(receive(&mut inbox, &ada, 50, 7).await, wanted);
+        }
+        for text in texts(0..20) {
+            world.store.send(direct(&text, &[address])).await.unwrap();
+        }
+        world.store.ack(ada.queue, 210);
+        world.store.flush().await.unwrap();
+        // What lay in the ring still comes; of the rest, what has not been acknowledged.
+        let mut wanted = texts(0..4);
+        wanted.extend(texts(10..20));
+        assert_eq!(receive(&mut inbox, &ada, 14, 3).await, wanted);
+        silence(&mut inbox, 3).await;
+    });
+}
+
+pub(crate) fn a_second_sign_in_replaces_the_first(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let mut first = sign_in(&world, &ada).await;
+        let mut second = sign_in(&world, &ada).await;
+        let mut pushed = Vec::new();
+        assert_eq!(first.next(0, &mut pushed).await.unwrap(), Wake::Replaced);
+        assert_eq!(first.next(9, &mut pushed).await.unwrap(), Wake::Replaced);
+        drop(first);
+        world
+            .store
+            .send(direct("message 0", &[address]))
+            .await
+            .unwrap();
+        assert_eq!(receive(&mut second, &ada, 1, 1).await, texts(0..1));
+        assert!(pushed.is_empty());
+    });
+}
+
+pub(crate) fn credit_is_kept_to(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let mut inbox = sign_in(&world, &ada).await;
+        for text in texts(0..3) {
+            world.store.send(direct(&text, &[address])).await.unwrap();
+        }
+        silence(&mut inbox, 0).await;
+        assert_eq!(receive(&mut inbox, &ada, 2, 1).await, texts(0..2));
+        silence(&mut inbox, 0).await;
+        assert_eq!(receive(&mut inbox, &ada, 1, 5).await, texts(2..3));
+    });
+}
+
+pub(crate) fn the_sealing_key_comes_first(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        world
+            .store
+            .send(direct("stored", &[address]))
+            .await
+            .unwrap();
+        let mut inbox = sign_in(&world, &ada).await;
+        world
+            .store
+            .send(direct("same key", &[address]))
+            .await
+            .unwrap();
+        world.pass(Duration::from_secs(3600));
+        world
+            .store
+            .send(direct("next key", &[address]))
+            .await
+            .unwrap();
+        let mut pushed = Vec::new();
+        while pushed.len() < 5 {
+            inbox.next(9, &mut pushed).await.unwrap();
+        }
+        let mut known = None;
+        let mut keys = 0;
+        for pushed in pushed {
+            match pushed {
+                Pushed::SealKey(key) => {
+                    known = Some(key.key_id);
+                    keys += 1;
+                }
+                Pushed::Item(item) => assert_eq!(Some(item.key.key_id), known),
+            }
+        }
+        assert_eq!(keys, 2);
+    });
+}

@@ -1,0 +1,175 @@
+//! What the server keeps, and the one interface through which it is kept.
+//!
+//! [`Store`] is the seam between the gateway and an engine: today SQLite ([`sqlite`]), later PostgreSQL with
+//! the same [`conformance`] suite. Every identifier in here is random or a hash and means nothing outside its
+//! row. What must stay true of every backend:
+//!
+//! - **Durable means on disk.** A [`Reply`] to a write resolves after the transaction is on disk, not before.
+//! - **No graph at rest.** Nothing stored joins a channel to a queue or two queues to each other; items are
+//!   sealed again for each queue; the only times stored are UTC day numbers.
+//! - **In order.** Writes submitted one after the other by one task are applied in that order.
+//! - **Idempotent or says why not**, as `docs/protocol.md` section 2 lists.
+//! - **A full disk stops sends and nothing else.** Below the reserve, sends, registrations and uploads fail with
+//!   [`StoreError::Full`]; acknowledgements, deletes, renames and commits go on.
+
+pub mod blobs;
+mod clock;
+#[cfg(test)]
+pub(crate) mod conformance;
+mod error;
+mod limits;
+mod reply;
+pub mod sqlite;
+mod types;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::StoreError;
+pub use limits::{FixedFreeSpace, FreeSpace, Quota, StoreLimits, VolumeFreeSpace};
+pub use reply::{Ready, Reply, Responder, reply};
+pub use types::*;
+
+/// A storage engine. Cheap to share (`Arc<dyn Store>`); every method returns at once.
+///
+/// A call submits; awaiting the returned [`Reply`] gives the outcome. A caller that pipelines keeps its own
+/// order by submitting in order and may await the replies in any order. Dropping a `Reply` does not undo the call.
+///
+/// Backpressure: before taking the next request from a connection, await [`Store::ready`]. Submitting
+/// without it is allowed, but past a hard limit a call is answered with [`StoreError::Busy`].
+pub trait Store: Send + Sync + 'static {
+    /// Whether [`Store::ready`] would resolve at once.
+    fn has_room(&self) -> bool;
+
+    /// Resolves when the engine can take more work.
+    fn ready(&self) -> Ready<'_>;
+
+    // ---- queues ----
+
+    /// Creates a queue, using up one use of the invitation in the same transaction. The same id with the same
+    /// signing key is answered as the first time and uses nothing up.
+    /// Errors: `QueueTaken`, `InvitationRequired`, `InvitationUnknown`, `InvitationUsed`, `InvitationExpired`, `Full`.
+    fn register(&self, registration: Registration) -> Reply<Position>;
+
+    /// The keys of a queue, to check a sign-in against; `None` if there is no such queue. Reads only.
+    fn queue(&self, queue: QueueId) -> Reply<Option<QueueRecord>>;
+
+    /// The queue's position; pushes its expiry day out. Call it after the signature has been checked.
+    /// Errors: `UnknownQueue`.
+    fn sign_in(&self, queue: QueueId) -> Reply<Position>;
+
+    /// Replaces the HPKE public key to which sealing keys are sealed; the next item uses a new sealing key.
+    /// Errors: `UnknownQueue`.
+    fn rotate_queue_key(&self, queue: QueueId, hpke_key: Box<[u8]>) -> Reply<()>;
+
+    /// Deletes a queue with its addresses, items and key packages. An unknown queue is no error.
+    fn delete_queue(&self, queue: QueueId) -> Reply<()>;
+
+    /// Takes `count` from the queue's daily token allowance of `daily`; the answer is what is left today.
+    /// `count` 0 only asks. Errors: `UnknownQueue`, `AllowanceSpent`.
+    fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32) -> Reply<u32>;
+
+    // ---- addresses and key packages ----
+
+    /// Creates addresses; all or none. One that exists on this queue is left as it is, but for its kind, which
+    /// is raised from `KeyPackage` or `Contact` to `Conversation` where asked and never lowered.
+    /// Errors: `UnknownQueue`, `AddressTaken`, `TooManyAddresses`.
+    fn create_addresses(
+        &self,
+        queue: QueueId,
+        addresses: Vec<(AddressHash, AddressKind)>,
+    ) -> Reply<()>;
+
+    /// Deletes addresses with their key packages. One that is unknown, or another queue's, is left alone and no error.
+    fn revoke_addresses(&self, queue: QueueId, addresses: Vec<AddressHash>) -> Reply<()>;
+
+    /// Adds to the pool of one of the queue's addresses; the answer is how many one-time packages it now holds.
+    /// Idempotent by key package id. Errors: `UnknownAddress`, `TooManyKeyPackages`, `Full`.
+    fn publish_key_packages(&self, queue: QueueId, publish: PublishKeyPackages) -> Reply<u32>;
+
+    /// Takes one key package for each address, in the order asked. One-time ones are gone afterwards. A retry
+    /// with the same send id is answered alike while the node remembers it.
+    fn take_key_packages(
+        &self,
+        send_id: SendId,
+        addresses: Vec<AddressHash>,
+    ) -> Reply<Vec<TakenKeyPackage>>;
+
+    // ---- sends ----
+
+    /// Queues a payload on each address. Unknown, revoked or full addresses are reported in the bitmap only.
+    /// Errors: `Full`.
+    fn send(&self, send: DirectSend) -> Reply<Accepted>;
+
+    /// Creates a channel. One with the same epoch and lock is left as it is. Errors: `ChannelTaken`.
+    fn create_channel(&self, channel: NewChannel) -> Reply<()>;
+
+    /// A message at an epoch between the channel's `min_send_epoch` and its epoch. Gets the channel's next number.
+    /// Errors: `UnknownChannel`, `Stale`, `Full`.
+    fn channel_send(&self, send: ChannelSend) -> Reply<Accepted>;
+
+    /// Moves the channel to the next epoch, fans the payload out and renames addresses, in one transaction.
+    /// A payload whose hash is that of the last accepted commit is answered with that one's number.
+    /// Errors: `UnknownChannel`, `Epoch`, `Lock`.
+    fn channel_commit(&self, commit: ChannelCommit) -> Reply<Accepted>;
+
+    /// A send accepted at any epoch (resync requests, complaints). Gets the channel's next number.
+    /// Errors: `UnknownChannel`, `Full`.
+    fn channel_control(&self, control: ChannelControl) -> Reply<Accepted>;
+
+    // ---- items ----
+
+    /// Items of a queue from sequence `from` on, in order, at most `limit`; with the sealing keys that open them.
+    /// Reads only. At least one item is given if there is one, whatever the byte limit.
+    fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched>;
+
+    /// Deletes all items up to and including `sequence` (which is cut to what the queue has given out). Applied
+    /// within [`StoreLimits::ack_delay`]; it is lost if the server dies before, and the owner's next one repeats it.
+    fn ack(&self, queue: QueueId, sequence: u64);
+
+    /// Resolves when everything submitted before it, acknowledgements included, has been applied or refused.
+    fn flush(&self) -> Reply<()>;
+
+    // ---- blobs (bytes are kept by `blobs::Blobs`) ----
+
+    /// Creates the row of a blob. The same blob with the same size is answered with its present state.
+    /// Errors: `BlobTaken` if it exists with another size, `Full`.
+    fn create_blob(&self, blob: BlobHash, size: u64) -> Reply<BlobRecord>;
+
+    /// The row of a blob. Reads only. Errors: `UnknownBlob`.
+    fn blob(&self, blob: BlobHash) -> Reply<BlobRecord>;
+
+    /// Moves the uploaded offset from `from` to `to`; the bytes must be synced before.
+    /// Errors: `UnknownBlob`, `BlobOffset` if it no longer stands at `from`.
+    fn advance_blob(&self, blob: BlobHash, from: u64, to: u64) -> Reply<BlobRecord>;
+
+    /// Deletes the rows of at most `limit` blobs whose last day has passed, and names them.
+    fn expire_blobs(&self, limit: u32) -> Reply<Vec<BlobHash>>;
+
+    // ---- admission ----
+
+    /// Adds an invitation; one with the same hash is replaced.
+    fn create_invitation(&self, invitation: Invitation) -> Reply<()>;
+
+    /// Marks token hashes as spent until the day after `last_day`. For each, in order: whether it was fresh.
+    fn spend_tokens(&self, tokens: Vec<TokenHash>, last_day: Day) -> Reply<Vec<bool>>;
+
+    /// A small record of the server itself (such as its token keys), shared by all nodes.
+    fn record(&self, name: &'static str) -> Reply<Option<Vec<u8>>>;
+
+    /// Replaces such a record.
+    fn set_record(&self, name: &'static str, value: Vec<u8>) -> Reply<()>;
+
+    // ---- upkeep ----
+
+    /// Deletes what has expired: items, queues, channels, invitations, spent tokens. The gateway calls it every
+    /// hour; it works in small steps so that sends go on in between.
+    fn sweep(&self) -> Reply<Swept>;
+
+    /// Counts for status and metrics. Reads only; may walk the tables.
+    fn counts(&self) -> Reply<Counts>;
+
+    /// Numbers of the engine since start, for metrics. Cheap.
+    fn activity(&self) -> Activity;
+
+    /// Refuses new work, finishes what is queued, truncates the log and closes.
+    fn close(&self) -> Reply<()>;
+}

@@ -1,0 +1,184 @@
+//! One payload to many queues: sealed anew for each, in one transaction.
+
+use bytes::Bytes;
+use rusqlite::params;
+use undertone_wire::padding::{self, LENGTH_PREFIX, SEAL_OVERHEAD};
+use undertone_wire::proto::{self, ItemKind};
+
+use super::stored;
+use super::writer::{Failure, Writer};
+use crate::store::{Accepted, AddressHash, DirectSend, StoreError, StoredItem};
+
+/// Where the address hash stands in a padded item: after the length, the field's tag and the field's length.
+const ADDRESS_AT: usize = LENGTH_PREFIX + 2;
+
+/// What all copies of a payload have in common.
+pub(super) struct Payload<'a> {
+    pub(super) kind: ItemKind,
+    pub(super) number: u64,
+    pub(super) epoch: u64,
+    pub(super) next_lock: Option<&'a [u8; 32]>,
+    pub(super) bytes: &'a Bytes,
+}
+
+impl Writer<'_> {
+    pub(super) fn send(&mut self, send: &DirectSend) -> Result<Accepted, Failure> {
+        if let Some(accepted) = self.state.recent_sends.get(&send.send_id) {
+            return Ok(accepted);
+        }
+        if self.full {
+            return Err(StoreError::Full.into());
+        }
+        let payload = Payload {
+            kind: ItemKind::Direct,
+            number: 0,
+            epoch: 0,
+            next_lock: None,
+            bytes: &send.payload,
+        };
+        let missed = self.fan_out(&payload, &send.addresses)?;
+        let accepted = Accepted { number: 0, missed };
+        self.state.recent_sends.put(send.send_id, accepted.clone());
+        Ok(accepted)
+    }
+
+    /// Queues the payload on each address; the answer is the bitmap of those that got nothing.
+    pub(super) fn fan_out(
+        &mut self,
+        payload: &Payload<'_>,
+        addresses: &[AddressHash],
+    ) -> Result<Bytes, Failure> {
+        let template = template(payload)?;
+        let mut missed = Vec::new();
+        for (index, address) in addresses.iter().enumerate() {
+            if !self.queue_item(&template, address)? {
+                missed.resize(addresses.len().div_ceil(8), 0u8);
+                missed[index / 8] |= 1 << (index % 8);
+            }
+        }
+        self.sends += 1;
+        Ok(missed.into())
+    }
+
+    /// Answers whether the address took it.
+    fn queue_item(&mut self, template: &[u8], address: &AddressHash) -> Result<bool, Failure> {
+        let Some((name, queue)) = self.resolve(address)? else {
+            return Ok(false);
+        };
+        if !self.load_queue(&queue)? {
+            return Ok(false);
+        }
+        let length = template.len() + SEAL_OVERHEAD;
+        let limits = &self.shared.limits;
+        let (Some(to), Some(at)) = (
+            self.state.addresses.get_mut(&name),
+            self.state.queues.get(&queue),
+        ) else {
+            return Ok(false);
+        };
+        if !at.held.fits(length, limits.queue)
+            || !to.load.fits(length, limits.quota(to.kind), at.floor)
+        {
+            return Ok(false);
+        }
+        if self.ensure_key(&queue)?.is_err() {
+            return Ok(false);
+        }
+        let (Some(to), Some(at)) = (
+            self.state.addresses.get_mut(&name),
+            self.state.queues.get_mut(&queue),
+        ) else {
+            return Ok(false);
+        };
+        let Some(active) = &mut at.active else {
+            return Ok(false);
+        };
+        let sequence = at.next;
+        // An online owner's copy goes on to its connection; any other is forgotten once it is in the database.
+        let ring = self.shared.hub.ring(&queue);
+        let mut sealed = match &ring {
+            Some(_) => Vec::with_capacity(length),
+            None => std::mem::take(&mut self.scratch),
+        };
+        sealed.clear();
+        sealed.extend_from_slice(template);
+        sealed[ADDRESS_AT..ADDRESS_AT + AddressHash::LEN].copy_from_slice(name.as_bytes());
+        let Ok(nonce) = active.key.seal_in_place(&queue, sequence, &mut sealed) else {
+            return Ok(false);
+        };
+        self.hot.insert_item.execute(params![
+            queue.as_bytes(),
+            stored(sequence),
+            active.row.key_id.as_bytes(),
+            stored(nonce),
+            self.today.plus(self.shared.limits.item_days).0,
+            &sealed[..]
+        ])?;
+        at.next += 1;
+        at.held.push(length);
+        to.load.add(length, sequence);
+        self.items_queued += 1;
+        match ring {
+            Some(ring) => {
+                let key = std::sync::Arc::clone(&active.row);
+                self.fresh.push((
+                    ring,
+                    StoredItem {
+                        sequence,
+                        nonce,
+                        sealed: sealed.into(),
+                        key,
+                    },
+                ));
+            }
+            None => self.scratch = sealed,
+        }
+        Ok(true)
+    }
+}
+
+/// The padded item with zeros in place of the address.
+fn template(payload: &Payload<'_>) -> Result<Vec<u8>, Failure> {
+    const ANY: [u8; AddressHash::LEN] = [0; AddressHash::LEN];
+    let item = proto::QueueItem {
+        address_hash: Bytes::from_static(&ANY),
+        kind: payload.kind.into(),
+        number: payload.number,
+        epoch: payload.epoch,
+        next_lock: payload
+            .next_lock
+            .map(|lock| Bytes::copy_from_slice(lock))
+            .unwrap_or_default(),
+        payload: payload.bytes.clone(),
+    };
+    padding::pad_item(&item).map_err(|_| StoreError::PayloadTooLarge.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_address_stands_where_it_is_written() {
+        let lock = [7; 32];
+        let bytes = Bytes::from_static(b"payload");
+        for (number, next_lock) in [(0, None), (u64::MAX, Some(&lock))] {
+            let payload = Payload {
+                kind: ItemKind::Commit,
+                number,
+                epoch: 3,
+                next_lock,
+                bytes: &bytes,
+            };
+            let Ok(mut padded) = template(&payload) else {
+                panic!("fits")
+            };
+            padded[ADDRESS_AT..ADDRESS_AT + 32].copy_from_slice(&[9; 32]);
+            let item = padding::unpad_item(padded.into()).unwrap();
+            assert_eq!(item.address_hash, [9u8; 32][..]);
+            assert_eq!(item.payload, bytes);
+            assert_eq!(item.number, number);
+        }
+    }
+}
