@@ -51,7 +51,7 @@ impl Server {
         config.check()?;
         let identity = Arc::new(Identity::read(dir)?);
         let pin = identity.pin();
-        let lock = FolderLock::take(dir)?;
+        let lock = admin::reach::take_for_server(dir).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let tokens = TokenKeys::read(dir, clock.day())?;
         let listener = listen::bind(config.listen)?;

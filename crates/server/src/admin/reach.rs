@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::socket::socket_path;
 use super::{Answer, Command, Context, perform};
@@ -17,6 +17,10 @@ use crate::store::Store as _;
 /// How long a running server may take to answer. Copying a large store takes its time.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3600);
 
+/// How long somebody may have the folder without answering.
+const HAND_OVER: Duration = Duration::from_secs(5);
+const HAND_OVER_STEP: Duration = Duration::from_millis(20);
+
 /// Carries out a command on the folder `dir`, whether a server runs on it or not.
 ///
 /// # Errors
@@ -24,14 +28,60 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3600);
 pub fn ask(dir: &Path, command: &Command) -> Result<Answer, ServerError> {
     // Says plainly when this is no server's folder, before anything is created in it.
     let config = Config::read(dir)?;
-    let answer = match FolderLock::take(dir) {
-        Ok(lock) => at_rest(dir, config, lock, command)?,
-        Err(ServerError::Running(_)) => running(dir, command)?,
-        Err(error) => return Err(error),
+    let answer = match reach(dir)? {
+        Reached::Folder(lock) => at_rest(dir, config, lock, command)?,
+        Reached::Server(stream) => running(dir, stream, command)?,
     };
     match answer {
         Answer::Failed { code, sentence } => Err(ServerError::Told { code, sentence }),
         answer => Ok(answer),
+    }
+}
+
+/// Whoever has the folder.
+enum Reached {
+    Folder(FolderLock),
+    Server(UnixStream),
+}
+
+/// A server that is just starting or stopping, or another command, has the folder for a moment without
+/// answering: that is waited for.
+fn reach(dir: &Path) -> Result<Reached, ServerError> {
+    let deadline = Instant::now() + HAND_OVER;
+    loop {
+        match FolderLock::take(dir) {
+            Ok(lock) => return Ok(Reached::Folder(lock)),
+            Err(ServerError::Running(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if let Ok(stream) = connect(dir) {
+            return Ok(Reached::Server(stream));
+        }
+        if Instant::now() >= deadline {
+            return Err(ServerError::NotAnswering(dir.to_path_buf()));
+        }
+        std::thread::sleep(HAND_OVER_STEP);
+    }
+}
+
+fn connect(dir: &Path) -> std::io::Result<UnixStream> {
+    let (path, _opened) = socket_path(dir).map_err(std::io::Error::other)?;
+    UnixStream::connect(path)
+}
+
+/// Takes the folder for a server to run on it, waiting for a command that has it for a moment.
+///
+/// # Errors
+/// [`ServerError::Running`] when a server runs on it already.
+pub(crate) async fn take_for_server(dir: &Path) -> Result<FolderLock, ServerError> {
+    let deadline = Instant::now() + HAND_OVER;
+    loop {
+        match FolderLock::take(dir) {
+            Err(ServerError::Running(_)) if Instant::now() < deadline && connect(dir).is_err() => {
+                tokio::time::sleep(HAND_OVER_STEP).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -65,10 +115,8 @@ fn at_rest(
     answer
 }
 
-fn running(dir: &Path, command: &Command) -> Result<Answer, ServerError> {
+fn running(dir: &Path, mut stream: UnixStream, command: &Command) -> Result<Answer, ServerError> {
     let silent = |_| ServerError::NotAnswering(dir.to_path_buf());
-    let (path, _opened) = socket_path(dir)?;
-    let mut stream = UnixStream::connect(path).map_err(silent)?;
     stream
         .set_read_timeout(Some(ANSWER_LIMIT))
         .map_err(silent)?;

@@ -152,24 +152,15 @@ pub(super) fn install(args: &InstallArgs) -> Result<(), ServerError> {
             .args(["-R", "-h", &owner_before, &dir_text])
             .output();
     };
-    let done = step(
+    step(
         "chown",
         &["-R", "-h", &format!("{}:", args.user), &dir_text],
     )
     .and_then(|()| folder::write_new(Path::new(UNIT), text.as_bytes(), 0o644))
-    .map_err(|error| {
-        undo(false);
-        error
-    })
-    .and_then(|()| {
-        step("systemctl", &["daemon-reload"])
-            .and_then(|()| step("systemctl", &["enable", "--now", NAME]))
-            .map_err(|error| {
-                undo(true);
-                error
-            })
-    });
-    done?;
+    .inspect_err(|_| undo(false))?;
+    step("systemctl", &["daemon-reload"])
+        .and_then(|()| step("systemctl", &["enable", "--now", NAME]))
+        .inspect_err(|_| undo(true))?;
     let value = serde_json::json!({ "installed": true, "path": UNIT });
     answer(
         args.json,

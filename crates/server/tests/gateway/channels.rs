@@ -110,8 +110,8 @@ async fn commits_move_the_epoch_and_everything_gets_one_order() {
     );
 
     ada.give_credit(10).await;
-    let expected: [(&[u8], ItemKind, u64, Option<[u8; 32]>); 4] = [
-        (b"a", ItemKind::Application, 0, None),
+    let expected = [
+        (&b"a"[..], ItemKind::Application, 0, None),
         (b"c0", ItemKind::Commit, 0, Some(channel.keys[1].lock())),
         (b"b", ItemKind::Application, 1, None),
         (b"help", ItemKind::Control, 1, None),
