@@ -248,3 +248,27 @@ fn read_content(slot: usize, content: &[u8; CONTENT_LEN]) -> HomeResult<Opened> 
         key: DataKey::from_bytes(&key),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    /// Every home depends on this form: a table that version 1 wrote must open for ever.
+    #[test]
+    fn a_table_of_version_one_opens() {
+        let table = KeyTable::decode(include_bytes!("../../testdata/keys-v1")).unwrap();
+        let wrapping = table
+            .derive(&passphrase("heron under the second bridge"))
+            .unwrap();
+        let opened = table.open(&wrapping).unwrap();
+        assert_eq!((opened.slot, opened.which == Which::B), (5, true));
+        assert_eq!(opened.key.expose(), &[0x42; 32]);
+        assert_eq!(table.encode(), include_bytes!("../../testdata/keys-v1"));
+    }
+}

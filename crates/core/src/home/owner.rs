@@ -19,6 +19,13 @@ pub struct Owner {
     _lock: File,
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // The store was closed before, and closing writes.
+        folder::even_out_times(&self.path);
+    }
+}
+
 impl Owner {
     /// Takes the home at `path`.
     ///

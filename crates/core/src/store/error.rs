@@ -114,6 +114,12 @@ impl From<rusqlite::Error> for StoreError {
                 ErrorCode::DatabaseCorrupt => Self::Corrupt,
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
                 ErrorCode::ConstraintViolation => Self::Constraint,
+                // The write-ahead log's index could not grow: what a full disk looks like when a store is opened.
+                ErrorCode::SystemIoFailure
+                    if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
+                {
+                    Self::DiskFull
+                }
                 ErrorCode::SystemIoFailure => Self::Io,
                 _ => Self::Sqlite(cause.extended_code),
             },

@@ -222,7 +222,7 @@ fn removing_follows_the_transaction_and_spares_what_other_stores_own() {
         ada.attachments.status(&id).err(),
         Some(AttachmentError::Unknown)
     );
-    assert_eq!(ada.files(), [foreign.clone()]);
+    assert_eq!(ada.files(), std::slice::from_ref(&foreign));
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert_eq!(text, "a note", "who reads it reads on");
