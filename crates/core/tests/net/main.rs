@@ -1,0 +1,9 @@
+//! The client's network code against small servers in the same process: whom it trusts, what it sends, what it refuses.
+
+#![allow(clippy::unwrap_used)]
+
+mod blobs;
+mod proxy;
+mod requests;
+mod server;
+mod trust;
