@@ -7,6 +7,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod blobs;
+pub(crate) mod channel_model;
 pub(crate) mod channels;
 pub(crate) mod delivery;
 pub(crate) mod queues;
@@ -241,7 +242,8 @@ macro_rules! conformance_suite {
                 a_commit_needs_the_epoch_and_the_key, a_repeated_commit_is_answered_with_its_number,
                 fifty_race_and_one_wins, a_control_send_skips_the_epoch, a_rename_honours_the_old_name_for_a_while,
                 renames_are_followed_and_revoked_by_any_name, a_rename_takes_nothing_from_others,
-                an_unused_channel_expires, channels_keep_to_their_rules;
+                an_unused_channel_expires;
+            channel_model: channels_keep_to_their_rules;
             admission: an_invitation_is_used_up, an_invitation_expires, a_failed_registration_uses_nothing_up,
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;
             delivery: what_is_fresh_arrives_in_order, a_slow_reader_loses_nothing, a_second_sign_in_replaces_the_first,
