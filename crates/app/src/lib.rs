@@ -1,0 +1,13 @@
+//! The Undertone app: command line, JSON-RPC, and later the loopback web host.
+//!
+//! [`cli`] says what can be typed, [`commands`] do it through [`session`], which is either the home itself or the process
+//! that has it open; both are spoken to by the same [`rpc`] methods, so that there is one way in. [`terminal`] draws. What
+//! must stay true: text from other people reaches the terminal only sanitized; secrets never come from arguments or the
+//! environment; and a failure is one sentence, one stable code and one exit code wherever it is seen.
+
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod rpc;
+pub mod session;
+pub mod terminal;

@@ -1,0 +1,521 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::terminal::time::parse_span;
+
+/// Private messaging on a server you own.
+#[derive(Parser)]
+#[command(
+    name = "undertone",
+    version,
+    about = "Private messaging on a server you own.",
+    after_help = "Start with `undertone init`, then `undertone link` or `undertone add`.\n`undertone help exit-codes` lists what the exit codes mean.",
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Folder that holds the account [default: $XDG_DATA_HOME/undertone or ~/.local/share/undertone]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Options of every command"
+    )]
+    pub home: Option<PathBuf>,
+    /// Print the result as JSON; a failure as one JSON line on standard error
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub json: bool,
+    /// Read the passphrase from this open file descriptor (its first line)
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        conflicts_with = "passphrase_file",
+        help_heading = "Options of every command"
+    )]
+    pub passphrase_fd: Option<u32>,
+    /// Read the passphrase from this file (its first line); it must be yours and closed to others (mode 0600)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Options of every command"
+    )]
+    pub passphrase_file: Option<PathBuf>,
+    /// Reach the server through a SOCKS5 proxy such as Tor: socks5://127.0.0.1:9050; remembered until another or none is given
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_proxy, help_heading = "Options of every command")]
+    pub proxy: Option<Proxy>,
+    /// Don't contact the server; what is to be sent waits
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub offline: bool,
+    /// Log to standard error; -vv logs more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
+    pub verbose: u8,
+}
+
+/// How to reach the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// Without a proxy, even if the home remembers one.
+    None,
+    /// Through a SOCKS5 proxy.
+    Socks5 {
+        /// Name or address, without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+}
+
+impl Proxy {
+    /// As the status shows it: `host:port`, or nothing.
+    #[must_use]
+    pub fn shown(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Socks5 { host, port } if host.contains(':') => Some(format!("[{host}]:{port}")),
+            Self::Socks5 { host, port } => Some(format!("{host}:{port}")),
+        }
+    }
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a home: a new account on a server
+    #[command(
+        after_help = "The recovery phrase is shown once, on the terminal, or written to a new file with --recovery-file. It is the only way to remove a stolen device safely: keep it on paper.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `--server -` and give the invitation on standard input."
+    )]
+    Init {
+        /// Invitation, or ORIGIN+PIN of a server with open registration; - reads it from standard input
+        #[arg(
+            long,
+            value_name = "INVITATION|ORIGIN+PIN|-",
+            allow_hyphen_values = true
+        )]
+        server: String,
+        /// Your name, as contacts will see it
+        #[arg(long)]
+        name: String,
+        /// Write the recovery phrase to this new file (mode 0600) instead of showing it
+        #[arg(long, value_name = "FILE")]
+        recovery_file: Option<PathBuf>,
+    },
+    /// Make a contact link for one person, as text and QR code
+    #[command(
+        after_help = "Whoever has the link can write to you, once. Give it to one person, in person or over a channel you trust."
+    )]
+    Link {
+        /// How long it may be used: 2h, 7d, or never
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = parse_expiry)]
+        expires: Expiry,
+        /// How many people may use it
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+        uses: u32,
+    },
+    /// List your contact links, or revoke one
+    Links {
+        /// Without one: list
+        #[command(subcommand)]
+        command: Option<LinksCommand>,
+    },
+    /// Add a contact by the link you were given
+    #[command(
+        after_help = "Arguments can be seen by every user of this computer while the command runs. Where that matters, write `undertone add -` and give the link on standard input."
+    )]
+    Add {
+        /// The link, or - to read it from standard input
+        #[arg(allow_hyphen_values = true)]
+        link: String,
+    },
+    /// List contacts
+    Contacts,
+    /// List chats, the newest first
+    Chats,
+    /// Make and change groups
+    Group {
+        /// What to change
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+    /// Send a message
+    #[command(
+        after_help = "Waits until the server has it on disk and says so. Without a connection the message is queued: the next command, or `undertone watch`, delivers it.\n\nCHAT is a chat's or contact's name, a unique beginning of it, or an id; `notes` is your notes to self.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `-` for the text and give it on standard input."
+    )]
+    Send {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message; - reads it from standard input
+        #[arg(allow_hyphen_values = true, required_unless_present = "attach")]
+        text: Option<String>,
+        /// Attach a file; pictures lose their metadata (place, camera) before they leave
+        #[arg(long, value_name = "FILE")]
+        attach: Vec<PathBuf>,
+        /// Leave the metadata of pictures in
+        #[arg(long, requires = "attach")]
+        keep_metadata: bool,
+        /// The text is Markdown
+        #[arg(long)]
+        markdown: bool,
+        /// Reply to this message (id, or a beginning of it)
+        #[arg(long, value_name = "MESSAGE-ID")]
+        reply_to: Option<String>,
+    },
+    /// Show a chat's messages
+    Read {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// At most this many, the newest
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// Only messages before this one (the `local_id` of --json)
+        #[arg(long, value_name = "LOCAL-ID")]
+        before: Option<i64>,
+        /// Show message ids, as `save` and `send --reply-to` want them
+        #[arg(long)]
+        ids: bool,
+        /// Leave them unread
+        #[arg(long)]
+        peek: bool,
+    },
+    /// Save an attachment to a new file, decrypted
+    Save {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// New file, or a folder to save under the sender's file name
+        file: PathBuf,
+        /// Which attachment of the message, from 1
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        number: u32,
+    },
+    /// Stay connected and print events, one JSON object a line
+    #[command(after_help = "Other commands work meanwhile: they go through this process.")]
+    Watch,
+    /// Show the safety number you share with a contact; mark the contact as verified
+    Verify {
+        /// Name, beginning of a name, or id
+        contact: String,
+        /// The numbers are the same on both sides: mark as verified
+        #[arg(long, conflicts_with = "withdraw")]
+        accept: bool,
+        /// Mark as not verified
+        #[arg(long)]
+        withdraw: bool,
+    },
+    /// Show account, server and connection
+    Status,
+    /// Speak JSON-RPC 2.0 on standard input and output, one message a line (docs/rpc.md)
+    Rpc,
+    /// Look into MIMI content
+    Content {
+        /// What to do with it
+        #[command(subcommand)]
+        command: ContentCommand,
+    },
+    /// Print help, for a command or for `exit-codes`
+    Help {
+        /// A command, or `exit-codes`
+        topic: Vec<String>,
+    },
+}
+
+/// What can be done with contact links.
+#[derive(Subcommand)]
+pub enum LinksCommand {
+    /// List your contact links
+    List,
+    /// Revoke a link: nobody can use it from then on
+    Revoke {
+        /// The link's id, or a beginning of it
+        link: String,
+    },
+}
+
+/// What can be done with groups.
+#[derive(Subcommand)]
+pub enum GroupCommand {
+    /// Make a group
+    Create {
+        /// The group's name
+        name: String,
+        /// Contacts: name, beginning of a name, or id
+        #[arg(value_name = "MEMBER")]
+        members: Vec<String>,
+    },
+    /// Add contacts to a group
+    Add {
+        /// The group
+        group: String,
+        /// Contacts to add
+        #[arg(required = true, value_name = "MEMBER")]
+        members: Vec<String>,
+    },
+    /// Remove a member from a group
+    Remove {
+        /// The group
+        group: String,
+        /// Who goes
+        member: String,
+    },
+    /// Leave a group
+    Leave {
+        /// The group
+        group: String,
+    },
+    /// Give a member a role
+    Role {
+        /// The group
+        group: String,
+        /// Whose role
+        member: String,
+        /// The role
+        role: GroupRole,
+    },
+    /// Rename a group
+    Rename {
+        /// The group
+        group: String,
+        /// Its new name
+        name: String,
+    },
+    /// List a group's members
+    Members {
+        /// The group
+        group: String,
+    },
+}
+
+/// What a member may do in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GroupRole {
+    /// Reads and writes
+    Member,
+    /// Also adds, removes and renames
+    Admin,
+    /// Also gives roles
+    Owner,
+}
+
+/// What can be done with a file of MIMI content.
+#[derive(Subcommand)]
+pub enum ContentCommand {
+    /// Show the fields and the message id
+    Inspect {
+        /// File of deterministic CBOR; - reads standard input
+        #[arg(allow_hyphen_values = true)]
+        file: PathBuf,
+        /// Sender URI [default: extension 1]
+        #[arg(long, value_name = "URI")]
+        sender: Option<String>,
+        /// Room URI [default: extension 2]
+        #[arg(long, value_name = "URI")]
+        room: Option<String>,
+    },
+    /// Decode and encode again; fails if a byte differs
+    Roundtrip {
+        /// File of deterministic CBOR; - reads standard input
+        #[arg(allow_hyphen_values = true)]
+        file: PathBuf,
+    },
+}
+
+/// How long a contact link may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Seconds from now.
+    After(u64),
+    /// Until revoked.
+    Never,
+}
+
+fn parse_expiry(text: &str) -> Result<Expiry, String> {
+    if text == "never" {
+        Ok(Expiry::Never)
+    } else {
+        parse_span(text).map(Expiry::After)
+    }
+}
+
+fn parse_proxy(text: &str) -> Result<Proxy, String> {
+    if text == "none" {
+        return Ok(Proxy::None);
+    }
+    let refuse = || {
+        format!(
+            "\"{text}\" is no proxy; write socks5://HOST:PORT, as in socks5://127.0.0.1:9050, or none"
+        )
+    };
+    let place = text
+        .strip_prefix("socks5://")
+        .or_else(|| text.strip_prefix("socks5h://"))
+        .ok_or_else(refuse)?;
+    let place = place.strip_suffix('/').unwrap_or(place);
+    let (host, port) = place.rsplit_once(':').ok_or_else(refuse)?;
+    let port: u16 = port
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or_else(refuse)?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'));
+    // Credentials are refused: each connection gets its own, so that the proxy can't pair them (Tor's stream isolation).
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    };
+    match bare {
+        Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => Ok(Proxy::Socks5 {
+            host: inner.to_owned(),
+            port,
+        }),
+        None if is_host(host) => Ok(Proxy::Socks5 {
+            host: host.to_owned(),
+            port,
+        }),
+        _ => Err(refuse()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("undertone").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_manual_parses() {
+        for line in [
+            "init --server - --name Ada",
+            "init --server host:7443+pin --name Ada --recovery-file phrase.txt --passphrase-fd 3",
+            "link",
+            "link --expires 2h --json",
+            "link --expires never",
+            "links",
+            "links list",
+            "links revoke abc",
+            "add undertone:c:xyz",
+            "add -",
+            "contacts",
+            "chats --json",
+            "group create Book Ada Ben",
+            "group add Book Cleo",
+            "group remove Book Ben",
+            "group leave Book",
+            "group role Book Ben admin",
+            "group rename Book Books",
+            "group members Book",
+            "send Ben hello",
+            "send Ben -",
+            "send Ben --attach a.jpg",
+            "send Ben look --attach a.jpg --attach b.ogg",
+            "read Ben --limit 5",
+            "--home /tmp/x read Ben",
+            "save Ben 01ab out.jpg",
+            "watch",
+            "verify Ben --accept",
+            "status -v",
+            "rpc",
+            "content inspect f.cbor --sender a --room b --json",
+            "content roundtrip f.cbor",
+            "help",
+            "help exit-codes",
+            "status --proxy socks5://127.0.0.1:9050",
+        ] {
+            assert!(
+                parse(line).is_ok(),
+                "{line}: {}",
+                parse(line)
+                    .err()
+                    .map_or_else(String::new, |e| e.to_string())
+            );
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "",
+            "send",
+            "send Ben",
+            "link --expires soon",
+            "link --uses 0",
+            "read Ben --limit 0",
+            "group role Book Ben king",
+            "verify Ben --accept --withdraw",
+            "status --passphrase-fd 3 --passphrase-file f",
+            "send Ben hi --keep-metadata",
+            "status --passphrase secret",
+            "init --name Ada",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_start_with_a_dash_in_quotes() {
+        let cli =
+            Cli::try_parse_from(["undertone", "send", "Ben", "- milk\n- bread"]).expect("parses");
+        assert!(
+            matches!(cli.command, Command::Send { text: Some(text), .. } if text == "- milk\n- bread")
+        );
+    }
+
+    #[test]
+    fn proxies_are_socks5_without_credentials() {
+        assert_eq!(
+            parse_proxy("socks5://127.0.0.1:9050"),
+            Ok(Proxy::Socks5 {
+                host: "127.0.0.1".into(),
+                port: 9050
+            })
+        );
+        assert_eq!(
+            parse_proxy("socks5://[::1]:9050/"),
+            Ok(Proxy::Socks5 {
+                host: "::1".into(),
+                port: 9050
+            })
+        );
+        assert_eq!(parse_proxy("none"), Ok(Proxy::None));
+        for wrong in [
+            "http://x:1",
+            "socks5://x",
+            "socks5://:9",
+            "socks5://x:0",
+            "socks5://u:p@x:1",
+            "x:1",
+            "socks5://[::1:9",
+        ] {
+            assert!(parse_proxy(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line: what can be typed ([`args`]), where the passphrase comes from ([`passphrase`]), and how results leave
+//! ([`output`], [`progress`]). Secrets never come from arguments or the environment, where other processes of the machine
+//! could read them.
+
+pub mod args;
+pub mod output;
+pub mod passphrase;
+pub mod progress;

@@ -1,0 +1,99 @@
+//! `undertone chats` and `undertone read`.
+
+use serde_json::json;
+
+use super::{NEWS, Visit, select, with};
+use crate::{
+    cli::{
+        args::Global,
+        output::{Outcome, Output},
+    },
+    failure::Failure,
+    rpc::{
+        methods::{ChatsList, ChatsMarkRead, ChatsMembers, MessagesList},
+        params::{ListMessages, Nothing, OneChat, ReadUpTo},
+    },
+    terminal::{chat_list, conversation},
+};
+
+pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chats = visit.session.call::<ChatsList>(Nothing {}).await?;
+        let lines = chat_list::draw(&chats, output.screen, &output.clock);
+        Ok(Outcome::new(json!(chats), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) struct Reading {
+    pub limit: u32,
+    pub before: Option<i64>,
+    pub ids: bool,
+    pub peek: bool,
+}
+
+/// Messages asked for at a time; the RPC gives at most 1,000.
+const PAGE: u32 = 500;
+
+pub(super) async fn read(
+    options: &Global,
+    output: &Output,
+    selector: &str,
+    reading: Reading,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, selector).await?;
+        let members = visit
+            .session
+            .call::<ChatsMembers>(OneChat {
+                chat: chat.id.clone(),
+            })
+            .await?;
+        let mut messages = Vec::new();
+        let mut before = reading.before;
+        while messages.len() < reading.limit as usize {
+            let left = reading.limit - u32::try_from(messages.len()).unwrap_or(reading.limit);
+            let limit = left.min(PAGE);
+            let mut page = visit
+                .session
+                .call::<MessagesList>(ListMessages {
+                    chat: chat.id.clone(),
+                    limit: Some(limit),
+                    before,
+                })
+                .await?;
+            let is_last = page.len() < limit as usize;
+            before = page.first().map(|message| message.local_id);
+            page.append(&mut messages);
+            messages = page;
+            if is_last || before.is_none() {
+                break;
+            }
+        }
+        if let (false, Some(last)) = (
+            reading.peek,
+            messages.iter().map(|message| message.local_id).max(),
+        ) {
+            visit
+                .session
+                .call::<ChatsMarkRead>(ReadUpTo {
+                    chat: chat.id.clone(),
+                    up_to_local_id: last,
+                })
+                .await?;
+        }
+        let view = conversation::View {
+            chat: &chat,
+            members: &members,
+            messages: &messages,
+            ids: reading.ids,
+        };
+        let lines = conversation::draw(&view, output.screen, &output.clock);
+        Ok(Outcome::new(
+            json!({"chat": chat, "members": members, "messages": messages}),
+            lines,
+        )
+        .with_notes(visit.offline_note()))
+    })
+}

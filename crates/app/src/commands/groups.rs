@@ -1,0 +1,283 @@
+//! `undertone group`.
+
+use serde_json::json;
+use undertone_core::{ChatInfo, ChatKind, Delivery, MemberInfo, Role};
+
+use super::{DELIVERY, NEWS, Visit, select, with};
+use crate::{
+    cli::{
+        args::{Global, GroupCommand, GroupRole},
+        output::{Outcome, Output},
+    },
+    failure::Failure,
+    rpc::{
+        methods::{
+            ChatsGet, ChatsMembers, GroupsAdd, GroupsCreate, GroupsLeave, GroupsRemove,
+            GroupsRename, GroupsSetRole,
+        },
+        params::{GroupMember, GroupMembers, GroupName, MemberRole, NewGroup, OneChat},
+    },
+    session::Session,
+    terminal::{
+        Screen, conversation,
+        names::{ME, Names},
+        single_line, width,
+    },
+};
+
+pub(super) async fn run(
+    options: &Global,
+    output: &Output,
+    command: GroupCommand,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        visit.progress.say("Changing the group");
+        let (group, state, done) = change(&mut visit.session, &command, output.screen).await?;
+        let state = match state {
+            Some(Delivery::Queued) if visit.is_online() => {
+                // It may have been accepted meanwhile; a chat that is being changed says so itself.
+                let settled = visit.session.settle(DELIVERY).await?;
+                Some(if settled.is_some_and(|settled| settled.outbox_left == 0) {
+                    Delivery::Accepted
+                } else {
+                    Delivery::Queued
+                })
+            }
+            other => other,
+        };
+        let chat = visit
+            .session
+            .call::<ChatsGet>(OneChat {
+                chat: group.clone(),
+            })
+            .await?;
+        let mut lines = done;
+        if state == Some(Delivery::Queued) {
+            lines.push("Queued: the server will have it as soon as it can be reached.".to_owned());
+        }
+        let members = visit
+            .session
+            .call::<ChatsMembers>(OneChat { chat: group })
+            .await?;
+        Ok(Outcome::new(
+            json!({"chat": chat, "state": state, "members": members}),
+            lines,
+        ))
+    })
+}
+
+type Change = (undertone_core::ChatId, Option<Delivery>, Vec<String>);
+
+async fn change(
+    session: &mut Session,
+    command: &GroupCommand,
+    screen: Screen,
+) -> Result<Change, Failure> {
+    match command {
+        GroupCommand::Create { name, members } => {
+            let mut ids = Vec::new();
+            for member in members {
+                ids.push(select::contact(session, member).await?.id);
+            }
+            let made = session
+                .call::<GroupsCreate>(NewGroup {
+                    name: name.clone(),
+                    members: ids,
+                })
+                .await?;
+            Ok((
+                made.chat,
+                Some(made.state),
+                vec![format!("The group {} is there.", single_line(name))],
+            ))
+        }
+        GroupCommand::Add { group, members } => {
+            let chat = group_chat(session, group).await?;
+            let mut ids = Vec::new();
+            let mut names = Vec::new();
+            for member in members {
+                let contact = select::contact(session, member).await?;
+                names.push(single_line(&contact.name));
+                ids.push(contact.id);
+            }
+            let done = session
+                .call::<GroupsAdd>(GroupMembers {
+                    chat: chat.id.clone(),
+                    members: ids,
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!(
+                    "Added {} to {}.",
+                    names.join(", "),
+                    conversation::title(&chat)
+                ),
+            ))
+        }
+        GroupCommand::Remove { group, member } => {
+            let (chat, member) = group_member(session, group, member).await?;
+            if member.is_me {
+                return Err(Failure::usage(
+                    "That is you; to go, use `undertone group leave`.",
+                ));
+            }
+            let done = session
+                .call::<GroupsRemove>(GroupMember {
+                    chat: chat.id.clone(),
+                    member: member.id,
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!(
+                    "Removed {} from {}.",
+                    single_line(&member.name),
+                    conversation::title(&chat)
+                ),
+            ))
+        }
+        GroupCommand::Leave { group } => {
+            let chat = group_chat(session, group).await?;
+            let done = session
+                .call::<GroupsLeave>(OneChat {
+                    chat: chat.id.clone(),
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!("You left {}.", conversation::title(&chat)),
+            ))
+        }
+        GroupCommand::Role {
+            group,
+            member,
+            role,
+        } => {
+            let (chat, member) = group_member(session, group, member).await?;
+            let role = match role {
+                GroupRole::Member => Role::Member,
+                GroupRole::Admin => Role::Admin,
+                GroupRole::Owner => Role::Owner,
+            };
+            let done = session
+                .call::<GroupsSetRole>(MemberRole {
+                    chat: chat.id.clone(),
+                    member: member.id,
+                    role,
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!(
+                    "{} is {} of {} now.",
+                    single_line(&member.name),
+                    role_name(role),
+                    conversation::title(&chat)
+                ),
+            ))
+        }
+        GroupCommand::Rename { group, name } => {
+            let chat = group_chat(session, group).await?;
+            let done = session
+                .call::<GroupsRename>(GroupName {
+                    chat: chat.id.clone(),
+                    name: name.clone(),
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!(
+                    "{} is called {} now.",
+                    conversation::title(&chat),
+                    single_line(name)
+                ),
+            ))
+        }
+        GroupCommand::Members { group } => {
+            let chat = group_chat(session, group).await?;
+            let members = session
+                .call::<ChatsMembers>(OneChat {
+                    chat: chat.id.clone(),
+                })
+                .await?;
+            Ok((chat.id, None, draw(&members, screen)))
+        }
+    }
+}
+
+fn said(chat: &ChatInfo, state: Delivery, sentence: String) -> Change {
+    (chat.id.clone(), Some(state), vec![sentence])
+}
+
+async fn group_chat(session: &mut Session, selector: &str) -> Result<ChatInfo, Failure> {
+    let chat = select::chat(session, selector).await?;
+    if chat.kind == ChatKind::Group {
+        Ok(chat)
+    } else {
+        Err(Failure::new("group.not_a_group", "This chat is no group."))
+    }
+}
+
+async fn group_member(
+    session: &mut Session,
+    group: &str,
+    member: &str,
+) -> Result<(ChatInfo, MemberInfo), Failure> {
+    let chat = group_chat(session, group).await?;
+    let members = session
+        .call::<ChatsMembers>(OneChat {
+            chat: chat.id.clone(),
+        })
+        .await?;
+    let member = select::member(&members, member)?;
+    Ok((chat, member))
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+fn draw(members: &[MemberInfo], screen: Screen) -> Vec<String> {
+    let mut names = Names::default();
+    for member in members.iter().filter(|member| !member.is_me) {
+        names.learn(member.id.as_str(), &member.name);
+    }
+    let printed = |member: &MemberInfo| {
+        if member.is_me {
+            ME.to_owned()
+        } else {
+            names.print(member.id.as_str(), &member.name)
+        }
+    };
+    let widest = members
+        .iter()
+        .map(|member| width::columns(&printed(member)))
+        .max()
+        .unwrap_or(0)
+        .min(screen.width / 2);
+    members
+        .iter()
+        .map(|member| {
+            let name = width::pad(&width::truncate(&printed(member), widest), widest);
+            let verified = match (member.is_me, member.verified) {
+                (true, _) => String::new(),
+                (false, true) => screen.style.good("verified"),
+                (false, false) => screen.style.warning("not verified yet"),
+            };
+            format!("{name}  {:<6}  {verified}", role_name(member.role))
+                .trim_end()
+                .to_owned()
+        })
+        .collect()
+}

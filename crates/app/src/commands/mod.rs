@@ -1,0 +1,219 @@
+//! What each command does: one file per subject.
+//!
+//! A command opens a [`Session`], calls methods of the RPC, and returns an [`Outcome`] in both of its forms; it prints
+//! nothing itself (except `watch` and `rpc`, which go on). What must stay true: whatever a command can do, a program can do
+//! over the RPC.
+
+mod chats;
+mod contacts;
+mod content;
+mod groups;
+mod help;
+mod init;
+mod links;
+mod messages;
+mod rpc;
+mod select;
+mod status;
+mod watch;
+
+use std::time::Duration;
+
+use undertone_core::Settled;
+
+use crate::{
+    cli::{
+        args::{Cli, Command, Global},
+        output::Output,
+        progress::Progress,
+    },
+    failure::Failure,
+    session::Session,
+};
+
+/// How long a command that shows something waits for news from the server.
+const NEWS: Duration = Duration::from_secs(5);
+/// How long a command that changes something waits for the server to have it.
+const DELIVERY: Duration = Duration::from_secs(20);
+
+/// Carries a command out and prints its result.
+///
+/// # Errors
+/// One sentence, a code and an exit code; nothing has been printed for it yet.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let options = &cli.global;
+    let output = Output::new(options);
+    let outcome = match cli.command {
+        Command::Init {
+            server,
+            name,
+            recovery_file,
+        } => init::init(options, &output, &server, &name, recovery_file.as_deref()).await,
+        Command::Link { expires, uses } => links::create(options, &output, expires, uses).await,
+        Command::Links { command } => links::links(options, &output, command).await,
+        Command::Add { link } => contacts::add(options, &output, &link).await,
+        Command::Contacts => contacts::list(options, &output).await,
+        Command::Verify {
+            contact,
+            accept,
+            withdraw,
+        } => contacts::verify(options, &output, &contact, accept, withdraw).await,
+        Command::Chats => chats::list(options, &output).await,
+        Command::Read {
+            chat,
+            limit,
+            before,
+            ids,
+            peek,
+        } => {
+            chats::read(
+                options,
+                &output,
+                &chat,
+                chats::Reading {
+                    limit,
+                    before,
+                    ids,
+                    peek,
+                },
+            )
+            .await
+        }
+        Command::Group { command } => groups::run(options, &output, command).await,
+        Command::Send {
+            chat,
+            text,
+            attach,
+            keep_metadata,
+            markdown,
+            reply_to,
+        } => {
+            let draft = messages::Writing {
+                text,
+                attach,
+                keep_metadata,
+                markdown,
+                reply_to,
+            };
+            messages::send(options, &output, &chat, draft).await
+        }
+        Command::Save {
+            chat,
+            message,
+            file,
+            number,
+        } => messages::save(options, &output, &chat, &message, &file, number).await,
+        Command::Status => status::status(options, &output).await,
+        Command::Content { command } => content::run(&command),
+        Command::Help { topic } => help::help(&topic),
+        Command::Watch => return watch::watch(options).await,
+        Command::Rpc => return rpc::rpc(options).await,
+    }?;
+    output.print(&outcome)
+}
+
+/// A session for one command, and how the exchange with the server went before it.
+struct Visit {
+    session: Session,
+    settled: Option<Settled>,
+    progress: Progress,
+}
+
+impl Visit {
+    /// Opens the home and, unless told to stay offline, fetches what waits, for at most `limit`.
+    async fn begin(options: &Global, output: &Output, limit: Duration) -> Result<Self, Failure> {
+        let mut session = Session::open(options).await?;
+        let mut progress = Progress::start(output, "Connecting");
+        let settled = if options.offline {
+            None
+        } else {
+            session.settle(limit).await?
+        };
+        progress.follow(session.own_client().map(|(client, _)| client));
+        Ok(Self {
+            session,
+            settled,
+            progress,
+        })
+    }
+
+    /// Whether waiting for the server makes sense.
+    fn is_online(&self) -> bool {
+        match &self.settled {
+            Some(settled) => settled.online,
+            // Another process has the home; whether it is connected is its business, and it answers quickly if not.
+            None => !self.session.is_own(),
+        }
+    }
+
+    /// A note for people when what is shown may be old.
+    fn offline_note(&self) -> Option<String> {
+        let settled = self.settled.as_ref()?;
+        if settled.online {
+            return None;
+        }
+        Some(match &settled.problem {
+            Some(problem) => format!(
+                "Offline: this is what is on this device. {}",
+                problem.sentence
+            ),
+            None => "Offline: this is what is on this device.".to_owned(),
+        })
+    }
+
+    /// Lets the server have what the command caused, then closes.
+    async fn end(mut self) -> Result<(), Failure> {
+        if self.is_online() {
+            self.session.settle(DELIVERY).await?;
+        }
+        self.close().await
+    }
+
+    /// Closes without waiting for the server.
+    async fn close(self) -> Result<(), Failure> {
+        drop(self.progress);
+        self.session.close().await
+    }
+}
+
+/// Runs `work` with an open home and closes it whatever comes of it.
+macro_rules! with {
+    ($visit:expr, |$open:ident| $work:expr) => {{
+        let mut visit = $visit;
+        let result = {
+            let $open = &mut visit;
+            async { $work }.await
+        };
+        match result {
+            // What was done is told even if closing then fails: nobody should do it twice.
+            Ok(outcome) => match visit.end().await {
+                Ok(()) => Ok(outcome),
+                Err(failure) => Ok(outcome.with_notes([failure.sentence])),
+            },
+            Err(failure) => {
+                // The first failure is the one to tell.
+                let _ = visit.close().await;
+                Err(failure)
+            }
+        }
+    }};
+}
+use with;
+
+/// Reads a line of standard input, for secrets that must not be arguments.
+fn line_from_stdin(what: &str) -> Result<zeroize::Zeroizing<String>, Failure> {
+    use std::io::{BufRead, Read};
+    let mut line = zeroize::Zeroizing::new(String::with_capacity(16 * 1024));
+    std::io::stdin()
+        .lock()
+        .take(16 * 1024)
+        .read_line(&mut line)
+        .map_err(|error| Failure::file(&format!("{what} on standard input"), &error))?;
+    let trimmed = line.trim();
+    if trimmed.is_empty() {
+        return Err(Failure::usage(format!(
+            "{what} was to come on standard input, but nothing came."
+        )));
+    }
+    Ok(zeroize::Zeroizing::new(trimmed.to_owned()))
+}

@@ -1,0 +1,100 @@
+//! `undertone status`.
+
+use serde_json::json;
+use undertone_core::{AccountInfo, LinkState, Status};
+
+use super::{NEWS, Visit, with};
+use crate::{
+    cli::{
+        args::Global,
+        output::{Outcome, Output},
+    },
+    failure::Failure,
+    rpc::{
+        methods::{AccountGet, StatusGet},
+        params::Nothing,
+    },
+    session::home_folder,
+    terminal::{Screen, single_line, time::Clock},
+};
+
+pub(super) async fn status(options: &Global, output: &Output) -> Result<Outcome, Failure> {
+    let home = home_folder(options)?;
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let account = visit.session.call::<AccountGet>(Nothing {}).await?;
+        let status = visit.session.call::<StatusGet>(Nothing {}).await?;
+        let served = !visit.session.is_own();
+        let mut lines = draw(
+            &account,
+            &status,
+            options.offline,
+            output.screen,
+            &output.clock,
+        );
+        let place = single_line(&home.display().to_string());
+        lines.push(row(
+            "home",
+            &if served {
+                format!("{place} (open in another process)")
+            } else {
+                place
+            },
+        ));
+        Ok(Outcome::new(
+            json!({"account": account, "status": status, "home": home, "served_by_other_process": served}),
+            lines,
+        ))
+    })
+}
+
+fn row(name: &str, value: &str) -> String {
+    format!("  {name:<12}{value}")
+}
+
+fn draw(
+    account: &AccountInfo,
+    status: &Status,
+    offline: bool,
+    screen: Screen,
+    clock: &Clock,
+) -> Vec<String> {
+    let style = screen.style;
+    let connection = match (status.inbox, status.outbox, &status.problem) {
+        (LinkState::Online, _, _) => style.good("online"),
+        _ if offline => "offline, as you asked".to_owned(),
+        (_, _, Some(problem)) => style.warning(&format!("offline: {}", problem.sentence)),
+        (LinkState::Connecting, _, None) => "connecting".to_owned(),
+        (LinkState::Offline, _, None) => "offline".to_owned(),
+    };
+    let mut lines = vec![
+        style.bold(&single_line(&account.name)),
+        row("account", account.account_id.as_str()),
+        row("device", account.device_id.as_str()),
+        row("server", &account.server),
+        row("server pin", &account.pin),
+        row("connection", &connection),
+    ];
+    if let Some(proxy) = &status.proxy {
+        lines.push(row("proxy", &single_line(proxy)));
+    }
+    if let Some(at) = status.last_sync_ms {
+        lines.push(row("up to date", &clock.day_and_time(at)));
+    }
+    lines.push(row("to be sent", &status.outbox_waiting.to_string()));
+    if status.clock_warning {
+        let off = status.clock_off_s.unsigned_abs();
+        let off = if off >= 172_800 {
+            format!("{} days", off / 86_400)
+        } else {
+            format!("{} hours", off / 3600)
+        };
+        lines.push(row(
+            "clock",
+            &style.warning(&format!(
+                "this computer's clock and the server's are {off} apart"
+            )),
+        ));
+    }
+    lines
+}

@@ -1,0 +1,312 @@
+//! The table of methods. The dispatcher, the command line's typed calls, the TypeScript types and the list in `docs/rpc.md`
+//! all come from it, so that they can't differ.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use ts_rs::TS;
+use undertone_core::{
+    AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, Draft, EventStream,
+    GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, SafetyNumber, Saved, Sent,
+    Settled, Status,
+};
+
+use super::{RPC_VERSION, params::*};
+use crate::failure::Failure;
+
+/// What a connection's methods work on.
+pub struct Context {
+    /// The open account.
+    pub client: Client,
+    /// How it reaches the server.
+    pub network: Network,
+    change: Mutex<Option<Subscription>>,
+}
+
+/// How the process that owns the home reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Whether the server is contacted at all.
+    pub online: bool,
+}
+
+/// What `events.subscribe` and `events.unsubscribe` ask of the connection.
+pub enum Subscription {
+    /// Send these from now on.
+    Start(EventStream),
+    /// Send no more.
+    Stop,
+}
+
+impl Context {
+    /// A connection's context.
+    #[must_use]
+    pub fn new(client: Client, network: Network) -> Self {
+        Self {
+            client,
+            network,
+            change: Mutex::new(None),
+        }
+    }
+
+    /// What the last request asked about events, once.
+    pub fn take_subscription(&self) -> Option<Subscription> {
+        self.change
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    fn set_subscription(&self, change: Subscription) {
+        *self.change.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
+    }
+}
+
+/// One method: its name, its types, and what it does.
+pub trait Method {
+    /// As called.
+    const NAME: &'static str;
+    /// One or two sentences for `docs/rpc.md`.
+    const ABOUT: &'static str;
+    /// By-name parameters.
+    type Params: Serialize + DeserializeOwned + TS + Send + 'static;
+    /// The result.
+    type Answer: Serialize + DeserializeOwned + TS + Send + 'static;
+
+    /// Does it.
+    fn run(
+        context: &Context,
+        params: Self::Params,
+    ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+}
+
+/// A method as `docs/rpc.md` and the TypeScript types describe it.
+pub struct Entry {
+    /// As called.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Visits the types of parameters and answer.
+    pub visit: fn(&mut super::reference::Types) -> (String, String),
+    /// The parameters, written out.
+    pub params: fn() -> String,
+}
+
+macro_rules! methods {
+    ($( #[doc = $about:literal] $method:ident = $name:literal ($params:ty) -> $answer:ty, |$context:ident, $given:pat_param| $body:expr; )*) => {
+        $(
+            #[doc = $about]
+            pub struct $method;
+
+            impl Method for $method {
+                const NAME: &'static str = $name;
+                const ABOUT: &'static str = $about;
+                type Params = $params;
+                type Answer = $answer;
+
+                async fn run($context: &Context, $given: $params) -> Result<$answer, Failure> {
+                    Ok($body)
+                }
+            }
+        )*
+
+        /// Calls a method by name.
+        ///
+        /// # Errors
+        /// `rpc.unknown_method`, `rpc.invalid_params`, or what the method says.
+        pub async fn dispatch(context: &Context, method: &str, params: Value) -> Result<Value, Failure> {
+            match method {
+                $( $name => call::<$method>(context, params).await, )*
+                _ => Err(Failure::new("rpc.unknown_method", "There is no such method.")),
+            }
+        }
+
+        /// All methods, in the table's order.
+        #[must_use]
+        pub fn catalogue() -> Vec<Entry> {
+            vec![ $( Entry { name: $name, about: $about.trim_ascii(), visit: |types| (types.add::<$params>(), types.add::<$answer>()), params: super::reference::written_out::<$params> }, )* ]
+        }
+    };
+}
+
+async fn call<M: Method>(context: &Context, params: Value) -> Result<Value, Failure> {
+    let given = if params.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        params
+    };
+    // serde's message names fields and types, and may quote a short value that the caller sent in this very request.
+    let params = serde_json::from_value(given).map_err(|error| {
+        Failure::new("rpc.invalid_params", format!("Wrong parameters: {error}."))
+    })?;
+    let answer = M::run(context, params).await?;
+    serde_json::to_value(answer)
+        .map_err(|_| Failure::new("rpc.internal", "The answer could not be written as JSON."))
+}
+
+const LONGEST_WAIT_MS: u64 = 600_000;
+
+fn wait(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds.min(LONGEST_WAIT_MS))
+}
+
+methods! {
+    #[doc = "Says who answers, and how it reaches the server."]
+    SessionHello = "session.hello" (Hello) -> Greeting, |context, _| Greeting {
+        app: "undertone".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rpc: RPC_VERSION,
+        proxy: context.client.status().await?.proxy,
+        online: context.network.online,
+    };
+
+    #[doc = "This account, device and server."]
+    AccountGet = "account.get" (Nothing) -> AccountInfo, |context, _| context.client.account().await?;
+
+    #[doc = "The connection to the server, and what waits to be sent."]
+    StatusGet = "status.get" (Nothing) -> Status, |context, _| context.client.status().await?;
+
+    #[doc = "Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out)."]
+    SyncSettle = "sync.settle" (Settle) -> Settled, |context, params| {
+        if context.network.online {
+            context.client.settle(wait(params.limit_ms.unwrap_or(20_000))).await?
+        } else {
+            let outbox_left = context.client.status().await?.outbox_waiting;
+            Settled { online: false, outbox_left, problem: None }
+        }
+    };
+
+    #[doc = "Makes a contact link to give to one person. Needs the server."]
+    LinksCreate = "links.create" (NewLink) -> LinkInfo, |context, params| {
+        let uses = params.uses.unwrap_or(1);
+        if !(1..=100).contains(&uses) {
+            return Err(Failure::new("rpc.invalid_params", "A link can be used by 1 to 100 people."));
+        }
+        context.client.create_link(LinkOptions { expires_in_s: params.expires_in_s, uses }).await?
+    };
+
+    #[doc = "All contact links that this device made."]
+    LinksList = "links.list" (Nothing) -> Vec<LinkInfo>, |context, _| context.client.links().await?;
+
+    #[doc = "Withdraws a contact link: nobody can use it from then on."]
+    LinksRevoke = "links.revoke" (OneLink) -> Done, |context, params| {
+        context.client.revoke_link(&params.link).await?;
+        Done {}
+    };
+
+    #[doc = "Adds the person who made a contact link. Offline it is queued: the contact then is null, and comes with `contact_added`."]
+    ContactsAdd = "contacts.add" (GivenLink) -> AddResult, |context, params| context.client.add_contact(params.link.trim()).await?;
+
+    #[doc = "All contacts."]
+    ContactsList = "contacts.list" (Nothing) -> Vec<ContactInfo>, |context, _| context.client.contacts().await?;
+
+    #[doc = "The contact that a person means by a name, a unique beginning of one, or an id."]
+    ContactsFind = "contacts.find" (Selector) -> ContactInfo, |context, params| context.client.find_contact(&params.selector).await?;
+
+    #[doc = "The safety number shared with a contact: the same on both sides, unless somebody stands between."]
+    ContactsSafetyNumber = "contacts.safety_number" (OneContact) -> SafetyNumber, |context, params| context.client.safety_number(&params.contact).await?;
+
+    #[doc = "Marks a contact as verified, after the safety numbers were compared, or as not verified."]
+    ContactsSetVerified = "contacts.set_verified" (Verified) -> Done, |context, params| {
+        context.client.set_verified(&params.contact, params.verified).await?;
+        Done {}
+    };
+
+    #[doc = "Compares a scanned safety code; if it is this contact's, marks the contact as verified."]
+    ContactsCheckSafetyCode = "contacts.check_safety_code" (Scanned) -> CodeMatches, |context, params| CodeMatches {
+        matches: context.client.check_safety_code(&params.contact, &params.scanned).await?,
+    };
+
+    #[doc = "All chats, the newest first."]
+    ChatsList = "chats.list" (Nothing) -> Vec<ChatInfo>, |context, _| context.client.chats().await?;
+
+    #[doc = "One chat."]
+    ChatsGet = "chats.get" (OneChat) -> ChatInfo, |context, params| context.client.chat(&params.chat).await?;
+
+    #[doc = "The chat that a person means by a name, a unique beginning of one, or an id; `notes` is the notes to self."]
+    ChatsFind = "chats.find" (Selector) -> ChatInfo, |context, params| context.client.find_chat(&params.selector).await?;
+
+    #[doc = "Who is in a chat, and in which role."]
+    ChatsMembers = "chats.members" (OneChat) -> Vec<MemberInfo>, |context, params| context.client.members(&params.chat).await?;
+
+    #[doc = "Marks a chat as read up to a message. Tells nobody."]
+    ChatsMarkRead = "chats.mark_read" (ReadUpTo) -> Done, |context, params| {
+        context.client.mark_read(&params.chat, params.up_to_local_id).await?;
+        Done {}
+    };
+
+    #[doc = "Makes a group."]
+    GroupsCreate = "groups.create" (NewGroup) -> GroupResult, |context, params| context.client.create_group(&params.name, &params.members).await?;
+
+    #[doc = "Adds contacts to a group."]
+    GroupsAdd = "groups.add" (GroupMembers) -> Delivered, |context, params| Delivered {
+        state: context.client.group_add(&params.chat, &params.members).await?,
+    };
+
+    #[doc = "Removes a member from a group."]
+    GroupsRemove = "groups.remove" (GroupMember) -> Delivered, |context, params| Delivered {
+        state: context.client.group_remove(&params.chat, &params.member).await?,
+    };
+
+    #[doc = "Leaves a group. Another member completes it."]
+    GroupsLeave = "groups.leave" (OneChat) -> Delivered, |context, params| Delivered { state: context.client.group_leave(&params.chat).await? };
+
+    #[doc = "Gives a member a role."]
+    GroupsSetRole = "groups.set_role" (MemberRole) -> Delivered, |context, params| Delivered {
+        state: context.client.group_role(&params.chat, &params.member, params.role).await?,
+    };
+
+    #[doc = "Renames a group."]
+    GroupsRename = "groups.rename" (GroupName) -> Delivered, |context, params| Delivered {
+        state: context.client.group_rename(&params.chat, &params.name).await?,
+    };
+
+    #[doc = "Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over. Messages of one connection keep their order."]
+    MessagesSend = "messages.send" (NewMessage) -> Sent, |context, params| {
+        if params.attachments.iter().any(|attachment| !attachment.path.is_absolute()) {
+            return Err(Failure::new("rpc.invalid_params", "The path of an attachment must be absolute."));
+        }
+        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to };
+        let mut sent = context.client.enqueue(&params.chat, draft).await?;
+        if let (Delivery::Queued, Some(wait_ms), true) = (sent.state, params.wait_ms, context.network.online) {
+            sent.state = context.client.wait_sent(&params.chat, sent.local_id, wait(wait_ms)).await?;
+        }
+        sent
+    };
+
+    #[doc = "A chat's messages, oldest first, in the conversation's order."]
+    MessagesList = "messages.list" (ListMessages) -> Vec<MessageInfo>, |context, params| {
+        let limit = params.limit.unwrap_or(50);
+        if !(1..=1000).contains(&limit) {
+            return Err(Failure::new("rpc.invalid_params", "`limit` is 1 to 1,000."));
+        }
+        context.client.messages(&params.chat, Page { limit, before: params.before }).await?
+    };
+
+    #[doc = "One message, by its id or a beginning of it."]
+    MessagesGet = "messages.get" (OneMessage) -> MessageInfo, |context, params| context.client.message(&params.chat, &params.message).await?;
+
+    #[doc = "Downloads an attachment if it isn't here yet, and saves it decrypted to a new file (mode 0600)."]
+    AttachmentsSave = "attachments.save" (SaveAttachment) -> Saved, |context, params| {
+        if !params.path.is_absolute() {
+            return Err(Failure::new("rpc.invalid_params", "The path to save to must be absolute."));
+        }
+        context.client.save(&params.chat, &params.message, params.index, &params.path).await?
+    };
+
+    #[doc = "From now on, sends what happens as notifications called `event`."]
+    EventsSubscribe = "events.subscribe" (Nothing) -> Done, |context, _| {
+        context.set_subscription(Subscription::Start(context.client.events()));
+        Done {}
+    };
+
+    #[doc = "Ends the notifications."]
+    EventsUnsubscribe = "events.unsubscribe" (Nothing) -> Done, |context, _| {
+        context.set_subscription(Subscription::Stop);
+        Done {}
+    };
+}

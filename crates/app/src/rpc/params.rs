@@ -1,0 +1,239 @@
+//! Parameters of the methods, and the few answers that the core doesn't have. Unknown fields are refused, so that a
+//! misspelt option fails instead of being ignored.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use undertone_core::{ChatId, ContactId, DraftAttachment, LinkId, MessageId, Role};
+
+macro_rules! params {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize, TS)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    )* };
+}
+
+params! {
+    /// No parameters.
+    Nothing {}
+
+    /// Who is calling.
+    Hello {
+        /// Name and version of the caller, for the log; may be left out.
+        #[serde(default)]
+        #[ts(optional)]
+        caller: Option<String>,
+    }
+
+    /// How long to wait for the server.
+    Settle {
+        /// Longest wait, in milliseconds (at most 600,000).
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        limit_ms: Option<u64>,
+    }
+
+    /// A new contact link.
+    NewLink {
+        /// Life in seconds; 0: without end; left out: 7 days.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        expires_in_s: Option<u64>,
+        /// How many people may use it (1 to 100); left out: 1.
+        #[serde(default)]
+        #[ts(optional)]
+        uses: Option<u32>,
+    }
+
+    /// One contact link.
+    OneLink {
+        /// Its id.
+        link: LinkId,
+    }
+
+    /// A contact link that somebody gave.
+    GivenLink {
+        /// The link, `undertone:...`.
+        link: String,
+    }
+
+    /// What a person typed to name a chat or contact.
+    Selector {
+        /// A name, a unique beginning of one, or an id.
+        selector: String,
+    }
+
+    /// One contact.
+    OneContact {
+        /// The contact's account id.
+        contact: ContactId,
+    }
+
+    /// Whether a contact's safety number was compared.
+    Verified {
+        /// The contact's account id.
+        contact: ContactId,
+        /// Compared, or not any more.
+        verified: bool,
+    }
+
+    /// A scanned safety code.
+    Scanned {
+        /// The contact's account id.
+        contact: ContactId,
+        /// The bytes of the QR code.
+        scanned: Vec<u8>,
+    }
+
+    /// One chat.
+    OneChat {
+        /// Its id.
+        chat: ChatId,
+    }
+
+    /// How far a chat was read.
+    ReadUpTo {
+        /// The chat.
+        chat: ChatId,
+        /// The `local_id` of the last message read.
+        #[ts(type = "number")]
+        up_to_local_id: i64,
+    }
+
+    /// A new group.
+    NewGroup {
+        /// Its name, 1 to 128 bytes.
+        name: String,
+        /// Account ids of its other members.
+        members: Vec<ContactId>,
+    }
+
+    /// Who to add to a group.
+    GroupMembers {
+        /// The group.
+        chat: ChatId,
+        /// Their account ids.
+        members: Vec<ContactId>,
+    }
+
+    /// A member of a group.
+    GroupMember {
+        /// The group.
+        chat: ChatId,
+        /// The member's account id.
+        member: ContactId,
+    }
+
+    /// A member's role in a group.
+    MemberRole {
+        /// The group.
+        chat: ChatId,
+        /// The member's account id.
+        member: ContactId,
+        /// The role.
+        role: Role,
+    }
+
+    /// A group's name.
+    GroupName {
+        /// The group.
+        chat: ChatId,
+        /// The name, 1 to 128 bytes.
+        name: String,
+    }
+
+    /// A message to send.
+    NewMessage {
+        /// Where to.
+        chat: ChatId,
+        /// The text.
+        #[serde(default)]
+        #[ts(optional)]
+        text: Option<String>,
+        /// Whether the text is Markdown (GFM-MIMI).
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        markdown: bool,
+        /// Files of this computer.
+        #[serde(default)]
+        #[ts(optional, as = "Option<Vec<DraftAttachment>>")]
+        attachments: Vec<DraftAttachment>,
+        /// The message it answers.
+        #[serde(default)]
+        #[ts(optional)]
+        in_reply_to: Option<MessageId>,
+        /// How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in
+        /// the outbox.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        wait_ms: Option<u64>,
+    }
+
+    /// Which messages to list.
+    ListMessages {
+        /// The chat.
+        chat: ChatId,
+        /// At most so many, the newest (1 to 1,000); left out: 50.
+        #[serde(default)]
+        #[ts(optional)]
+        limit: Option<u32>,
+        /// Only those before the message with this `local_id`.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        before: Option<i64>,
+    }
+
+    /// One message.
+    OneMessage {
+        /// The chat.
+        chat: ChatId,
+        /// Its id, or a beginning of it (at least 6 characters).
+        message: String,
+    }
+
+    /// Where to save an attachment.
+    SaveAttachment {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Which of its attachments, from 0.
+        index: u32,
+        /// Absolute path of a file that doesn't exist yet.
+        path: std::path::PathBuf,
+    }
+}
+
+/// Who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Greeting {
+    /// `undertone`.
+    pub app: String,
+    /// The app's version.
+    pub version: String,
+    /// The version of this interface.
+    pub rpc: u32,
+    /// The proxy that the server is reached through, if any.
+    pub proxy: Option<String>,
+    /// Whether the server is contacted at all (`--offline`: no).
+    pub online: bool,
+}
+
+/// Whether the server has a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Delivered {
+    /// On the server's disk, or queued on this device.
+    pub state: undertone_core::Delivery,
+}
+
+/// The outcome of comparing a scanned safety code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CodeMatches {
+    /// Whether it is this contact's. If so, the contact is verified now.
+    pub matches: bool,
+}
+
+/// Done; there is nothing more to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Done {}
