@@ -194,3 +194,24 @@ pub(crate) fn the_sealing_key_comes_first(world: World) {
         assert_eq!(keys, 2);
     });
 }
+
+/// A connection may last longer than a queue is kept for an owner who stays away.
+pub(crate) fn an_online_owner_does_not_expire(world: World) {
+    run(async {
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let mut inbox = sign_in(&world, &ada).await;
+        world.pass_days(181);
+        assert_eq!(world.store.sweep().await.unwrap().queues, 0);
+        world
+            .store
+            .send(direct("message 0", &[address]))
+            .await
+            .unwrap();
+        assert_eq!(receive(&mut inbox, &ada, 1, 1).await, texts(0..1));
+        drop(inbox);
+        assert_eq!(world.store.sweep().await.unwrap().queues, 0);
+        world.pass_days(181);
+        assert_eq!(world.store.sweep().await.unwrap().queues, 1);
+    });
+}

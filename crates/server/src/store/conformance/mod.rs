@@ -247,7 +247,8 @@ macro_rules! conformance_suite {
             admission: an_invitation_is_used_up, an_invitation_expires, a_failed_registration_uses_nothing_up,
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;
             delivery: what_is_fresh_arrives_in_order, a_slow_reader_loses_nothing, a_second_sign_in_replaces_the_first,
-                credit_is_kept_to, the_sealing_key_comes_first, what_was_queued_before_comes_first;
+                credit_is_kept_to, the_sealing_key_comes_first, what_was_queued_before_comes_first,
+                an_online_owner_does_not_expire;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
                 an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept
         );

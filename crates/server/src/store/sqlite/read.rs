@@ -1,6 +1,7 @@
 //! Reads, on threads and connections of their own, so that they never wait for the writer.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -51,7 +52,8 @@ impl Readers {
                 .name("store-reader".to_owned())
                 .spawn(move || {
                     while let Some(read) = queue.next() {
-                        read(&connection);
+                        // A read that panics answers `Closed` by dropping its responder, and takes no reader with it.
+                        let _ = catch_unwind(AssertUnwindSafe(|| read(&connection)));
                     }
                 })?;
         }

@@ -108,12 +108,12 @@ impl SqliteStore {
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                if let Err(error) = writer::run(&connection, &of_writer) {
+                let ended = Ended(of_writer);
+                if let Err(error) = writer::run(&connection, &ended.0) {
                     tracing::error!(%error, "the store's writer has stopped");
                 }
                 drop(connection);
-                of_writer.submissions.close();
-                of_writer.finish_closing();
+                drop(ended);
             })?;
         Ok(Arc::new(Self {
             shared,
@@ -134,6 +134,16 @@ impl SqliteStore {
         T: Send + 'static,
     {
         self.shared.submissions.submit(request, 0, run)
+    }
+}
+
+/// Sees to it that nobody waits for a writer that is gone, however it went.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.submissions.stop();
+        self.0.finish_closing();
     }
 }
 

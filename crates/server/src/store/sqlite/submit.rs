@@ -166,6 +166,17 @@ impl Submissions {
         self.wake_writer(waiting);
     }
 
+    /// The writer is gone: whatever still waits is answered with [`StoreError::Closed`], as is all that comes.
+    pub(super) fn stop(&self) {
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        let unanswered = std::mem::take(&mut waiting.jobs);
+        drop(waiting);
+        drop(unanswered);
+        self.numbers.broken.store(true, Ordering::Relaxed);
+        self.room.notify_waiters();
+    }
+
     /// Whether a caller may go on without waiting.
     pub(super) fn has_room(&self) -> bool {
         self.calls.load(Ordering::Relaxed) < SOFT_CALLS
@@ -178,7 +189,7 @@ impl Submissions {
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if self.has_room() {
+            if self.has_room() || self.lock().closing {
                 return;
             }
             room.await;

@@ -385,4 +385,21 @@ mod files {
     fn the_stated_time_is_seconds() {
         assert!(StoreLimits::default().checkpoint_every <= Duration::from_secs(5));
     }
+
+    /// A fault in the program ends the writer; nobody is left waiting for it.
+    #[test]
+    fn a_dead_writer_leaves_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::delivery::Hub::new(Default::default());
+        let store = SqliteStore::open(folder.path(), Options::new(folder.path(), hub)).unwrap();
+        let fault = store.write((), |_, ()| -> Result<(), super::super::writer::Failure> {
+            panic!("on purpose")
+        });
+        let behind = store.flush();
+        assert_eq!(fault.wait(), Err(StoreError::Closed));
+        assert_eq!(behind.wait(), Err(StoreError::Closed));
+        assert_eq!(store.flush().wait(), Err(StoreError::Closed));
+        assert_eq!(store.close().wait(), Ok(()));
+        assert!(!store.activity().accepts_sends);
+    }
 }

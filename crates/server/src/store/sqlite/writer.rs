@@ -173,7 +173,14 @@ impl<'c> Writer<'c> {
         let calls = jobs.len();
         let changes = self.connection.total_changes();
         match self.transact(&mut jobs, acks, upkeep) {
-            Ok(()) => self.settle(jobs, Ok(())),
+            Ok(()) => {
+                self.settle(jobs, Ok(()));
+                self.shared
+                    .submissions
+                    .numbers
+                    .broken
+                    .store(false, Ordering::Relaxed);
+            }
             Err(error) => {
                 tracing::warn!(error = %engine_error(error), calls, "batch rolled back, doing its calls one by one");
                 self.one_by_one(jobs, acks);
