@@ -14,7 +14,8 @@ use super::{AttachmentError, Attachments};
 
 impl Attachments {
     /// Encrypts what `source` holds into the home. Afterwards the source is not needed any more. The
-    /// attachment must be [accepted](Attachments::accept) in the transaction that sends it.
+    /// attachment must be [accepted](Attachments::accept) in the transaction that sends it. It makes its own
+    /// transactions, so it must not be called inside one.
     ///
     /// `proceed` is called with the number of bytes read so far, a few times per MiB; if it returns
     /// `false` the import is cancelled and leaves nothing. `now_ms` is the time, for the order of transfers.
