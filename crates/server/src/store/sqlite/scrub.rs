@@ -30,6 +30,11 @@ impl Scrub {
             after: None,
         }
     }
+
+    /// Whether there is another step to do.
+    pub(super) fn is_due(&self) -> bool {
+        self.needed || self.after.is_some()
+    }
 }
 
 struct Row {
@@ -44,7 +49,7 @@ struct Row {
 impl Writer<'_> {
     /// Does one step if there is need, in a transaction of its own. A failure leaves all as it was, for next time.
     pub(super) fn scrub(&mut self) {
-        if !self.scrub.needed && self.scrub.after.is_none() {
+        if !self.scrub.is_due() {
             return;
         }
         if let Err(error) = self.try_scrub() {

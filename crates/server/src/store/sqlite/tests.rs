@@ -402,4 +402,57 @@ mod files {
         assert_eq!(store.close().wait(), Ok(()));
         assert!(!store.activity().accepts_sends);
     }
+
+    /// A backup reads for as long as it takes; the log can't be truncated meanwhile, but sends go on.
+    #[test]
+    fn a_long_reader_holds_up_no_send() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = world_in(folder.path());
+        world.limit(|limits| limits.checkpoint_every = Duration::from_millis(10));
+        let ada = world.owner();
+        let address = world.conversation(&ada);
+        let reader = super::super::store::extra_reader(folder.path()).unwrap();
+        reader
+            .execute_batch("BEGIN; SELECT count(*) FROM items;")
+            .unwrap();
+        let start = Instant::now();
+        for _ in 0..20 {
+            world.send("hello", &[address]).unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(start.elapsed() < Duration::from_secs(5));
+        let before = world.store.activity().checkpoints;
+        reader.execute_batch("COMMIT").unwrap();
+        wait_for_checkpoint(&world.store, before);
+    }
+
+    /// A backlog that takes several steps to scrub stays whole, and the pass comes to its end without more traffic.
+    #[test]
+    fn scrubbing_a_large_backlog_changes_nothing_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = world_in(folder.path());
+        world.limit(|limits| limits.checkpoint_every = Duration::from_millis(10));
+        let owners = [world.owner(), world.owner(), world.owner()];
+        let addresses: Vec<_> = owners
+            .iter()
+            .map(|owner| world.conversation(owner))
+            .collect();
+        let replies: Vec<_> = (0..220)
+            .map(|number| {
+                world
+                    .store
+                    .send(direct(&format!("{number:015000}"), &addresses))
+            })
+            .collect();
+        for reply in replies {
+            reply.wait().unwrap();
+        }
+        world.ack(&owners[1], 7);
+        let before = world.store.activity().checkpoints;
+        wait_for_checkpoint(&world.store, before + 2);
+        let expected: Vec<_> = (0..220).map(|number| format!("{number:015000}")).collect();
+        assert_eq!(world.texts(&owners[0]), expected);
+        assert_eq!(world.texts(&owners[1]), expected[7..]);
+        assert_eq!(world.texts(&owners[2]), expected);
+    }
 }

@@ -24,7 +24,9 @@ const BATCH_BYTES: usize = 16 << 20;
 /// How often expired names and idle sealing keys are looked for.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// How soon a truncation that a reader held up is tried again.
-const CHECKPOINT_RETRY: Duration = Duration::from_millis(50);
+const CHECKPOINT_RETRY: Duration = Duration::from_millis(500);
+/// How long a truncation waits for readers, and sends with it. A backup reads for longer than anybody should wait.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Why a call was not done.
 pub(super) enum Failure {
@@ -84,6 +86,9 @@ pub(super) struct Writer<'c> {
 /// Runs until the store is closed, then leaves the log empty.
 pub(super) fn run(connection: &Connection, shared: &Shared) -> Result<(), StoreError> {
     let submissions: &Submissions = &shared.submissions;
+    connection
+        .busy_timeout(CHECKPOINT_PATIENCE)
+        .map_err(engine_error)?;
     let mut writer = Writer::new(connection, shared).map_err(engine_error)?;
     let mut backlog: VecDeque<Box<dyn Job>> = VecDeque::new();
     let mut truncate_at: Option<Instant> = None;
@@ -105,7 +110,15 @@ pub(super) fn run(connection: &Connection, shared: &Shared) -> Result<(), StoreE
         }
         if truncate_at.is_some_and(|at| at <= Instant::now()) {
             writer.scrub();
-            truncate_at = (!writer.truncate_log()).then(|| Instant::now() + CHECKPOINT_RETRY);
+            let again_in = if !writer.truncate_log() {
+                Some(CHECKPOINT_RETRY)
+            } else {
+                writer
+                    .scrub
+                    .is_due()
+                    .then_some(shared.limits.checkpoint_every)
+            };
+            truncate_at = again_in.map(|wait| Instant::now() + wait);
         }
         if closing && backlog.is_empty() {
             writer.scrub();
