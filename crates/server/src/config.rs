@@ -515,7 +515,7 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         for (text, word) in [
-            ("origin = \"nohost\"", "host:port"),
+            ("origin = \"no host\"", "host:port"),
             ("origin = \"a:0\"", "host:port"),
             ("origin = \"a b:5\"", "host:port"),
             ("origin = \"a:1\"\nmetrics = \"0.0.0.0:1\"", "loopback"),

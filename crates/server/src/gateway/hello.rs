@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_websockets::CloseCode;
 use undertone_wire::ids::random_bytes;
 use undertone_wire::proto::response;
 use undertone_wire::proto::server_frame::Body as ServerBody;
@@ -13,6 +12,7 @@ use undertone_wire::{Code, Error, frame, proto};
 
 use super::socket::{Event, Socket};
 use super::stream::Stream;
+use super::websocket::CloseCode;
 use super::{Gateway, inbox, outbox};
 use crate::server::stopped;
 
@@ -57,7 +57,7 @@ pub(super) async fn session(gateway: &Arc<Gateway>, stream: Stream) {
             gateway.metrics.refused.inc();
             tracing::debug!(code = error.code.as_str(), "connection refused");
             respond(&mut socket, 0, response::Body::Error(error.into()));
-            socket.close(CloseCode::POLICY_VIOLATION, CLOSE_LIMIT).await;
+            socket.close(CloseCode::PolicyViolation, CLOSE_LIMIT).await;
         }
     }
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_websockets::CloseCode;
 use undertone_wire::ids::{KeyId, QueueId, sha256};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
@@ -22,7 +21,8 @@ use super::hello::{End, respond};
 use super::outbox::{FINISH, TICK, done, shutting_down};
 use super::pending::{Effect, Outcome, Pending};
 use super::refuse::refusal;
-use super::socket::{BATCH_BYTES, Event, Socket};
+use super::socket::{Event, Socket};
+use super::websocket::CloseCode;
 use super::{Gateway, convert};
 use crate::delivery::{self, Pushed, Wake};
 use crate::server::stopped;
@@ -105,7 +105,7 @@ impl Session<'_> {
             let may_push = !socket.is_writing();
             tokio::select! {
                 biased;
-                first = self.pending.next(), if !self.pending.is_empty() && socket.out.len() < BATCH_BYTES => {
+                first = self.pending.next(), if !self.pending.is_empty() && socket.has_room() => {
                     if let Some(end) = self.answer(first, socket).await { return end; }
                 }
                 event = socket.event(read) => match event {
@@ -125,7 +125,7 @@ impl Session<'_> {
                         socket.push(ServerBody::Notice(proto::Notice {
                             body: Some(notice::Body::Replaced(proto::Replaced {})),
                         }));
-                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                        return End::Over(CloseCode::Normal);
                     }
                     Err(error) => return End::Refused(refusal(&error)),
                 },
@@ -135,7 +135,7 @@ impl Session<'_> {
                     pushed.shrink_to(0);
                     quiet += TICK;
                     if self.inbox.is_none() && quiet >= self.gateway.hello_timeout() && self.pending.is_empty() {
-                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                        return End::Over(CloseCode::Normal);
                     }
                 }
             }
@@ -363,7 +363,7 @@ impl Session<'_> {
                             self.counted = Some(SignedIn::new(self.gateway));
                             socket.trust_with_large_messages();
                         }
-                        Effect::Deleted => return Some(End::Over(CloseCode::NORMAL_CLOSURE)),
+                        Effect::Deleted => return Some(End::Over(CloseCode::Normal)),
                         Effect::None | Effect::Redeemed(_) => {}
                     }
                 }
@@ -378,7 +378,7 @@ impl Session<'_> {
                     respond(socket, id, response::Body::Error(error.into()));
                 }
             }
-            if socket.out.len() >= BATCH_BYTES {
+            if !socket.has_room() {
                 break;
             }
             next = self.pending.ready().await;
@@ -396,7 +396,7 @@ impl Session<'_> {
                 }
                 tokio::select! {
                     biased;
-                    first = self.pending.next(), if socket.out.len() < BATCH_BYTES => {
+                    first = self.pending.next(), if socket.has_room() => {
                         if self.answer(first, socket).await.is_some() { return; }
                     }
                     event = socket.event(false) => {
@@ -406,7 +406,7 @@ impl Session<'_> {
             }
         };
         let _ = tokio::time::timeout(FINISH, finish).await;
-        End::Over(CloseCode::SERVICE_RESTART)
+        End::Over(CloseCode::ServiceRestart)
     }
 }
 

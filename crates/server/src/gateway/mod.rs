@@ -2,7 +2,7 @@
 //!
 //! `listen` opens the port, `accept` owns the connections, `http` routes requests, `hello` begins a WebSocket
 //! connection and hands it to `inbox` (signed in, receives) or `outbox` (anonymous, sends). Both are built from `socket`
-//! (bytes in and out) and `pending` (requests that wait for the store, in order).
+//! (bytes in and out, framed by `websocket`) and `pending` (requests that wait for the store, in order).
 //!
 //! What must stay true:
 //! - Nothing learnt from a connection is logged, and the peer's address is looked at only to tell loopback.
@@ -22,6 +22,7 @@ mod pending;
 mod refuse;
 mod socket;
 mod stream;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_websockets::CloseCode;
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
 use undertone_wire::request::{FromClient, Request, Role};
@@ -19,7 +18,8 @@ use undertone_wire::{Code, Error, Result, frame, proto};
 use super::hello::{End, respond};
 use super::pending::{Effect, Outcome, Pending};
 use super::refuse::refusal;
-use super::socket::{BATCH_BYTES, Event, Socket};
+use super::socket::{Event, Socket};
+use super::websocket::CloseCode;
 use super::{Gateway, convert};
 use crate::admission::credit::{Credit, Price};
 use crate::server::stopped;
@@ -80,7 +80,7 @@ impl Outbox<'_> {
             let read = incoming.is_none() && self.pending.has_room();
             tokio::select! {
                 biased;
-                first = self.pending.next(), if !self.pending.is_empty() && socket.out.len() < BATCH_BYTES => {
+                first = self.pending.next(), if !self.pending.is_empty() && socket.has_room() => {
                     self.answer(first, socket).await;
                 }
                 event = socket.event(read) => match event {
@@ -100,7 +100,7 @@ impl Outbox<'_> {
                     self.pending.shrink();
                     quiet += TICK;
                     if quiet >= self.gateway.idle_timeout() && self.pending.is_empty() {
-                        return End::Over(CloseCode::NORMAL_CLOSURE);
+                        return End::Over(CloseCode::Normal);
                     }
                 }
             }
@@ -232,7 +232,7 @@ impl Outbox<'_> {
                 }
             };
             respond(socket, id, body);
-            if socket.out.len() >= BATCH_BYTES {
+            if !socket.has_room() {
                 return;
             }
             next = self.pending.ready().await;
@@ -249,7 +249,7 @@ impl Outbox<'_> {
                 }
                 tokio::select! {
                     biased;
-                    first = self.pending.next(), if socket.out.len() < BATCH_BYTES => self.answer(first, socket).await,
+                    first = self.pending.next(), if socket.has_room() => self.answer(first, socket).await,
                     event = socket.event(false) => {
                         if !matches!(event, Event::Flushed) { return; }
                     }
@@ -257,7 +257,7 @@ impl Outbox<'_> {
             }
         };
         let _ = tokio::time::timeout(FINISH, finish).await;
-        End::Over(CloseCode::SERVICE_RESTART)
+        End::Over(CloseCode::ServiceRestart)
     }
 }
 

@@ -1,28 +1,33 @@
 //! One WebSocket connection: reading and writing at the same time from one task, without splitting it.
 //!
-//! What must stay true: a client that does not read is dropped after the write timeout, and until then no more
+//! What must stay true: an idle connection keeps no buffer; a client that does not read is dropped after the write timeout, and until then no more
 //! than one batch waits for it; nothing is read while the session has no room; a message that is no
 //! binary message ends the connection.
 
+use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{Sink as _, Stream as _};
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_websockets::{CloseCode, Config, Limits, Message, ServerBuilder, WebSocketStream};
 use undertone_wire::{Code, frame, proto};
 
 use super::stream::Stream;
+use super::websocket::{self, CloseCode, HEADER_SPACE, Parser, Received};
+
+/// Bytes read from the connection at once.
+const READ_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    /// Where bytes are read to: one for each thread instead of one for each connection.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
 
 /// The largest message before a connection has signed in or paid.
 const STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
-
-/// A message that is longer than allowed by no more than this is read to its end, so that its sender can be told; at
-/// anything longer the connection just closes.
-const EXCESS_BYTES: usize = 64 * 1024;
 
 /// A message that is at least this long is sent before more is put into it.
 pub(super) const BATCH_BYTES: usize = 128 * 1024;
@@ -46,9 +51,12 @@ pub(super) enum Event {
 
 /// A connection after its upgrade.
 pub(super) struct Socket {
-    socket: WebSocketStream<Stream>,
-    /// Frames to go out with the next [`Socket::flush`].
-    pub(super) out: BytesMut,
+    stream: Stream,
+    parser: Parser,
+    /// Frames to go out with the next [`Socket::flush`], behind room for the message's header.
+    out: BytesMut,
+    /// Bytes on their way.
+    sending: BytesMut,
     largest: usize,
     writing: bool,
     pings: u32,
@@ -56,19 +64,13 @@ pub(super) struct Socket {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-fn read_limit(largest: usize) -> Limits {
-    Limits::default().max_payload_len(Some(largest + EXCESS_BYTES))
-}
-
 impl Socket {
     pub(super) fn new(stream: Stream, write_timeout: Duration) -> Self {
-        let socket = ServerBuilder::new()
-            .config(Config::default())
-            .limits(read_limit(STRANGER_MESSAGE_BYTES))
-            .serve(stream);
         Self {
-            socket,
+            stream,
+            parser: Parser::default(),
             out: BytesMut::new(),
+            sending: BytesMut::new(),
             largest: STRANGER_MESSAGE_BYTES,
             writing: false,
             pings: 0,
@@ -80,7 +82,6 @@ impl Socket {
     /// Takes messages of the full size from here on.
     pub(super) fn trust_with_large_messages(&mut self) {
         self.largest = undertone_wire::limits::MESSAGE_BYTES;
-        *self.socket.limits_mut() = read_limit(self.largest);
     }
 
     /// Whether something written before still waits for the client to read.
@@ -88,8 +89,16 @@ impl Socket {
         self.writing
     }
 
+    /// Whether more may be put into the next message.
+    pub(super) fn has_room(&self) -> bool {
+        self.out.len() < BATCH_BYTES
+    }
+
     /// Adds a frame to what the next [`Socket::flush`] sends.
     pub(super) fn push(&mut self, body: proto::server_frame::Body) {
+        if self.out.is_empty() {
+            self.out.resize(HEADER_SPACE, 0);
+        }
         // Nothing the server makes is larger than a frame; if it were, it is left out rather than sent broken.
         if frame::append(&mut self.out, &proto::ServerFrame { body: Some(body) }).is_err() {
             tracing::error!(code = Code::FrameTooLarge.as_str(), "frame not sent");
@@ -98,12 +107,16 @@ impl Socket {
 
     /// Begins to send what was pushed; [`Socket::event`] finishes it. Call only while not [`Socket::is_writing`].
     pub(super) fn flush(&mut self) {
-        if self.out.is_empty() {
+        if self.out.len() <= HEADER_SPACE {
             return;
         }
-        let message = std::mem::take(&mut self.out).freeze();
-        // A closed socket says so at the next event.
-        let _ = Pin::new(&mut self.socket).start_send(Message::binary(message));
+        let mut message = std::mem::take(&mut self.out);
+        websocket::seal_message(&mut message);
+        if self.sending.is_empty() {
+            self.sending = message;
+        } else {
+            self.sending.extend_from_slice(&message);
+        }
         self.writing = true;
     }
 
@@ -123,52 +136,49 @@ impl Socket {
             return Poll::Pending;
         }
         loop {
-            let message = match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(Event::Closed),
-                Poll::Ready(Some(Err(tokio_websockets::Error::PayloadTooLong { .. }))) => {
-                    return Poll::Ready(Event::Refused(Code::FrameTooLarge));
+            match self.parser.next(self.largest) {
+                Ok(Some(Received::Message(message))) => {
+                    return Poll::Ready(Event::Message(message));
                 }
-                Poll::Ready(Some(Err(tokio_websockets::Error::Protocol(_)))) => {
-                    return Poll::Ready(Event::Refused(Code::FrameMalformed));
+                Ok(Some(Received::Close)) => return Poll::Ready(Event::Closed),
+                Ok(Some(Received::Ping(payload))) => {
+                    // The client must read its pongs.
+                    self.pings += 1;
+                    if self.pings > PINGS_AT_ONCE {
+                        return Poll::Ready(Event::Refused(Code::LimitRate));
+                    }
+                    websocket::append_pong(&mut self.sending, &payload);
+                    self.writing = true;
+                    if let Poll::Ready(event) = self.poll_write(cx) {
+                        return Poll::Ready(event);
+                    }
                 }
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Event::Closed),
-                Poll::Ready(Some(Ok(message))) => message,
-            };
-            if message.is_binary() {
-                let bytes = Bytes::from(message.into_payload());
-                return Poll::Ready(if bytes.len() > self.largest {
-                    Event::Refused(Code::FrameTooLarge)
-                } else {
-                    Event::Message(bytes)
-                });
-            }
-            if message.is_close() {
-                return Poll::Ready(Event::Closed);
-            }
-            if message.is_text() {
-                return Poll::Ready(Event::Refused(Code::FrameMalformed));
-            }
-            if message.is_ping() {
-                // The pong is queued by the library; it must be written, and the client must read it.
-                self.pings += 1;
-                if self.pings > PINGS_AT_ONCE {
-                    return Poll::Ready(Event::Refused(Code::LimitRate));
-                }
-                self.writing = true;
-                if let Poll::Ready(event) = self.poll_write(cx) {
-                    return Poll::Ready(event);
-                }
+                Ok(None) => match ready!(self.poll_read(cx)) {
+                    Ok(true) => {}
+                    _ => return Poll::Ready(Event::Closed),
+                },
+                Err(code) => return Poll::Ready(Event::Refused(code)),
             }
         }
     }
 
+    /// Reads once; false at the end of the connection.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut read = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            self.parser.feed(read.filled());
+            Poll::Ready(Ok(!read.filled().is_empty()))
+        })
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        match Pin::new(&mut self.socket).poll_flush(cx) {
+        match self.poll_send(cx) {
             Poll::Ready(Ok(())) => {
                 self.writing = false;
                 self.pings = 0;
                 self.deadline = None;
+                self.sending = BytesMut::new();
                 Poll::Ready(Event::Flushed)
             }
             Poll::Ready(Err(_)) => Poll::Ready(Event::Closed),
@@ -182,23 +192,49 @@ impl Socket {
         }
     }
 
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        while !self.sending.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.sending))?;
+            if count == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+            }
+            self.sending.advance(count);
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
     /// Sends what was pushed and closes, within `limit`.
     pub(super) async fn close(mut self, code: CloseCode, limit: Duration) {
         let end = Instant::now() + limit;
         let finish = async {
-            while self.writing {
-                match self.event(false).await {
-                    Event::Flushed => {}
-                    _ => return,
-                }
-            }
             self.flush();
-            let _ = Pin::new(&mut self.socket).start_send(Message::close(Some(code), ""));
-            let _ = poll_fn(|cx| Pin::new(&mut self.socket).poll_flush(cx)).await;
-            // What the client still sends is read and dropped: closing a socket with unread bytes would reset
-            // the connection and take our last words with it.
-            let _ = poll_fn(|cx| Pin::new(&mut self.socket).poll_close(cx)).await;
+            websocket::append_close(&mut self.sending, code);
+            if poll_fn(|cx| self.poll_send(cx)).await.is_err() {
+                return;
+            }
+            // What the client still sends is read and dropped until it has closed too: closing a socket with unread bytes
+            // would reset the connection and take our last words with it.
+            self.drain().await;
+            let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
         };
         let _ = tokio::time::timeout_at(end, finish).await;
+    }
+    async fn drain(&mut self) {
+        let mut broken = false;
+        loop {
+            match self.parser.next(self.largest) {
+                Ok(Some(Received::Close)) => return,
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                // Behind broken bytes no frame can be found, only the end of the connection.
+                Err(_) => broken = true,
+            }
+            if broken {
+                self.parser = Parser::default();
+            }
+            if !matches!(poll_fn(|cx| self.poll_read(cx)).await, Ok(true)) {
+                return;
+            }
+        }
     }
 }
