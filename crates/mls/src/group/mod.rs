@@ -59,6 +59,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error, GroupId, Kind, Policy, Provider, Result, Role, Settings,
     extension::read_group_extensions,
+    provider::Cbor,
     store::{self, ConversationRow},
 };
 use addresses::Addresses;
@@ -329,6 +330,7 @@ fn exported(secret: Vec<u8>) -> Result<Zeroizing<[u8; 32]>> {
 fn delete_unreadable(provider: &Provider<'_>, id: &GroupId) -> Result<()> {
     // A proposal's reference is of the same type as a key package's.
     use openmls::prelude::KeyPackageRef as ProposalRef;
+    use openmls_sqlite_storage::Codec as _;
     use openmls_traits::storage::StorageProvider as _;
     let (storage, id) = (provider.storage(), id.to_mls());
     storage.delete_own_leaf_index(&id)?;
@@ -343,5 +345,11 @@ fn delete_unreadable(provider: &Provider<'_>, id: &GroupId) -> Result<()> {
     storage.delete_interim_transcript_hash(&id)?;
     storage.delete_confirmation_tag(&id)?;
     storage.clear_proposal_queue::<_, ProposalRef>(&id)?;
+    // The trait deletes these by an epoch and leaf that are not known any more.
+    let key = Cbor::to_vec(&id).map_err(|_| Error::Library("group id"))?;
+    provider.connection().execute(
+        "DELETE FROM openmls_epoch_keys_pairs WHERE group_id = ?",
+        [key],
+    )?;
     Ok(())
 }

@@ -249,7 +249,9 @@ fn classify_commit(error: &StageCommitError) -> Staged {
             | ApplyUpdatePathError::MissingCiphertext
             | ApplyUpdatePathError::MissingOwnLeaf,
         ) => Staged::Resync(Violation::PathSecrets),
-        StageCommitError::MissingProposal => Staged::Resync(Violation::MissingProposal),
+        // The channel brought every member the same proposals before this commit. Whoever lost one learns it from the next
+        // epoch's items; if it were taken for a reason to resync, one made-up reference would stop the whole group.
+        StageCommitError::MissingProposal => Staged::Refused(Violation::MissingProposal),
         StageCommitError::OwnCommitMismatch => Staged::Resync(Violation::OwnUnknown),
         _ => Staged::Refused(Violation::Invalid),
     }

@@ -136,6 +136,60 @@ fn who_is_removed_neither_reads_nor_writes() {
     assert_eq!(town.missed, 0);
 }
 
+/// Rows of every table that belongs to a conversation.
+fn rows(connection: &rusqlite::Connection) -> Vec<(String, i64)> {
+    let mut tables = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND (name LIKE 'openmls_%' OR name LIKE 'mls_%')")
+        .unwrap();
+    let names: Vec<String> = tables
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    names
+        .into_iter()
+        .filter(|name| !name.ends_with("migrations"))
+        .map(|name| {
+            let count = connection
+                .query_row(&format!("SELECT count(*) FROM {name}"), [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            (name, count)
+        })
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+#[test]
+fn nothing_of_a_conversation_stays_with_who_is_removed_or_forgets_it() {
+    let mut town = Town::default();
+    let [ada, ben, cy, dee] = town.people(["Ada", "Ben", "Cy", "Dee"]);
+    let desk = town.group("Desk", &[ada, ben, cy, dee]);
+    for who in [ben, cy, dee, ada] {
+        town.commit(who, &desk, Change::SelfUpdate).unwrap();
+        town.settle();
+    }
+    town.leave(dee, &desk).unwrap();
+    town.settle();
+    let account = town.account(ben);
+    town.commit(ada, &desk, Change::RemoveAccount(account))
+        .unwrap();
+    town.settle();
+    assert_eq!(rows(&town.devices[ben].connection), []);
+    let connection = &town.devices[cy].connection;
+    assert!(!rows(connection).is_empty());
+    // Also when it cannot be read any more.
+    connection
+        .execute(
+            "UPDATE openmls_group_data SET group_data = x'00' WHERE data_type = 'tree'",
+            [],
+        )
+        .unwrap();
+    crate::Group::forget(&crate::Provider::new(connection), &desk).unwrap();
+    assert_eq!(rows(connection), []);
+}
+
 #[test]
 fn who_comes_back_comes_back_as_a_plain_member() {
     let mut town = Town::default();

@@ -505,6 +505,25 @@ fn nobody_proposes_that_another_leaves() {
 }
 
 #[test]
+fn a_commit_refers_to_a_proposal_that_nobody_saw() {
+    let mut desk = Desk::open();
+    let (cy, dee) = (desk.cy, desk.dee);
+    let desk_id = desk.desk;
+    let leaf = desk.leaf(dee);
+    // It stays in Cy's own queue, from which the commit takes it.
+    desk.town.devices[cy]
+        .with(&desk_id, |group, provider, keys| {
+            group
+                .mls
+                .propose_remove_member(provider, keys, leaf)
+                .unwrap();
+            Ok(())
+        })
+        .unwrap();
+    desk.refused(cy, Crime::default(), honest, Violation::MissingProposal);
+}
+
+#[test]
 fn a_withdrawn_certificate_does_not_come_back_by_an_update() {
     use crate::AccountRoot;
     let mut desk = Desk::open();

@@ -35,33 +35,3 @@ fn a_populated_group_of_forty_commits_in_a_few_kilobytes() {
     });
     assert!(one.stage(timer).is_err(), "neither of them is an admin");
 }
-
-#[test]
-fn temporary_timing() {
-    use std::time::Instant;
-    for size in [2usize, 10, 100, 250] {
-        let start = Instant::now();
-        let (mut one, mut other) = populated_group(size, |_| {}).unwrap();
-        let built = start.elapsed();
-        let start = Instant::now();
-        let mut items = Vec::new();
-        for _ in 0..50 { items.push(one.encrypt(&[1; 1000]).unwrap()); }
-        let encrypt = start.elapsed() / 50;
-        let start = Instant::now();
-        for (epoch, payload) in &items { other.decrypt(*epoch, payload).unwrap(); }
-        let decrypt = start.elapsed() / 50;
-        let start = Instant::now();
-        let update = other.stage(Change::SelfUpdate).unwrap();
-        let stage = start.elapsed();
-        let start = Instant::now();
-        other.process(&update).unwrap();
-        let merge = start.elapsed();
-        let start = Instant::now();
-        one.process(&update).unwrap();
-        let process = start.elapsed();
-        let start = Instant::now();
-        one.with(|_, _, _| Ok(())).unwrap();
-        let load = start.elapsed();
-        println!("{size}: built {built:?} encrypt {encrypt:?} decrypt {decrypt:?} stage {stage:?} merge own {merge:?} process {process:?} load {load:?} commit {} bytes", update.body.len());
-    }
-}
