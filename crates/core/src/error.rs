@@ -100,8 +100,8 @@ reasons! {
     AttachmentExists = "attachment.exists", Never, "There is a file of that name already; nothing was overwritten.";
     AttachmentUnwritable = "attachment.unwritable", Never, "The file can't be written there.";
     ContentMalformed = "message.malformed", Never, "A message could not be understood.";
+    StateMissing = "state.missing", Never, "The conversation's encrypted state is not here.";
     StateBroken = "state.broken", Never, "The store holds something that can't be; this is a fault of the app.";
-    NotYet = "state.not_yet", Never, "This is not built yet.";
     Closed = "state.closed", Never, "The client is closed.";
 }
 
@@ -113,6 +113,14 @@ pub enum Error {
     Reason(Reason),
     /// The store's.
     Store(crate::store::StoreError),
+    /// The home's.
+    Home(crate::home::HomeError),
+    /// MLS's.
+    Mls(undertone_mls::Error),
+    /// The attachment files'.
+    Attachment(crate::attachments::AttachmentError),
+    /// A picture's or memo's.
+    Media(crate::media::MediaError),
     /// The network's or the server's, or a value from outside was malformed.
     Wire(undertone_wire::Error),
 }
@@ -127,6 +135,10 @@ impl Error {
         match self {
             Self::Reason(reason) => reason.code(),
             Self::Store(error) => error.code(),
+            Self::Home(error) => error.code(),
+            Self::Mls(error) => error.code(),
+            Self::Attachment(error) => error.code(),
+            Self::Media(error) => error.code(),
             Self::Wire(error) => error.code.as_str(),
         }
     }
@@ -141,7 +153,11 @@ impl Error {
                 Class::RetryLater => ErrorClass::RetryLater,
                 Class::Never => ErrorClass::Never,
             },
-            Self::Store(_) => ErrorClass::Never,
+            Self::Store(_)
+            | Self::Home(_)
+            | Self::Mls(_)
+            | Self::Attachment(_)
+            | Self::Media(_) => ErrorClass::Never,
         }
     }
 
@@ -167,6 +183,11 @@ impl fmt::Display for Error {
         match self {
             Self::Reason(reason) => f.write_str(reason.sentence()),
             Self::Store(error) => error.fmt(f),
+            Self::Home(error) => error.fmt(f),
+            // Its texts are for developers; its code says more.
+            Self::Mls(_) => f.write_str("The conversation's encrypted state does not allow that."),
+            Self::Attachment(error) => error.fmt(f),
+            Self::Media(error) => error.fmt(f),
             Self::Wire(error) => f.write_str(error.sentence()),
         }
     }
@@ -182,6 +203,10 @@ macro_rules! from {
 from! {
     Reason(Reason),
     Store(crate::store::StoreError),
+    Home(crate::home::HomeError),
+    Mls(undertone_mls::Error),
+    Attachment(crate::attachments::AttachmentError),
+    Media(crate::media::MediaError),
     Wire(undertone_wire::Error),
 }
 

@@ -5,5 +5,25 @@
 //! time, randomness, transport and storage from outside; nothing decrypted is written to disk; keys live
 //! in zeroizing types and are never printed.
 
+pub mod attachments;
+pub mod client;
+mod driver;
+pub mod error;
+pub mod home;
+pub mod ids;
 pub mod media;
+pub mod net;
+mod query;
 pub mod store;
+mod sync;
+pub mod transport;
+pub mod view;
+
+pub use client::{
+    Client, ClientOptions, Clock, EventStream, ProxyChoice, RecoveryPhrase, SendingPace,
+    ServerChoice, SocksProxy, SystemClock,
+};
+pub use error::{Error, ErrorClass, Problem, Reason, Result};
+pub use ids::{ChatId, ContactId, DeviceId, LinkId, MessageId};
+pub use transport::Transport;
+pub use view::*;

@@ -10,7 +10,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use undertone_wire::{
-    ids::{BlobId, Pin as ServerPin},
+    ids::BlobId,
     request::Request,
     response::{Item, Notice, Response, SealKey, ServerHello},
     tokens::Token,
@@ -23,13 +23,7 @@ pub use undertone_wire::request::Role;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where a server is and what it is known by.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ServerAddress {
-    /// `host:port`.
-    pub origin: String,
-    /// SHA-256 of the server's identity key.
-    pub pin: ServerPin,
-}
+pub use undertone_wire::origin::ServerAddress;
 
 /// What an inbox connection is pushed.
 #[derive(Clone)]
@@ -110,10 +104,7 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Sends a request and waits for its response (with the transport's own time limit, then `connection.timeout`).
     /// An Error response comes as its code.
-    fn request(
-        &self,
-        request: Request,
-    ) -> BoxFuture<'_, Result<Response, TransportError>>;
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
 
     /// The next push, in the order the server sent them. One task calls it. `connection.lost` when it has ended.
     fn next_push(&self) -> BoxFuture<'_, Result<Push, TransportError>>;

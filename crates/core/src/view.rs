@@ -79,6 +79,8 @@ view! {
         problem: Option<Problem>,
         /// `host:port`.
         server: String,
+        /// The SOCKS5 proxy in use, `host:port`.
+        proxy: Option<String>,
         /// When the inbox was last known empty.
         #[ts(type = "number | null")]
         last_sync_ms: Option<i64>,

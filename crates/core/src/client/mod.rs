@@ -4,15 +4,30 @@
 //! one subject. What must stay true: a call that changes something has changed the store before it returns, so that a crash
 //! right after it loses nothing.
 
-mod calls;
+mod chats;
+mod contacts;
 mod events;
+mod files;
+mod groups;
+mod life;
+mod messages;
 mod options;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use events::EventStream;
 pub use options::{
-    Clock, ClientOptions, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock,
+    ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,
+    SystemClock,
+};
+
+use crate::{
+    attachments::Attachments,
+    driver::Driver,
+    error::{Error, Reason, Result},
+    home::Home,
+    store::Snapshot,
+    sync::{Engine, Work},
 };
 
 /// An open account. Cheap to clone; the last one dropped stops its tasks.
@@ -21,6 +36,31 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
-pub(crate) struct Inner {
-    events: tokio::sync::broadcast::Sender<crate::Event>,
+struct Inner {
+    engine: Arc<Engine>,
+    attachments: Attachments,
+    driver: Driver,
+    /// Kept open, so that nobody else opens it.
+    home: Mutex<Option<Home>>,
+}
+
+impl Client {
+    /// Runs one event in one transaction, off the async threads.
+    async fn write<T: Send + 'static>(
+        &self,
+        event: impl FnOnce(&Work<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.inner.driver.shared.write(event).await
+    }
+
+    /// Reads one moment of the store, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        view: impl FnOnce(&Snapshot<'_>, &Engine) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let engine = Arc::clone(&self.inner.engine);
+        tokio::task::spawn_blocking(move || engine.read(|snapshot| view(snapshot, &engine)))
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))?
+    }
 }

@@ -1,16 +1,18 @@
 //! What a client is opened with.
 
 use std::{
+    fmt,
     str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use undertone_wire::strings::Invitation;
 use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, Reason},
-    transport::Transport,
+    transport::{ServerAddress, Transport},
 };
 
 /// Tells the time; tests bring their own.
@@ -27,7 +29,9 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            .map_or(0, |since| {
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            })
     }
 }
 
@@ -72,6 +76,8 @@ pub struct SendingPace {
     pub gap: Duration,
     /// A gap asked for this long ago is shown as missing.
     pub gap_shown: Duration,
+    /// Commits that the server says there were and that do not come for this long mean that this device was left out.
+    pub left_out: Duration,
     /// Wait between the helpers of a resync, by rank.
     pub helper: Duration,
     /// A request for resync that was not answered is repeated after this (at least).
@@ -87,6 +93,7 @@ impl Default for SendingPace {
             automatic_to: Duration::from_secs(5),
             gap: Duration::from_secs(60),
             gap_shown: Duration::from_secs(300),
+            left_out: Duration::from_secs(20),
             helper: Duration::from_secs(10),
             resync_again: Duration::from_secs(3600),
             reconnect_to: Duration::from_secs(60),
@@ -94,11 +101,33 @@ impl Default for SendingPace {
     }
 }
 
+impl fmt::Display for SocksProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Which way to go to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// The way that was chosen before; straight if none was.
+    #[default]
+    Remembered,
+    /// Straight, from now on.
+    Direct,
+    /// Through this proxy, from now on.
+    Socks5(SocksProxy),
+}
+
 /// What a client is opened with.
 #[derive(Clone)]
 pub struct ClientOptions {
-    /// Reach the server through this proxy.
-    pub proxy: Option<SocksProxy>,
+    /// The way to the server. What is chosen once is remembered, so that no later command forgets the proxy.
+    pub proxy: ProxyChoice,
     /// The network; None: TLS.
     pub transport: Option<Arc<dyn Transport>>,
     /// The clock.
@@ -112,7 +141,7 @@ pub struct ClientOptions {
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {
-            proxy: None,
+            proxy: ProxyChoice::Remembered,
             transport: None,
             clock: Arc::new(SystemClock),
             cheap_kdf_for_tests: false,
@@ -136,29 +165,26 @@ impl RecoveryPhrase {
     }
 }
 
-/// The server that a new account registers with.
+/// The server that a new account registers with: an invitation, or `host:port+pin`.
 #[derive(Clone)]
-pub struct ServerChoice {
-    /// `host:port`.
-    pub(crate) origin: String,
-    /// SHA-256 of the server's identity key.
-    pub(crate) pin: undertone_wire::ids::Pin,
-    /// What an invitation lets its holder register with.
-    pub(crate) invitation: Option<Arc<undertone_wire::secrets::InvitationCode>>,
-}
+pub struct ServerChoice(pub(crate) Arc<Invitation>);
 
 impl ServerChoice {
     /// `host:port`.
     #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
+    pub fn origin(&self) -> String {
+        self.0.server.origin.to_string()
+    }
+
+    pub(crate) fn server(&self) -> &ServerAddress {
+        &self.0.server
     }
 }
 
 impl FromStr for ServerChoice {
     type Err = Error;
 
-    fn from_str(_text: &str) -> Result<Self, Error> {
-        Err(Error::Reason(Reason::NotYet))
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Invitation::parse_server(text)?)))
     }
 }

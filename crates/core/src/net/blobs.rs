@@ -5,6 +5,7 @@
 //! most one piece is in memory.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -182,12 +183,12 @@ impl BlobClient {
         let response = self
             .exchange_for(server, blob, request, Bytes::new(), wanted)
             .await?;
-        // 206, or 200 when the range is the whole blob.
+        // 206, or 200 when the range is the whole blob. A range that reaches beyond the end comes back short.
         let body = response.into_body();
-        if body.len() == wanted {
-            Ok(body)
-        } else {
-            Err(malformed())
+        match body.len().cmp(&wanted) {
+            Ordering::Equal => Ok(body),
+            Ordering::Less => Err(Code::BlobRange.into()),
+            Ordering::Greater => Err(malformed()),
         }
     }
 

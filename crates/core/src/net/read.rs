@@ -32,8 +32,12 @@ pub(super) async fn run(
         timing,
         goodbye: Error::new(Code::ConnectionLost),
     };
-    let reason = reader.read(first).await;
-    shared.end(reason);
+    let mut closing = shared.closing.subscribe();
+    tokio::select! {
+        reason = reader.read(first) => shared.end(reason),
+        // This side closed, or could not write any more: whoever takes pushes must learn of it now.
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
 }
 
 struct Reader<'a> {

@@ -1,0 +1,91 @@
+//! Reading chats.
+
+use super::Client;
+use crate::{
+    error::{Reason, Result},
+    ids::ChatId,
+    query,
+    sync::{add, conversation},
+    view::*,
+};
+
+impl Client {
+    /// All chats, the newest first.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn chats(&self) -> Result<Vec<ChatInfo>> {
+        self.read(|snapshot, engine| query::chats(snapshot.connection(), &engine.me))
+            .await
+    }
+
+    /// One chat.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn chat(&self, chat: &ChatId) -> Result<ChatInfo> {
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            query::chat(db, &engine.me, &query::conversation_of(db, &chat)?)
+        })
+        .await
+    }
+
+    /// The chat that a name, the beginning of one, an id, a contact or `notes` means.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `chat.ambiguous`.
+    pub async fn find_chat(&self, selector: &str) -> Result<ChatInfo> {
+        let wanted = selector.to_owned();
+        let found = self
+            .read(move |snapshot, engine| {
+                query::find_chat(snapshot.connection(), &engine.me, &wanted)
+            })
+            .await;
+        match found {
+            Err(error)
+                if error.is(Reason::ChatUnknown)
+                    && selector.trim().eq_ignore_ascii_case("notes") =>
+            {
+                self.notes().await
+            }
+            other => other,
+        }
+    }
+
+    /// The notes to oneself, made when they are first asked for.
+    async fn notes(&self) -> Result<ChatInfo> {
+        let id = self
+            .write(|work| {
+                let known: Option<i64> = work.db.query_row(
+                    "SELECT min(id) FROM conversations WHERE kind = 3",
+                    [],
+                    |row| row.get(0),
+                )?;
+                match known {
+                    Some(id) => Ok(id),
+                    None => add::create(work, undertone_mls::Kind::Notes, "", None),
+                }
+            })
+            .await?;
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            query::chat(db, &engine.me, &conversation::load(db, id)?)
+        })
+        .await
+    }
+
+    /// Who is in a chat.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn members(&self, chat: &ChatId) -> Result<Vec<MemberInfo>> {
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            query::members(db, &engine.me, query::conversation_of(db, &chat)?.id)
+        })
+        .await
+    }
+}

@@ -1,0 +1,260 @@
+//! Files: taken into the home before they are sent, downloaded and written out when somebody asks for them.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use undertone_content::{
+    Attachment, ENCRYPTION_STREAM, ExternalPart, HASH_SHA_256, MediaInfo, uri,
+};
+use undertone_wire::Class;
+use zeroize::Zeroizing;
+
+use super::Client;
+use crate::{
+    attachments::{AttachmentError, AttachmentId, Attachments},
+    driver::Blobs,
+    error::{Error, Reason, Result},
+    ids::{ChatId, MessageId},
+    media::{self, FileKind},
+    query,
+    sync::{files, message::NewFile},
+    view::*,
+};
+
+/// How long a download may stand still.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Files of one message.
+const MOST: usize = 32;
+
+impl Client {
+    /// Takes files into the home: pictures cleaned, memos described, everything encrypted.
+    pub(super) async fn import(&self, drafts: &[DraftAttachment]) -> Result<Vec<NewFile>> {
+        if drafts.len() > MOST {
+            return Err(Reason::MessageTooLong.into());
+        }
+        let mut taken = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let attachments = self.inner.attachments.clone();
+            let draft = draft.clone();
+            let now_ms = self.inner.engine.clock.now_ms();
+            let file =
+                tokio::task::spawn_blocking(move || import_one(&attachments, &draft, now_ms))
+                    .await
+                    .map_err(|_| Error::Reason(Reason::Closed))?;
+            taken.push(file?);
+        }
+        Ok(taken)
+    }
+
+    /// Writes a message's file to a place of its own, downloading it first if need be. What was downloaded already is not
+    /// downloaded again.
+    ///
+    /// # Errors
+    /// `message.unknown`, `attachment.*`, `connection.offline` if it is not here and the server can't be reached.
+    pub async fn save(
+        &self,
+        chat: &ChatId,
+        id: &MessageId,
+        index: u32,
+        to: &Path,
+    ) -> Result<Saved> {
+        let message = self.message(chat, id.as_str()).await?;
+        let attachments = self.inner.attachments.clone();
+        let local = message.local_id;
+        let attachment = self
+            .write(move |work| files::take_up(work, &attachments, local, index))
+            .await?;
+        self.download(&message, index, &attachment).await?;
+        let attachments = self.inner.attachments.clone();
+        let path = to.to_owned();
+        let bytes = tokio::task::spawn_blocking(move || {
+            attachments.save(&attachment, &path)?;
+            Ok::<_, Error>(attachments.status(&attachment)?.size)
+        })
+        .await
+        .map_err(|_| Error::Reason(Reason::Closed))??;
+        Ok(Saved {
+            path: to.to_owned(),
+            bytes,
+        })
+    }
+
+    async fn download(&self, message: &MessageInfo, index: u32, id: &AttachmentId) -> Result<()> {
+        let attachments = &self.inner.attachments;
+        let status = {
+            let (attachments, id) = (attachments.clone(), *id);
+            tokio::task::spawn_blocking(move || attachments.status(&id))
+                .await
+                .map_err(|_| Error::Reason(Reason::Closed))??
+        };
+        if status.is_here() {
+            return Ok(());
+        }
+        let blobs = Blobs(Arc::clone(&self.inner.driver.shared));
+        let mut stood_still_since = tokio::time::Instant::now();
+        let mut furthest = 0;
+        loop {
+            let mut reached = furthest;
+            let outcome = attachments
+                .download(&blobs, id, |progress| {
+                    reached = reached.max(progress.done);
+                    // No watcher is no fault.
+                    let _ = self.inner.engine.events.send(Event::Transfer {
+                        chat: message.chat.clone(),
+                        message: message.id.clone(),
+                        index,
+                        done: progress.done,
+                        total: progress.total,
+                    });
+                    true
+                })
+                .await;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
+                    if reached > furthest {
+                        furthest = reached;
+                        stood_still_since = tokio::time::Instant::now();
+                    }
+                    if stood_still_since.elapsed() > PATIENCE || self.is_unreachable() {
+                        return Err(error.into());
+                    }
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The chat's conversation exists; for callers that only have its id.
+    #[doc(hidden)]
+    pub async fn has_chat(&self, chat: &ChatId) -> Result<bool> {
+        let chat = chat.clone();
+        self.read(move |snapshot, _| {
+            Ok(query::conversation_of(snapshot.connection(), &chat).is_ok())
+        })
+        .await
+    }
+}
+
+/// What a file becomes before it leaves.
+enum Prepared {
+    /// A picture without its metadata.
+    Picture(Box<media::CleanPicture>),
+    /// As it is.
+    File(File),
+}
+
+fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -> Result<NewFile> {
+    let unreadable = |_| Error::Reason(Reason::AttachmentUnreadable);
+    let mut file = File::open(&draft.path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(Reason::AttachmentUnreadable.into());
+    }
+    let mut head = Vec::new();
+    (&mut file)
+        .take(media::SNIFF_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(unreadable)?;
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let sniffed = media::sniff(&head);
+    let mut name = file_name(draft);
+    let mut content_type = sniffed.content_type.to_owned();
+    let mut info = MediaInfo::default();
+    let mut preview = None;
+    let prepared = match sniffed.kind {
+        FileKind::Picture if !draft.keep_metadata => {
+            let mut bytes = Zeroizing::new(Vec::new());
+            (&mut file)
+                .take(media::PICTURE_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+                .map_err(unreadable)?;
+            let picture = media::clean_picture(&bytes)?;
+            content_type = picture.content_type.to_owned();
+            name = with_extension(&name, picture.extension);
+            info.width = Some(picture.width);
+            info.height = Some(picture.height);
+            preview = Some(picture.preview.clone());
+            Prepared::Picture(Box::new(picture))
+        }
+        FileKind::UncleanPicture if !draft.keep_metadata => {
+            return Err(media::MediaError::CannotClean.into());
+        }
+        FileKind::Memo => {
+            // A memo that can't be described is still a file.
+            info = media::describe_memo(&mut file).unwrap_or_default();
+            file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+            Prepared::File(file)
+        }
+        _ => Prepared::File(file),
+    };
+    let id = match prepared {
+        Prepared::Picture(picture) => {
+            attachments.import(&mut picture.bytes.as_slice(), now_ms, &mut |_| true)?
+        }
+        Prepared::File(mut file) => attachments.import(&mut file, now_ms, &mut |_| true)?,
+    };
+    let reference = attachments.reference(&id)?;
+    let external = ExternalPart {
+        content_type,
+        url: uri::blob(reference.blob_id.as_bytes()),
+        size: reference.size,
+        encryption: ENCRYPTION_STREAM,
+        key: Zeroizing::new(reference.key.key().to_vec()),
+        nonce: reference.key.nonce().to_vec(),
+        hash_algorithm: HASH_SHA_256,
+        content_hash: reference.content_hash.to_vec(),
+        filename: name.clone(),
+        ..ExternalPart::default()
+    };
+    let known = info != MediaInfo::default();
+    Ok(NewFile {
+        attachment: *id.as_bytes(),
+        part: Attachment {
+            external,
+            preview,
+            info: known.then_some(info),
+        },
+        name,
+    })
+}
+
+/// The name it is sent under: no folders, not too long.
+fn file_name(draft: &DraftAttachment) -> String {
+    let given = draft.name.clone().map(PathBuf::from);
+    let name = given
+        .as_deref()
+        .unwrap_or(&draft.path)
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let name: String = name
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(120)
+        .collect();
+    if name.is_empty() {
+        "file".to_owned()
+    } else {
+        name
+    }
+}
+
+fn with_extension(name: &str, extension: &str) -> String {
+    let same = |own: &str| {
+        own.eq_ignore_ascii_case(extension)
+            || (extension == "jpg" && own.eq_ignore_ascii_case("jpeg"))
+    };
+    match Path::new(name).extension().and_then(|own| own.to_str()) {
+        Some(own) if same(own) => name.to_owned(),
+        _ => Path::new(name)
+            .with_extension(extension)
+            .to_string_lossy()
+            .into_owned(),
+    }
+}

@@ -1,0 +1,356 @@
+//! Making and changing groups: every wish is an intent first, and a commit when its turn comes.
+
+use std::time::Duration;
+
+use undertone_mls::{AccountId, Change, Role as MlsRole};
+
+use super::{Client, life::check_name};
+use crate::{
+    error::{Reason, Result},
+    ids::{ChatId, ContactId},
+    query,
+    sync::{
+        Work, add, contact,
+        conversation::{self, Conversation, Kind, State, role_number},
+        intent, outbox,
+        take::{self, Source},
+    },
+    view::*,
+};
+
+/// How long the server may take.
+const WAIT: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(15);
+
+fn mls_role(role: Role) -> MlsRole {
+    match role {
+        Role::Member => MlsRole::Member,
+        Role::Admin => MlsRole::Admin,
+        Role::Owner => MlsRole::Owner,
+    }
+}
+
+/// Notes that a contact is to be added, with key packages from the pool that they keep for this account.
+fn want(work: &Work<'_>, conversation: i64, contact: &AccountId) -> Result<i64> {
+    let (direct, ready) = contact::conversation(work.db, contact)?.ok_or(Reason::ContactUnknown)?;
+    if !ready {
+        return Err(Reason::ContactNotReady.into());
+    }
+    let row = conversation::load(work.db, direct)?;
+    let sources: Vec<Source> = work.group(&row.group, |group| {
+        Ok(group
+            .members()?
+            .into_iter()
+            .filter(|member| member.account == *contact)
+            .filter_map(|member| {
+                Some(Source {
+                    secret: member.address,
+                    kp_key: member.kp_key?,
+                })
+            })
+            .collect())
+    })?;
+    if sources.is_empty() {
+        return Err(Reason::ContactNotReady.into());
+    }
+    let intent = intent::add(
+        work,
+        conversation,
+        intent::Kind::Add,
+        contact.as_bytes(),
+        0,
+        work.now_ms,
+    )?;
+    take::push(work, take::Purpose::Intent, intent, contact, &sources)?;
+    Ok(intent)
+}
+
+/// The group, if it can be changed.
+fn group_row(work: &Work<'_>, chat: &ChatId) -> Result<Conversation> {
+    let row = query::conversation_of(work.db, chat)?;
+    if row.kind != Kind::Group {
+        return Err(Reason::NotAGroup.into());
+    }
+    if matches!(row.state, State::Left | State::Removed) || row.leaving {
+        return Err(Reason::ChatClosed.into());
+    }
+    Ok(row)
+}
+
+/// Refuses what every other member's app would refuse too, so that it can be said at once.
+fn check_may(work: &Work<'_>, row: &Conversation, change: &Change) -> Result<()> {
+    let me = &work.me.account;
+    let may = work.group(&row.group, |group| {
+        let settings = group.settings();
+        let own = settings.role(me);
+        let owners = settings
+            .roles
+            .values()
+            .filter(|role| **role == MlsRole::Owner)
+            .count();
+        Ok(match change {
+            Change::Add(_) => own >= MlsRole::Admin || settings.policy.members_may_add,
+            Change::Rename(_) => own >= MlsRole::Admin || settings.policy.members_may_rename,
+            Change::RemoveAccount(account) => {
+                own == MlsRole::Owner
+                    || (own == MlsRole::Admin && settings.role(account) == MlsRole::Member)
+            }
+            Change::SetRole(account, role) => {
+                let last = *role != MlsRole::Owner
+                    && settings.role(account) == MlsRole::Owner
+                    && owners == 1;
+                if last {
+                    return Err(Reason::GroupLastOwner.into());
+                }
+                own == MlsRole::Owner
+            }
+            _ => true,
+        })
+    })?;
+    if may {
+        Ok(())
+    } else {
+        Err(Reason::GroupForbidden.into())
+    }
+}
+
+fn is_member(work: &Work<'_>, row: &Conversation, account: &AccountId) -> Result<bool> {
+    work.group(&row.group, |group| {
+        Ok(group.accounts()?.contains_key(account))
+    })
+}
+
+impl Client {
+    /// Makes a group with contacts; this account owns it.
+    ///
+    /// # Errors
+    /// `group.name_invalid`, `group.no_members`, `contact.unknown`, `contact.not_ready`.
+    pub async fn create_group(&self, name: &str, members: &[ContactId]) -> Result<GroupResult> {
+        let name = check_name(name, 128, Reason::GroupNameInvalid)?;
+        let mut accounts = Vec::new();
+        for member in members {
+            let account = AccountId::new(member.bytes()?);
+            if !accounts.contains(&account) && account != self.inner.engine.me.account {
+                accounts.push(account);
+            }
+        }
+        if accounts.is_empty() {
+            return Err(Reason::GroupNoMembers.into());
+        }
+        let (id, intents) = self
+            .write(move |work| {
+                let id = add::create(work, undertone_mls::Kind::Group, &name, None)?;
+                let intents = accounts
+                    .iter()
+                    .map(|account| want(work, id, account))
+                    .collect::<Result<Vec<_>>>()?;
+                Ok((id, intents))
+            })
+            .await?;
+        let state = self.wait_intents(intents).await?;
+        let chat = self
+            .read(move |snapshot, _| {
+                Ok(ChatId::from_bytes(
+                    conversation::load(snapshot.connection(), id)?
+                        .group
+                        .as_bytes(),
+                ))
+            })
+            .await?;
+        Ok(GroupResult { chat, state })
+    }
+
+    /// Waits until the commits of these wishes are merged.
+    async fn wait_intents(&self, intents: Vec<i64>) -> Result<Delivery> {
+        let deadline = tokio::time::Instant::now() + WAIT;
+        loop {
+            let waiting = intents.clone();
+            let left = self
+                .read(move |snapshot, _| {
+                    let mut left = false;
+                    for intent in &waiting {
+                        left |= snapshot
+                            .connection()
+                            .prepare_cached("SELECT 1 FROM intents WHERE id = ?1")?
+                            .exists([intent])?;
+                    }
+                    Ok(left)
+                })
+                .await?;
+            if !left {
+                return Ok(Delivery::Accepted);
+            }
+            if !self.inner.driver.runs()
+                || self.is_unreachable()
+                || tokio::time::Instant::now() >= deadline
+            {
+                return Ok(Delivery::Queued);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Adds contacts to a group.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`, `contact.*`.
+    pub async fn group_add(&self, chat: &ChatId, contacts: &[ContactId]) -> Result<Delivery> {
+        let chat = chat.clone();
+        let accounts = contacts
+            .iter()
+            .map(|contact| Ok(AccountId::new(contact.bytes()?)))
+            .collect::<Result<Vec<_>>>()?;
+        let intents = self
+            .write(move |work| {
+                let row = group_row(work, &chat)?;
+                check_may(work, &row, &Change::Add(Vec::new()))?;
+                let mut intents = Vec::new();
+                for account in &accounts {
+                    if is_member(work, &row, account)? {
+                        return Err(Reason::GroupAlreadyMember.into());
+                    }
+                    intents.push(want(work, row.id, account)?);
+                }
+                Ok(intents)
+            })
+            .await?;
+        self.wait_intents(intents).await
+    }
+
+    /// Notes a wish about a member, and waits for it.
+    async fn wish(
+        &self,
+        chat: &ChatId,
+        kind: intent::Kind,
+        subject: Vec<u8>,
+        value: i64,
+        change: impl FnOnce() -> Change + Send + 'static,
+    ) -> Result<Delivery> {
+        let chat = chat.clone();
+        let intent = self
+            .write(move |work| {
+                let row = group_row(work, &chat)?;
+                if matches!(kind, intent::Kind::Remove | intent::Kind::SetRole) {
+                    let account = AccountId::from_slice(&subject)?;
+                    if !is_member(work, &row, &account)? {
+                        return Err(Reason::GroupNotMember.into());
+                    }
+                }
+                check_may(work, &row, &change())?;
+                intent::add(work, row.id, kind, &subject, value, work.now_ms)
+            })
+            .await?;
+        self.wait_intents(vec![intent]).await
+    }
+
+    /// Removes a member.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`.
+    pub async fn group_remove(&self, chat: &ChatId, contact: &ContactId) -> Result<Delivery> {
+        let account = AccountId::new(contact.bytes()?);
+        if account == self.inner.engine.me.account {
+            return self.group_leave(chat).await;
+        }
+        let subject = account.as_bytes().to_vec();
+        self.wish(chat, intent::Kind::Remove, subject, 0, move || {
+            Change::RemoveAccount(account)
+        })
+        .await
+    }
+
+    /// Gives a member a role.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`.
+    pub async fn group_role(
+        &self,
+        chat: &ChatId,
+        contact: &ContactId,
+        role: Role,
+    ) -> Result<Delivery> {
+        let account = AccountId::new(contact.bytes()?);
+        let role = mls_role(role);
+        let subject = account.as_bytes().to_vec();
+        self.wish(
+            chat,
+            intent::Kind::SetRole,
+            subject,
+            role_number(role),
+            move || Change::SetRole(account, role),
+        )
+        .await
+    }
+
+    /// Names a group.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`.
+    pub async fn group_rename(&self, chat: &ChatId, name: &str) -> Result<Delivery> {
+        let name = check_name(name, 128, Reason::GroupNameInvalid)?;
+        let subject = name.clone().into_bytes();
+        self.wish(chat, intent::Kind::Rename, subject, 0, move || {
+            Change::Rename(name)
+        })
+        .await
+    }
+
+    /// Asks to leave; another member's app takes this account out as soon as it sees that.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.not_a_group`, `group.last_owner`, `chat.closed`.
+    pub async fn group_leave(&self, chat: &ChatId) -> Result<Delivery> {
+        let wanted = chat.clone();
+        self.write(move |work| {
+            let row = group_row(work, &wanted)?;
+            let (owners, others, mine) = work.group(&row.group, |group| {
+                let accounts = group.accounts()?;
+                let owner = |role: &MlsRole| *role == MlsRole::Owner;
+                Ok((
+                    accounts.values().filter(|role| owner(role)).count(),
+                    accounts.len() - 1,
+                    accounts.get(&work.me.account).is_some_and(owner),
+                ))
+            })?;
+            if mine && owners == 1 && others > 0 {
+                return Err(Reason::GroupLastOwner.into());
+            }
+            work.db.execute(
+                "UPDATE conversations SET leaving = 1 WHERE id = ?1",
+                [row.id],
+            )?;
+            outbox::push_leave(work, row.id)
+        })
+        .await?;
+        let deadline = tokio::time::Instant::now() + WAIT;
+        loop {
+            let chat = self.chat(chat).await?;
+            if matches!(chat.state, ChatState::Left | ChatState::Removed) {
+                return Ok(Delivery::Accepted);
+            }
+            if !self.inner.driver.runs()
+                || self.is_unreachable()
+                || tokio::time::Instant::now() >= deadline
+            {
+                return Ok(Delivery::Queued);
+            }
+            let sent = {
+                let wanted = chat.id.clone();
+                self.read(move |snapshot, _| {
+                    let db = snapshot.connection();
+                    let row = query::conversation_of(db, &wanted)?;
+                    Ok(!db
+                        .prepare_cached(
+                            "SELECT 1 FROM outbox WHERE conversation = ?1 AND kind = 2 AND state < 3",
+                        )?
+                        .exists([row.id])?)
+                })
+                .await?
+            };
+            if sent {
+                return Ok(Delivery::Accepted);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Sending and reading messages.
+
+use std::time::Duration;
+
+use rusqlite::OptionalExtension as _;
+use undertone_content::MessageId as ContentId;
+
+use super::Client;
+use crate::{
+    error::{Reason, Result},
+    ids::{ChatId, MessageId},
+    query,
+    sync::message::{self, New},
+    view::*,
+};
+
+/// How long [`Client::send`] waits for the server.
+const WAIT: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(10);
+/// Lines read at once, at most.
+const PAGE: u32 = 1000;
+
+impl Client {
+    /// Puts a message into the outbox, for good. The order of calls is the order of messages.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.empty`, `message.too_long`, `attachment.*`, `media.*`.
+    pub async fn enqueue(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
+        let files = self.import(&draft.attachments).await?;
+        let chat = chat.clone();
+        let attachments = self.inner.attachments.clone();
+        self.write(move |work| {
+            let row = query::conversation_of(work.db, &chat)?;
+            let reply_to = draft
+                .in_reply_to
+                .as_ref()
+                .map(|id| {
+                    let bytes = id.bytes()?;
+                    message::local_id(work.db, row.id, &bytes)?.ok_or(Reason::MessageUnknown)?;
+                    Ok::<_, crate::Error>(
+                        ContentId::from_bytes(bytes).map_err(|_| Reason::MessageUnknown)?,
+                    )
+                })
+                .transpose()?;
+            for file in &files {
+                if let Some(id) = crate::attachments::AttachmentId::from_slice(&file.attachment) {
+                    attachments.accept(work.tx, &id)?;
+                }
+            }
+            let (local_id, id) = message::enqueue(
+                work,
+                row.id,
+                New {
+                    text: draft.text.unwrap_or_default(),
+                    markdown: draft.markdown,
+                    reply_to,
+                    files,
+                },
+            )?;
+            Ok(Sent {
+                message: MessageId::from_bytes(&id),
+                local_id,
+                state: Delivery::Queued,
+            })
+        })
+        .await
+    }
+
+    /// Waits until the server has a message on its disk, at most `limit`.
+    ///
+    /// # Errors
+    /// `message.unknown`.
+    pub async fn wait_sent(
+        &self,
+        _chat: &ChatId,
+        local_id: i64,
+        limit: Duration,
+    ) -> Result<Delivery> {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            let state = self
+                .read(move |snapshot, _| {
+                    Ok(snapshot
+                        .connection()
+                        .prepare_cached("SELECT state FROM messages WHERE id = ?1")?
+                        .query_row([local_id], |row| row.get::<_, i64>(0))
+                        .optional()?
+                        .ok_or(Reason::MessageUnknown)?)
+                })
+                .await?;
+            if state == message::State::Accepted as i64 || state == message::State::Sent as i64 {
+                return Ok(Delivery::Accepted);
+            }
+            if state == message::State::Failed as i64
+                || !self.inner.driver.runs()
+                || self.is_unreachable()
+                || tokio::time::Instant::now() >= deadline
+            {
+                return Ok(Delivery::Queued);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// [`Client::enqueue`], then [`Client::wait_sent`] for 15 seconds.
+    ///
+    /// # Errors
+    /// As [`Client::enqueue`].
+    pub async fn send(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
+        let sent = self.enqueue(chat, draft).await?;
+        let state = self.wait_sent(chat, sent.local_id, WAIT).await?;
+        Ok(Sent { state, ..sent })
+    }
+
+    /// Lines of a chat, oldest first.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn messages(&self, chat: &ChatId, page: Page) -> Result<Vec<MessageInfo>> {
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::messages(db, &engine.me, &row, page.limit.min(PAGE), page.before)
+        })
+        .await
+    }
+
+    /// The message that an id, or the beginning of one (at least 4 characters), means.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `message.unknown`, `message.ambiguous`.
+    pub async fn message(&self, chat: &ChatId, id: &str) -> Result<MessageInfo> {
+        let chat = chat.clone();
+        let id = id.to_owned();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::find_message(db, &engine.me, &row, &id)
+        })
+        .await
+    }
+
+    /// Notes that everything up to this line was read. Nobody else is told.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn mark_read(&self, chat: &ChatId, up_to_local_id: i64) -> Result<()> {
+        let chat = chat.clone();
+        self.write(move |work| {
+            let row = query::conversation_of(work.db, &chat)?;
+            work.db.execute(
+                "UPDATE conversations SET read_up_to = max(read_up_to, ?2) WHERE id = ?1",
+                [row.id, up_to_local_id],
+            )?;
+            work.tell(crate::sync::change::Change::Chat(row.id));
+            Ok(())
+        })
+        .await
+    }
+}

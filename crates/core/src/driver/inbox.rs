@@ -1,0 +1,462 @@
+//! The receiving connection: signs in, looks after addresses, key packages, tokens and keys, and takes items out of the queue.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use ed25519_dalek::SigningKey;
+use futures_util::FutureExt as _;
+use undertone_wire::{
+    Code, Error as WireError, auth,
+    hpke::HpkeKeyPair,
+    ids::KeyId,
+    request::Request,
+    response::{Item, Notice, QueueItem, Response, SealKey, ServerHello, SignedIn},
+    seal::OpeningKey,
+    secrets::InvitationCode,
+    tokens::PendingTokens,
+};
+
+use super::{Shared, pause::Pause};
+use crate::{
+    error::{Error, Result},
+    sync::{
+        account, address, change::Change, conversation, duty, inbox, keys, pool, resync, tokens,
+    },
+    transport::{Connection, Push, Role},
+    view::LinkState,
+};
+
+/// Items that the server may push ahead.
+const CREDIT: u32 = 64;
+/// Items of one transaction.
+const BATCH: usize = 64;
+/// How often an item that does not open is fetched again before it is passed over.
+const ATTEMPTS: u32 = 3;
+/// The server's clock may be so far off before somebody is told.
+const CLOCK_S: i64 = 3600;
+/// How often keys are looked at on a connection that lives long.
+const LOOK: Duration = Duration::from_secs(1800);
+
+/// Whether a difference of clocks is worth a warning.
+pub(super) fn clock_is_off(off_s: i64) -> bool {
+    off_s.abs() > CLOCK_S
+}
+
+/// Connects again and again until the driver stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut pause = Pause::new(shared.engine.pace.reconnect_to);
+    let mut damaged = HashMap::new();
+    loop {
+        shared.show(|links| links.inbox = LinkState::Connecting);
+        let outcome = tokio::select! {
+            outcome = session(&shared, &mut pause, &mut damaged) => outcome,
+            () = shared.stopped() => return,
+        };
+        let hint = match &outcome {
+            Err(Error::Wire(error)) => Duration::from_secs(u64::from(error.retry_after_s)),
+            _ => Duration::ZERO,
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(code = error.code(), "inbox connection ended");
+            shared.show(|links| {
+                links.inbox = LinkState::Connecting;
+                links.drained = false;
+                links.failures = links.failures.saturating_add(1);
+                links.problem = Some(error.problem());
+            });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.next(hint)) => {}
+            () = shared.stopped() => return,
+        }
+    }
+}
+
+async fn session(
+    shared: &Arc<Shared>,
+    pause: &mut Pause,
+    damaged: &mut HashMap<u64, u32>,
+) -> Result<()> {
+    let connection = shared
+        .transport
+        .connect(&shared.engine.me.server, Role::Inbox)
+        .await?;
+    let outcome = signed_in_session(shared, &connection, pause, damaged).await;
+    connection.close();
+    outcome
+}
+
+async fn signed_in_session(
+    shared: &Arc<Shared>,
+    connection: &Arc<dyn Connection>,
+    pause: &mut Pause,
+    damaged: &mut HashMap<u64, u32>,
+) -> Result<()> {
+    let signed_in = sign_in(shared, connection).await?;
+    let mut opening = Opening {
+        pairs: shared.write(keys::all).await?,
+        keys: HashMap::new(),
+        damaged,
+    };
+    connection.credit(CREDIT).await?;
+    // Subscribed before the first look, so that nothing falls between.
+    let mut duties = shared.engine.duties.subscribe();
+    pause.reset();
+    shared.show(|links| {
+        links.inbox = LinkState::Online;
+        links.failures = 0;
+        links.problem = None;
+    });
+    drained(shared, &signed_in).await?;
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        while let Some(duty) = shared.write(duty::inbox).await? {
+            if !perform(shared, connection, duty).await? {
+                break;
+            }
+        }
+        tokio::select! {
+            push = connection.next_push() => {
+                let mut pushes = vec![push?];
+                while pushes.len() < BATCH
+                    && let Some(push) = connection.next_push().now_or_never()
+                {
+                    pushes.push(push?);
+                }
+                let items = take(shared, connection, &mut opening, pushes).await?;
+                if items > 0 {
+                    connection.credit(items).await?;
+                    drained(shared, &signed_in).await?;
+                }
+            }
+            changed = duties.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
+            _ = look.tick() => {
+                if shared.write(|work| Ok(keys::next_due(work)?.is_some_and(|at| at <= work.now_ms))).await? {
+                    // Signing in anew tells whether the queue was empty, and with that what can be forgotten.
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn sign_in(shared: &Arc<Shared>, connection: &Arc<dyn Connection>) -> Result<SignedIn> {
+    let hello = connection.hello().clone();
+    let (registered, invitation, pair) = shared
+        .write(move |work| {
+            tokens::shown_to_inbox(work, &hello)?;
+            note_clock(work, &hello)?;
+            let state = account::queue_state(work.db)?;
+            let pair = if state.registered {
+                None
+            } else {
+                Some(keys::newest(work)?)
+            };
+            Ok((state.registered, state.invitation, pair))
+        })
+        .await?;
+    let me = &shared.engine.me;
+    let key = SigningKey::from_bytes(me.queue_key.expose());
+    let hello = connection.hello();
+    let request = match (&pair, registered) {
+        (Some(pair), false) => Request::RegisterQueue(auth::register(
+            &key,
+            &me.server.pin,
+            &hello.challenge,
+            me.queue,
+            pair.public(),
+            (!invitation.is_empty())
+                .then(|| InvitationCode::from_slice(&invitation))
+                .transpose()?,
+        )),
+        _ => Request::SignIn(auth::sign_in(
+            &key,
+            &me.server.pin,
+            &hello.challenge,
+            me.queue,
+        )),
+    };
+    let Response::SignedIn(answer) = connection.request(request).await? else {
+        return Err(WireError::new(Code::ResponseMalformed).into());
+    };
+    shared
+        .write(move |work| {
+            if !registered {
+                account::set_registered(work.db)?;
+                keys::confirmed(work)?;
+            }
+            inbox::signed_in(work, &answer)?;
+            work.wake();
+            Ok(())
+        })
+        .await?;
+    Ok(answer)
+}
+
+fn note_clock(work: &crate::sync::Work<'_>, hello: &ServerHello) -> Result<()> {
+    let theirs = i64::try_from(hello.time_s).unwrap_or(i64::MAX);
+    let off = theirs.saturating_sub(work.now_ms / 1000);
+    account::set_clock_off(work.db, off)?;
+    if clock_is_off(off) {
+        work.tell(Change::Clock(off));
+    }
+    Ok(())
+}
+
+/// Notes it if everything that was in the queue when this connection was signed in has been taken.
+async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn) -> Result<()> {
+    if shared.links.borrow().drained {
+        return Ok(());
+    }
+    let next = signed_in.next_sequence;
+    let empty = shared
+        .write(move |work| {
+            let empty = inbox::position(work)? + 1 >= next;
+            if empty {
+                account::set_drained(work.db, work.now_ms)?;
+                keys::queue_is_empty(work)?;
+                work.wake();
+            }
+            Ok(empty)
+        })
+        .await?;
+    if empty {
+        shared.show(|links| links.drained = true);
+    }
+    Ok(())
+}
+
+/// Does one thing. False: it can't be done now, and the rest has to wait too.
+async fn perform(
+    shared: &Arc<Shared>,
+    connection: &Arc<dyn Connection>,
+    duty: duty::Inbox,
+) -> Result<bool> {
+    match duty {
+        duty::Inbox::CreateAddresses(told) => {
+            let request = Request::CreateAddresses(duty::new_addresses(&told));
+            connection.request(request).await?;
+            shared.write(move |work| address::made(work, &told)).await?;
+        }
+        duty::Inbox::RevokeAddresses(told) => {
+            let hashes = told.iter().map(|(_, hash, _)| (*hash).into()).collect();
+            match connection.request(Request::RevokeAddresses(hashes)).await {
+                // Gone is what was wanted.
+                Ok(_)
+                | Err(WireError {
+                    code: Code::AddressUnknown,
+                    ..
+                }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            shared
+                .write(move |work| address::revoked(work, &told))
+                .await?;
+        }
+        duty::Inbox::Publish(publication) => {
+            let request = Request::PublishKeyPackages(duty::publish(&publication));
+            let held = match connection.request(request).await {
+                Ok(Response::KeyPackageCount(held)) => held,
+                Ok(_) => return Err(WireError::new(Code::ResponseMalformed).into()),
+                // The pool is full: what is there will do.
+                Err(WireError {
+                    code: Code::QuotaKeyPackages,
+                    ..
+                }) => u32::MAX / 2,
+                Err(error) => return Err(error.into()),
+            };
+            shared
+                .write(move |work| pool::published(work, &publication, held))
+                .await?;
+        }
+        duty::Inbox::RotateKey(pair) => {
+            connection
+                .request(Request::RotateQueueKey(pair.public().clone()))
+                .await?;
+            shared.write(keys::confirmed).await?;
+        }
+        duty::Inbox::IssueTokens(count) => return issue(shared, connection, count).await,
+    }
+    Ok(true)
+}
+
+async fn issue(shared: &Arc<Shared>, connection: &Arc<dyn Connection>, count: u32) -> Result<bool> {
+    let pending = PendingTokens::blind(usize::try_from(count).unwrap_or(1).clamp(1, 100))?;
+    let request = Request::IssueTokens(pending.blinded().to_vec());
+    match connection.request(request).await {
+        Ok(Response::IssuedTokens(issued)) => {
+            let key = tokens::issuing_key(connection.hello(), issued.key_id)
+                .ok_or_else(|| WireError::new(Code::TokenKeysDiffer))?;
+            let fresh = pending.finalize(&key, &issued)?;
+            shared.write(move |work| tokens::put(work, &fresh)).await?;
+            Ok(true)
+        }
+        Ok(_) => Err(WireError::new(Code::ResponseMalformed).into()),
+        // Today's are used up. What is in the wallet has to do.
+        Err(WireError {
+            code: Code::QuotaTokens,
+            ..
+        }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What opens items.
+struct Opening<'a> {
+    pairs: Vec<(i64, HpkeKeyPair)>,
+    keys: HashMap<KeyId, OpeningKey>,
+    /// How often an item did not open, by sequence.
+    damaged: &'a mut HashMap<u64, u32>,
+}
+
+impl Opening<'_> {
+    fn key_came(&mut self, shared: &Shared, seal_key: &SealKey) {
+        let queue = &shared.engine.me.queue;
+        // The server's day and ours may differ: the right pair is tried first, but all are.
+        let same_day = |pair: &&(i64, HpkeKeyPair)| pair.0 == i64::from(seal_key.hpke_key_day);
+        let first = self.pairs.iter().filter(same_day);
+        let others = self.pairs.iter().filter(|pair| !same_day(pair));
+        for (_, pair) in first.chain(others) {
+            if let Ok(key) = OpeningKey::open(queue, pair, seal_key) {
+                self.keys.insert(seal_key.key_id, key);
+                return;
+            }
+        }
+    }
+
+    /// Opens an item. `Ok(None)`: it was tried often enough.
+    fn open(&mut self, shared: &Shared, item: &Item) -> Result<Option<QueueItem>> {
+        let opened = self
+            .keys
+            .get(&item.key_id)
+            .ok_or(WireError::new(Code::ItemMalformed))
+            .and_then(|key| {
+                key.open_item(
+                    &shared.engine.me.queue,
+                    item.sequence,
+                    item.nonce,
+                    &item.sealed,
+                )
+            });
+        match opened {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) => {
+                let attempts = self.damaged.entry(item.sequence).or_insert(0);
+                *attempts += 1;
+                if *attempts < ATTEMPTS {
+                    // It may have been damaged on the way: the server sends it again on the next connection.
+                    return Err(error.into());
+                }
+                self.damaged.remove(&item.sequence);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Takes what was pushed. Answers how many items there were.
+async fn take(
+    shared: &Arc<Shared>,
+    connection: &Arc<dyn Connection>,
+    opening: &mut Opening<'_>,
+    pushes: Vec<Push>,
+) -> Result<u32> {
+    let mut items = Vec::new();
+    let mut trouble = None;
+    for push in pushes {
+        match push {
+            Push::SealKey(key) => {
+                opening.key_came(shared, &key);
+            }
+            Push::Item(item) => match opening.open(shared, &item) {
+                Ok(opened) => items.push((item.sequence, opened)),
+                Err(error) => {
+                    trouble = Some(error);
+                    break;
+                }
+            },
+            Push::Notice(Notice::Replaced) => {
+                trouble = Some(WireError::new(Code::AuthReplaced).into());
+                break;
+            }
+            Push::Notice(Notice::ShuttingDown { retry_after_s }) => {
+                trouble =
+                    Some(WireError::retry_after(Code::ServerShuttingDown, retry_after_s).into());
+                break;
+            }
+        }
+    }
+    let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+    if let Some((last, _)) = items.last() {
+        let last = *last;
+        store(shared, items).await?;
+        connection.ack(last).await?;
+    }
+    match trouble {
+        Some(error) => Err(error),
+        None => Ok(count),
+    }
+}
+
+/// Stores the effects of a batch; if that fails, of each item by itself, so that one bad item does not hold up the others.
+async fn store(shared: &Arc<Shared>, items: Vec<(u64, Option<QueueItem>)>) -> Result<()> {
+    let batch = items.clone();
+    let together = shared
+        .write(move |work| {
+            for (sequence, item) in &batch {
+                inbox::take(work, *sequence, item.as_ref())?;
+            }
+            Ok(())
+        })
+        .await;
+    if together.is_ok() {
+        return Ok(());
+    }
+    for (sequence, item) in items {
+        let one = item.clone();
+        let alone = shared
+            .write(move |work| inbox::take(work, sequence, one.as_ref()))
+            .await;
+        match alone {
+            Ok(()) => {}
+            Err(
+                error @ (Error::Store(_)
+                | Error::Reason(crate::Reason::Closed)
+                | Error::Mls(undertone_mls::Error::Storage(_))),
+            ) => return Err(error),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "an item was passed over");
+                shared
+                    .write(move |work| pass_over(work, sequence, item.as_ref()))
+                    .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The state of a conversation can't take this item: the device asks to be let in again.
+fn pass_over(work: &crate::sync::Work<'_>, sequence: u64, item: Option<&QueueItem>) -> Result<()> {
+    if let Some(item) = item
+        && let Some(address) = address::by_name(work, item.address.as_bytes())?
+    {
+        for row in conversation::at_address(work, address.id)? {
+            resync::need(work, &row)?;
+        }
+    }
+    inbox::take(work, sequence, None)
+}
+
+/// Registers the queue and closes.
+pub(super) async fn register(shared: &Arc<Shared>) -> Result<()> {
+    let connection = shared
+        .transport
+        .connect(&shared.engine.me.server, Role::Inbox)
+        .await?;
+    let outcome = sign_in(shared, &connection).await;
+    connection.close();
+    outcome.map(|_| ())
+}

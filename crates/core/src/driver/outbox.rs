@@ -1,0 +1,613 @@
+//! The sending connection: anonymous, paid for with blind tokens. And the tasks that move files and large payloads.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::{sync::Mutex, task::JoinSet};
+use undertone_wire::{
+    Class, Code, Error as WireError,
+    request::Request,
+    response::{Response, TokenCredit},
+};
+
+use super::{
+    Blobs, Shared,
+    blobs::{fetch_payload, upload_payload},
+    pause::Pause,
+};
+use crate::{
+    attachments::{AttachmentError, AttachmentId},
+    error::{Error, Reason, Result},
+    sync::{channel, commit, conversation, duty, fetch, outbox, send, take, tokens},
+    transport::{Connection, Role},
+    view::{Event, LinkState},
+};
+
+/// A token is redeemed when fewer requests are left.
+const FEW_REQUESTS: u64 = 48;
+/// A token is redeemed when fewer bytes are left.
+const FEW_BYTES: u64 = 4 * 1024 * 1024;
+/// How long nothing is looked at when nothing is due.
+const LOOK: Duration = Duration::from_secs(600);
+
+/// A connection that was paid for.
+struct Line {
+    connection: Arc<dyn Connection>,
+    credit: Mutex<TokenCredit>,
+}
+
+/// What a transfer task works on, so that nothing is transferred twice at once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Transfer {
+    Files(i64),
+    Commit(i64),
+    Send(i64),
+    Fetch(i64),
+}
+
+/// Sends whatever is due until the driver stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut line: Option<Line> = None;
+    let mut pause = Pause::new(shared.engine.pace.reconnect_to);
+    let mut transfers = JoinSet::new();
+    let mut under_way = HashSet::new();
+    let mut wakes = shared.engine.duties.subscribe();
+    loop {
+        let outcome = tokio::select! {
+            outcome = round(&shared, &mut line, &mut transfers, &mut under_way) => outcome,
+            () = shared.stopped() => break,
+        };
+        let wait = match outcome {
+            Ok(Round::Busy) => {
+                pause.reset();
+                continue;
+            }
+            Ok(Round::Idle(wait)) => {
+                pause.reset();
+                wait
+            }
+            Err(error) => {
+                tracing::debug!(code = error.code(), "outbox connection ended");
+                if let Some(line) = line.take() {
+                    line.connection.close();
+                }
+                let hint = match &error {
+                    Error::Wire(error) => Duration::from_secs(u64::from(error.retry_after_s)),
+                    _ => Duration::ZERO,
+                };
+                shared.show(|links| {
+                    links.outbox = LinkState::Connecting;
+                    // The inbox's reason is the better one, if both fail.
+                    links.problem = links.problem.take().or_else(|| Some(error.problem()));
+                });
+                let wait = pause.next(hint);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => continue,
+                    () = shared.stopped() => break,
+                }
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // A change while the round was under way counts too.
+            changed = wakes.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+            }
+            Some(done) = transfers.join_next() => {
+                if let Ok(done) = done {
+                    under_way.remove(&done);
+                }
+            }
+            () = shared.stopped() => break,
+        }
+        wakes.mark_unchanged();
+    }
+    if let Some(line) = line {
+        line.connection.close();
+    }
+    transfers.shutdown().await;
+}
+
+enum Round {
+    /// Something was done: there may be more.
+    Busy,
+    /// Nothing to do for so long, unless something wakes.
+    Idle(Duration),
+}
+
+async fn round(
+    shared: &Arc<Shared>,
+    line: &mut Option<Line>,
+    transfers: &mut JoinSet<Transfer>,
+    under_way: &mut HashSet<Transfer>,
+) -> Result<Round> {
+    while let Some(done) = transfers.try_join_next() {
+        if let Ok(done) = done {
+            under_way.remove(&done);
+        }
+    }
+    let duties = shared.write(duty::outbox).await?;
+    let mut requests = Vec::new();
+    for duty in duties {
+        match transfer(duty) {
+            Ok((key, work)) => {
+                if under_way.insert(key.clone()) {
+                    let shared = Arc::clone(shared);
+                    transfers.spawn(async move {
+                        carry(&shared, work).await;
+                        key
+                    });
+                }
+            }
+            Err(duty) => requests.push(duty),
+        }
+    }
+    if requests.is_empty() {
+        let due = shared.write(duty::next_due).await?;
+        let now = shared.engine.clock.now_ms();
+        let wait = due.map_or(LOOK, |at| {
+            Duration::from_millis(u64::try_from(at - now).unwrap_or(0)).min(LOOK)
+        });
+        return Ok(Round::Idle(wait.max(Duration::from_millis(5))));
+    }
+    if line.is_none() {
+        let Some(opened) = open(shared).await? else {
+            // Tokens come by the inbox connection; it wakes this task when they are there.
+            return Ok(Round::Idle(Duration::from_secs(1)));
+        };
+        *line = Some(opened);
+    }
+    let Some(open) = line.as_ref() else {
+        return Ok(Round::Busy);
+    };
+    pay(shared, open, false).await?;
+    let outcomes = join_all(requests.into_iter().map(|duty| perform(shared, open, duty))).await;
+    for outcome in outcomes {
+        outcome?;
+    }
+    Ok(Round::Busy)
+}
+
+/// Connects, compares the token keys with what the inbox was shown, and pays. None: there is no token yet.
+async fn open(shared: &Arc<Shared>) -> Result<Option<Line>> {
+    if shared
+        .engine
+        .read(|snapshot| tokens::count(snapshot.connection()))?
+        == 0
+    {
+        return Ok(None);
+    }
+    shared.show(|links| links.outbox = LinkState::Connecting);
+    let connection = shared
+        .transport
+        .connect(&shared.engine.me.server, Role::Outbox)
+        .await?;
+    let hello = connection.hello().clone();
+    let checked = shared
+        .write(move |work| tokens::check_outbox(work, &hello))
+        .await;
+    let line = Line {
+        connection,
+        credit: Mutex::new(TokenCredit {
+            requests_left: 0,
+            bytes_left: 0,
+        }),
+    };
+    let outcome = match checked {
+        Ok(()) => pay(shared, &line, true).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        line.connection.close();
+        return Err(error);
+    }
+    shared.show(|links| links.outbox = LinkState::Online);
+    Ok(Some(line))
+}
+
+/// Redeems a token if little is left (or anyhow).
+async fn pay(shared: &Arc<Shared>, line: &Line, anyhow: bool) -> Result<()> {
+    let mut credit = line.credit.lock().await;
+    if !anyhow && credit.requests_left >= FEW_REQUESTS && credit.bytes_left >= FEW_BYTES {
+        return Ok(());
+    }
+    // A token may be of a key that is no longer honoured, or have been seen by a connection that broke: the next one may do.
+    for _ in 0..4 {
+        let token = shared
+            .write(|work| Ok(tokens::take(work, 1)?.pop()))
+            .await?;
+        let Some(token) = token else {
+            if credit.requests_left > 0 && !anyhow {
+                return Ok(());
+            }
+            return Err(Reason::NoTokens.into());
+        };
+        match line
+            .connection
+            .request(Request::RedeemTokens(vec![token]))
+            .await
+        {
+            Ok(Response::TokenCredit(left)) => {
+                *credit = left;
+                return Ok(());
+            }
+            Ok(_) => return Err(WireError::new(Code::ResponseMalformed).into()),
+            Err(WireError {
+                code: Code::TokenSpent | Code::TokenKeyUnknown | Code::TokenInvalid,
+                ..
+            }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Reason::NoTokens.into())
+}
+
+/// Makes a request and keeps count of what it costs.
+async fn ask(
+    shared: &Arc<Shared>,
+    line: &Line,
+    make: impl Fn() -> Result<Request>,
+) -> Result<std::result::Result<Response, WireError>> {
+    for _ in 0..3 {
+        let request = make()?;
+        let (requests, bytes) = (request.request_cost(), request.byte_cost());
+        {
+            let mut credit = line.credit.lock().await;
+            credit.requests_left = credit.requests_left.saturating_sub(requests);
+            credit.bytes_left = credit.bytes_left.saturating_sub(bytes);
+        }
+        match line.connection.request(request).await {
+            Err(WireError {
+                code: Code::TokenRequired,
+                ..
+            }) => pay(shared, line, true).await?,
+            Err(error) if error.code.is_local() => return Err(error.into()),
+            Err(error) if error.class == Class::RetryLater => return Err(error.into()),
+            outcome => return Ok(outcome),
+        }
+    }
+    Err(Reason::NoTokens.into())
+}
+
+/// Does one thing and writes down what came of it. An error means that the connection is no good, or that the server wants a pause.
+async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Result<()> {
+    match duty {
+        duty::Outbox::Take(id, request) => take_key_packages(shared, line, id, &request).await,
+        duty::Outbox::CreateChannel(id, request) => {
+            match ask(shared, line, || Ok(Request::CreateChannel(request.clone()))).await? {
+                Ok(_) => {
+                    let channel = request.channel_id;
+                    shared
+                        .write(move |work| conversation::set_channel_made(work, id, &channel))
+                        .await
+                }
+                Err(_) => {
+                    shared
+                        .write(move |work| {
+                            let row = conversation::load(work.db, id)?;
+                            channel::exists_otherwise(work, &row)
+                        })
+                        .await
+                }
+            }
+        }
+        duty::Outbox::Commit(id, request) => {
+            let own = shared
+                .write(move |work| {
+                    let row = conversation::load(work.db, id)?;
+                    work.group(&row.group, |group| Ok(group.own_address()?))
+                })
+                .await?;
+            let position = request.addresses.iter().position(|address| *address == own);
+            let again = Again::new(Request::ChannelCommit(*request));
+            match ask(shared, line, || again.make()).await? {
+                Ok(Response::Accepted(answer)) => {
+                    let missed = position.is_some_and(|index| answer.missed.contains(index));
+                    shared
+                        .write(move |work| commit::accepted(work, id, missed))
+                        .await
+                }
+                Ok(_) => Err(WireError::new(Code::ResponseMalformed).into()),
+                Err(error) => {
+                    shared
+                        .write(move |work| commit::refused(work, id, &error))
+                        .await
+                }
+            }
+        }
+        duty::Outbox::Messages(ready) => messages(shared, line, ready).await,
+        duty::Outbox::Send(id, request) => {
+            let again = Again::new(Request::Send(request));
+            match ask(shared, line, || again.make()).await? {
+                // Addresses that were missed are gone: nobody waits there.
+                Ok(_) | Err(_) => shared.write(move |work| send::done(work, id)).await,
+            }
+        }
+        // Done by tasks of their own.
+        duty::Outbox::UploadCommit { .. }
+        | duty::Outbox::UploadSend { .. }
+        | duty::Outbox::Fetch(_)
+        | duty::Outbox::Files(_) => Ok(()),
+    }
+}
+
+/// Messages of one conversation, in their order, all on their way at once.
+async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) -> Result<()> {
+    let answers = join_all(ready.into_iter().map(|message| {
+        let again = Again::new(Request::ChannelSend(message.request));
+        async move {
+            let answer = ask(shared, line, || again.make()).await;
+            (message.row, answer)
+        }
+    }))
+    .await;
+    let mut trouble = None;
+    let mut told = Vec::new();
+    for (row, answer) in answers {
+        match answer {
+            Ok(answer) => told.push((row, answer)),
+            Err(error) => trouble = Some(error),
+        }
+    }
+    shared
+        .write(move |work| {
+            for (row, answer) in &told {
+                match answer {
+                    Ok(Response::Accepted(answer)) => outbox::accepted(work, *row, answer)?,
+                    Ok(_) => {}
+                    Err(error) => outbox::refused(work, *row, error)?,
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    trouble.map_or(Ok(()), Err)
+}
+
+async fn take_key_packages(
+    shared: &Arc<Shared>,
+    line: &Line,
+    id: i64,
+    request: &undertone_wire::request::TakeKeyPackages,
+) -> Result<()> {
+    let make = || {
+        Ok(Request::TakeKeyPackages(
+            undertone_wire::request::TakeKeyPackages {
+                send_id: request.send_id,
+                addresses: request
+                    .addresses
+                    .iter()
+                    .map(undertone_wire::secrets::AddressSecret::duplicate)
+                    .collect(),
+            },
+        ))
+    };
+    let taken = match ask(shared, line, make).await? {
+        Ok(Response::TakenKeyPackages(taken)) => taken,
+        Ok(_) => return Err(WireError::new(Code::ResponseMalformed).into()),
+        Err(_) => Vec::new(),
+    };
+    shared
+        .write(move |work| take::answered(work, id, &taken))
+        .await
+}
+
+/// A request that can be made once more after paying: its secrets can't be cloned by accident, so it is duplicated on purpose.
+struct Again(Request);
+
+impl Again {
+    fn new(request: Request) -> Self {
+        Self(request)
+    }
+
+    fn make(&self) -> Result<Request> {
+        let addresses = |all: &[undertone_wire::secrets::AddressSecret]| {
+            all.iter()
+                .map(undertone_wire::secrets::AddressSecret::duplicate)
+                .collect()
+        };
+        Ok(match &self.0 {
+            Request::Send(send) => Request::Send(undertone_wire::request::Send {
+                send_id: send.send_id,
+                payload: send.payload.clone(),
+                addresses: addresses(&send.addresses),
+            }),
+            Request::ChannelSend(send) => {
+                Request::ChannelSend(undertone_wire::request::ChannelSend {
+                    channel_id: send.channel_id,
+                    epoch: send.epoch,
+                    send_id: send.send_id,
+                    payload: send.payload.clone(),
+                    addresses: addresses(&send.addresses),
+                })
+            }
+            Request::ChannelCommit(commit) => {
+                Request::ChannelCommit(undertone_wire::request::ChannelCommit {
+                    channel_id: commit.channel_id,
+                    epoch: commit.epoch,
+                    key: commit.key.duplicate(),
+                    next_lock: commit.next_lock,
+                    payload: commit.payload.clone(),
+                    addresses: addresses(&commit.addresses),
+                    renames: commit
+                        .renames
+                        .iter()
+                        .map(|rename| undertone_wire::request::AddressRename {
+                            old: rename.old.duplicate(),
+                            new: rename.new,
+                        })
+                        .collect(),
+                    removes: commit.removes,
+                })
+            }
+            _ => return Err(Reason::StateBroken.into()),
+        })
+    }
+}
+
+// ---- transfers
+
+/// What a transfer task does.
+enum Carry {
+    Files(i64),
+    Commit {
+        conversation: i64,
+        blob: undertone_wire::ids::BlobId,
+        key: undertone_wire::secrets::Secret<32>,
+        body: Vec<u8>,
+    },
+    Send {
+        send: i64,
+        blob: undertone_wire::ids::BlobId,
+        key: undertone_wire::secrets::Secret<32>,
+        body: Vec<u8>,
+    },
+    Fetch(fetch::Fetch),
+}
+
+/// Whether a duty is a transfer, which has a task of its own.
+fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Carry), duty::Outbox> {
+    Ok(match duty {
+        duty::Outbox::Files(message) => (Transfer::Files(message), Carry::Files(message)),
+        duty::Outbox::UploadCommit {
+            conversation,
+            blob,
+            key,
+            body,
+        } => (
+            Transfer::Commit(conversation),
+            Carry::Commit {
+                conversation,
+                blob,
+                key,
+                body,
+            },
+        ),
+        duty::Outbox::UploadSend {
+            send,
+            blob,
+            key,
+            body,
+        } => (
+            Transfer::Send(send),
+            Carry::Send {
+                send,
+                blob,
+                key,
+                body,
+            },
+        ),
+        duty::Outbox::Fetch(fetch) => (Transfer::Fetch(fetch.item), Carry::Fetch(fetch)),
+        other => return Err(other),
+    })
+}
+
+/// Carries until it is done or will never be.
+async fn carry(shared: &Arc<Shared>, work: Carry) {
+    let mut pause = Pause::new(Duration::from_secs(30));
+    loop {
+        let outcome = match &work {
+            Carry::Files(message) => files(shared, *message).await,
+            Carry::Commit {
+                conversation,
+                blob,
+                key,
+                body,
+            } => match upload_payload(shared, blob, key, body).await {
+                Ok(()) => {
+                    let (conversation, blob) = (*conversation, *blob);
+                    shared
+                        .write(move |work| commit::uploaded(work, conversation, &blob))
+                        .await
+                }
+                Err(error) => Err(error),
+            },
+            Carry::Send {
+                send,
+                blob,
+                key,
+                body,
+            } => match upload_payload(shared, blob, key, body).await {
+                Ok(()) => {
+                    let send = *send;
+                    shared.write(move |work| send::uploaded(work, send)).await
+                }
+                Err(error) => Err(error),
+            },
+            Carry::Fetch(fetch) => self::fetch(shared, fetch).await,
+        };
+        match outcome {
+            Ok(()) => {
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(code = error.code(), "a transfer is taken up again later");
+                tokio::time::sleep(pause.next(Duration::ZERO)).await;
+            }
+        }
+    }
+}
+
+async fn fetch(shared: &Arc<Shared>, fetch: &fetch::Fetch) -> Result<()> {
+    let item = fetch.item;
+    match fetch_payload(shared, &fetch.blob, &fetch.key, &fetch.hash, fetch.size).await {
+        Ok(body) => {
+            shared
+                .write(move |work| self::fetch::came(work, item, &body))
+                .await
+        }
+        Err(Error::Attachment(_)) => {
+            shared
+                .write(move |work| self::fetch::missing(work, item, true))
+                .await
+        }
+        Err(Error::Wire(error)) if error.code == Code::BlobUnknown => {
+            shared
+                .write(move |work| self::fetch::missing(work, item, false))
+                .await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Uploads the files of a message, one after the other; then the message can go.
+async fn files(shared: &Arc<Shared>, message: i64) -> Result<()> {
+    let found = shared
+        .write(move |work| crate::sync::files::of_message(work.db, message))
+        .await?;
+    let blobs = Blobs(Arc::clone(shared));
+    for file in &found.files {
+        let Some(id) = AttachmentId::from_slice(&file.attachment) else {
+            continue;
+        };
+        let tell = |progress: crate::attachments::Progress| {
+            // No watcher is no fault.
+            let _ = shared.engine.events.send(Event::Transfer {
+                chat: found.chat.clone(),
+                message: found.message.clone(),
+                index: file.position,
+                done: progress.done,
+                total: progress.total,
+            });
+            true
+        };
+        match shared.attachments.upload(&blobs, &id, tell).await {
+            Ok(()) => {}
+            Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
+                return Err(error.into());
+            }
+            Err(AttachmentError::Busy) => return Err(AttachmentError::Busy.into()),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "a file can't be sent");
+                return shared
+                    .write(move |work| outbox::give_up(work, message))
+                    .await;
+            }
+        }
+    }
+    shared
+        .write(move |work| outbox::files_ready(work, message))
+        .await
+}

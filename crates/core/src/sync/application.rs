@@ -1,0 +1,128 @@
+//! An application item that opened: a message, a wish to leave, or something automatic.
+
+use undertone_content::{Meaning, MimiContent};
+use undertone_mls::{AccountId, Application, ApplicationOutcome, update_jitter_ms};
+
+use super::{
+    Work,
+    automatic::{self, Automatic},
+    conversation::{self, Conversation, State},
+    gaps, intent, link,
+    message::{self, Place, Sender},
+    resync,
+};
+use crate::error::Result;
+
+/// Takes an opened body.
+pub(crate) fn process(
+    work: &Work<'_>,
+    row: &Conversation,
+    epoch: u64,
+    body: &[u8],
+    place: Place,
+) -> Result<()> {
+    let outcome = work.group(&row.group, |group| {
+        Ok(group.process_application(&work.mls, epoch, body)?)
+    })?;
+    match outcome {
+        ApplicationOutcome::Message(application) => take(work, row, &application, place),
+        ApplicationOutcome::LeaveProposed { account, .. } => leave_proposed(work, row, &account),
+        ApplicationOutcome::Ahead => resync::need(work, row),
+        // The second copy of something; what can't be opened any more shows as a gap; what is not to be believed is nothing.
+        ApplicationOutcome::Own
+        | ApplicationOutcome::Duplicate
+        | ApplicationOutcome::TooOld
+        | ApplicationOutcome::Refused(_) => Ok(()),
+    }
+}
+
+fn take(
+    work: &Work<'_>,
+    row: &Conversation,
+    application: &Application,
+    place: Place,
+) -> Result<()> {
+    let sender = Sender {
+        account: application.account,
+        device: application.device,
+    };
+    let Ok(content) = MimiContent::decode(&application.plaintext) else {
+        let name = conversation::name_of(work.db, row.id, &sender.account)?;
+        let text = format!("A message from {name} could not be understood.");
+        message::add_line(work, row.id, message::Kind::Notice, &text, place)?;
+        return Ok(());
+    };
+    if let Some(Automatic::LinkProof(proof)) = automatic::read(&content) {
+        return link::proof_came(work, row, application, &proof);
+    }
+    // Until the link is proven nobody here has agreed to talk with them.
+    if row.link != 0 {
+        return Ok(());
+    }
+    content_came(work, row, &sender, &application.plaintext, &content, place)
+}
+
+/// Takes a content from a member, whether it came by itself or was sent again.
+pub(crate) fn content_came(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+    place: Place,
+) -> Result<()> {
+    let (sender_uri, room) = message::uris(&sender.account, row);
+    if content.check_claims(&sender_uri, &room).is_err() {
+        return Ok(());
+    }
+    match automatic::read(content) {
+        Some(Automatic::Ask(ask)) => return gaps::asked(work, row, sender, &ask),
+        Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
+        Some(Automatic::LinkProof(_) | Automatic::Unknown) => return Ok(()),
+        None => {}
+    }
+    if let Some(counter) = content.device_counter() {
+        gaps::counter_came(work, row, &sender.device, counter, place)?;
+    }
+    match content.meaning() {
+        Meaning::Post => {
+            message::receive(work, row, sender, bytes, content, place)?;
+            Ok(())
+        }
+        // Edits, deletions and reactions come with a later version; a message of them is no message of its own.
+        Meaning::Edit(_) | Meaning::Delete(_) | Meaning::Reaction { .. } | Meaning::Nothing => {
+            Ok(())
+        }
+    }
+}
+
+fn leave_proposed(work: &Work<'_>, row: &Conversation, account: &AccountId) -> Result<()> {
+    work.db.execute(
+        "INSERT OR IGNORE INTO leave_wishes (conversation, account_id) VALUES (?1, ?2)",
+        rusqlite::params![row.id, account.as_bytes()],
+    )?;
+    if row.leaving || row.state != State::Active {
+        return Ok(());
+    }
+    if intent::waits(work, row.id, intent::Kind::AcceptLeaves)? {
+        return Ok(());
+    }
+    // One member's commit is enough: the others wait a random while and find it done.
+    let members = conversation::devices(work.db, row.id)?.len();
+    let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
+    let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+    intent::add(work, row.id, intent::Kind::AcceptLeaves, &[], 0, at)?;
+    Ok(())
+}
+
+/// Whether this account had asked to leave, so that its going is no removal.
+pub(crate) fn asked_to_leave(
+    work: &Work<'_>,
+    conversation: i64,
+    account: &AccountId,
+) -> Result<bool> {
+    Ok(work.db.execute(
+        "DELETE FROM leave_wishes WHERE conversation = ?1 AND account_id = ?2",
+        rusqlite::params![conversation, account.as_bytes()],
+    )? > 0)
+}

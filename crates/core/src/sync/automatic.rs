@@ -1,0 +1,125 @@
+//! Messages that apps send each other without anybody writing them: the proof of a link, and asking for what is missing.
+//!
+//! They are ordinary MIMI content with counter 0, so that they need no kind of their own in the protocol; a part's content type says
+//! what they are (docs/protocol.md section 7).
+
+use prost::Message as _;
+use undertone_content::{Disposition, MimiContent, NestedPart, Origin, PartBody, Salt};
+
+use super::{Work, conversation::Conversation, message};
+use crate::error::{Reason, Result};
+
+/// Content type of [`Ask`].
+const ASK: &str = "application/vnd.undertone.ask-again";
+/// Content type of [`Again`].
+const AGAIN: &str = "application/vnd.undertone.again";
+
+/// What is missing.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Ask {
+    /// Numbers of the channel that never came.
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) numbers: Vec<Number>,
+    /// Messages of one device, by its counter.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) counters: Vec<Counter>,
+}
+
+/// A place in the conversation.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct Number {
+    #[prost(uint32, tag = "1")]
+    pub(crate) generation: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) number: u64,
+}
+
+/// A message of a device.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Counter {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) device: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) counter: u64,
+}
+
+/// What was sent before, unchanged.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Again {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) messages: Vec<Repeated>,
+}
+
+/// One message sent before.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Repeated {
+    #[prost(uint32, tag = "1")]
+    pub(crate) generation: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) number: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) content: Vec<u8>,
+}
+
+/// A content read as one of these.
+pub(crate) enum Automatic {
+    LinkProof([u8; 32]),
+    Ask(Ask),
+    Again(Again),
+    /// Of a kind that this version does not know.
+    Unknown,
+}
+
+fn compose(work: &Work<'_>, row: &Conversation, body: NestedPart) -> MimiContent {
+    let (sender, room) = message::uris(&work.me.account, row);
+    MimiContent::new(
+        &Origin {
+            salt: Salt::from_random(work.random()),
+            sender: &sender,
+            room: &room,
+            sent_at_ms: u64::try_from(work.now_ms).unwrap_or(0),
+            device_counter: 0,
+        },
+        body,
+    )
+}
+
+fn encode(content: &MimiContent) -> Result<Vec<u8>> {
+    Ok(content.encode().map_err(|_| Reason::ContentMalformed)?)
+}
+
+/// Proves the link.
+pub(crate) fn link_proof(work: &Work<'_>, row: &Conversation, proof: &[u8; 32]) -> Result<Vec<u8>> {
+    let body = NestedPart::null(Disposition::Unspecified);
+    encode(&compose(work, row, body).with_link_proof(proof))
+}
+
+/// Asks for what is missing.
+pub(crate) fn ask(work: &Work<'_>, row: &Conversation, ask: &Ask) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, ASK, ask.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
+/// Sends again.
+pub(crate) fn again(work: &Work<'_>, row: &Conversation, again: &Again) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, AGAIN, again.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
+/// None: somebody wrote it.
+pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
+    if let Some(proof) = content.link_proof() {
+        return Some(Automatic::LinkProof(proof));
+    }
+    if content.body.disposition != Disposition::Session {
+        return None;
+    }
+    let PartBody::Single(part) = &content.body.body else {
+        return Some(Automatic::Unknown);
+    };
+    Some(match part.content_type.as_str() {
+        ASK => Ask::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Ask),
+        AGAIN => Again::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Again),
+        _ => Automatic::Unknown,
+    })
+}

@@ -1,0 +1,18 @@
+//! What a transaction changed, for watchers: ids only. The event is made from the store after the commit.
+
+/// A hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A new line (messages.id).
+    Message(i64),
+    /// A line got on (messages.id).
+    MessageState(i64),
+    /// A conversation (conversations.id).
+    Chat(i64),
+    /// A new contact.
+    ContactAdded([u8; 32]),
+    /// A contact's name or verification.
+    Contact([u8; 32]),
+    /// The server's clock is far off, seconds.
+    Clock(i64),
+}

@@ -1,0 +1,124 @@
+//! The channel that orders a conversation, and where it goes on when that one is no good (docs/protocol.md section 4).
+
+use rand::seq::SliceRandom as _;
+use rusqlite::params;
+use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
+
+use super::{
+    Work, address,
+    conversation::{self, Conversation},
+    gaps,
+    message::Place,
+    outbox,
+};
+use crate::error::Result;
+
+/// In an order that says nothing about who is the sender.
+pub(crate) fn shuffled(mut addresses: Vec<AddressSecret>) -> Vec<AddressSecret> {
+    addresses.shuffle(&mut rand::rng());
+    addresses
+}
+
+/// What makes the conversation's channel on the server, if it is not known to be there. Every member makes the same one.
+pub(crate) fn to_make(work: &Work<'_>, row: &Conversation) -> Result<Option<CreateChannel>> {
+    if row.channel_made {
+        return Ok(None);
+    }
+    work.group(&row.group, |group| {
+        Ok(Some(CreateChannel {
+            channel_id: row.channel,
+            epoch: group.epoch(),
+            lock: group.lock(&work.mls)?,
+            min_send_epoch: group.epoch(),
+        }))
+    })
+}
+
+/// Goes on in the same epoch on the next fallback channel: all members saw the same useless commit, or the server lost the channel.
+pub(crate) fn fall_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    // The epoch's first fallback has counter 0.
+    let channel = work.group(&row.group, |group| {
+        Ok(group.fallback_channel_id(&work.mls, u64::from(row.moves))?)
+    })?;
+    conversation::set_channel(
+        work,
+        row.id,
+        row.generation + 1,
+        &channel,
+        row.moves + 1,
+        false,
+        0,
+    )?;
+    gaps::new_generation(work, row.id)?;
+    // A commit staged for the old channel is sent on the new one: its epoch and lock are the same.
+    work.db.execute(
+        "UPDATE commits SET sent = 0 WHERE conversation = ?1",
+        [row.id],
+    )?;
+    // Somebody who can make such commits can rename addresses too; one's own is put right.
+    address::assert(work, row.address)?;
+    Ok(())
+}
+
+/// The server does not know the channel (it expired, or its creation was lost).
+pub(crate) fn unknown(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET channel_made = 0 WHERE id = ?1",
+        [row.id],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The server has a channel of this id with another state.
+pub(crate) fn exists_otherwise(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    // It has moved on since, or somebody made it wrongly; sending will tell which.
+    conversation::set_channel_made(work, row.id, &row.channel)
+}
+
+/// Takes note of an item's number: its place, and what is missing before it. None if the number was seen before.
+pub(crate) fn place(work: &Work<'_>, row: &Conversation, number: u64) -> Result<Place> {
+    if number > row.top_number {
+        if row.top_number > 0 || row.generation > 0 {
+            gaps::numbers_missing(work, row, row.top_number + 1, number)?;
+        }
+        work.db
+            .prepare_cached(
+                "UPDATE conversations SET top_number = ?2 WHERE id = ?1 AND top_number < ?2",
+            )?
+            .execute(params![row.id, number])?;
+    } else {
+        gaps::number_came(work, row, number)?;
+    }
+    Ok(Place {
+        generation: row.generation,
+        number,
+    })
+}
+
+/// A send did not reach some address. If one's own is among them its copy never comes: it is put right.
+pub(crate) fn own_address_missed(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let row = conversation::load(work.db, conversation)?;
+    address::assert(work, row.address)
+}
+
+/// After a server was restored from a backup: what channels hold may be older than what members know.
+pub(crate) fn server_restored(work: &Work<'_>) -> Result<()> {
+    for row in conversation::sendable(work)? {
+        if !work.has_group(&row.group)? {
+            continue;
+        }
+        fall_back(work, &row)?;
+        outbox::send_all_again(work, row.id)?;
+    }
+    // Addresses made since the backup are gone; telling those that exist again changes nothing.
+    work.db
+        .execute("UPDATE addresses SET state = 0 WHERE state = 1", [])?;
+    work.db.execute(
+        "UPDATE key_packages SET state = 2 WHERE state = 1 AND last_resort = 0",
+        [],
+    )?;
+    work.db.execute("UPDATE pools SET checked_at_ms = 0", [])?;
+    work.wake();
+    Ok(())
+}

@@ -1,0 +1,485 @@
+//! Commits: staged, sent, and merged only when the accepted copy is seen in one's own queue.
+//!
+//! At most one commit of a conversation is staged. Its payload is stored before it is sent and never changes, so that the server
+//! knows a retry by its hash. No answer of the server decides anything: what counts is which payload comes back for the epoch.
+
+use bytes::Bytes;
+use prost::Message as _;
+use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::{
+    AccountId, Body, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Kind as GroupKind,
+    Merged, Refusal,
+};
+use undertone_wire::{
+    Code, Error as WireError,
+    client_proto::{BlobPointer, DirectMessage, direct_message},
+    ids::{BlobId, sha256},
+    request::{AddressRename, ChannelCommit},
+    secrets::Secret,
+};
+
+use super::{
+    Work, address, application, channel,
+    conversation::{self, Conversation, State},
+    gaps, intent,
+    message::Place,
+    outbox, resync, send,
+};
+use crate::error::Result;
+
+/// A staged commit on its way.
+pub(crate) enum Step {
+    /// The body is larger than an item: it is uploaded first.
+    Upload {
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    /// It goes to the channel.
+    Send(Box<ChannelCommit>),
+}
+
+struct Row {
+    body: Vec<u8>,
+    blob_id: Vec<u8>,
+    blob_key: Vec<u8>,
+    blob_done: bool,
+    payload: Vec<u8>,
+    sent: bool,
+}
+
+fn row(work: &Work<'_>, conversation: i64) -> Result<Option<Row>> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT body, blob_id, blob_key, blob_done, payload, sent FROM commits WHERE conversation = ?1",
+        )?
+        .query_row([conversation], |row| {
+            Ok(Row {
+                body: row.get(0)?,
+                blob_id: row.get(1)?,
+                blob_key: row.get(2)?,
+                blob_done: row.get(3)?,
+                payload: row.get(4)?,
+                sent: row.get(5)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Whether a commit of this device is on its way.
+pub(crate) fn is_staged(work: &Work<'_>, conversation: i64) -> Result<bool> {
+    Ok(row(work, conversation)?.is_some())
+}
+
+/// What is to be done next about a conversation's commit: the staged one, or a new one if an intent is due.
+pub(crate) fn next(work: &Work<'_>, conversation: &Conversation) -> Result<Option<Step>> {
+    if row(work, conversation.id)?.is_none() && !stage(work, conversation)? {
+        return Ok(None);
+    }
+    let Some(staged) = row(work, conversation.id)? else {
+        return Ok(None);
+    };
+    if staged.sent {
+        return Ok(None);
+    }
+    if !staged.blob_id.is_empty() && !staged.blob_done {
+        return Ok(Some(Step::Upload {
+            blob: BlobId::from_slice(&staged.blob_id)?,
+            key: Secret::from_slice(&staged.blob_key)?,
+            body: staged.body,
+        }));
+    }
+    let pending = work.group(&conversation.group, |group| Ok(group.pending(&work.mls)?))?;
+    let Some(pending) = pending else {
+        // The group was let in anew meanwhile; what was staged is void.
+        void(work, conversation.id)?;
+        return Ok(None);
+    };
+    Ok(Some(Step::Send(Box::new(ChannelCommit {
+        channel_id: conversation.channel,
+        epoch: pending.epoch,
+        key: pending.channel_key,
+        next_lock: pending.next_lock,
+        payload: Bytes::from(staged.payload),
+        addresses: channel::shuffled(pending.addresses),
+        renames: pending
+            .renames
+            .into_iter()
+            .map(|rename| AddressRename {
+                old: rename.old,
+                new: rename.new_hash,
+            })
+            .collect(),
+        removes: pending.removes,
+    }))))
+}
+
+/// Stages the next change that is wanted. False if there is none.
+fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
+    let staged = work.group(&conversation.group, |group| {
+        let Some(plan) = intent::plan(work, conversation, group)? else {
+            return Ok(None);
+        };
+        let pending = match group.stage_commit(&work.mls, &work.me.keys, plan.change) {
+            Ok(pending) => pending,
+            // Refused by the group's own rules, or nothing to do any more: these wishes end here.
+            Err(
+                undertone_mls::Error::Refused(_)
+                | undertone_mls::Error::NothingToDo(_)
+                | undertone_mls::Error::TooLong(_),
+            ) => {
+                for id in plan.intents {
+                    intent::give_up(work, id)?;
+                }
+                return Ok(None);
+            }
+            Err(undertone_mls::Error::CommitPending) => {
+                // Left over from a state that the rows do not know: it was never sent.
+                group.clear_pending(&work.mls)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let blob =
+            (pending.body.len() > INLINE_MAX).then(|| (BlobId::random(), Secret::<32>::random()));
+        let pointer = blob.as_ref().map(|(id, key)| BlobPointer {
+            blob_id: id.to_bytes(),
+            key: key.to_bytes(),
+            hash: sha256(&pending.body).to_vec().into(),
+            size: pending.body.len() as u64,
+        });
+        let body = match &pointer {
+            Some(pointer) => Body::Blob(pointer),
+            None => Body::Inline(&pending.body),
+        };
+        let payload = group.seal(&work.mls, EnvelopeKind::Commit, pending.epoch, &body)?;
+        Ok(Some((plan.intents, pending, blob, payload)))
+    })?;
+    let Some((intents, pending, blob, payload)) = staged else {
+        return Ok(false);
+    };
+    intent::mark_staged(work, &intents)?;
+    let (blob_id, blob_key) = blob.as_ref().map_or((&[][..], &[][..]), |(id, key)| {
+        (&id.as_bytes()[..], &key.expose()[..])
+    });
+    work.db.execute(
+        "INSERT INTO commits (conversation, epoch, body, blob_id, blob_key, blob_done, payload, payload_hash, sent, staged_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, 0, ?8)",
+        params![
+            conversation.id,
+            pending.epoch,
+            if blob.is_some() { &pending.body[..] } else { &[] },
+            blob_id,
+            blob_key,
+            payload,
+            sha256(&payload),
+            work.now_ms
+        ],
+    )?;
+    Ok(true)
+}
+
+/// Its body is on the server.
+pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Result<()> {
+    work.db.execute(
+        "UPDATE commits SET blob_done = 1 WHERE conversation = ?1 AND blob_id = ?2",
+        params![conversation, blob.as_bytes()],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The server has accepted it. Nothing is merged; its copy is awaited.
+pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: bool) -> Result<()> {
+    work.db.execute(
+        "UPDATE commits SET sent = 1 WHERE conversation = ?1",
+        [conversation],
+    )?;
+    if missed {
+        channel::own_address_missed(work, conversation)?;
+    }
+    Ok(())
+}
+
+/// The server has refused it: most often another commit came first, or this one did and the answer was lost. Either way the queue tells.
+pub(crate) fn refused(work: &Work<'_>, id: i64, error: &WireError) -> Result<()> {
+    let Some(conversation) = conversation::get(work.db, id)? else {
+        return Ok(());
+    };
+    match error.code {
+        Code::ChannelEpoch if error.epoch > conversation.epoch => {
+            accepted(work, id, false)?;
+            resync::behind(work, &conversation, error.epoch)?;
+        }
+        Code::ChannelEpoch if error.epoch < conversation.epoch => {
+            channel::fall_back(work, &conversation)?;
+        }
+        Code::ChannelEpoch => {}
+        Code::ChannelLock => channel::fall_back(work, &conversation)?,
+        Code::ChannelUnknown => channel::unknown(work, &conversation)?,
+        Code::LimitPayload | Code::LimitAddresses | Code::RequestMalformed => {
+            work.group(&conversation.group, |group| {
+                Ok(group.clear_pending(&work.mls)?)
+            })?;
+            intent::fulfilled(work, id)?;
+            work.db
+                .execute("DELETE FROM commits WHERE conversation = ?1", [id])?;
+            conversation::notice(work, id, "The server did not take a change to this group.")?;
+        }
+        _ => {}
+    }
+    work.wake();
+    Ok(())
+}
+
+/// A staged commit is void.
+fn void(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM commits WHERE conversation = ?1",
+        [conversation],
+    )?;
+    intent::unstage(work, conversation)
+}
+
+/// The group was let in anew: a staged commit of the old state is void.
+pub(crate) fn void_for_rejoin(work: &Work<'_>, conversation: i64) -> Result<()> {
+    void(work, conversation)
+}
+
+/// Takes an accepted commit whose body is at hand, or is wrong in a way that all members see alike.
+pub(crate) fn process(
+    work: &Work<'_>,
+    row: &Conversation,
+    epoch: u64,
+    next_lock: &[u8],
+    body: std::result::Result<&[u8], undertone_mls::Violation>,
+    place: Place,
+) -> Result<()> {
+    let outcome = work.group(&row.group, |group| {
+        if epoch < group.epoch() {
+            return Ok(CommitOutcome::Stale);
+        }
+        Ok(match body {
+            Ok(body) => group.process_commit(&work.mls, epoch, next_lock, body)?,
+            Err(violation) => undertone_mls::Group::refused(violation),
+        })
+    })?;
+    match outcome {
+        CommitOutcome::Merged(merged) => self::merged(work, row, &merged, place),
+        CommitOutcome::Removed { by } => removed(work, row, &by),
+        CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
+        CommitOutcome::Resync(_) => resync::need(work, row),
+        CommitOutcome::Stale => Ok(()),
+        CommitOutcome::Ahead => resync::need(work, row),
+    }
+}
+
+fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) -> Result<()> {
+    let own_address = work.group(&row.group, |group| {
+        conversation::refresh(work, row.id, group)?;
+        Ok(group.own_address()?)
+    })?;
+    follow_own_address(work, row, &own_address)?;
+    gaps::members_came(work, row, merged, place)?;
+    if merged.own {
+        work.db
+            .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
+        intent::fulfilled(work, row.id)?;
+    } else if merged.cleared_pending {
+        void(work, row.id)?;
+    }
+    if merged.fallback {
+        let current = conversation::load(work.db, row.id)?;
+        channel::fall_back(work, &current)?;
+    }
+    if let Some(welcome) = &merged.welcome {
+        let now = conversation::load(work.db, row.id)?;
+        let bundle = work.group(&row.group, |group| {
+            Ok(group.welcome_bundle(
+                &work.mls,
+                welcome,
+                ChannelPosition {
+                    generation: now.generation,
+                    channel_id: now.channel,
+                    number: now.top_number,
+                },
+            )?)
+        })?;
+        let body = DirectMessage {
+            body: Some(direct_message::Body::Welcome(bundle)),
+        }
+        .encode_to_vec();
+        send::push(work, row.id, &body, &welcome.recipients, work.now_ms)?;
+    }
+    if row.state == State::Joining && merged.own && row.link == 0 {
+        conversation::set_state(work, row.id, State::Active)?;
+    }
+    super::add::first_commit_merged(work, row)?;
+    if row.leaving {
+        // The commit did not take the wish to leave along; it is proposed again.
+        outbox::push_leave(work, row.id)?;
+    }
+    tell(work, row, merged, place)?;
+    work.wake();
+    Ok(())
+}
+
+/// After a removal the own address has a new name; after an own update it may be another address.
+fn follow_own_address(
+    work: &Work<'_>,
+    row: &Conversation,
+    current: &undertone_wire::secrets::AddressSecret,
+) -> Result<()> {
+    if let Some(known) = address::by_name(work, current.hash().as_bytes())? {
+        if known.id != row.address {
+            address::assign(work, known.id, row.id)?;
+            conversation::set_address(work, row.id, known.id)?;
+        }
+        return Ok(());
+    }
+    address::rename(work, row.address, current)
+}
+
+fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Result<()> {
+    let text = if row.leaving {
+        "You left.".to_owned()
+    } else {
+        format!(
+            "{} removed you.",
+            conversation::name_of(work.db, row.id, by)?
+        )
+    };
+    end(
+        work,
+        row,
+        if row.leaving {
+            State::Left
+        } else {
+            State::Removed
+        },
+    )?;
+    conversation::notice(work, row.id, &text)
+}
+
+/// This device is not a member any more: nothing is sent, nothing is received.
+fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
+    work.drop_group(&row.group);
+    work.db
+        .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
+    intent::drop_all(work, row.id)?;
+    let unsent = {
+        let mut statement = work
+            .db
+            .prepare("DELETE FROM outbox WHERE conversation = ?1 RETURNING message")?;
+        statement
+            .query_map([row.id], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for message in unsent {
+        if message != 0 {
+            super::message::set_state(work, message, super::message::State::Failed)?;
+        }
+    }
+    address::revoke(work, row.address)?;
+    conversation::set_state(work, row.id, state)
+}
+
+/// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.
+fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()> {
+    channel::fall_back(work, row)?;
+    let name = match &refusal.offender {
+        Some(account) => conversation::name_of(work.db, row.id, account)?,
+        None => "Somebody".to_owned(),
+    };
+    let text = match refusal.violation {
+        undertone_mls::Violation::MayNotAdd
+        | undertone_mls::Violation::MayNotRemove
+        | undertone_mls::Violation::MayNotChange => {
+            format!("{name} tried a change that their role does not allow; it was ignored.")
+        }
+        _ => format!("A change by {name} was not valid; it was ignored."),
+    };
+    conversation::notice(work, row.id, &text)
+}
+
+/// Plain lines about who came and went.
+fn tell(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) -> Result<()> {
+    let kind = work.group(&row.group, |group| Ok(group.kind()))?;
+    if kind != GroupKind::Group {
+        return Ok(());
+    }
+    let me = work.me.account;
+    let name = |account: &AccountId| -> Result<String> {
+        if *account == me {
+            return Ok("You".to_owned());
+        }
+        conversation::name_of(work.db, row.id, account)
+    };
+    let object = |account: &AccountId| -> Result<String> {
+        if *account == me {
+            Ok("you".to_owned())
+        } else {
+            name(account)
+        }
+    };
+    let who = name(&merged.committer.account)?;
+    let came: std::collections::BTreeSet<_> =
+        merged.added.iter().map(|member| member.account).collect();
+    let went: std::collections::BTreeSet<_> =
+        merged.removed.iter().map(|member| member.account).collect();
+    let mut lines = Vec::new();
+    for account in came.difference(&went) {
+        lines.push(format!("{who} added {}.", object(account)?));
+    }
+    let mut told = std::collections::BTreeSet::new();
+    for member in &merged.removed {
+        if came.contains(&member.account) || !told.insert(member.account) {
+            continue;
+        }
+        let left = application::asked_to_leave(work, row.id, &member.account)?;
+        let gone = if member.name.is_empty() {
+            "Somebody"
+        } else {
+            &member.name
+        };
+        lines.push(if left {
+            format!("{gone} left.")
+        } else {
+            format!("{who} removed {gone}.")
+        });
+    }
+    for account in came.intersection(&went) {
+        lines.push(format!(
+            "{} came back after losing the thread.",
+            name(account)?
+        ));
+    }
+    if let Some(change) = &merged.settings {
+        if change.before.name != change.after.name {
+            lines.push(format!(
+                "{who} named the group \u{201c}{}\u{201d}.",
+                change.after.name
+            ));
+        }
+        for (account, role) in &change.after.roles {
+            if change.before.roles.get(account) != Some(role) && !came.contains(account) {
+                let word = match role {
+                    undertone_mls::Role::Owner => "owner",
+                    undertone_mls::Role::Admin => "admin",
+                    undertone_mls::Role::Member => "member",
+                };
+                lines.push(format!("{who} made {} {word}.", object(account)?));
+            }
+        }
+        for account in change.before.roles.keys() {
+            if !change.after.roles.contains_key(account) && !went.contains(account) {
+                lines.push(format!("{who} made {} plain member.", object(account)?));
+            }
+        }
+    }
+    for line in lines {
+        super::message::add_line(work, row.id, super::message::Kind::Notice, &line, place)?;
+    }
+    Ok(())
+}

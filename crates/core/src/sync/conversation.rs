@@ -1,0 +1,380 @@
+//! Conversation rows: where each one's channel stands, and who is in it as far as showing goes.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
+
+use super::{Work, change::Change, message};
+use crate::error::{Reason, Result};
+
+/// As stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Direct = 1,
+    Group = 2,
+    Notes = 3,
+}
+
+impl Kind {
+    fn from_row(value: i64) -> Self {
+        match value {
+            1 => Self::Direct,
+            2 => Self::Group,
+            _ => Self::Notes,
+        }
+    }
+
+    pub(crate) fn from_mls(kind: undertone_mls::Kind) -> Self {
+        match kind {
+            undertone_mls::Kind::Direct => Self::Direct,
+            undertone_mls::Kind::Group => Self::Group,
+            undertone_mls::Kind::Notes => Self::Notes,
+        }
+    }
+}
+
+/// As stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Made here, the first commit is on its way; or joined, the proof of the link is awaited.
+    Joining = 1,
+    Active = 2,
+    /// An epoch could not be processed; a member is asked to let this device in again.
+    Resyncing = 3,
+    Left = 4,
+    Removed = 5,
+}
+
+impl State {
+    fn from_row(value: i64) -> Self {
+        match value {
+            1 => Self::Joining,
+            2 => Self::Active,
+            3 => Self::Resyncing,
+            4 => Self::Left,
+            _ => Self::Removed,
+        }
+    }
+}
+
+/// A conversation row.
+#[derive(Clone)]
+pub(crate) struct Conversation {
+    pub(crate) id: i64,
+    pub(crate) group: GroupId,
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// Direct: the other account.
+    pub(crate) peer: Option<AccountId>,
+    pub(crate) epoch: u64,
+    pub(crate) generation: u32,
+    /// Moves to a fallback channel in this epoch.
+    pub(crate) moves: u32,
+    pub(crate) channel: ChannelId,
+    /// Whether the server is known to have the channel.
+    pub(crate) channel_made: bool,
+    /// Highest number seen in this generation.
+    pub(crate) top_number: u64,
+    /// One's own address (addresses.id).
+    pub(crate) address: i64,
+    /// The own link it came by, as long as its proof is awaited; 0: none.
+    pub(crate) link: i64,
+    pub(crate) leaving: bool,
+}
+
+const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves";
+
+struct Raw {
+    group: Vec<u8>,
+    peer: Vec<u8>,
+    channel: Vec<u8>,
+    rest: Conversation,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        group: row.get(1)?,
+        peer: row.get(5)?,
+        channel: row.get(8)?,
+        rest: Conversation {
+            id: row.get(0)?,
+            group: GroupId::new([0; 16]),
+            kind: Kind::from_row(row.get(2)?),
+            name: row.get(3)?,
+            state: State::from_row(row.get(4)?),
+            peer: None,
+            epoch: row.get(6)?,
+            generation: row.get(7)?,
+            channel: ChannelId::new([0; 32]),
+            channel_made: row.get(9)?,
+            top_number: row.get(10)?,
+            address: row.get(11)?,
+            link: row.get(12)?,
+            leaving: row.get(13)?,
+            moves: row.get(14)?,
+        },
+    })
+}
+
+fn whole(raw: Raw) -> Result<Conversation> {
+    Ok(Conversation {
+        group: GroupId::from_slice(&raw.group)?,
+        peer: if raw.peer.is_empty() {
+            None
+        } else {
+            Some(AccountId::from_slice(&raw.peer)?)
+        },
+        channel: ChannelId::from_slice(&raw.channel)?,
+        ..raw.rest
+    })
+}
+
+/// By row id.
+pub(crate) fn get(db: &rusqlite::Connection, id: i64) -> Result<Option<Conversation>> {
+    find(db, "id = ?1", id)
+}
+
+/// By row id; it must exist.
+pub(crate) fn load(db: &rusqlite::Connection, id: i64) -> Result<Conversation> {
+    Ok(get(db, id)?.ok_or(Reason::StateBroken)?)
+}
+
+/// By group id.
+pub(crate) fn by_group(
+    db: &rusqlite::Connection,
+    group: &[u8; 16],
+) -> Result<Option<Conversation>> {
+    find(db, "group_id = ?1", group)
+}
+
+fn find(
+    db: &rusqlite::Connection,
+    condition: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<Option<Conversation>> {
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM conversations WHERE {condition}"
+    ))?
+    .query_row([value], raw)
+    .optional()?
+    .map(whole)
+    .transpose()
+}
+
+/// Those that an item at this address may belong to: usually one; several where they were joined by one last-resort key package.
+pub(crate) fn at_address(work: &Work<'_>, address: i64) -> Result<Vec<Conversation>> {
+    list(
+        work.db,
+        "address = ?1 OR id = (SELECT conversation FROM addresses WHERE id = ?1)",
+        address,
+    )
+}
+
+/// Those in a state in which something may be sent.
+pub(crate) fn sendable(work: &Work<'_>) -> Result<Vec<Conversation>> {
+    list(work.db, "state IN (1, 2) AND ?1", true)
+}
+
+fn list(
+    db: &rusqlite::Connection,
+    condition: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<Vec<Conversation>> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM conversations WHERE {condition} ORDER BY id"
+    ))?;
+    let rows = statement
+        .query_map([value], raw)?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.into_iter().map(whole).collect()
+}
+
+/// What a new row starts with.
+pub(crate) struct New<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) state: State,
+    pub(crate) peer: Option<AccountId>,
+    pub(crate) generation: u32,
+    pub(crate) channel: ChannelId,
+    pub(crate) channel_made: bool,
+    pub(crate) top_number: u64,
+    pub(crate) address: i64,
+    pub(crate) link: i64,
+}
+
+/// Makes a row for a group that was created or joined, and its members.
+pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
+    work.db.execute(
+        "INSERT INTO conversations (group_id, kind, name, state, peer, epoch, generation, moves, channel_id, channel_made, top_number,
+            address, next_counter, link, leaving, read_up_to, created_at_ms, changed_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, 1, ?12, 0, 0, ?13, ?13)",
+        params![
+            new.group.id().as_bytes(),
+            Kind::from_mls(new.group.kind()) as i64,
+            new.group.name(),
+            new.state as i64,
+            new.peer.as_ref().map_or(&[][..], |peer| peer.as_bytes()),
+            new.group.epoch(),
+            new.generation,
+            new.channel.as_bytes(),
+            new.channel_made,
+            new.top_number,
+            new.address,
+            new.link,
+            work.now_ms
+        ],
+    )?;
+    let id = work.last_id();
+    refresh(work, id, new.group)?;
+    work.tell(Change::Chat(id));
+    Ok(id)
+}
+
+/// Takes name, epoch and members over from the group, after a commit.
+pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
+    work.db
+        .prepare_cached(
+            "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4 WHERE id = ?1",
+        )?
+        .execute(params![id, group.epoch(), group.name(), work.now_ms])?;
+    work.db
+        .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
+        .execute([id])?;
+    let mut insert = work.db.prepare_cached(
+        "INSERT INTO members (conversation, leaf, account_id, device_id, name, role, address, resync_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for member in group.members()? {
+        insert.execute(params![
+            id,
+            member.leaf,
+            member.account.as_bytes(),
+            member.device.as_bytes(),
+            member.name,
+            role_number(member.role),
+            member.address.expose(),
+            member.resync.encode()
+        ])?;
+        if !member.name.is_empty() {
+            work.db
+                .prepare_cached(
+                    "INSERT INTO names (account_id, name) VALUES (?1, ?2)
+                     ON CONFLICT (account_id) DO UPDATE SET name = excluded.name",
+                )?
+                .execute(params![member.account.as_bytes(), member.name])?;
+        }
+    }
+    work.tell(Change::Chat(id));
+    Ok(())
+}
+
+/// As stored and sent.
+pub(crate) fn role_number(role: undertone_mls::Role) -> i64 {
+    match role {
+        undertone_mls::Role::Member => 0,
+        undertone_mls::Role::Admin => 1,
+        undertone_mls::Role::Owner => 2,
+    }
+}
+
+/// From a row.
+pub(crate) fn role_from_number(role: i64) -> undertone_mls::Role {
+    match role {
+        2 => undertone_mls::Role::Owner,
+        1 => undertone_mls::Role::Admin,
+        _ => undertone_mls::Role::Member,
+    }
+}
+
+/// Moves to another state.
+pub(crate) fn set_state(work: &Work<'_>, id: i64, state: State) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET state = ?2, changed_at_ms = ?3 WHERE id = ?1",
+        params![id, state as i64, work.now_ms],
+    )?;
+    work.tell(Change::Chat(id));
+    work.wake();
+    Ok(())
+}
+
+/// The channel is on the server.
+pub(crate) fn set_channel_made(work: &Work<'_>, id: i64, channel: &ChannelId) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET channel_made = 1 WHERE id = ?1 AND channel_id = ?2",
+        params![id, channel.as_bytes()],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The conversation goes on on another channel.
+pub(crate) fn set_channel(
+    work: &Work<'_>,
+    id: i64,
+    generation: u32,
+    channel: &ChannelId,
+    moves: u32,
+    made: bool,
+    top_number: u64,
+) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET generation = ?2, channel_id = ?3, channel_made = ?4, top_number = ?5, moves = ?6 WHERE id = ?1",
+        params![id, generation, channel.as_bytes(), made, top_number, moves],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// One's own address is another one now.
+pub(crate) fn set_address(work: &Work<'_>, id: i64, address: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET address = ?2 WHERE id = ?1",
+        params![id, address],
+    )?;
+    Ok(())
+}
+
+/// The next counter of this device's messages.
+pub(crate) fn take_counter(work: &Work<'_>, id: i64) -> Result<u64> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "UPDATE conversations SET next_counter = next_counter + 1 WHERE id = ?1 RETURNING next_counter - 1",
+        )?
+        .query_row([id], |row| row.get(0))?)
+}
+
+/// What an account is called: as a contact, else as its device says in this conversation.
+pub(crate) fn name_of(
+    db: &rusqlite::Connection,
+    conversation: i64,
+    account: &AccountId,
+) -> Result<String> {
+    let name: Option<String> = db
+        .prepare_cached(
+            "SELECT name FROM contacts WHERE account_id = ?2 AND name <> ''
+             UNION ALL SELECT name FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
+             UNION ALL SELECT name FROM names WHERE account_id = ?2 LIMIT 1",
+        )?
+        .query_row(params![conversation, account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(name.unwrap_or_else(|| "Somebody".to_owned()))
+}
+
+/// A plain line in the chat, where the conversation stands now.
+pub(crate) fn notice(work: &Work<'_>, id: i64, text: &str) -> Result<()> {
+    message::add_notice(work, id, text)?;
+    Ok(())
+}
+
+/// The device that a leaf belongs to, from the cache (for showing only).
+pub(crate) fn devices(db: &rusqlite::Connection, id: i64) -> Result<Vec<DeviceId>> {
+    let mut statement =
+        db.prepare_cached("SELECT device_id FROM members WHERE conversation = ?1")?;
+    let rows = statement
+        .query_map([id], |row| row.get::<_, Vec<u8>>(0))?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.iter()
+        .map(|bytes| Ok(DeviceId::from_slice(bytes)?))
+        .collect()
+}

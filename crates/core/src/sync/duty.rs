@@ -1,0 +1,257 @@
+//! What is to be done next: the driver asks, does it, and says what came of it.
+//!
+//! Duties are read from the store each time. Nothing is kept in memory that a restart would lose, and a duty done twice does no harm.
+
+use rusqlite::OptionalExtension as _;
+use undertone_wire::{
+    hpke::HpkeKeyPair,
+    ids::BlobId,
+    request::{
+        AddressKind, ChannelCommit, CreateChannel, NewAddress, PublishKeyPackages,
+        SealedKeyPackage, Send, TakeKeyPackages,
+    },
+    secrets::Secret,
+};
+
+use super::{
+    Work, address, commit,
+    conversation::{self, State},
+    fetch, gaps, keys, link, outbox,
+    pool::{self, Publication},
+    resync, send, take, tokens,
+};
+use crate::error::Result;
+
+/// Addresses told by one request.
+const ADDRESSES: usize = 64;
+/// Conversations that are served at once.
+const CONVERSATIONS: usize = 16;
+
+/// Something for the inbox connection.
+pub(crate) enum Inbox {
+    CreateAddresses(Vec<(i64, [u8; 32], i32)>),
+    RevokeAddresses(Vec<(i64, [u8; 32], i32)>),
+    Publish(Publication),
+    RotateKey(Box<HpkeKeyPair>),
+    IssueTokens(u32),
+}
+
+/// Something for the outbox connection, or for blobs.
+pub(crate) enum Outbox {
+    Take(i64, TakeKeyPackages),
+    CreateChannel(i64, CreateChannel),
+    Commit(i64, Box<ChannelCommit>),
+    Messages(Vec<outbox::Ready>),
+    Send(i64, Send),
+    UploadCommit {
+        conversation: i64,
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    UploadSend {
+        send: i64,
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    Fetch(fetch::Fetch),
+    /// messages.id whose files are to be uploaded.
+    Files(i64),
+}
+
+/// What the inbox connection has to do, most urgent first. One at a time: each changes what comes after it.
+pub(crate) fn inbox(work: &Work<'_>) -> Result<Option<Inbox>> {
+    let make = address::to_make(work, ADDRESSES)?;
+    if !make.is_empty() {
+        return Ok(Some(Inbox::CreateAddresses(make)));
+    }
+    if let Some(publication) = pool::to_publish(work)? {
+        return Ok(Some(Inbox::Publish(publication)));
+    }
+    let revoke = address::to_revoke(work, ADDRESSES)?;
+    if !revoke.is_empty() {
+        return Ok(Some(Inbox::RevokeAddresses(revoke)));
+    }
+    if let Some(pair) = keys::to_rotate(work)? {
+        return Ok(Some(Inbox::RotateKey(Box::new(pair))));
+    }
+    let wanted = tokens::wanted(work)?;
+    Ok((wanted > 0).then_some(Inbox::IssueTokens(wanted)))
+}
+
+/// As the wire has it.
+pub(crate) fn new_addresses(told: &[(i64, [u8; 32], i32)]) -> Vec<NewAddress> {
+    told.iter()
+        .map(|(_, hash, kind)| NewAddress {
+            address: (*hash).into(),
+            kind: match kind {
+                1 => AddressKind::Conversation,
+                2 => AddressKind::Contact,
+                _ => AddressKind::KeyPackage,
+            },
+        })
+        .collect()
+}
+
+/// As the wire has it.
+pub(crate) fn publish(publication: &Publication) -> PublishKeyPackages {
+    let sealed = |last_resort: bool| {
+        publication
+            .packages
+            .iter()
+            .filter(move |package| package.2 == last_resort)
+            .map(|(id, sealed, _)| SealedKeyPackage {
+                id: (*id).into(),
+                sealed: sealed.clone().into(),
+            })
+    };
+    PublishKeyPackages {
+        address: publication.address_hash.into(),
+        one_time: sealed(false).collect(),
+        last_resort: sealed(true).next(),
+    }
+}
+
+/// What can be sent now: at most one thing of each conversation, since the next depends on it.
+pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
+    gaps::tick(work)?;
+    resync::tick(work)?;
+    link::tick(work)?;
+    let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
+    duties.extend(
+        take::due(work, CONVERSATIONS)?
+            .into_iter()
+            .map(|(id, request)| Outbox::Take(id, request)),
+    );
+    for (id, step) in send::due(work, CONVERSATIONS)? {
+        duties.push(match step {
+            send::Step::Send(request) => Outbox::Send(id, request),
+            send::Step::Upload { blob, key, body } => Outbox::UploadSend {
+                send: id,
+                blob,
+                key,
+                body,
+            },
+        });
+    }
+    duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
+    let mut served = 0;
+    for row in conversation::sendable(work)? {
+        if served == CONVERSATIONS {
+            break;
+        }
+        if let Some(duty) = conversation_duty(work, &row)? {
+            duties.push(duty);
+            served += 1;
+        }
+    }
+    Ok(duties)
+}
+
+fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
+    let idle = !work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM outbox WHERE conversation = ?1 AND state IN (1, 2) AND not_before_ms <= ?2
+             UNION ALL SELECT 1 FROM commits WHERE conversation = ?1 AND sent = 0
+             UNION ALL SELECT 1 FROM intents WHERE conversation = ?1 AND state = 0 AND not_before_ms <= ?2",
+        )?
+        .exists(rusqlite::params![row.id, work.now_ms])?;
+    // The own copy must be able to come back.
+    if idle || !address::is_made(work, row.address)? || !work.has_group(&row.group)? {
+        return Ok(None);
+    }
+    if let Some(request) = super::channel::to_make(work, row)? {
+        return Ok(Some(Outbox::CreateChannel(row.id, request)));
+    }
+    match commit::next(work, row)? {
+        Some(commit::Step::Send(request)) => return Ok(Some(Outbox::Commit(row.id, request))),
+        Some(commit::Step::Upload { blob, key, body }) => {
+            return Ok(Some(Outbox::UploadCommit {
+                conversation: row.id,
+                blob,
+                key,
+                body,
+            }));
+        }
+        None => {}
+    }
+    if commit::is_staged(work, row.id)? || (row.state == State::Joining && row.link == 0) {
+        return Ok(None);
+    }
+    let ready = outbox::ready(work, row)?;
+    Ok((!ready.is_empty()).then_some(Outbox::Messages(ready)))
+}
+
+/// Messages whose files are not all on the server.
+fn uploads(work: &Work<'_>) -> Result<Vec<i64>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT message FROM outbox WHERE state = 0 AND not_before_ms <= ?1 ORDER BY id LIMIT 2",
+    )?;
+    let rows = statement
+        .query_map([work.now_ms], |row| row.get(0))?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(rows)
+}
+
+/// When something is due that is not due yet; None: nothing.
+pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
+    let queued: Option<i64> = work.db.query_row(
+        "SELECT min(at) FROM (
+            SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3
+            UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
+            UNION ALL SELECT min(not_before_ms) FROM sends
+            UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
+            UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)
+         WHERE at > ?1",
+        [work.now_ms],
+        |row| row.get(0),
+    )?;
+    let parts = [
+        queued,
+        gaps::next_due(work)?,
+        resync::next_due(work)?,
+        keys::next_due(work)?,
+    ];
+    Ok(parts
+        .into_iter()
+        .flatten()
+        .filter(|at| *at > work.now_ms)
+        .min())
+}
+
+/// Whether anything that can be done now is not done: the inbox has duties, something is due to be sent, or the own copy of
+/// something is awaited.
+pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
+    if inbox_needs(work)? || outbox::unsettled(work)? || send::unsettled(work)? {
+        return Ok(true);
+    }
+    Ok(work
+        .db
+        .query_row(
+            "SELECT 1 FROM commits c JOIN conversations v ON v.id = c.conversation WHERE v.state IN (1, 2)
+             UNION ALL SELECT 1 FROM intents WHERE state IN (0, 2) AND not_before_ms <= ?1
+             UNION ALL SELECT 1 FROM takes WHERE packages = x'' AND not_before_ms <= ?1
+             UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
+             UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0
+             LIMIT 1",
+            [work.now_ms],
+            |_| Ok(()),
+        )
+        .optional()?
+        .is_some())
+}
+
+fn inbox_needs(work: &Work<'_>) -> Result<bool> {
+    Ok(work
+        .db
+        .query_row(
+            "SELECT 1 FROM addresses WHERE state <> 1
+             UNION ALL SELECT 1 FROM key_packages k JOIN pools p ON p.address = k.pool WHERE k.state = 0 LIMIT 1",
+            [],
+            |_| Ok(()),
+        )
+        .optional()?
+        .is_some())
+}

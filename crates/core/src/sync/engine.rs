@@ -1,0 +1,118 @@
+//! [`Engine`]: the store, who we are, and the way to run a transaction.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{broadcast, watch};
+use undertone_mls::{Group, GroupId, Provider};
+
+use super::{Work, account::Me, change::Change};
+use crate::{
+    client::{Clock, SendingPace},
+    error::Result,
+    store::{Database, Snapshot},
+    view::Event,
+};
+
+/// Groups kept in memory between transactions.
+const GROUPS_KEPT: usize = 64;
+/// Events a slow watcher may fall behind.
+const EVENTS_KEPT: usize = 1024;
+
+/// The open account without a network. All calls block.
+pub(crate) struct Engine {
+    pub(crate) database: Database,
+    pub(crate) me: Me,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pace: SendingPace,
+    pub(crate) events: broadcast::Sender<Event>,
+    /// Counts the times that there may be something new to do.
+    pub(crate) duties: watch::Sender<u64>,
+    /// Taken for the length of a write, so that what is in memory is what is on disk.
+    groups: Mutex<HashMap<GroupId, Group>>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        database: Database,
+        me: Me,
+        clock: Arc<dyn Clock>,
+        pace: SendingPace,
+    ) -> Self {
+        Self {
+            database,
+            me,
+            clock,
+            pace,
+            events: broadcast::channel(EVENTS_KEPT).0,
+            duties: watch::channel(0).0,
+            groups: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Runs one event as one transaction. If it fails nothing has changed.
+    pub(crate) fn write<T>(&self, event: impl FnOnce(&Work<'_>) -> Result<T>) -> Result<T> {
+        let mut kept = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = self.database.begin()?;
+        let work = Work {
+            tx: &transaction,
+            db: transaction.connection(),
+            mls: Provider::new(transaction.connection()),
+            me: &self.me,
+            now_ms: self.clock.now_ms(),
+            pace: &self.pace,
+            groups: RefCell::new(std::mem::take(&mut *kept)),
+            changes: RefCell::new(Vec::new()),
+            duties: Cell::new(false),
+        };
+        let value = event(&work)?;
+        let Work {
+            groups,
+            changes,
+            duties,
+            ..
+        } = work;
+        transaction.commit()?;
+        let groups = groups.into_inner();
+        if groups.len() <= GROUPS_KEPT {
+            *kept = groups;
+        }
+        drop(kept);
+        if duties.get() {
+            self.duties.send_modify(|count| *count += 1);
+        }
+        self.tell(&changes.into_inner());
+        Ok(value)
+    }
+
+    /// Reads one moment of the store.
+    pub(crate) fn read<T>(&self, view: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        view(&self.database.snapshot()?)
+    }
+
+    fn tell(&self, changes: &[Change]) {
+        if changes.is_empty() || self.events.receiver_count() == 0 {
+            return;
+        }
+        let events = self.read(|snapshot| {
+            Ok(changes
+                .iter()
+                .filter_map(|change| crate::query::event(snapshot.connection(), &self.me, *change))
+                .collect::<Vec<_>>())
+        });
+        match events {
+            Ok(events) => {
+                for event in events {
+                    // No watcher is no fault.
+                    let _ = self.events.send(event);
+                }
+            }
+            Err(_) => {
+                let _ = self.events.send(Event::Lagged);
+            }
+        }
+    }
+}

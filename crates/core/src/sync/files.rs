@@ -1,0 +1,100 @@
+//! The files of a message: which attachment each is.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_content::MimiContent;
+
+use super::Work;
+use crate::{
+    attachments::{AttachmentId, Attachments, Reference, StreamKey},
+    error::{Reason, Result},
+    ids::{ChatId, MessageId},
+};
+
+/// A file.
+pub(crate) struct File {
+    pub(crate) position: u32,
+    /// attachments.id; empty: not taken up.
+    pub(crate) attachment: Vec<u8>,
+}
+
+/// A message's files.
+pub(crate) struct Files {
+    pub(crate) chat: ChatId,
+    pub(crate) message: MessageId,
+    pub(crate) files: Vec<File>,
+}
+
+/// The files of a message.
+pub(crate) fn of_message(db: &Connection, message: i64) -> Result<Files> {
+    let (group, id): (Vec<u8>, Vec<u8>) = db
+        .query_row(
+            "SELECT c.group_id, m.message_id FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1",
+            [message],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?
+        .ok_or(Reason::MessageUnknown)?;
+    let mut statement = db.prepare_cached(
+        "SELECT position, attachment FROM message_files WHERE message = ?1 ORDER BY position",
+    )?;
+    let files = statement
+        .query_map([message], |row| {
+            Ok(File {
+                position: row.get(0)?,
+                attachment: row.get(1)?,
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(Files {
+        chat: ChatId::from_bytes(&group),
+        message: MessageId::from_bytes(&id),
+        files,
+    })
+}
+
+/// The attachment of a message's file; one from somebody else is noted to be downloaded.
+pub(crate) fn take_up(
+    work: &Work<'_>,
+    attachments: &Attachments,
+    message: i64,
+    index: u32,
+) -> Result<AttachmentId> {
+    let found: Option<(Vec<u8>, Vec<u8>)> = work
+        .db
+        .query_row(
+            "SELECT f.attachment, m.content FROM message_files f JOIN messages m ON m.id = f.message WHERE f.message = ?1 AND f.position = ?2",
+            params![message, index],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((attachment, content)) = found else {
+        return Err(Reason::AttachmentUnknown.into());
+    };
+    if let Some(id) = AttachmentId::from_slice(&attachment) {
+        return Ok(id);
+    }
+    let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
+    let shown = content.shown();
+    let position = usize::try_from(index).map_err(|_| Reason::AttachmentUnknown)?;
+    let external = shown
+        .files
+        .get(position)
+        .ok_or(Reason::AttachmentUnknown)?
+        .external;
+    let blob =
+        undertone_content::uri::parse_blob(&external.url).ok_or(Reason::AttachmentUnknown)?;
+    let hash = external.content_hash.as_slice();
+    let reference = Reference {
+        blob_id: blob.into(),
+        key: StreamKey::from_slices(&external.key, &external.nonce)
+            .ok_or(Reason::AttachmentUnknown)?,
+        size: external.size,
+        content_hash: hash.try_into().map_err(|_| Reason::AttachmentUnknown)?,
+    };
+    let id = attachments.expect(work.tx, &reference, work.now_ms)?;
+    work.db.execute(
+        "UPDATE message_files SET attachment = ?3 WHERE message = ?1 AND position = ?2",
+        params![message, index, id.as_bytes()],
+    )?;
+    Ok(id)
+}

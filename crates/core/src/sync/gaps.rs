@@ -1,0 +1,488 @@
+//! No silent drop: what is missing is noticed, asked for again, and shown if it can't be had.
+//!
+//! Two things tell that something is missing: a number of the channel that never came, and a counter of a sender's device. After a
+//! minute the group is asked; whoever wrote it sends it again, unchanged. What stays missing gets a line.
+
+use rusqlite::{OptionalExtension as _, params};
+use undertone_content::MimiContent;
+use undertone_mls::{DeviceId, Merged};
+
+use super::{
+    Work, application,
+    automatic::{self, Again, Ask, Counter, Number, Repeated},
+    conversation::{self, Conversation, State},
+    message::{self, Place, Sender},
+    outbox,
+};
+use crate::error::Result;
+
+/// Open gaps of one conversation, at most; beyond that a resync is what helps.
+const MOST: u64 = 500;
+/// What one message asks for, at most.
+const ASKED_AT_ONCE: usize = 200;
+/// Bytes of one message that sends again.
+const AGAIN_BYTES: usize = 40_000;
+/// Messages that send again, for one request.
+const AGAIN_MESSAGES: usize = 8;
+/// How long automatic messages are kept to close gaps with.
+const AUTOMATIC_KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
+/// How long a gap may still be closed.
+const GAP_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Numbers from `from` up to but not including `to` have not come.
+pub(crate) fn numbers_missing(
+    work: &Work<'_>,
+    row: &Conversation,
+    from: u64,
+    to: u64,
+) -> Result<()> {
+    for number in from.max(to.saturating_sub(MOST))..to {
+        let place = Place {
+            generation: row.generation,
+            number,
+        };
+        note(work, row.id, &[], row.generation, number, place)?;
+    }
+    Ok(())
+}
+
+/// A number below the highest came after all.
+pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> Result<()> {
+    close(work, row.id, &[], row.generation, number)
+}
+
+/// The conversation goes on on another channel, whose numbers start at 1. What is missing before stays missing.
+pub(crate) fn new_generation(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM automatic_sent WHERE conversation = ?1 AND sent_at_ms < ?2",
+        params![conversation, work.now_ms - AUTOMATIC_KEPT_MS],
+    )?;
+    Ok(())
+}
+
+/// A message with this counter came from a device.
+pub(crate) fn counter_came(
+    work: &Work<'_>,
+    row: &Conversation,
+    device: &DeviceId,
+    counter: u64,
+    place: Place,
+) -> Result<()> {
+    // Beyond what SQLite holds it is no counter.
+    if counter == 0 || counter > i64::MAX as u64 {
+        return Ok(());
+    }
+    let top: Option<u64> = work
+        .db
+        .prepare_cached("SELECT top FROM device_counters WHERE conversation = ?1 AND device = ?2")?
+        .query_row(params![row.id, device.as_bytes()], |row| row.get(0))
+        .optional()?;
+    match top {
+        Some(top) if counter <= top => {
+            return close(work, row.id, device.as_bytes(), 0, counter);
+        }
+        Some(top) => {
+            for missing in (top + 1).max(counter.saturating_sub(MOST))..counter {
+                note(work, row.id, device.as_bytes(), 0, missing, place)?;
+            }
+        }
+        // What it wrote before this device was there is not for this device.
+        None => {}
+    }
+    work.db
+        .prepare_cached(
+            "INSERT INTO device_counters (conversation, device, top) VALUES (?1, ?2, ?3)
+             ON CONFLICT (conversation, device) DO UPDATE SET top = excluded.top",
+        )?
+        .execute(params![row.id, device.as_bytes(), counter])?;
+    Ok(())
+}
+
+fn note(
+    work: &Work<'_>,
+    conversation: i64,
+    device: &[u8],
+    generation: u32,
+    number: u64,
+    place: Place,
+) -> Result<()> {
+    work.db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO gaps (conversation, device, generation, number, place_generation, place_number, noticed_at_ms, asked_at_ms, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)",
+        )?
+        .execute(params![
+            conversation,
+            device,
+            generation,
+            number,
+            place.generation,
+            place.number,
+            work.now_ms
+        ])?;
+    work.wake();
+    Ok(())
+}
+
+fn close(
+    work: &Work<'_>,
+    conversation: i64,
+    device: &[u8],
+    generation: u32,
+    number: u64,
+) -> Result<()> {
+    let line: Option<i64> = work
+        .db
+        .prepare_cached(
+            "DELETE FROM gaps WHERE conversation = ?1 AND device = ?2 AND generation = ?3 AND number = ?4 RETURNING message",
+        )?
+        .query_row(params![conversation, device, generation, number], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if let Some(line) = line
+        && line != 0
+    {
+        work.db
+            .execute("DELETE FROM messages WHERE id = ?1 AND kind = 3", [line])?;
+        work.tell(super::change::Change::Chat(conversation));
+    }
+    Ok(())
+}
+
+struct Gap {
+    id: i64,
+    device: Vec<u8>,
+    generation: u32,
+    number: u64,
+    place: Place,
+}
+
+fn open_gaps(
+    work: &Work<'_>,
+    conversation: i64,
+    condition: &str,
+    before_ms: i64,
+) -> Result<Vec<Gap>> {
+    let mut statement = work.db.prepare_cached(&format!(
+        "SELECT id, device, generation, number, place_generation, place_number FROM gaps
+         WHERE conversation = ?1 AND {condition} ORDER BY id LIMIT ?3"
+    ))?;
+    let rows = statement
+        .query_map(params![conversation, before_ms, ASKED_AT_ONCE], |row| {
+            Ok(Gap {
+                id: row.get(0)?,
+                device: row.get(1)?,
+                generation: row.get(2)?,
+                number: row.get(3)?,
+                place: Place {
+                    generation: row.get(4)?,
+                    number: row.get(5)?,
+                },
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(rows)
+}
+
+/// Asks for what is missing long enough, and shows what did not come for all that. Called now and then.
+pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
+    let conversations = {
+        let mut statement = work
+            .db
+            .prepare_cached("SELECT DISTINCT conversation FROM gaps")?;
+        statement
+            .query_map([], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for id in conversations {
+        let row = conversation::load(work.db, id)?;
+        if row.state != State::Active {
+            continue;
+        }
+        ask(work, &row)?;
+        show(work, &row)?;
+    }
+    work.db.execute(
+        "DELETE FROM gaps WHERE noticed_at_ms < ?1",
+        [work.now_ms - GAP_KEPT_MS],
+    )?;
+    Ok(())
+}
+
+fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    let due = open_gaps(
+        work,
+        row.id,
+        "asked_at_ms = 0 AND noticed_at_ms <= ?2",
+        work.now_ms - millis(work.pace.gap),
+    )?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut asked = Ask::default();
+    for gap in &due {
+        if gap.device.is_empty() {
+            asked.numbers.push(Number {
+                generation: gap.generation,
+                number: gap.number,
+            });
+        } else {
+            asked.counters.push(Counter {
+                device: gap.device.clone(),
+                counter: gap.number,
+            });
+        }
+        work.db.execute(
+            "UPDATE gaps SET asked_at_ms = ?2 WHERE id = ?1",
+            params![gap.id, work.now_ms],
+        )?;
+    }
+    let content = automatic::ask(work, row, &asked)?;
+    outbox::push(work, row.id, 0, &content, false, work.automatic_at())
+}
+
+fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    let before = work.now_ms - millis(work.pace.gap_shown);
+    for gap in open_gaps(
+        work,
+        row.id,
+        "asked_at_ms > 0 AND asked_at_ms <= ?2 AND message = 0",
+        before,
+    )? {
+        // A lost message is missing twice, by its number and by its counter; one line is enough.
+        let by_number_too = !gap.device.is_empty()
+            && work.db.query_row(
+                "SELECT EXISTS (SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND place_generation = ?2 AND place_number <= ?3)",
+                params![row.id, gap.place.generation, gap.place.number],
+                |row| row.get(0),
+            )?;
+        if by_number_too {
+            continue;
+        }
+        let line = message::add_line(
+            work,
+            row.id,
+            message::Kind::Gap,
+            "A message is missing here.",
+            gap.place,
+        )?;
+        work.db.execute(
+            "UPDATE gaps SET message = ?2 WHERE id = ?1",
+            params![gap.id, line],
+        )?;
+    }
+    Ok(())
+}
+
+/// When something about gaps is due next.
+pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
+    Ok(work.db.query_row(
+        "SELECT min(CASE WHEN asked_at_ms = 0 THEN noticed_at_ms + ?1 ELSE asked_at_ms + ?2 END) FROM gaps WHERE message = 0
+            AND (asked_at_ms = 0 OR asked_at_ms + ?2 > ?3)",
+        params![millis(work.pace.gap), millis(work.pace.gap_shown), work.now_ms],
+        |row| row.get(0),
+    )?)
+}
+
+/// An automatic message of this device has its number: it is kept, so that a gap there can be closed.
+pub(crate) fn keep_automatic(
+    work: &Work<'_>,
+    row: &Conversation,
+    place: Place,
+    content: &[u8],
+) -> Result<()> {
+    work.db.execute(
+        "INSERT OR REPLACE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![row.id, place.generation, place.number, content, work.now_ms],
+    )?;
+    Ok(())
+}
+
+/// Notes where new members came in: what was said before is not for them, however they ask. A device that comes back by resync
+/// was a member all the time.
+pub(crate) fn members_came(
+    work: &Work<'_>,
+    row: &Conversation,
+    merged: &Merged,
+    place: Place,
+) -> Result<()> {
+    for member in &merged.added {
+        let came_back = merged
+            .removed
+            .iter()
+            .any(|gone| gone.device == member.device && gone.account == member.account);
+        if came_back {
+            continue;
+        }
+        work.db.execute(
+            "INSERT OR REPLACE INTO member_since (conversation, device, generation, number) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                row.id,
+                member.device.as_bytes(),
+                place.generation,
+                place.number
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// This device came in anew: what was said while it was no member is not missing.
+pub(crate) fn start_anew(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let lines = "DELETE FROM messages WHERE kind = 3 AND id IN (SELECT message FROM gaps WHERE conversation = ?1)";
+    work.db.execute(lines, [conversation])?;
+    for table in ["gaps", "device_counters", "member_since", "leave_wishes"] {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [conversation],
+        )?;
+    }
+    Ok(())
+}
+
+/// A member misses something: what this device wrote of it is sent again.
+pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &Ask) -> Result<()> {
+    if sender.device == work.me.device {
+        return Ok(());
+    }
+    let mut found: Vec<Repeated> = Vec::new();
+    let own = |condition: &str, values: &[&dyn rusqlite::ToSql]| -> Result<Option<Repeated>> {
+        Ok(work
+            .db
+            .prepare_cached(&format!(
+                "SELECT generation, number, content FROM messages WHERE {condition} AND state = 6 AND kind = 1"
+            ))?
+            .query_row(values, |row| {
+                Ok(Repeated {
+                    generation: row.get(0)?,
+                    number: row.get(1)?,
+                    content: row.get(2)?,
+                })
+            })
+            .optional()?)
+    };
+    for number in ask.numbers.iter().take(ASKED_AT_ONCE) {
+        let Ok(wanted) = i64::try_from(number.number) else {
+            continue;
+        };
+        let message = own(
+            "conversation = ?1 AND device = ?2 AND generation = ?3 AND number = ?4",
+            &[
+                &row.id,
+                work.me.device.as_bytes(),
+                &number.generation,
+                &wanted,
+            ],
+        )?;
+        let automatic = work
+            .db
+            .query_row(
+                "SELECT content FROM automatic_sent WHERE conversation = ?1 AND generation = ?2 AND number = ?3",
+                params![row.id, number.generation, wanted],
+                |row| row.get::<_, Vec<u8>>(0),
+            )
+            .optional()?
+            .map(|content| Repeated {
+                generation: number.generation,
+                number: number.number,
+                content,
+            });
+        found.extend(message.or(automatic));
+    }
+    for counter in ask.counters.iter().take(ASKED_AT_ONCE) {
+        let Ok(wanted) = i64::try_from(counter.counter) else {
+            continue;
+        };
+        if counter.device == work.me.device.as_bytes() {
+            found.extend(own(
+                "conversation = ?1 AND device = ?2 AND counter = ?3",
+                &[&row.id, work.me.device.as_bytes(), &wanted],
+            )?);
+        }
+    }
+    let since: Option<(u32, u64)> = work
+        .db
+        .query_row(
+            "SELECT generation, number FROM member_since WHERE conversation = ?1 AND device = ?2",
+            params![row.id, sender.device.as_bytes()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    if let Some(since) = since {
+        found.retain(|message| (message.generation, message.number) > since);
+    }
+    found.dedup_by(|a, b| a.content == b.content);
+    send_again(work, row, found)
+}
+
+fn send_again(work: &Work<'_>, row: &Conversation, found: Vec<Repeated>) -> Result<()> {
+    let mut batches: Vec<Again> = Vec::new();
+    let mut bytes = 0;
+    for message in found {
+        if batches.is_empty() || bytes + message.content.len() > AGAIN_BYTES {
+            batches.push(Again::default());
+            bytes = 0;
+        }
+        bytes += message.content.len();
+        if let Some(batch) = batches.last_mut() {
+            batch.messages.push(message);
+        }
+    }
+    for batch in batches.iter().take(AGAIN_MESSAGES) {
+        // A message near the limit does not fit into another one; it can't be sent again this way.
+        if let Ok(content) = automatic::again(work, row, batch) {
+            outbox::push(work, row.id, 0, &content, false, work.automatic_at())?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody sent again what was missing.
+pub(crate) fn came_again(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    again: &Again,
+) -> Result<()> {
+    for message in &again.messages {
+        let Ok(content) = MimiContent::decode(&message.content) else {
+            continue;
+        };
+        // Somebody's say about a place counts only where something is missing.
+        let missing = work
+            .db
+            .prepare_cached(
+                "SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3",
+            )?
+            .exists(params![
+                row.id,
+                message.generation,
+                i64::try_from(message.number).unwrap_or(-1)
+            ])?;
+        let now = conversation::load(work.db, row.id)?;
+        let place = if missing {
+            Place {
+                generation: message.generation,
+                number: message.number,
+            }
+        } else {
+            Place {
+                generation: now.generation,
+                number: now.top_number,
+            }
+        };
+        // What asks or repeats is not repeated once more; its number is closed all the same.
+        if automatic::read(&content).is_none() {
+            application::content_came(work, row, sender, &message.content, &content, place)?;
+        }
+        if missing {
+            close(work, row.id, &[], message.generation, message.number)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! What comes out of the own queue, one item at a time.
+//!
+//! An item's effects and the queue position are stored in the same transaction, and an item at or below the position is ignored: so
+//! an item counts exactly once, however often it is delivered.
+
+use prost::Message as _;
+use undertone_mls::{EnvelopeKind, OpenError, Opened, Violation};
+use undertone_wire::{
+    client_proto::{DirectMessage, Payload, SealedRequest, direct_message, payload},
+    padding,
+    response::{ItemKind, QueueItem, SignedIn},
+};
+
+use super::{
+    Work, account,
+    address::{self, Address},
+    application, channel, commit,
+    conversation::{self, Conversation, State},
+    fetch, held, outbox, resync, welcome,
+};
+use crate::error::Result;
+
+/// One item as the engine sees it.
+#[derive(Clone)]
+pub(crate) struct Item {
+    pub(crate) kind: ItemKind,
+    pub(crate) number: u64,
+    pub(crate) epoch: u64,
+    pub(crate) next_lock: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// A large body that was put in a blob.
+pub(crate) enum Body {
+    /// Not looked for yet.
+    Unknown,
+    /// Here it is.
+    Here(Vec<u8>),
+    /// The server does not have it.
+    Missing,
+}
+
+/// The queue was signed in. Says from which sequence on items count.
+pub(crate) fn signed_in(work: &Work<'_>, answer: &SignedIn) -> Result<()> {
+    let state = account::queue_state(work.db)?;
+    if state.incarnation.is_empty() {
+        return account::set_incarnation(
+            work.db,
+            answer.incarnation.as_bytes(),
+            answer.first_sequence.saturating_sub(1),
+        );
+    }
+    if state.incarnation != answer.incarnation.as_bytes() {
+        // The server was restored from a backup: sequences start anew, channels may have gone back.
+        account::set_incarnation(
+            work.db,
+            answer.incarnation.as_bytes(),
+            answer.first_sequence.saturating_sub(1),
+        )?;
+        return channel::server_restored(work);
+    }
+    if answer.first_sequence > state.position + 1 {
+        // Items were acknowledged that this store does not know of (it was put back), or they have expired. What they changed can't be
+        // made up for from here.
+        account::set_position(work.db, answer.first_sequence - 1)?;
+        for row in conversation::sendable(work)? {
+            if row.kind != conversation::Kind::Notes {
+                resync::need(work, &row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The position up to which items count already.
+pub(crate) fn position(work: &Work<'_>) -> Result<u64> {
+    Ok(account::queue_state(work.db)?.position)
+}
+
+/// Takes one opened item. `None`: it could not be opened, whatever was tried; it is passed over and shows as a gap.
+pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> Result<()> {
+    if sequence <= position(work)? {
+        return Ok(());
+    }
+    if let Some(item) = item
+        && let Some(address) = address::by_name(work, item.address.as_bytes())?
+    {
+        let item = Item {
+            kind: item.kind,
+            number: item.number,
+            epoch: item.epoch,
+            next_lock: item.next_lock.map(|lock| lock.to_vec()).unwrap_or_default(),
+            payload: item.payload.to_vec(),
+        };
+        dispatch(work, &address, &item)?;
+    }
+    account::set_position(work.db, sequence)
+}
+
+fn dispatch(work: &Work<'_>, address: &Address, item: &Item) -> Result<()> {
+    if item.kind == ItemKind::Direct {
+        return direct(work, address, item, Body::Unknown);
+    }
+    let candidates: Vec<_> = conversation::at_address(work, address.id)?
+        .into_iter()
+        .filter(|row| !matches!(row.state, State::Left | State::Removed))
+        .collect();
+    if candidates.is_empty() {
+        return held::hold(work, address, item, held::WaitsFor::Welcome).map(|_| ());
+    }
+    if held::blocked(work, address.id)? {
+        return held::hold(work, address, item, held::WaitsFor::Blob).map(|_| ());
+    }
+    in_conversation(work, address, item, Body::Unknown)
+}
+
+/// Takes a channel item in whichever conversation of the address it belongs to.
+pub(crate) fn in_conversation(
+    work: &Work<'_>,
+    address: &Address,
+    item: &Item,
+    body: Body,
+) -> Result<()> {
+    let kind = match item.kind {
+        ItemKind::Application => EnvelopeKind::Application,
+        ItemKind::Commit => EnvelopeKind::Commit,
+        // Nothing of this version goes by control.
+        ItemKind::Control | ItemKind::Direct => return Ok(()),
+    };
+    let candidates = conversation::at_address(work, address.id)?;
+    let last = candidates.len().saturating_sub(1);
+    for (index, row) in candidates.iter().enumerate() {
+        if matches!(row.state, State::Left | State::Removed) || !work.has_group(&row.group)? {
+            continue;
+        }
+        let opened = work.group(&row.group, |group| {
+            match group.open(&work.mls, kind, item.epoch, &item.payload) {
+                Err(OpenError::Local(error)) => Err(error.into()),
+                other => Ok(other),
+            }
+        })?;
+        if matches!(opened, Err(OpenError::Malformed)) && index < last {
+            continue;
+        }
+        return channel_item(work, row, address, item, opened, body);
+    }
+    Ok(())
+}
+
+fn channel_item(
+    work: &Work<'_>,
+    row: &Conversation,
+    address: &Address,
+    item: &Item,
+    opened: std::result::Result<Opened, OpenError>,
+    body: Body,
+) -> Result<()> {
+    let body = match (opened, body) {
+        (Ok(Opened::Inline(bytes)), _) => Ok(bytes.to_vec()),
+        (Ok(Opened::Blob(_)), Body::Here(bytes)) => Ok(bytes),
+        (Ok(Opened::Blob(_)), Body::Missing) => Err(Violation::BlobMissing),
+        (Ok(Opened::Blob(pointer)), Body::Unknown) => {
+            let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
+            return fetch::push(work, id, &pointer);
+        }
+        (Err(OpenError::TooOld), _) => {
+            channel::place(work, row, item.number)?;
+            return Ok(());
+        }
+        (Err(OpenError::Ahead), _) => return resync::need(work, row),
+        (Err(OpenError::Malformed), _) => Err(Violation::Envelope),
+        (Err(OpenError::Local(error)), _) => return Err(error.into()),
+    };
+    let place = channel::place(work, row, item.number)?;
+    let row = conversation::load(work.db, row.id)?;
+    match (item.kind, body) {
+        (ItemKind::Commit, body) => commit::process(
+            work,
+            &row,
+            item.epoch,
+            &item.next_lock,
+            body.as_deref().map_err(|v| *v),
+            place,
+        ),
+        (_, Ok(body)) => {
+            if outbox::own_copy(work, &row, &item.payload, place)? {
+                return Ok(());
+            }
+            application::process(work, &row, item.epoch, &body, place)
+        }
+        // Nobody can read it; its number is taken note of.
+        (_, Err(_)) => Ok(()),
+    }
+}
+
+/// Takes what was sent to an address outside any channel: a Welcome, or a request for resync.
+pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body) -> Result<()> {
+    let Ok(plain) = padding::unpad_payload(&item.payload) else {
+        return Ok(());
+    };
+    let Ok(payload) = Payload::decode(plain) else {
+        return Ok(());
+    };
+    let bytes = match (payload.body, body) {
+        (Some(payload::Body::Inline(bytes)), _) => bytes.to_vec(),
+        (Some(payload::Body::Blob(_)), Body::Here(bytes)) => bytes,
+        (Some(payload::Body::Blob(pointer)), Body::Unknown) => {
+            // Only what was expected is fetched: a Welcome to an address that waits for one.
+            if !welcome::is_expected(work, address)? {
+                return Ok(());
+            }
+            let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
+            return fetch::push(work, id, &pointer);
+        }
+        (Some(payload::Body::Blob(_)), Body::Missing) | (None, _) => return Ok(()),
+    };
+    let Ok(message) = DirectMessage::decode(&bytes[..]) else {
+        return Ok(());
+    };
+    match message.body {
+        Some(direct_message::Body::Welcome(bundle)) => welcome::process(work, address, &bundle),
+        Some(direct_message::Body::Request(request)) => request_came(work, &request),
+        None => Ok(()),
+    }
+}
+
+fn request_came(work: &Work<'_>, request: &SealedRequest) -> Result<()> {
+    resync::requested(work, request)
+}

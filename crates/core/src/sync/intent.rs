@@ -1,0 +1,272 @@
+//! Intents: what somebody here, or the protocol itself, wants changed in a group.
+//!
+//! An intent outlives lost races: the commit that carries it may lose to another member's, then it is looked at again and staged anew
+//! if the group still needs it.
+
+use rusqlite::params;
+use undertone_mls::{AccountId, Change, Group, PeerKeyPackage, Role};
+
+use super::{
+    Work,
+    conversation::{Conversation, role_from_number, role_number},
+    take,
+};
+use crate::error::Result;
+
+/// Members added by one commit, at most.
+const BLOCK: usize = 32;
+/// Attempts after which an intent is dropped: it is refused for a reason that does not go away.
+const ATTEMPTS: i64 = 100;
+
+/// As stored (intents.kind).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Add = 1,
+    Remove = 2,
+    SetRole = 3,
+    Rename = 4,
+    SelfUpdate = 5,
+    AcceptLeaves = 6,
+    Readd = 7,
+    Leave = 8,
+}
+
+fn kind_from_row(value: i64) -> Kind {
+    match value {
+        1 => Kind::Add,
+        2 => Kind::Remove,
+        3 => Kind::SetRole,
+        4 => Kind::Rename,
+        5 => Kind::SelfUpdate,
+        6 => Kind::AcceptLeaves,
+        7 => Kind::Readd,
+        _ => Kind::Leave,
+    }
+}
+
+/// As stored (intents.state).
+const WAITS: i64 = 0;
+const STAGED: i64 = 1;
+const NEEDS_KEY_PACKAGES: i64 = 2;
+
+/// An intent row.
+pub(crate) struct Intent {
+    pub(crate) id: i64,
+    pub(crate) kind: Kind,
+    pub(crate) subject: Vec<u8>,
+    pub(crate) value: i64,
+}
+
+/// Notes an intent.
+pub(crate) fn add(
+    work: &Work<'_>,
+    conversation: i64,
+    kind: Kind,
+    subject: &[u8],
+    value: i64,
+    not_before_ms: i64,
+) -> Result<i64> {
+    let state = if kind == Kind::Add {
+        NEEDS_KEY_PACKAGES
+    } else {
+        WAITS
+    };
+    work.db.execute(
+        "INSERT INTO intents (conversation, kind, subject, value, state, not_before_ms, attempts, created_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        params![
+            conversation,
+            kind as i64,
+            subject,
+            value,
+            state,
+            not_before_ms,
+            work.now_ms
+        ],
+    )?;
+    work.wake();
+    Ok(work.last_id())
+}
+
+/// Whether an intent of this kind waits already.
+pub(crate) fn waits(work: &Work<'_>, conversation: i64, kind: Kind) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2")?
+        .exists(params![conversation, kind as i64])?)
+}
+
+/// Its key packages have come: it can be staged.
+pub(crate) fn key_packages_came(work: &Work<'_>, intent: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE intents SET state = 0 WHERE id = ?1 AND state = 2",
+        [intent],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// Its key packages can't be had: it is given up.
+pub(crate) fn give_up(work: &Work<'_>, intent: i64) -> Result<()> {
+    work.db
+        .execute("DELETE FROM intents WHERE id = ?1", [intent])?;
+    Ok(())
+}
+
+/// The staged commit lost or is void: its intents wait again.
+pub(crate) fn unstage(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE intents SET state = 0, attempts = attempts + 1 WHERE conversation = ?1 AND state = 1",
+        [conversation],
+    )?;
+    work.db
+        .execute("DELETE FROM intents WHERE attempts > ?1", [ATTEMPTS])?;
+    work.wake();
+    Ok(())
+}
+
+/// The staged commit is merged: its intents are fulfilled.
+pub(crate) fn fulfilled(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let done = rows(work, conversation, "state = 1")?;
+    for intent in done {
+        take::forget(work, take::Purpose::Intent, intent.id)?;
+        give_up(work, intent.id)?;
+    }
+    Ok(())
+}
+
+/// All intents of a conversation are void (left, removed).
+pub(crate) fn drop_all(work: &Work<'_>, conversation: i64) -> Result<()> {
+    for intent in rows(work, conversation, "1")? {
+        take::forget(work, take::Purpose::Intent, intent.id)?;
+        give_up(work, intent.id)?;
+    }
+    Ok(())
+}
+
+fn rows(work: &Work<'_>, conversation: i64, condition: &str) -> Result<Vec<Intent>> {
+    let mut statement = work.db.prepare_cached(&format!(
+        "SELECT id, kind, subject, value FROM intents WHERE conversation = ?1 AND {condition} ORDER BY id"
+    ))?;
+    let rows = statement
+        .query_map([conversation], |row| {
+            Ok(Intent {
+                id: row.get(0)?,
+                kind: kind_from_row(row.get(1)?),
+                subject: row.get(2)?,
+                value: row.get(3)?,
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(rows)
+}
+
+/// Those that are due.
+pub(crate) fn due(work: &Work<'_>, conversation: i64) -> Result<Vec<Intent>> {
+    let now = work.now_ms;
+    rows(
+        work,
+        conversation,
+        &format!("state = {WAITS} AND not_before_ms <= {now}"),
+    )
+}
+
+/// Marks the ones that a commit carries.
+pub(crate) fn mark_staged(work: &Work<'_>, intents: &[i64]) -> Result<()> {
+    for intent in intents {
+        work.db.execute(
+            "UPDATE intents SET state = ?2 WHERE id = ?1",
+            params![intent, STAGED],
+        )?;
+    }
+    Ok(())
+}
+
+/// A change to stage and the intents that it carries.
+pub(crate) struct Plan {
+    pub(crate) change: Change,
+    pub(crate) intents: Vec<i64>,
+}
+
+/// The next change that the group still needs. Intents that are fulfilled already, or can't be, are dropped on the way.
+pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Result<Option<Plan>> {
+    let members = group.members()?;
+    let role_of = |account: &AccountId| {
+        members
+            .iter()
+            .find(|member| member.account == *account)
+            .map(|member| member.role)
+    };
+    let mut adds: (Vec<PeerKeyPackage>, Vec<i64>) = (Vec::new(), Vec::new());
+    for intent in due(work, row.id)? {
+        if intent.kind != Kind::Add && !adds.1.is_empty() {
+            continue;
+        }
+        let one = |change| {
+            Ok(Some(Plan {
+                change,
+                intents: vec![intent.id],
+            }))
+        };
+        match intent.kind {
+            Kind::Add => {
+                let account = AccountId::from_slice(&intent.subject)?;
+                let packages = take::packages(work, take::Purpose::Intent, intent.id)?;
+                if role_of(&account).is_some() || packages.is_empty() {
+                    take::forget(work, take::Purpose::Intent, intent.id)?;
+                    give_up(work, intent.id)?;
+                } else if adds.0.len() + packages.len() <= BLOCK {
+                    adds.0.extend(packages);
+                    adds.1.push(intent.id);
+                }
+            }
+            Kind::Remove => {
+                let account = AccountId::from_slice(&intent.subject)?;
+                if role_of(&account).is_some() {
+                    return one(Change::RemoveAccount(account));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::SetRole => {
+                let account = AccountId::from_slice(&intent.subject)?;
+                let wanted: Role = role_from_number(intent.value);
+                if role_of(&account).is_some_and(|role| role_number(role) != role_number(wanted)) {
+                    return one(Change::SetRole(account, wanted));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::Rename => {
+                let name = String::from_utf8_lossy(&intent.subject).into_owned();
+                if group.name() != name {
+                    return one(Change::Rename(name));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::SelfUpdate => {
+                if group.needs_path_update() {
+                    return one(Change::SelfUpdate);
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::AcceptLeaves => {
+                if group.has_leaves(&work.mls)? {
+                    return one(Change::AcceptLeaves);
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::Readd => match group.recheck_resync(&work.mls, &intent.subject, work.now_s()) {
+                Ok(request) => return one(Change::Readd(vec![request])),
+                Err(_) => give_up(work, intent.id)?,
+            },
+            // Sent as a proposal, not committed by oneself.
+            Kind::Leave => give_up(work, intent.id)?,
+        }
+    }
+    if adds.1.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Plan {
+        change: Change::Add(adds.0),
+        intents: adds.1,
+    }))
+}

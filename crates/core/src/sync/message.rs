@@ -1,0 +1,365 @@
+//! Message rows: what a chat shows.
+//!
+//! A message's id is that of its MIMI content, so that a copy encrypted again is the same message. Places are
+//! (generation, number) of the channel; what is still in the outbox stands behind everything.
+
+use rusqlite::{OptionalExtension as _, params};
+use undertone_content::{Attachment, MimiContent, Origin, Salt, uri};
+use undertone_mls::{AccountId, DeviceId};
+
+use super::{
+    Work,
+    change::Change,
+    conversation::{self, Conversation},
+    outbox,
+};
+use crate::error::{Reason, Result};
+
+/// The generation of what has no place yet.
+pub(crate) const NO_PLACE: u32 = u32::MAX;
+/// The longest text.
+pub(crate) const TEXT_BYTES: usize = 32_000;
+/// The largest content; MLS and the envelope add a little, and an item holds 64 KiB.
+const CONTENT_BYTES: usize = 60_000;
+
+/// As stored (messages.kind); 1 is a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Notice = 2,
+    Gap = 3,
+}
+
+/// As stored (messages.state).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Received = 1,
+    Queued = 2,
+    Uploading = 3,
+    Sending = 4,
+    Accepted = 5,
+    Sent = 6,
+    Failed = 7,
+}
+
+/// Where a line stands in the conversation's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) generation: u32,
+    pub(crate) number: u64,
+}
+
+/// A file of a message to be sent, ready to be uploaded.
+pub(crate) struct NewFile {
+    /// attachments.id
+    pub(crate) attachment: [u8; 16],
+    pub(crate) part: Attachment,
+    pub(crate) name: String,
+}
+
+/// A message to be sent.
+pub(crate) struct New {
+    pub(crate) text: String,
+    pub(crate) markdown: bool,
+    pub(crate) reply_to: Option<undertone_content::MessageId>,
+    pub(crate) files: Vec<NewFile>,
+}
+
+/// The sender and room as MIMI names them.
+pub(crate) fn uris(account: &AccountId, conversation: &Conversation) -> (String, String) {
+    (
+        uri::account(account.as_bytes()),
+        uri::room(conversation.group.as_bytes()),
+    )
+}
+
+/// Puts a message into the store and the outbox, for good: what is fixed here is what everybody will get.
+pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 32])> {
+    if new.text.is_empty() && new.files.is_empty() {
+        return Err(Reason::MessageEmpty.into());
+    }
+    if new.text.len() > TEXT_BYTES {
+        return Err(Reason::MessageTooLong.into());
+    }
+    let row = conversation::load(work.db, id)?;
+    if matches!(
+        row.state,
+        conversation::State::Left | conversation::State::Removed
+    ) || row.leaving
+    {
+        return Err(Reason::ChatClosed.into());
+    }
+    let counter = conversation::take_counter(work, id)?;
+    let (sender, room) = uris(&work.me.account, &row);
+    let origin = Origin {
+        salt: Salt::from_random(work.random()),
+        sender: &sender,
+        room: &room,
+        sent_at_ms: u64::try_from(work.now_ms).unwrap_or(0),
+        device_counter: counter,
+    };
+    let files: Vec<_> = new.files.iter().map(|file| file.part.clone()).collect();
+    let compose = |files: Vec<Attachment>| {
+        let content = match (files.is_empty(), new.markdown) {
+            (true, true) => MimiContent::markdown(&origin, &new.text),
+            (true, false) => MimiContent::text(&origin, &new.text),
+            (false, _) => MimiContent::files(
+                &origin,
+                (!new.text.is_empty()).then_some(new.text.as_str()),
+                files,
+            ),
+        };
+        match new.reply_to {
+            Some(target) => content.answering(target),
+            None => content,
+        }
+    };
+    let encode = |content: &MimiContent| content.encode().map_err(|_| Reason::MessageTooLong);
+    let mut content = compose(files.clone());
+    let mut bytes = encode(&content)?;
+    if bytes.len() > CONTENT_BYTES {
+        // Previews are a courtesy; the files themselves are not in the message.
+        let bare = files
+            .into_iter()
+            .map(|file| Attachment {
+                preview: None,
+                ..file
+            })
+            .collect();
+        content = compose(bare);
+        bytes = encode(&content)?;
+        if bytes.len() > CONTENT_BYTES {
+            return Err(Reason::MessageTooLong.into());
+        }
+    }
+    let message_id = content
+        .id(&sender, &room)
+        .map_err(|_| Reason::ContentMalformed)?;
+    let waits = !new.files.is_empty();
+    let state = if waits {
+        State::Uploading
+    } else {
+        State::Queued
+    };
+    work.db
+        .prepare_cached(
+            "INSERT INTO messages (conversation, message_id, sender, device, kind, state, generation, number, counter, content, text,
+                markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
+             VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?12, 0, 0)",
+        )?
+        .execute(params![
+            id,
+            message_id.as_bytes(),
+            work.me.account.as_bytes(),
+            work.me.device.as_bytes(),
+            state as i64,
+            NO_PLACE,
+            counter,
+            bytes,
+            new.text,
+            new.markdown,
+            new.reply_to.as_ref().map_or(&[][..], |id| id.as_bytes()),
+            work.now_ms
+        ])?;
+    let local = work.last_id();
+    insert_files(work, local, &content, |position| {
+        new.files
+            .get(position)
+            .map(|file| (file.attachment, file.name.clone()))
+    })?;
+    outbox::push(work, id, local, &bytes, waits, work.now_ms)?;
+    touch(work, id)?;
+    work.tell(Change::Message(local));
+    Ok((local, *message_id.as_bytes()))
+}
+
+fn touch(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db
+        .prepare_cached("UPDATE conversations SET changed_at_ms = ?2 WHERE id = ?1")?
+        .execute(params![conversation, work.now_ms])?;
+    Ok(())
+}
+
+/// Who sent something, as MLS says.
+pub(crate) struct Sender {
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+}
+
+/// Puts a message from somebody (or from an earlier life of this device) into the chat. False if it was there before.
+pub(crate) fn receive(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+    place: Place,
+) -> Result<bool> {
+    let (sender_uri, room) = uris(&sender.account, row);
+    let Ok(message_id) = undertone_content::MessageId::of(bytes, &content.salt, &sender_uri, &room)
+    else {
+        return Ok(false);
+    };
+    let known = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM messages WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
+        )?
+        .exists(params![
+            row.id,
+            sender.account.as_bytes(),
+            message_id.as_bytes()
+        ])?;
+    if known {
+        return Ok(false);
+    }
+    let shown = content.shown();
+    let text = shown
+        .texts
+        .iter()
+        .map(|text| text.text)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let text = if text.is_empty() && shown.files.is_empty() {
+        "This message needs a newer version of the app.".to_owned()
+    } else {
+        text
+    };
+    let mine = sender.account == work.me.account;
+    let state = if mine { State::Sent } else { State::Received };
+    let sent_at = content
+        .sent_at_ms()
+        .and_then(|ms| i64::try_from(ms).ok())
+        .unwrap_or(work.now_ms);
+    work.db
+        .prepare_cached(
+            "INSERT INTO messages (conversation, message_id, sender, device, kind, state, generation, number, counter, content, text,
+                markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
+             VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, 0)",
+        )?
+        .execute(params![
+            row.id,
+            message_id.as_bytes(),
+            sender.account.as_bytes(),
+            sender.device.as_bytes(),
+            state as i64,
+            place.generation,
+            place.number,
+            content.device_counter().and_then(|counter| i64::try_from(counter).ok()).unwrap_or(0),
+            bytes,
+            text,
+            shown.texts.iter().any(|text| text.markdown),
+            content.in_reply_to.as_ref().map_or(&[][..], |id| id.as_bytes()),
+            sent_at,
+            work.now_ms
+        ])?;
+    let local = work.last_id();
+    insert_files(work, local, content, |_| None)?;
+    touch(work, row.id)?;
+    work.tell(Change::Message(local));
+    Ok(true)
+}
+
+/// Rows for the files of a message; `own` gives the attachment and name of a file from this device.
+fn insert_files(
+    work: &Work<'_>,
+    message: i64,
+    content: &MimiContent,
+    own: impl Fn(usize) -> Option<([u8; 16], String)>,
+) -> Result<()> {
+    for (position, file) in content.shown().files.iter().enumerate() {
+        let own = own(position);
+        let name = own
+            .as_ref()
+            .map_or_else(|| file.external.safe_filename(), |(_, name)| name.clone());
+        work.db.execute(
+            "INSERT INTO message_files (message, position, attachment, name, content_type, size, width, height, duration_ms, waveform, preview)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                message,
+                i64::try_from(position).unwrap_or(i64::MAX),
+                own.as_ref().map_or(&[][..], |(id, _)| &id[..]),
+                name,
+                file.external.content_type,
+                i64::try_from(file.external.size).unwrap_or(i64::MAX),
+                file.info.width.unwrap_or(0),
+                file.info.height.unwrap_or(0),
+                file.info.duration_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0),
+                file.info.waveform.as_deref().unwrap_or(&[]),
+                file.preview.unwrap_or(&[])
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// A line without a sender, where the conversation stands now.
+pub(crate) fn add_notice(work: &Work<'_>, conversation: i64, text: &str) -> Result<i64> {
+    let row = conversation::load(work.db, conversation)?;
+    let place = Place {
+        generation: row.generation,
+        number: row.top_number,
+    };
+    add_line(work, conversation, Kind::Notice, text, place)
+}
+
+/// A notice or a gap.
+pub(crate) fn add_line(
+    work: &Work<'_>,
+    conversation: i64,
+    kind: Kind,
+    text: &str,
+    place: Place,
+) -> Result<i64> {
+    work.db.execute(
+        "INSERT INTO messages (conversation, message_id, sender, device, kind, state, generation, number, counter, content, text,
+            markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
+         VALUES (?1, ?2, x'', x'', ?3, 1, ?4, ?5, 0, x'', ?6, 0, x'', ?7, ?7, 0, 0)",
+        params![
+            conversation,
+            work.random::<32>(),
+            kind as i64,
+            place.generation,
+            place.number,
+            text,
+            work.now_ms
+        ],
+    )?;
+    let local = work.last_id();
+    work.tell(Change::Message(local));
+    Ok(local)
+}
+
+/// A message of this device got on.
+pub(crate) fn set_state(work: &Work<'_>, local: i64, state: State) -> Result<()> {
+    let changed = work
+        .db
+        .prepare_cached(
+            "UPDATE messages SET state = ?2 WHERE id = ?1 AND state <> ?2 AND state <> 6",
+        )?
+        .execute(params![local, state as i64])?;
+    if changed > 0 {
+        work.tell(Change::MessageState(local));
+    }
+    Ok(())
+}
+
+/// The own copy of a message came back: it has its place.
+pub(crate) fn set_place(work: &Work<'_>, local: i64, place: Place) -> Result<()> {
+    work.db
+        .prepare_cached("UPDATE messages SET state = 6, generation = ?2, number = ?3 WHERE id = ?1 AND state <> 6")?
+        .execute(params![local, place.generation, place.number])?;
+    work.tell(Change::MessageState(local));
+    Ok(())
+}
+
+/// Where the message with this id is, in this conversation.
+pub(crate) fn local_id(
+    db: &rusqlite::Connection,
+    conversation: i64,
+    message_id: &[u8; 32],
+) -> Result<Option<i64>> {
+    Ok(db
+        .prepare_cached("SELECT id FROM messages WHERE conversation = ?1 AND message_id = ?2")?
+        .query_row(params![conversation, message_id], |row| row.get(0))
+        .optional()?)
+}

@@ -1,0 +1,43 @@
+//! The protocol's logic without sockets and clocks: what one event does to the store.
+//!
+//! Every file holds one subject, as functions of ([`Work`], event) that read and change rows and leave behind what is to be done
+//! next ([`duty`]). A message's way down is `message` -> `outbox` -> (driver) and up `inbox` -> `application` -> `message`.
+//!
+//! What must stay true:
+//! - One event is one transaction: MLS state, messages, outbox and the inbox position change together or not at all.
+//! - Authority comes from the MLS state of the epoch in hand, never from the cached tables.
+//! - A commit is merged only when its accepted copy is seen in one's own queue.
+//! - Time and randomness come in through [`Work`].
+
+pub(crate) mod account;
+pub(crate) mod add;
+pub(crate) mod address;
+pub(crate) mod application;
+pub(crate) mod automatic;
+pub(crate) mod change;
+pub(crate) mod channel;
+pub(crate) mod commit;
+pub(crate) mod contact;
+pub(crate) mod conversation;
+pub(crate) mod duty;
+pub(crate) mod engine;
+pub(crate) mod fetch;
+pub(crate) mod files;
+pub(crate) mod gaps;
+pub(crate) mod held;
+pub(crate) mod inbox;
+pub(crate) mod intent;
+pub(crate) mod keys;
+pub(crate) mod link;
+pub(crate) mod message;
+pub(crate) mod outbox;
+pub(crate) mod pool;
+pub(crate) mod resync;
+pub(crate) mod send;
+pub(crate) mod take;
+pub(crate) mod tokens;
+pub(crate) mod welcome;
+pub(crate) mod work;
+
+pub(crate) use engine::Engine;
+pub(crate) use work::Work;

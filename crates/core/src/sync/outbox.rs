@@ -1,0 +1,378 @@
+//! The outbox: what this device still has to send in conversations, in order.
+//!
+//! A row's content never changes, so its MIMI id survives every encryption. Its payload is made when it is first sent and
+//! sent again unchanged until the server answers; only `channel.stale` makes a new one, and only once this device has
+//! caught up. The row goes when the own copy comes back in the own queue, which also gives the message its place.
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::Body;
+use undertone_wire::{
+    Code, Error as WireError,
+    ids::{SendId, sha256},
+    request::ChannelSend,
+    response::Accepted,
+    secrets::AddressSecret,
+};
+
+use super::{
+    Work, channel,
+    conversation::{self, Conversation},
+    gaps, message, resync,
+};
+use crate::error::Result;
+
+/// How many messages of one conversation are on their way at once.
+const PIPELINED: usize = 32;
+
+/// As stored (outbox.state).
+const WAITS_FOR_FILES: i64 = 0;
+const TO_ENCRYPT: i64 = 1;
+const ENCRYPTED: i64 = 2;
+
+/// Content.
+const CONTENT: i64 = 1;
+/// A wish to leave: its MLS proposal is made when it is sent.
+const LEAVE: i64 = 2;
+
+/// Puts content into the outbox. `message` 0: automatic.
+pub(crate) fn push(
+    work: &Work<'_>,
+    conversation: i64,
+    message: i64,
+    content: &[u8],
+    waits_for_files: bool,
+    not_before_ms: i64,
+) -> Result<()> {
+    let state = if waits_for_files {
+        WAITS_FOR_FILES
+    } else {
+        TO_ENCRYPT
+    };
+    insert(
+        work,
+        conversation,
+        message,
+        CONTENT,
+        content,
+        state,
+        not_before_ms,
+    )
+}
+
+/// Puts automatic content before everything that waits already: the proof of a link goes before the first message.
+pub(crate) fn push_first(work: &Work<'_>, conversation: i64, content: &[u8]) -> Result<()> {
+    push(work, conversation, 0, content, false, work.now_ms)?;
+    let id = work.last_id();
+    let first: i64 = work.db.query_row(
+        "SELECT min(id) FROM outbox WHERE conversation = ?1",
+        [conversation],
+        |row| row.get(0),
+    )?;
+    if first < id {
+        // Rows that wait in a conversation that has just begun were never sent: they may change places.
+        work.db.execute(
+            "UPDATE outbox SET id = id + ?2 WHERE conversation = ?1 AND id < ?2",
+            params![conversation, id],
+        )?;
+    }
+    Ok(())
+}
+
+/// Proposes one's own removal, once for each epoch until somebody commits it.
+pub(crate) fn push_leave(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM outbox WHERE conversation = ?1 AND kind = 2",
+        [conversation],
+    )?;
+    insert(work, conversation, 0, LEAVE, &[], TO_ENCRYPT, work.now_ms)
+}
+
+fn insert(
+    work: &Work<'_>,
+    conversation: i64,
+    message: i64,
+    kind: i64,
+    content: &[u8],
+    state: i64,
+    not_before_ms: i64,
+) -> Result<()> {
+    work.db
+        .prepare_cached(
+            "INSERT INTO outbox (conversation, message, kind, content, state, not_before_ms, epoch, payload, payload_hash, send_id, channel_id, accepted_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, x'', x'', x'', x'', 0)",
+        )?
+        .execute(params![conversation, message, kind, content, state, not_before_ms])?;
+    work.wake();
+    Ok(())
+}
+
+/// All files of a message are on the server: it can go.
+pub(crate) fn files_ready(work: &Work<'_>, message: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE outbox SET state = 1 WHERE message = ?1 AND state = 0",
+        [message],
+    )?;
+    message::set_state(work, message, message::State::Queued)?;
+    work.wake();
+    Ok(())
+}
+
+/// The files of a message can't be uploaded: it will not go.
+pub(crate) fn give_up(work: &Work<'_>, message: i64) -> Result<()> {
+    work.db
+        .execute("DELETE FROM outbox WHERE message = ?1", [message])?;
+    message::set_state(work, message, message::State::Failed)
+}
+
+struct Row {
+    id: i64,
+    message: i64,
+    kind: i64,
+    content: Vec<u8>,
+    state: i64,
+    epoch: u64,
+    payload: Vec<u8>,
+    send_id: Vec<u8>,
+    channel: Vec<u8>,
+}
+
+/// A message ready to be sent.
+pub(crate) struct Ready {
+    pub(crate) row: i64,
+    pub(crate) request: ChannelSend,
+}
+
+/// The next messages of a conversation, in order, encrypted where they are not yet.
+pub(crate) fn ready(work: &Work<'_>, row: &Conversation) -> Result<Vec<Ready>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT id, message, kind, content, state, epoch, payload, send_id, channel_id FROM outbox
+         WHERE conversation = ?1 AND state IN (1, 2) AND not_before_ms <= ?2 ORDER BY id LIMIT ?3",
+    )?;
+    let rows = statement
+        .query_map(params![row.id, work.now_ms, PIPELINED], |found| {
+            Ok(Row {
+                id: found.get(0)?,
+                message: found.get(1)?,
+                kind: found.get(2)?,
+                content: found.get(3)?,
+                state: found.get(4)?,
+                epoch: found.get(5)?,
+                payload: found.get(6)?,
+                send_id: found.get(7)?,
+                channel: found.get(8)?,
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pending = work
+        .db
+        .prepare_cached("SELECT 1 FROM commits WHERE conversation = ?1")?
+        .exists([row.id])?;
+    let mut ready = Vec::new();
+    for queued in rows {
+        let same_channel = queued.channel == row.channel.as_bytes();
+        let request = if queued.state == ENCRYPTED && (same_channel || queued.epoch == row.epoch) {
+            again(work, row, &queued)?
+        } else if pending || queued.epoch > row.epoch {
+            // What was refused as stale waits until this device has caught up.
+            break;
+        } else {
+            encrypt(work, row, &queued)?
+        };
+        ready.push(Ready {
+            row: queued.id,
+            request,
+        });
+    }
+    Ok(ready)
+}
+
+fn addresses(work: &Work<'_>, row: &Conversation) -> Result<Vec<AddressSecret>> {
+    work.group(&row.group, |group| Ok(channel::shuffled(group.addresses())))
+}
+
+fn again(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSend> {
+    if queued.channel != row.channel.as_bytes() {
+        work.db.execute(
+            "UPDATE outbox SET channel_id = ?2 WHERE id = ?1",
+            params![queued.id, row.channel.as_bytes()],
+        )?;
+    }
+    Ok(ChannelSend {
+        channel_id: row.channel,
+        epoch: queued.epoch,
+        send_id: SendId::from_slice(&queued.send_id)?,
+        payload: Bytes::copy_from_slice(&queued.payload),
+        addresses: addresses(work, row)?,
+    })
+}
+
+fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSend> {
+    let (epoch, payload) = work.group(&row.group, |group| {
+        let outgoing = if queued.kind == LEAVE {
+            group.leave(&work.mls, &work.me.keys)?
+        } else {
+            group.encrypt(&work.mls, &work.me.keys, &queued.content)?
+        };
+        let payload = group.seal(
+            &work.mls,
+            outgoing.kind,
+            outgoing.epoch,
+            &Body::Inline(&outgoing.body),
+        )?;
+        Ok((outgoing.epoch, payload))
+    })?;
+    let send_id = SendId::random();
+    work.db
+        .prepare_cached(
+            "UPDATE outbox SET state = 2, epoch = ?2, payload = ?3, payload_hash = ?4, send_id = ?5, channel_id = ?6 WHERE id = ?1",
+        )?
+        .execute(params![
+            queued.id,
+            epoch,
+            payload,
+            sha256(&payload),
+            send_id.as_bytes(),
+            row.channel.as_bytes()
+        ])?;
+    if queued.message != 0 {
+        message::set_state(work, queued.message, message::State::Sending)?;
+    }
+    Ok(ChannelSend {
+        channel_id: row.channel,
+        epoch,
+        send_id,
+        payload: payload.into(),
+        addresses: addresses(work, row)?,
+    })
+}
+
+/// The server has it on disk.
+pub(crate) fn accepted(work: &Work<'_>, row: i64, answer: &Accepted) -> Result<()> {
+    let found = work
+        .db
+        .prepare_cached(
+            "UPDATE outbox SET state = 3, accepted_at_ms = ?2 WHERE id = ?1 AND state = 2 RETURNING message, conversation",
+        )?
+        .query_row(params![row, work.now_ms], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+        .optional()?;
+    if let Some((message, conversation)) = found {
+        if message != 0 {
+            message::set_state(work, message, message::State::Accepted)?;
+        }
+        if !answer.missed.is_none() {
+            channel::own_address_missed(work, conversation)?;
+        }
+    }
+    Ok(())
+}
+
+/// The server refused it.
+pub(crate) fn refused(work: &Work<'_>, row: i64, error: &WireError) -> Result<()> {
+    let found = work
+        .db
+        .query_row(
+            "SELECT conversation, channel_id FROM outbox WHERE id = ?1 AND state = 2",
+            [row],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
+        )
+        .optional()?;
+    let Some((id, sent_on)) = found else {
+        return Ok(());
+    };
+    let conversation = conversation::load(work.db, id)?;
+    if sent_on != conversation.channel.as_bytes() {
+        // The conversation has moved since: it goes out on the new channel.
+        return Ok(());
+    }
+    match error.code {
+        Code::ChannelStale if error.epoch < conversation.epoch => {
+            channel::fall_back(work, &conversation)?;
+        }
+        Code::ChannelStale => {
+            work.db.execute(
+                "UPDATE outbox SET state = 1, epoch = ?2, payload = x'', payload_hash = x'' WHERE id = ?1",
+                params![row, error.epoch],
+            )?;
+            resync::behind(work, &conversation, error.epoch)?;
+        }
+        Code::ChannelUnknown => channel::unknown(work, &conversation)?,
+        Code::LimitPayload | Code::LimitAddresses | Code::RequestMalformed => {
+            let message: i64 = work.db.query_row(
+                "DELETE FROM outbox WHERE id = ?1 RETURNING message",
+                [row],
+                |row| row.get(0),
+            )?;
+            message::set_state(work, message, message::State::Failed)?;
+        }
+        _ => {}
+    }
+    work.wake();
+    Ok(())
+}
+
+/// An item came in this conversation: if it is the own copy of something in the outbox, it has its place now.
+pub(crate) fn own_copy(
+    work: &Work<'_>,
+    row: &Conversation,
+    payload: &[u8],
+    place: message::Place,
+) -> Result<bool> {
+    let hash = sha256(payload);
+    let found = work
+        .db
+        .prepare_cached(
+            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content",
+        )?
+        .query_row(params![row.id, hash], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+            ))
+        })
+        .optional()?;
+    let Some((message, kind, content)) = found else {
+        return Ok(false);
+    };
+    if message != 0 {
+        message::set_place(work, message, place)?;
+    } else if kind == CONTENT {
+        gaps::keep_automatic(work, row, place, &content)?;
+    }
+    work.wake();
+    Ok(true)
+}
+
+/// What the server does not have yet, of messages that somebody wrote.
+pub(crate) fn waiting(db: &rusqlite::Connection) -> Result<u32> {
+    Ok(db.query_row(
+        "SELECT count(*) FROM outbox WHERE state < 3 AND message <> 0",
+        [],
+        |row| row.get(0),
+    )?)
+}
+
+/// Whether the own copy of anything is still awaited, or something is due to be sent.
+pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM outbox o JOIN conversations c ON c.id = o.conversation WHERE c.state IN (1, 2) AND o.not_before_ms <= ?1")?
+        .exists([work.now_ms])?)
+}
+
+/// What was accepted before the state was lost has no own copy to wait for: it is encrypted and sent again, and receivers drop
+/// the second one.
+pub(crate) fn send_all_again(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE conversation = ?1 AND state IN (2, 3)",
+        [conversation],
+    )?;
+    work.wake();
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Payloads to addresses outside a channel's order: Welcomes and requests for resync.
+
+use bytes::Bytes;
+use prost::Message as _;
+use rusqlite::{OptionalExtension as _, params};
+use undertone_wire::{
+    client_proto::{BlobPointer, Payload, payload},
+    ids::{BlobId, SendId, sha256},
+    padding,
+    request::Send,
+    secrets::{AddressSecret, Secret},
+};
+
+use super::{Work, channel};
+use crate::error::Result;
+
+/// The largest body that goes inline.
+const INLINE_MAX: usize = padding::LARGEST_ENVELOPE_PLAINTEXT - 64;
+
+/// What is to be done about one.
+pub(crate) enum Step {
+    Upload {
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    Send(Send),
+}
+
+/// Puts a DirectMessage on its way to these addresses.
+pub(crate) fn push(
+    work: &Work<'_>,
+    conversation: i64,
+    body: &[u8],
+    addresses: &[AddressSecret],
+    not_before_ms: i64,
+) -> Result<()> {
+    let addresses: Vec<u8> = addresses
+        .iter()
+        .flat_map(|address| *address.expose())
+        .collect();
+    let blob = (body.len() > INLINE_MAX).then(|| (BlobId::random(), Secret::<32>::random()));
+    let (blob_id, blob_key) = blob.as_ref().map_or((&[][..], &[][..]), |(id, key)| {
+        (&id.as_bytes()[..], &key.expose()[..])
+    });
+    work.db.execute(
+        "INSERT INTO sends (conversation, body, blob_id, blob_key, blob_done, send_id, addresses, not_before_ms) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)",
+        params![
+            conversation,
+            body,
+            blob_id,
+            blob_key,
+            SendId::random().as_bytes(),
+            addresses,
+            not_before_ms
+        ],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// Those that are due.
+pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT id, body, blob_id, blob_key, blob_done, send_id, addresses FROM sends WHERE not_before_ms <= ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let rows = statement
+        .query_map(params![work.now_ms, limit], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+                row.get::<_, Vec<u8>>(3)?,
+                row.get::<_, bool>(4)?,
+                row.get::<_, Vec<u8>>(5)?,
+                row.get::<_, Vec<u8>>(6)?,
+            ))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|(id, body, blob_id, blob_key, done, send_id, addresses)| {
+            if !blob_id.is_empty() && !done {
+                return Ok((
+                    id,
+                    Step::Upload {
+                        blob: BlobId::from_slice(&blob_id)?,
+                        key: Secret::from_slice(&blob_key)?,
+                        body,
+                    },
+                ));
+            }
+            let inner = if blob_id.is_empty() {
+                payload::Body::Inline(body.into())
+            } else {
+                payload::Body::Blob(BlobPointer {
+                    blob_id: blob_id.into(),
+                    key: blob_key.into(),
+                    hash: sha256(&body).to_vec().into(),
+                    size: body.len() as u64,
+                })
+            };
+            let plain = Payload { body: Some(inner) }.encode_to_vec();
+            let addresses = addresses
+                .chunks_exact(32)
+                .map(AddressSecret::from_slice)
+                .collect::<std::result::Result<_, _>>()?;
+            Ok((
+                id,
+                Step::Send(Send {
+                    send_id: SendId::from_slice(&send_id)?,
+                    payload: Bytes::from(padding::pad_payload(&plain, 0)?),
+                    addresses: channel::shuffled(addresses),
+                }),
+            ))
+        })
+        .collect()
+}
+
+/// Its body is on the server.
+pub(crate) fn uploaded(work: &Work<'_>, send: i64) -> Result<()> {
+    work.db
+        .execute("UPDATE sends SET blob_done = 1 WHERE id = ?1", [send])?;
+    work.wake();
+    Ok(())
+}
+
+/// The server has it, or will never take it.
+pub(crate) fn done(work: &Work<'_>, send: i64) -> Result<()> {
+    work.db.execute("DELETE FROM sends WHERE id = ?1", [send])?;
+    Ok(())
+}
+
+/// Whether something is due to go.
+pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
+    Ok(work
+        .db
+        .query_row(
+            "SELECT 1 FROM sends WHERE not_before_ms <= ?1",
+            [work.now_ms],
+            |_| Ok(()),
+        )
+        .optional()?
+        .is_some())
+}

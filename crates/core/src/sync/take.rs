@@ -1,0 +1,207 @@
+//! Taking key packages from the pools of others: of a contact link, or of contacts who are to join a group.
+//!
+//! The send id is fixed before the first attempt, so that a retry is answered alike while the server remembers it.
+
+use prost::Message as _;
+use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::{AccountId, KpKey, PeerKeyPackage, open_key_package};
+use undertone_wire::{
+    ids::SendId, request::TakeKeyPackages, response::TakenKeyPackage, secrets::AddressSecret,
+};
+
+use super::{Work, add, intent};
+use crate::error::{Reason, Result};
+
+/// Empty answers after which it is given up.
+const ATTEMPTS: i64 = 20;
+
+/// As stored (takes.purpose).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// adds.id
+    Add = 1,
+    /// intents.id
+    Intent = 2,
+}
+
+/// Several encoded key packages in one column.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Packages {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    packages: Vec<Vec<u8>>,
+}
+
+/// Where to take from: an address and what opens its pool.
+pub(crate) struct Source {
+    pub(crate) secret: AddressSecret,
+    pub(crate) kp_key: KpKey,
+}
+
+/// Notes that these are to be taken; they must be `account`'s.
+pub(crate) fn push(
+    work: &Work<'_>,
+    purpose: Purpose,
+    reference: i64,
+    account: &AccountId,
+    sources: &[Source],
+) -> Result<()> {
+    let secrets: Vec<u8> = sources
+        .iter()
+        .flat_map(|source| *source.secret.expose())
+        .collect();
+    let kp_keys: Vec<u8> = sources
+        .iter()
+        .flat_map(|source| *source.kp_key.expose())
+        .collect();
+    work.db.execute(
+        "INSERT INTO takes (purpose, reference, account_id, secrets, kp_keys, send_id, packages, not_before_ms, attempts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', ?7, 0)",
+        params![
+            purpose as i64,
+            reference,
+            account.as_bytes(),
+            secrets,
+            kp_keys,
+            SendId::random().as_bytes(),
+            work.now_ms
+        ],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The next ones to ask for.
+pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, TakeKeyPackages)>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT id, secrets, send_id FROM takes WHERE packages = x'' AND not_before_ms <= ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let rows = statement
+        .query_map(params![work.now_ms, limit], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, Vec<u8>>(2)?,
+            ))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|(id, secrets, send_id)| {
+            Ok((
+                id,
+                TakeKeyPackages {
+                    send_id: SendId::from_slice(&send_id)?,
+                    addresses: secrets
+                        .chunks_exact(32)
+                        .map(AddressSecret::from_slice)
+                        .collect::<std::result::Result<_, _>>()?,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// The server has answered.
+pub(crate) fn answered(
+    work: &Work<'_>,
+    take: i64,
+    taken: &[Option<TakenKeyPackage>],
+) -> Result<()> {
+    let row = work
+        .db
+        .query_row(
+            "SELECT purpose, reference, account_id, kp_keys FROM takes WHERE id = ?1 AND packages = x''",
+            [take],
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, i64>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                    row.get::<_, Vec<u8>>(3)?,
+                ))
+            },
+        )
+        .optional()?;
+    let Some((purpose, reference, account, kp_keys)) = row else {
+        return Ok(());
+    };
+    let account = AccountId::from_slice(&account)?;
+    let mut opened = Vec::new();
+    let mut forged = false;
+    for (answer, kp_key) in taken.iter().zip(kp_keys.chunks_exact(32)) {
+        let Some(answer) = answer else { continue };
+        match open_key_package(&work.mls, &answer.sealed, &KpKey::from_slice(kp_key)?) {
+            Ok(package) if package.account_id() == account => opened.push(package.encode()?),
+            _ => forged = true,
+        }
+    }
+    let is_add = purpose == Purpose::Add as i64;
+    if opened.is_empty() {
+        // A retry under the same send id would be answered alike: empty.
+        work.db.execute(
+            "UPDATE takes SET attempts = attempts + 1, send_id = ?2, not_before_ms = ?3 WHERE id = ?1",
+            params![take, SendId::random().as_bytes(), work.now_ms + 60_000],
+        )?;
+        let attempts: i64 =
+            work.db
+                .query_row("SELECT attempts FROM takes WHERE id = ?1", [take], |row| {
+                    row.get(0)
+                })?;
+        if is_add {
+            // An empty pool of a link never fills again.
+            let reason = if forged {
+                Reason::LinkForged
+            } else {
+                Reason::LinkUsed
+            };
+            add::failed(work, reference, reason)?;
+            work.db.execute("DELETE FROM takes WHERE id = ?1", [take])?;
+        } else if attempts >= ATTEMPTS {
+            intent::give_up(work, reference)?;
+            work.db.execute("DELETE FROM takes WHERE id = ?1", [take])?;
+        }
+        return Ok(());
+    }
+    work.db.execute(
+        "UPDATE takes SET packages = ?2 WHERE id = ?1",
+        params![take, Packages { packages: opened }.encode_to_vec()],
+    )?;
+    if is_add {
+        add::key_packages_came(work, reference)
+    } else {
+        intent::key_packages_came(work, reference)
+    }
+}
+
+/// What was taken for something.
+pub(crate) fn packages(
+    work: &Work<'_>,
+    purpose: Purpose,
+    reference: i64,
+) -> Result<Vec<PeerKeyPackage>> {
+    let stored: Option<Vec<u8>> = work
+        .db
+        .query_row(
+            "SELECT packages FROM takes WHERE purpose = ?1 AND reference = ?2 AND packages <> x''",
+            params![purpose as i64, reference],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(stored) = stored else {
+        return Ok(Vec::new());
+    };
+    Packages::decode(&stored[..])
+        .map_err(|_| Reason::StateBroken)?
+        .packages
+        .iter()
+        .map(|bytes| Ok(PeerKeyPackage::decode(&work.mls, bytes)?))
+        .collect()
+}
+
+/// It is not needed any more.
+pub(crate) fn forget(work: &Work<'_>, purpose: Purpose, reference: i64) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM takes WHERE purpose = ?1 AND reference = ?2",
+        params![purpose as i64, reference],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Blind tokens: fetched by the inbox, spent by the outbox, so that the one can't be joined to the other.
+
+use rusqlite::params;
+use undertone_wire::{
+    Code, Error as WireError,
+    ids::TokenKeyId,
+    response::{ServerHello, TokenKey},
+    tokens::Token,
+};
+
+use super::Work;
+use crate::error::Result;
+
+/// The wallet is filled when it holds fewer.
+pub(crate) const FEW: u32 = 12;
+/// How many it is filled up to.
+pub(crate) const ENOUGH: u32 = 40;
+/// Keys shown longer ago than this are not shown any more.
+const KEY_LIVES_MS: i64 = 15 * 24 * 3600 * 1000;
+
+/// What the inbox was shown. Whatever the outbox is shown must be among it.
+pub(crate) fn shown_to_inbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
+    for key in &hello.token_keys {
+        work.db.execute(
+            "INSERT INTO token_keys (key_id, public, seen_at_ms) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms",
+            params![key.id.as_bytes(), key.public_key, work.now_ms],
+        )?;
+    }
+    work.db.execute(
+        "DELETE FROM token_keys WHERE seen_at_ms < ?1",
+        [work.now_ms - KEY_LIVES_MS],
+    )?;
+    work.db.execute(
+        "DELETE FROM tokens WHERE key_id NOT IN (SELECT key_id FROM token_keys)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Refuses an outbox connection that is shown another key: it could mark a person.
+pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
+    for key in &hello.token_keys {
+        let known = work
+            .db
+            .prepare_cached("SELECT 1 FROM token_keys WHERE key_id = ?1 AND public = ?2")?
+            .exists(params![key.id.as_bytes(), key.public_key])?;
+        if !known {
+            return Err(WireError::new(Code::TokenKeysDiffer).into());
+        }
+    }
+    Ok(())
+}
+
+/// How many more are wanted.
+pub(crate) fn wanted(work: &Work<'_>) -> Result<u32> {
+    let held = count(work.db)?;
+    Ok(if held < FEW { ENOUGH - held } else { 0 })
+}
+
+/// How many there are.
+pub(crate) fn count(db: &rusqlite::Connection) -> Result<u32> {
+    Ok(db.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0))?)
+}
+
+/// The key that the server issues under.
+pub(crate) fn issuing_key(hello: &ServerHello, id: TokenKeyId) -> Option<TokenKey> {
+    hello.token_keys.iter().find(|key| key.id == id).copied()
+}
+
+/// Puts new ones into the wallet.
+pub(crate) fn put(work: &Work<'_>, tokens: &[Token]) -> Result<()> {
+    for token in tokens {
+        work.db.execute(
+            "INSERT OR IGNORE INTO tokens (input, key_id, output) VALUES (?1, ?2, ?3)",
+            params![token.input(), token.key_id().as_bytes(), token.output()],
+        )?;
+    }
+    work.wake();
+    Ok(())
+}
+
+/// Takes one out. It is gone even if the connection fails: the server may have seen it.
+pub(crate) fn take(work: &Work<'_>, most: u32) -> Result<Vec<Token>> {
+    let rows = {
+        let mut statement = work.db.prepare_cached(
+            "DELETE FROM tokens WHERE input IN (SELECT input FROM tokens LIMIT ?1) RETURNING key_id, input, output",
+        )?;
+        statement
+            .query_map([most], |row| {
+                Ok([
+                    row.get::<_, Vec<u8>>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                ]
+                .concat())
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    if count(work.db)? < FEW {
+        work.wake();
+    }
+    rows.iter()
+        .map(|bytes| Ok(Token::from_slice(bytes)?))
+        .collect()
+}

@@ -1,0 +1,218 @@
+//! A Welcome: somebody adds this device to a conversation, or lets it in again.
+//!
+//! By which address it came says who may send it: a link's key package leads to a direct conversation with whoever holds the link; a direct
+//! conversation's key package to a group that this contact made or manages; a resync's to the conversation that asked.
+
+use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind, update_jitter_ms};
+use undertone_wire::client_proto::Welcome;
+
+use super::{
+    Work,
+    address::{self, Address, Kind},
+    conversation::{self, New, State},
+    gaps, held, intent, link,
+    message::{self, Place},
+    pool::{self, Pool},
+    resync,
+};
+use crate::error::{Error, Result};
+
+/// Whether this address waits for a Welcome at all.
+pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
+    Ok(pool::landed(work, address.id)?.is_some() || resync::awaits(work, address.id)?)
+}
+
+/// Why this device joins.
+enum Reason {
+    Link(i64),
+    Contact(AccountId),
+    Resync,
+}
+
+/// Takes a Welcome. One that is not right leaves no trace.
+pub(crate) fn process(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<()> {
+    let Some(reason) = reason(work, address)? else {
+        return Ok(());
+    };
+    work.db.execute_batch("SAVEPOINT welcome")?;
+    match join(work, address, welcome, &reason) {
+        Ok(true) => {
+            work.db.execute_batch("RELEASE welcome")?;
+            held::welcome_came(work, address.id)
+        }
+        Ok(false) => undo(work),
+        Err(Error::Mls(
+            undertone_mls::Error::UnknownKeyPackage
+            | undertone_mls::Error::GroupExists
+            | undertone_mls::Error::Malformed(_)
+            | undertone_mls::Error::Refused(_),
+        )) => undo(work),
+        Err(error) => Err(error),
+    }
+}
+
+fn undo(work: &Work<'_>) -> Result<()> {
+    work.forget_all_groups();
+    work.db
+        .execute_batch("ROLLBACK TO welcome; RELEASE welcome")?;
+    Ok(())
+}
+
+fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
+    if resync::awaits(work, address.id)? {
+        return Ok(Some(Reason::Resync));
+    }
+    let Some(landed) = pool::landed(work, address.id)? else {
+        return Ok(None);
+    };
+    if landed.link != 0 {
+        return Ok(link::is_open(work, landed.link)?.then_some(Reason::Link(landed.link)));
+    }
+    let contact = conversation::get(work.db, landed.conversation)?.and_then(|row| row.peer);
+    Ok(contact.map(Reason::Contact))
+}
+
+fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) -> Result<bool> {
+    let joined = Group::join(&work.mls, welcome)?;
+    if joined.came_back != matches!(reason, Reason::Resync) {
+        return Ok(false);
+    }
+    let accounts: Vec<AccountId> = joined.group.accounts()?.into_keys().collect();
+    let peer = accounts
+        .iter()
+        .find(|account| **account != work.me.account)
+        .copied();
+    let right = joined.group.origin() == work.me.server.origin.to_string()
+        && *joined.group.pin() == work.me.server.pin
+        && match reason {
+            Reason::Link(_) => {
+                joined.group.kind() == GroupKind::Direct
+                    && accounts.len() == 2
+                    && peer == Some(joined.adder.account)
+            }
+            Reason::Contact(contact) => {
+                joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
+            }
+            Reason::Resync => true,
+        };
+    if !right {
+        return Ok(false);
+    }
+    let id = put_row(work, address, &joined, reason, peer)?;
+    settle_in(work, id, address, joined, reason)?;
+    Ok(true)
+}
+
+/// A new row, or the old one again for a conversation that this device was in before.
+fn put_row(
+    work: &Work<'_>,
+    address: &Address,
+    joined: &Joined,
+    reason: &Reason,
+    peer: Option<AccountId>,
+) -> Result<i64> {
+    let peer = peer.filter(|_| joined.group.kind() == GroupKind::Direct);
+    let channel = joined.channel;
+    let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
+        let (state, link) = match reason {
+            Reason::Link(link) => (State::Joining, *link),
+            Reason::Contact(_) | Reason::Resync => (State::Active, 0),
+        };
+        return conversation::create(
+            work,
+            &New {
+                group: &joined.group,
+                state,
+                peer,
+                generation: channel.generation,
+                channel: channel.channel_id,
+                channel_made: true,
+                top_number: channel.number,
+                address: address.id,
+                link,
+            },
+        );
+    };
+    if matches!(reason, Reason::Resync) {
+        resync::came_back(work, &row)?;
+        if channel.generation == row.generation && channel.number > row.top_number {
+            gaps::numbers_missing(work, &row, row.top_number + 1, channel.number)?;
+        }
+    } else {
+        gaps::start_anew(work, row.id)?;
+    }
+    conversation::set_channel(
+        work,
+        row.id,
+        channel.generation,
+        &channel.channel_id,
+        0,
+        true,
+        channel.number,
+    )?;
+    conversation::set_address(work, row.id, address.id)?;
+    conversation::refresh(work, row.id, &joined.group)?;
+    work.db.execute(
+        "UPDATE conversations SET leaving = 0 WHERE id = ?1",
+        [row.id],
+    )?;
+    conversation::set_state(work, row.id, State::Active)?;
+    Ok(row.id)
+}
+
+/// What a new member does first.
+fn settle_in(
+    work: &Work<'_>,
+    id: i64,
+    address: &Address,
+    mut joined: Joined,
+    reason: &Reason,
+) -> Result<()> {
+    pool::used(work, address.id)?;
+    if joined.last_resort {
+        // Others may have been given the same key package: its address is left as soon as possible.
+        let fresh = address::create(work, Kind::Conversation, id)?;
+        joined.group.set_own_address(&work.mls, fresh.secret)?;
+    } else {
+        address::assign(work, address.id, id)?;
+    }
+    let own = joined.group.own()?;
+    if let (GroupKind::Direct, Some(kp_key)) = (joined.group.kind(), own.kp_key) {
+        pool::create(
+            work,
+            &Pool {
+                address: address.id,
+                kp_key,
+                link: 0,
+                wanted: pool::WANTED_CONVERSATION,
+                last_resort: true,
+            },
+        )?;
+    }
+    if joined.group.needs_path_update() {
+        let members = joined.group.members()?.len();
+        let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
+        let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+        intent::add(work, id, intent::Kind::SelfUpdate, &[], 0, at)?;
+    }
+    let place = Place {
+        generation: joined.channel.generation,
+        number: joined.channel.number,
+    };
+    let line = match reason {
+        Reason::Link(_) => None,
+        Reason::Contact(_) => Some(format!(
+            "{} added you.",
+            conversation::name_of(work.db, id, &joined.adder.account)?
+        )),
+        Reason::Resync => Some(
+            "This device had lost the thread here and was let in again; what it missed is asked for."
+                .to_owned(),
+        ),
+    };
+    work.keep(joined.group);
+    if let Some(line) = line {
+        message::add_line(work, id, message::Kind::Notice, &line, place)?;
+    }
+    Ok(())
+}

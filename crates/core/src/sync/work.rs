@@ -1,0 +1,116 @@
+//! [`Work`]: one transaction with everything an event may need.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
+use rand::Rng as _;
+use rusqlite::Connection;
+use undertone_mls::{Group, GroupId, Provider};
+
+use super::{account::Me, change::Change};
+use crate::{
+    client::SendingPace,
+    error::{Reason, Result},
+    store::Transaction,
+};
+
+/// One event's transaction, its moment, and what it will have to tell.
+pub(crate) struct Work<'t> {
+    /// The transaction.
+    pub(crate) tx: &'t Transaction<'t>,
+    /// Its connection.
+    pub(crate) db: &'t Connection,
+    /// MLS on the same transaction.
+    pub(crate) mls: Provider<'t>,
+    /// This account and device.
+    pub(crate) me: &'t Me,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    /// How long automatic things wait.
+    pub(crate) pace: &'t SendingPace,
+    pub(super) groups: RefCell<HashMap<GroupId, Group>>,
+    pub(super) changes: RefCell<Vec<Change>>,
+    pub(super) duties: Cell<bool>,
+}
+
+impl Work<'_> {
+    /// Unix seconds.
+    pub(crate) fn now_s(&self) -> u64 {
+        u64::try_from(self.now_ms / 1000).unwrap_or(0)
+    }
+
+    /// Random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        undertone_wire::ids::random_bytes()
+    }
+
+    /// When an automatic send may go: after a random wait, so that it can't be joined to what caused it.
+    pub(crate) fn automatic_at(&self) -> i64 {
+        let from = i64::try_from(self.pace.automatic_from.as_millis()).unwrap_or(0);
+        let to = i64::try_from(self.pace.automatic_to.as_millis()).unwrap_or(0);
+        self.now_ms + rand::rng().random_range(from..=to.max(from))
+    }
+
+    /// Tells watchers, once the transaction is on disk.
+    pub(crate) fn tell(&self, change: Change) {
+        let mut changes = self.changes.borrow_mut();
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+
+    /// There may be something new to do for the driver.
+    pub(crate) fn wake(&self) {
+        self.duties.set(true);
+    }
+
+    /// Runs `act` on a group. A group whose `act` failed is dropped from memory and read again the next time.
+    pub(crate) fn group<T>(
+        &self,
+        id: &GroupId,
+        act: impl FnOnce(&mut Group) -> Result<T>,
+    ) -> Result<T> {
+        let kept = self.groups.borrow_mut().remove(id);
+        let mut group = match kept {
+            Some(group) => group,
+            None => Group::load(&self.mls, id)?.ok_or(Reason::StateMissing)?,
+        };
+        let value = act(&mut group)?;
+        self.groups.borrow_mut().insert(*id, group);
+        Ok(value)
+    }
+
+    /// Whether MLS state of this group is here.
+    pub(crate) fn has_group(&self, id: &GroupId) -> Result<bool> {
+        if self.groups.borrow().contains_key(id) {
+            return Ok(true);
+        }
+        let Some(group) = Group::load(&self.mls, id)? else {
+            return Ok(false);
+        };
+        self.keep(group);
+        Ok(true)
+    }
+
+    /// Keeps a new group in memory.
+    pub(crate) fn keep(&self, group: Group) {
+        self.groups.borrow_mut().insert(*group.id(), group);
+    }
+
+    /// Drops a group's memory (its rows are the caller's business).
+    pub(crate) fn drop_group(&self, id: &GroupId) {
+        self.groups.borrow_mut().remove(id);
+    }
+
+    /// After a savepoint was rolled back what is in memory is worth nothing.
+    pub(crate) fn forget_all_groups(&self) {
+        self.groups.borrow_mut().clear();
+    }
+
+    /// The row id of the last insert.
+    pub(crate) fn last_id(&self) -> i64 {
+        self.db.last_insert_rowid()
+    }
+}

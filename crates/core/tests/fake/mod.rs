@@ -1,0 +1,208 @@
+//! People with homes of their own and a server in memory between them.
+
+pub mod server;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use undertone_core::{
+    ChatInfo, Client, ClientOptions, Draft, MessageKind, Page, SendingPace, home::Passphrase,
+};
+use zeroize::Zeroizing;
+
+pub use server::{FakeServer, Fault};
+
+/// Long enough for anything here on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits that would be minutes are moments.
+pub fn pace() -> SendingPace {
+    SendingPace {
+        automatic_from: Duration::from_millis(1),
+        automatic_to: Duration::from_millis(20),
+        gap: Duration::from_millis(200),
+        gap_shown: Duration::from_millis(800),
+        left_out: Duration::from_millis(400),
+        helper: Duration::from_millis(300),
+        resync_again: Duration::from_secs(3600),
+        reconnect_to: Duration::from_millis(300),
+    }
+}
+
+/// Somebody with a home.
+pub struct Person {
+    pub name: &'static str,
+    pub home: PathBuf,
+    pub client: Option<Client>,
+    server: FakeServer,
+    _folder: tempfile::TempDir,
+}
+
+fn passphrase() -> Passphrase {
+    Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).expect("long enough")
+}
+
+fn options(server: &FakeServer) -> ClientOptions {
+    ClientOptions {
+        transport: Some(Arc::new(server.clone())),
+        cheap_kdf_for_tests: true,
+        sending: pace(),
+        ..ClientOptions::default()
+    }
+}
+
+impl Person {
+    pub async fn new(name: &'static str, server: &FakeServer) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().join(name);
+        let choice = server.choice().parse().expect("a server");
+        let (client, phrase) = Client::init(&home, &passphrase(), &choice, name, options(server))
+            .await
+            .expect("an account");
+        assert_eq!(phrase.words().split(' ').count(), 12);
+        client.start().await.expect("started");
+        Self {
+            name,
+            home,
+            client: Some(client),
+            server: server.clone(),
+            _folder: folder,
+        }
+    }
+
+    pub fn client(&self) -> &Client {
+        self.client.as_ref().expect("the app is open")
+    }
+
+    /// The app is gone, as after a crash: nothing is tidied up first.
+    pub async fn quit(&mut self) {
+        if let Some(client) = self.client.take() {
+            client.close().await.expect("closed");
+        }
+    }
+
+    /// The app is opened again; it is not on-line yet.
+    pub async fn open(&mut self) {
+        self.quit().await;
+        for _ in 0..200 {
+            match Client::open(&self.home, &passphrase(), options(&self.server)).await {
+                Ok(client) => {
+                    self.client = Some(client);
+                    return;
+                }
+                Err(error) if error.code().starts_with("home.") => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the home does not open");
+    }
+
+    pub async fn reopen(&mut self) {
+        self.open().await;
+        self.client().start().await.expect("started");
+    }
+
+    pub async fn settle(&self) {
+        let settled = self.client().settle(LIMIT).await.expect("settled");
+        assert!(settled.online, "{:?}", settled.problem);
+    }
+
+    pub async fn chat(&self, name: &str) -> ChatInfo {
+        self.client()
+            .find_chat(name)
+            .await
+            .unwrap_or_else(|error| panic!("{} has no chat {name}: {error}", self.name))
+    }
+
+    pub async fn says(&self, chat: &str, text: &str) {
+        let chat = self.chat(chat).await;
+        self.client()
+            .send(&chat.id, Draft::text(text))
+            .await
+            .unwrap_or_else(|error| panic!("{} can't send: {error}", self.name));
+    }
+
+    /// The messages of a chat as "Name: text".
+    pub async fn lines(&self, chat: &str) -> Vec<String> {
+        let chat = self.chat(chat).await;
+        let page = Page {
+            limit: 1000,
+            before: None,
+        };
+        let all = self
+            .client()
+            .messages(&chat.id, page)
+            .await
+            .expect("messages");
+        all.iter()
+            .filter(|line| line.kind == MessageKind::Message)
+            .map(|line| format!("{}: {}", line.sender_name, line.text))
+            .collect()
+    }
+
+    /// Notices and gaps.
+    pub async fn notices(&self, chat: &str) -> Vec<String> {
+        let chat = self.chat(chat).await;
+        let page = Page {
+            limit: 1000,
+            before: None,
+        };
+        let all = self
+            .client()
+            .messages(&chat.id, page)
+            .await
+            .expect("messages");
+        all.into_iter()
+            .filter(|line| line.kind != MessageKind::Message)
+            .map(|line| line.text)
+            .collect()
+    }
+
+    /// Waits until the chat reads like this.
+    pub async fn reads(&self, chat: &str, wanted: &[&str]) {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let lines = match self.client().find_chat(chat).await {
+                Ok(_) => self.lines(chat).await,
+                Err(_) => Vec::new(),
+            };
+            if lines == wanted {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{} reads {lines:#?}, not {wanted:#?}",
+                self.name
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Waits until something holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// `adder` adds `maker` by a link of theirs.
+pub async fn meet(adder: &Person, maker: &Person) {
+    let link = maker
+        .client()
+        .create_link(undertone_core::LinkOptions::default())
+        .await
+        .expect("a link");
+    let added = adder.client().add_contact(&link.uri).await.expect("added");
+    assert_eq!(
+        added.contact.map(|contact| contact.name),
+        Some(maker.name.to_owned())
+    );
+    eventually("both are contacts", || async {
+        maker.client().find_contact(adder.name).await.is_ok()
+    })
+    .await;
+}
