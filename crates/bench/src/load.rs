@@ -1,0 +1,486 @@
+//! Load on a real server over TLS: pairs, fan-out, store-and-forward, latency, idle connections.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use tokio::task::JoinHandle;
+use undertone_wire::{
+    ids::{ChannelId, SendId},
+    proto::{self, client_frame, request, response, server_frame},
+    request::Role,
+    secrets::AddressSecret,
+};
+
+use crate::{
+    connection::{Connection, Failure, Owner, Target, create_addresses, issue_tokens, paid_outbox},
+    server::Server,
+    stats,
+};
+
+/// Requests a sender keeps in flight.
+const WINDOW: usize = 256;
+/// Items a receiver lets the server push ahead.
+const CREDIT: u32 = 8192;
+/// A WebSocket message is sent when it holds this many bytes, or nothing more is to be said.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// A queue with its signed-in connection and one address.
+pub struct Receiver {
+    /// Signed in.
+    pub inbox: Connection,
+    /// Keys and queue id.
+    pub owner: Owner,
+    /// Addresses of this queue.
+    pub addresses: Vec<AddressSecret>,
+}
+
+/// Registers a queue with `addresses` addresses.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn receiver(
+    target: &Target,
+    server: &Server,
+    addresses: usize,
+) -> Result<Receiver, Failure> {
+    let mut inbox = Connection::open(target, Role::Inbox).await?;
+    let owner = Owner::new()?;
+    owner
+        .register(&mut inbox, target, &server.invitation)
+        .await?;
+    let addresses = create_addresses(&mut inbox, addresses).await?;
+    Ok(Receiver {
+        inbox,
+        owner,
+        addresses,
+    })
+}
+
+/// A channel at epoch 0 that anyone with its id may send on.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn channel(outbox: &mut Connection) -> Result<ChannelId, Failure> {
+    let channel_id = ChannelId::random();
+    outbox
+        .request(request::Body::CreateChannel(proto::CreateChannel {
+            channel_id: channel_id.to_bytes(),
+            epoch: 0,
+            lock: Bytes::from_static(&[1; 32]),
+            min_send_epoch: 0,
+        }))
+        .await?;
+    Ok(channel_id)
+}
+
+fn channel_send(channel: &ChannelId, payload: &Bytes, addresses: &[Bytes]) -> request::Body {
+    request::Body::ChannelSend(proto::ChannelSend {
+        channel_id: channel.to_bytes(),
+        epoch: 0,
+        send_id: SendId::random().to_bytes(),
+        payload: payload.clone(),
+        address_secrets: addresses.to_vec(),
+    })
+}
+
+/// Counts shared by the tasks of one row.
+#[derive(Default)]
+pub struct Counters {
+    stop: AtomicBool,
+    /// Sends the server accepted.
+    pub accepted: AtomicU64,
+    /// Items that came.
+    pub delivered: AtomicU64,
+    /// Sends the server refused.
+    pub refused: AtomicU64,
+}
+
+/// What a loaded stretch of time gave.
+pub struct Figures {
+    /// Sends accepted per second.
+    pub accepted: f64,
+    /// Items delivered per second.
+    pub delivered: f64,
+    /// Sends refused in all.
+    pub refused: u64,
+    /// Processors the server used, 1.0 being one core.
+    pub server_cores: f64,
+    /// Processors the generator used.
+    pub generator_cores: f64,
+}
+
+/// Sends as fast as the window lets it until told to stop, or `limit` sends are accepted.
+async fn send_loop(
+    mut outbox: Connection,
+    channel: ChannelId,
+    payload: Bytes,
+    addresses: Vec<Bytes>,
+    window: usize,
+    limit: u64,
+    counters: Arc<Counters>,
+) -> Result<(), Failure> {
+    let mut in_flight = 0;
+    let mut sent = 0;
+    let mut accepted = 0;
+    loop {
+        let more = !counters.stop.load(Ordering::Relaxed) && sent < limit;
+        if more {
+            while in_flight < window && sent < limit {
+                outbox.push_request(channel_send(&channel, &payload, &addresses))?;
+                in_flight += 1;
+                sent += 1;
+                if outbox.waiting() >= MESSAGE_BYTES {
+                    outbox.flush().await?;
+                }
+            }
+            outbox.flush().await?;
+        } else if in_flight == 0 {
+            return Ok(());
+        }
+        for body in outbox.frames().await? {
+            if let server_frame::Body::Response(answer) = body {
+                in_flight -= 1;
+                match answer.body {
+                    Some(response::Body::Accepted(_)) => {
+                        accepted += 1;
+                        counters.accepted.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Some(response::Body::Error(error)) => {
+                        if counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                            eprintln!("the server refused a send: {}", error.code);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if accepted >= limit {
+            return Ok(());
+        }
+    }
+}
+
+/// Receives and acknowledges until `limit` items came or the task is aborted.
+async fn receive_loop(
+    mut inbox: Connection,
+    limit: u64,
+    counters: Arc<Counters>,
+) -> Result<Connection, Failure> {
+    let mut owed = 0;
+    let mut received = 0;
+    inbox.push(client_frame::Body::Credit(proto::Credit { items: CREDIT }))?;
+    inbox.flush().await?;
+    while received < limit {
+        let mut last = None;
+        for body in inbox.frames().await? {
+            if let server_frame::Body::Item(item) = body {
+                last = Some(item.sequence);
+                owed += 1;
+                received += 1;
+                counters.delivered.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let Some(sequence) = last {
+            inbox.push(client_frame::Body::Ack(proto::Ack { sequence }))?;
+            if owed >= CREDIT / 4 {
+                inbox.push(client_frame::Body::Credit(proto::Credit { items: owed }))?;
+                owed = 0;
+            }
+            inbox.flush().await?;
+        }
+    }
+    Ok(inbox)
+}
+
+async fn measure(
+    server: &Server,
+    counters: &Counters,
+    warm_up: Duration,
+    time: Duration,
+) -> Figures {
+    tokio::time::sleep(warm_up).await;
+    let me = std::process::id();
+    let (begun, mine, theirs) = (
+        Instant::now(),
+        stats::processor_time(me),
+        stats::processor_time(server.pid()),
+    );
+    let (accepted, delivered) = (
+        counters.accepted.load(Ordering::Relaxed),
+        counters.delivered.load(Ordering::Relaxed),
+    );
+    tokio::time::sleep(time).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    let per_second =
+        |now: &AtomicU64, before: u64| (now.load(Ordering::Relaxed) - before) as f64 / seconds;
+    let cores =
+        |pid, before: Duration| (stats::processor_time(pid) - before).as_secs_f64() / seconds;
+    Figures {
+        accepted: per_second(&counters.accepted, accepted),
+        delivered: per_second(&counters.delivered, delivered),
+        refused: counters.refused.load(Ordering::Relaxed),
+        server_cores: cores(server.pid(), theirs),
+        generator_cores: cores(me, mine),
+    }
+}
+
+fn start(counters: &AtomicBool) {
+    counters.store(false, Ordering::Relaxed);
+}
+
+/// `senders` channels, each to `fan_out` addresses taken in turn from `queues` receivers; every sender keeps `window` in flight.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn throughput(
+    server: &Server,
+    target: &Target,
+    senders: usize,
+    queues: usize,
+    fan_out: usize,
+    window: usize,
+    payload: usize,
+    time: Duration,
+) -> Result<Figures, Failure> {
+    let counters = Arc::new(Counters::default());
+    start(&counters.stop);
+    let mut receivers = Vec::with_capacity(queues);
+    for _ in 0..queues {
+        receivers.push(receiver(target, server, 1).await?);
+    }
+    let mut tokens = issue_tokens(&mut receivers[0].inbox, senders.min(100)).await?;
+    let secrets: Vec<Bytes> = receivers
+        .iter()
+        .map(|r| r.addresses[0].to_bytes())
+        .collect();
+    let receiving: Vec<JoinHandle<_>> = receivers
+        .into_iter()
+        .map(|receiver| {
+            tokio::spawn(receive_loop(
+                receiver.inbox,
+                u64::MAX,
+                Arc::clone(&counters),
+            ))
+        })
+        .collect();
+    let payload = Bytes::from(vec![0x5a; payload]);
+    let mut sending = Vec::new();
+    for index in 0..senders {
+        let mut outbox = paid_outbox(target, tokens.pop().ok_or("too few tokens")?).await?;
+        let channel = channel(&mut outbox).await?;
+        let addresses = (0..fan_out)
+            .map(|i| secrets[(index + i) % queues].clone())
+            .collect();
+        sending.push(tokio::spawn(send_loop(
+            outbox,
+            channel,
+            payload.clone(),
+            addresses,
+            window,
+            u64::MAX,
+            Arc::clone(&counters),
+        )));
+    }
+    let figures = measure(server, &counters, Duration::from_millis(1500), time).await;
+    counters.stop.store(true, Ordering::Relaxed);
+    for task in sending {
+        task.await??;
+    }
+    for task in receiving {
+        task.abort();
+    }
+    Ok(figures)
+}
+
+/// The pairs row: `pairs` senders, each to a queue of its own.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn pairs(
+    server: &Server,
+    target: &Target,
+    pairs: usize,
+    time: Duration,
+) -> Result<Figures, Failure> {
+    throughput(server, target, pairs, pairs, 1, WINDOW, 1024, time).await
+}
+
+/// Send-to-receive latency at a fixed rate over `pairs` pairs, open loop: a late message counts from when it should have left.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn latency(
+    server: &Server,
+    target: &Target,
+    pairs: usize,
+    rate: u32,
+    time: Duration,
+) -> Result<Histogram<u64>, Failure> {
+    let started = Instant::now() + Duration::from_millis(500);
+    let mut tasks = Vec::new();
+    for index in 0..pairs {
+        let receiver = receiver(target, server, 1).await?;
+        let Receiver {
+            mut inbox,
+            addresses,
+            ..
+        } = receiver;
+        let token = issue_tokens(&mut inbox, 1).await?.pop().ok_or("no token")?;
+        let mut outbox = paid_outbox(target, token).await?;
+        let channel = channel(&mut outbox).await?;
+        let addresses: Vec<Bytes> = addresses.iter().map(AddressSecret::to_bytes).collect();
+        let every = Duration::from_secs_f64(pairs as f64 / f64::from(rate));
+        let total = (time.as_secs_f64() / every.as_secs_f64()) as u64;
+        let offset = every.mul_f64(index as f64 / pairs as f64);
+        let payload = Bytes::from(vec![0x5a; 1024]);
+        // One queue, one sender, in order: the n-th item is the n-th message, so its due time is known.
+        let due = move |n: u64| started + offset + every.mul_f64(n as f64);
+        tasks.push(tokio::spawn(async move {
+            let sender = tokio::spawn(async move {
+                for n in 0..total {
+                    tokio::time::sleep_until(due(n).into()).await;
+                    outbox.push_request(channel_send(&channel, &payload, &addresses))?;
+                    outbox.flush().await?;
+                    // Responses are read only to keep the socket empty.
+                    outbox.frames().await?;
+                }
+                Ok::<(), Failure>(())
+            });
+            let mut latencies = stats::latencies();
+            inbox.push(client_frame::Body::Credit(proto::Credit { items: CREDIT }))?;
+            inbox.flush().await?;
+            let mut received = 0;
+            while received < total {
+                let bodies = inbox.frames().await?;
+                let now = Instant::now();
+                for body in bodies {
+                    if let server_frame::Body::Item(item) = body {
+                        let late = now.saturating_duration_since(due(received));
+                        latencies
+                            .saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
+                        received += 1;
+                        inbox.push(client_frame::Body::Ack(proto::Ack {
+                            sequence: item.sequence,
+                        }))?;
+                        inbox.push(client_frame::Body::Credit(proto::Credit { items: 1 }))?;
+                    }
+                }
+                inbox.flush().await?;
+            }
+            sender.await??;
+            Ok::<Histogram<u64>, Failure>(latencies)
+        }));
+    }
+    let mut all = stats::latencies();
+    for task in tasks {
+        all.add(task.await??)?;
+    }
+    Ok(all)
+}
+
+/// What store-and-forward gave.
+pub struct Stored {
+    /// Accepted per second while the owners were away.
+    pub accepted: f64,
+    /// Delivered and acknowledged per second when they came.
+    pub drained: f64,
+    /// Bytes that the data folder grew per stored message.
+    pub bytes: f64,
+}
+
+/// Sends `messages` to queues whose owners are away, then lets them come.
+///
+/// # Errors
+/// The server's refusal.
+pub async fn store_and_forward(
+    server: &Server,
+    target: &Target,
+    queues: usize,
+    messages: u64,
+) -> Result<Stored, Failure> {
+    let mut owners = Vec::new();
+    let mut outboxes = Vec::new();
+    for _ in 0..queues {
+        let mut receiver = receiver(target, server, 1).await?;
+        let token = issue_tokens(&mut receiver.inbox, 1)
+            .await?
+            .pop()
+            .ok_or("no token")?;
+        let mut outbox = paid_outbox(target, token).await?;
+        let channel = channel(&mut outbox).await?;
+        outboxes.push((outbox, channel, receiver.addresses[0].to_bytes()));
+        owners.push(receiver.owner);
+    }
+    let counters = Arc::new(Counters::default());
+    let each = messages / queues as u64;
+    let payload = Bytes::from(vec![0x5a; 1024]);
+    let before = server.bytes_on_disk();
+    let begun = Instant::now();
+    let mut tasks = Vec::new();
+    for (outbox, channel, address) in outboxes {
+        tasks.push(tokio::spawn(send_loop(
+            outbox,
+            channel,
+            payload.clone(),
+            vec![address],
+            WINDOW,
+            each,
+            Arc::clone(&counters),
+        )));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    let total = (each * queues as u64) as f64;
+    let accepted = total / begun.elapsed().as_secs_f64();
+    // The write-ahead log is emptied every few seconds; what is left then is what a message costs.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let bytes = server.bytes_on_disk().saturating_sub(before) as f64 / total;
+    let mut inboxes = Vec::new();
+    for owner in &owners {
+        let mut inbox = Connection::open(target, Role::Inbox).await?;
+        owner.sign_in(&mut inbox, target).await?;
+        inboxes.push(inbox);
+    }
+    let begun = Instant::now();
+    let draining: Vec<_> = inboxes
+        .into_iter()
+        .map(|inbox| tokio::spawn(receive_loop(inbox, each, Arc::clone(&counters))))
+        .collect();
+    for task in draining {
+        task.await??;
+    }
+    let drained = total / begun.elapsed().as_secs_f64();
+    Ok(Stored {
+        accepted,
+        drained,
+        bytes,
+    })
+}
+
+/// Server memory per idle signed-in connection, in bytes, with `connections` of them.
+///
+/// # Errors
+/// The server's refusal, or too few file descriptors.
+pub async fn idle(server: &Server, target: &Target, connections: usize) -> Result<f64, Failure> {
+    let before = stats::resident_bytes(server.pid());
+    let mut open = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let mut receiver = receiver(target, server, 0).await?;
+        receiver
+            .inbox
+            .push(client_frame::Body::Credit(proto::Credit { items: 16 }))?;
+        receiver.inbox.flush().await?;
+        open.push(receiver.inbox);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = stats::resident_bytes(server.pid());
+    Ok(after.saturating_sub(before) as f64 / connections as f64)
+}
