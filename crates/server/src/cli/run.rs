@@ -21,11 +21,21 @@ pub(super) fn run(args: &RunArgs) -> Result<(), ServerError> {
     }
     config.plain_text_on_loopback |= args.plain_text_on_loopback;
     logs::start(level, args.json);
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| ServerError::io("start", &args.dir, &e))?;
     runtime.block_on(serve(args, config))
+}
+
+/// Every connection is an open file; the usual soft limit of 1,024 is for programs that use `select`.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is not allowed, connections over the limit wait to be accepted.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 async fn serve(args: &RunArgs, config: Config) -> Result<(), ServerError> {
