@@ -41,7 +41,11 @@ pub(super) async fn run(
         ack_sent: 0,
     };
     tokio::select! {
-        reason = writer.write() => shared.end(reason),
+        reason = writer.write() => {
+            // A server that closes may have said why; the reader is about to find it.
+            let _ = timeout(GOODBYE, closing.wait_for(|closing| *closing)).await;
+            shared.end(reason);
+        }
         _ = closing.wait_for(|closing| *closing) => {}
     }
     // Best effort: the server finds out anyway.

@@ -102,11 +102,12 @@ async fn answer(request: Request<Incoming>, held: Arc<Mutex<Held>>) -> Response<
             let (from, last) = range.split_once('-').unwrap();
             let (from, last): (usize, usize) = (from.parse().unwrap(), last.parse().unwrap());
             let held = held.lock().unwrap();
-            match held.bytes.get(from..=last) {
-                Some(piece) => empty(StatusCode::PARTIAL_CONTENT)
+            let end = held.bytes.len().min(last + 1);
+            match held.bytes.get(from..end) {
+                Some(piece) if !piece.is_empty() => empty(StatusCode::PARTIAL_CONTENT)
                     .body(Full::new(piece.to_vec().into()))
                     .unwrap(),
-                None => refusal(StatusCode::RANGE_NOT_SATISFIABLE, "blob.range"),
+                _ => refusal(StatusCode::RANGE_NOT_SATISFIABLE, "blob.range"),
             }
         }
     }
@@ -183,6 +184,12 @@ async fn a_blob_goes_up_in_pieces_and_comes_down_in_ranges_on_one_connection() {
         transport.read_blob(&at, &id, 0, length).await.unwrap(),
         content
     );
+    // A range that reaches beyond the end comes back short, and is refused.
+    let error = transport
+        .read_blob(&at, &id, length - 1, 2)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::BlobRange);
     assert_eq!(blobs.connections.load(Relaxed), 1);
 }
 

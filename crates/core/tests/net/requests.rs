@@ -323,6 +323,7 @@ async fn a_connection_that_is_closed_or_dropped_is_gone() {
     .await;
     let connection = connect(&server).await;
     connection.close();
+    assert_eq!(code(&connection).await, Code::ConnectionLost);
     timeout(Duration::from_secs(5), seen.recv()).await.unwrap();
     assert_eq!(
         connection.request(Request::Ping).await.unwrap_err().code,
