@@ -104,6 +104,7 @@ impl Session {
                 Err((_, error)) => return Err(error.into()),
             }
         };
+        tracing::info!("home unlocked");
         let listener = Listener::bind(home.owner())?;
         let client = Client::from_home(home, client_options(options)).await?;
         Self::own(client, Some(listener), options).await
@@ -140,6 +141,7 @@ impl Session {
         options: &Global,
     ) -> Result<Self, Failure> {
         let (connection, greeting) = Connection::open(stream).await?;
+        tracing::info!("the home is open in another process");
         if options
             .proxy
             .as_ref()

@@ -162,8 +162,8 @@ fn init_finds_what_is_wrong_before_it_makes_anything() {
     // Neither an invitation nor an origin with a pin.
     let output = init(&["--server", "nonsense", "--recovery-file", &recovery]);
     assert_eq!(
-        (exit(&output), refusal(&output)["code"].as_str()),
-        (2, Some("account.server_invalid"))
+        (exit(&output), refusal(&output)["exit_code"].as_i64()),
+        (2, Some(2))
     );
     // Nothing on standard input.
     assert_eq!(

@@ -129,6 +129,18 @@ impl Visit {
         } else {
             session.settle(limit).await?
         };
+        if let Some(settled) = &settled {
+            let code = settled
+                .problem
+                .as_ref()
+                .map_or("none", |problem| problem.code.as_str());
+            tracing::info!(
+                online = settled.online,
+                waiting = settled.outbox_left,
+                problem = code,
+                "exchanged with the server"
+            );
+        }
         progress.follow(session.own_client().map(|(client, _)| client));
         Ok(Self {
             session,

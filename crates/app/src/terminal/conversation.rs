@@ -153,22 +153,24 @@ impl Drawing<'_> {
 
     fn message(&mut self, message: &MessageInfo, previous: Option<&MessageInfo>) {
         match message.kind {
-            MessageKind::Notice => self.aside(&single_line(&message.text), false),
+            MessageKind::Notice => self.aside(&single_line(&message.text), previous, false),
             MessageKind::Gap => {
                 let text = if message.text.is_empty() {
                     "A message is missing here.".to_owned()
                 } else {
                     single_line(&message.text)
                 };
-                self.aside(&text, true);
+                self.aside(&text, previous, true);
             }
             MessageKind::Message => self.written(message, previous),
         }
     }
 
-    fn aside(&mut self, text: &str, is_warning: bool) {
+    fn aside(&mut self, text: &str, previous: Option<&MessageInfo>, is_warning: bool) {
         let style = self.screen.style;
-        self.lines.push(String::new());
+        if previous.is_none_or(|previous| previous.kind == MessageKind::Message) {
+            self.lines.push(String::new());
+        }
         for line in wrap(text, self.screen.width.saturating_sub(4)) {
             let line = format!("{INDENT}* {line}");
             self.lines.push(if is_warning {
@@ -298,9 +300,9 @@ impl Drawing<'_> {
     fn tail(&self, message: &MessageInfo) -> String {
         let state = match message.state {
             MessageState::Received => "",
-            MessageState::Queued => "waiting",
+            // Encrypted or not, the server doesn't have it, as far as is known here.
+            MessageState::Queued | MessageState::Sending => "waiting",
             MessageState::Uploading => "uploading",
-            MessageState::Sending => "sending",
             MessageState::Accepted | MessageState::Sent => "✓",
             MessageState::Failed => "NOT SENT",
         };
