@@ -40,12 +40,15 @@ pub(super) async fn run(
         timing,
         ack_sent: 0,
     };
+    let mut reader_ended = shared.closing.subscribe();
+    let failed = async {
+        let reason = writer.write().await;
+        // A server that closes may have said why; the reader is about to find it.
+        let _ = timeout(GOODBYE, reader_ended.wait_for(|closing| *closing)).await;
+        shared.end(reason);
+    };
     tokio::select! {
-        reason = writer.write() => {
-            // A server that closes may have said why; the reader is about to find it.
-            let _ = timeout(GOODBYE, closing.wait_for(|closing| *closing)).await;
-            shared.end(reason);
-        }
+        () = failed => {}
         _ = closing.wait_for(|closing| *closing) => {}
     }
     // Best effort: the server finds out anyway.
