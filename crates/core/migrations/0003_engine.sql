@@ -293,7 +293,8 @@ CREATE TABLE commits (
     payload       BLOB    NOT NULL,
     payload_hash  BLOB    NOT NULL,
     sent          INTEGER NOT NULL CHECK (sent IN (0, 1)),  -- the server has answered
-    staged_at_ms  INTEGER NOT NULL
+    staged_at_ms  INTEGER NOT NULL,
+    accepted_at_ms INTEGER NOT NULL                     -- when it did; 0: not yet
 ) STRICT;
 
 -- What somebody here wants changed in a group; a lost race stages it again as long as it is still needed.

@@ -262,3 +262,62 @@ async fn a_group_of_three_comes_and_goes() -> Outcome {
     .await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_with_a_text_and_is_saved_whole() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.bin");
+    let bytes: Vec<u8> = (0..300_000u32).map(|n| (n * 31 % 251) as u8).collect();
+    std::fs::write(&file, &bytes).unwrap();
+    let chat = ben.chat("Ada").await;
+    let sent = ben
+        .client()
+        .send(&chat.id, Draft::text("As agreed.").attach(&file))
+        .await?;
+    assert_eq!(sent.state, Delivery::Accepted);
+    ada.reads("Ben", &["Ben: As agreed."]).await;
+    let page = undertone_core::Page::default();
+    let chat = ada.chat("Ben").await;
+    let lines = ada.client().messages(&chat.id, page).await?;
+    assert_eq!(lines[0].attachments[0].name, "notes.bin");
+    assert_eq!(lines[0].attachments[0].size, 300_000);
+    let target = folder.path().join("received.bin");
+    let saved = ada
+        .client()
+        .save(&chat.id, &lines[0].id, 0, &target)
+        .await?;
+    assert_eq!(saved.bytes, 300_000);
+    assert_eq!(std::fs::read(&target).unwrap(), bytes);
+    assert!(
+        ada.client()
+            .save(&chat.id, &lines[0].id, 0, &target)
+            .await
+            .is_err(),
+        "nothing is overwritten"
+    );
+    assert_eq!(
+        ada.client()
+            .save(&chat.id, &lines[0].id, 1, &target)
+            .await
+            .unwrap_err()
+            .code(),
+        "attachment.unknown"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_to_self_are_a_chat_of_one() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    ada.says("notes", "Call Ben.").await;
+    ada.settle().await;
+    ada.reads("notes", &["Ada: Call Ben."]).await;
+    Ok(())
+}

@@ -101,6 +101,35 @@ impl Default for SendingPace {
     }
 }
 
+impl SendingPace {
+    /// The app's pace. In debug builds `UNDERTONE_TEST_PACE=fast` makes waits that would be minutes moments, for tests that
+    /// run the app as a process of its own; release builds know nothing of it.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        #[cfg(debug_assertions)]
+        if std::env::var_os("UNDERTONE_TEST_PACE").is_some_and(|value| value == "fast") {
+            return Self::fast_for_tests();
+        }
+        Self::default()
+    }
+
+    /// Waits that would be minutes are moments: a server could join a sender to what made it send.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn fast_for_tests() -> Self {
+        Self {
+            automatic_from: Duration::from_millis(1),
+            automatic_to: Duration::from_millis(20),
+            gap: Duration::from_secs(2),
+            gap_shown: Duration::from_secs(20),
+            left_out: Duration::from_secs(2),
+            helper: Duration::from_millis(300),
+            resync_again: Duration::from_secs(3600),
+            reconnect_to: Duration::from_millis(50),
+        }
+    }
+}
+
 impl fmt::Display for SocksProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -145,7 +174,7 @@ impl Default for ClientOptions {
             transport: None,
             clock: Arc::new(SystemClock),
             cheap_kdf_for_tests: false,
-            sending: SendingPace::default(),
+            sending: SendingPace::of_this_process(),
         }
     }
 }

@@ -19,7 +19,8 @@ use super::{Shared, pause::Pause};
 use crate::{
     error::{Error, Result},
     sync::{
-        account, address, change::Change, conversation, duty, inbox, keys, pool, resync, tokens,
+        account, address, change::Change, commit, conversation, duty, inbox, keys, outbox, pool,
+        resync, tokens,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -57,10 +58,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         if let Err(error) = outcome {
             tracing::debug!(code = error.code(), "inbox connection ended");
+            let broke = matches!(
+                &error,
+                Error::Wire(WireError {
+                    code: Code::ConnectionLost | Code::ConnectionTimeout,
+                    ..
+                })
+            );
             shared.show(|links| {
                 links.inbox = LinkState::Connecting;
                 links.drained = false;
-                links.failures = links.failures.saturating_add(1);
+                // A connection that broke says nothing about the next one.
+                if !broke {
+                    links.failures = links.failures.saturating_add(1);
+                }
                 links.problem = Some(error.problem());
             });
         }
@@ -91,6 +102,7 @@ async fn signed_in_session(
     pause: &mut Pause,
     damaged: &mut HashMap<u64, u32>,
 ) -> Result<()> {
+    let signed_in_ms = shared.engine.clock.now_ms();
     let signed_in = sign_in(shared, connection).await?;
     let mut opening = Opening {
         pairs: shared.write(keys::all).await?,
@@ -106,7 +118,7 @@ async fn signed_in_session(
         links.failures = 0;
         links.problem = None;
     });
-    drained(shared, &signed_in).await?;
+    drained(shared, &signed_in, signed_in_ms).await?;
     let mut look = tokio::time::interval(LOOK);
     loop {
         while let Some(duty) = shared.write(duty::inbox).await? {
@@ -125,7 +137,7 @@ async fn signed_in_session(
                 let items = take(shared, connection, &mut opening, pushes).await?;
                 if items > 0 {
                     connection.credit(items).await?;
-                    drained(shared, &signed_in).await?;
+                    drained(shared, &signed_in, signed_in_ms).await?;
                 }
             }
             changed = duties.changed() => {
@@ -207,7 +219,7 @@ fn note_clock(work: &crate::sync::Work<'_>, hello: &ServerHello) -> Result<()> {
 }
 
 /// Notes it if everything that was in the queue when this connection was signed in has been taken.
-async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn) -> Result<()> {
+async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn, signed_in_ms: i64) -> Result<()> {
     if shared.links.borrow().drained {
         return Ok(());
     }
@@ -218,6 +230,8 @@ async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn) -> Result<()> {
             if empty {
                 account::set_drained(work.db, work.now_ms)?;
                 keys::queue_is_empty(work)?;
+                outbox::copies_lost(work, signed_in_ms)?;
+                commit::copies_lost(work, signed_in_ms)?;
                 work.wake();
             }
             Ok(empty)

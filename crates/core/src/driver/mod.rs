@@ -7,6 +7,7 @@ mod blobs;
 mod inbox;
 mod outbox;
 mod pause;
+mod transfers;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -32,7 +33,7 @@ pub(crate) struct Links {
     pub(crate) outbox: LinkState,
     /// The queue has been empty since this connection was signed in.
     pub(crate) drained: bool,
-    /// Attempts to connect that failed in a row.
+    /// Attempts that failed in a row because the server was not there, or refused.
     pub(crate) failures: u32,
     pub(crate) problem: Option<Problem>,
 }

@@ -1,4 +1,4 @@
-//! The sending connection: anonymous, paid for with blind tokens. And the tasks that move files and large payloads.
+//! The sending connection: anonymous, paid for with blind tokens.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -11,16 +11,15 @@ use undertone_wire::{
 };
 
 use super::{
-    Blobs, Shared,
-    blobs::{fetch_payload, upload_payload},
+    Shared,
     pause::Pause,
+    transfers::{Transfer, carry, transfer},
 };
 use crate::{
-    attachments::{AttachmentError, AttachmentId},
     error::{Error, Reason, Result},
-    sync::{channel, commit, conversation, duty, fetch, outbox, send, take, tokens},
+    sync::{channel, commit, conversation, duty, outbox, send, take, tokens},
     transport::{Connection, Role},
-    view::{Event, LinkState},
+    view::LinkState,
 };
 
 /// A token is redeemed when fewer requests are left.
@@ -34,15 +33,6 @@ const LOOK: Duration = Duration::from_secs(600);
 struct Line {
     connection: Arc<dyn Connection>,
     credit: Mutex<TokenCredit>,
-}
-
-/// What a transfer task works on, so that nothing is transferred twice at once.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Transfer {
-    Files(i64),
-    Commit(i64),
-    Send(i64),
-    Fetch(i64),
 }
 
 /// Sends whatever is due until the driver stops.
@@ -445,169 +435,4 @@ impl Again {
             _ => return Err(Reason::StateBroken.into()),
         })
     }
-}
-
-// ---- transfers
-
-/// What a transfer task does.
-enum Carry {
-    Files(i64),
-    Commit {
-        conversation: i64,
-        blob: undertone_wire::ids::BlobId,
-        key: undertone_wire::secrets::Secret<32>,
-        body: Vec<u8>,
-    },
-    Send {
-        send: i64,
-        blob: undertone_wire::ids::BlobId,
-        key: undertone_wire::secrets::Secret<32>,
-        body: Vec<u8>,
-    },
-    Fetch(fetch::Fetch),
-}
-
-/// Whether a duty is a transfer, which has a task of its own.
-fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Carry), duty::Outbox> {
-    Ok(match duty {
-        duty::Outbox::Files(message) => (Transfer::Files(message), Carry::Files(message)),
-        duty::Outbox::UploadCommit {
-            conversation,
-            blob,
-            key,
-            body,
-        } => (
-            Transfer::Commit(conversation),
-            Carry::Commit {
-                conversation,
-                blob,
-                key,
-                body,
-            },
-        ),
-        duty::Outbox::UploadSend {
-            send,
-            blob,
-            key,
-            body,
-        } => (
-            Transfer::Send(send),
-            Carry::Send {
-                send,
-                blob,
-                key,
-                body,
-            },
-        ),
-        duty::Outbox::Fetch(fetch) => (Transfer::Fetch(fetch.item), Carry::Fetch(fetch)),
-        other => return Err(other),
-    })
-}
-
-/// Carries until it is done or will never be.
-async fn carry(shared: &Arc<Shared>, work: Carry) {
-    let mut pause = Pause::new(Duration::from_secs(30));
-    loop {
-        let outcome = match &work {
-            Carry::Files(message) => files(shared, *message).await,
-            Carry::Commit {
-                conversation,
-                blob,
-                key,
-                body,
-            } => match upload_payload(shared, blob, key, body).await {
-                Ok(()) => {
-                    let (conversation, blob) = (*conversation, *blob);
-                    shared
-                        .write(move |work| commit::uploaded(work, conversation, &blob))
-                        .await
-                }
-                Err(error) => Err(error),
-            },
-            Carry::Send {
-                send,
-                blob,
-                key,
-                body,
-            } => match upload_payload(shared, blob, key, body).await {
-                Ok(()) => {
-                    let send = *send;
-                    shared.write(move |work| send::uploaded(work, send)).await
-                }
-                Err(error) => Err(error),
-            },
-            Carry::Fetch(fetch) => self::fetch(shared, fetch).await,
-        };
-        match outcome {
-            Ok(()) => {
-                return;
-            }
-            Err(error) => {
-                tracing::debug!(code = error.code(), "a transfer is taken up again later");
-                tokio::time::sleep(pause.next(Duration::ZERO)).await;
-            }
-        }
-    }
-}
-
-async fn fetch(shared: &Arc<Shared>, fetch: &fetch::Fetch) -> Result<()> {
-    let item = fetch.item;
-    match fetch_payload(shared, &fetch.blob, &fetch.key, &fetch.hash, fetch.size).await {
-        Ok(body) => {
-            shared
-                .write(move |work| self::fetch::came(work, item, &body))
-                .await
-        }
-        Err(Error::Attachment(_)) => {
-            shared
-                .write(move |work| self::fetch::missing(work, item, true))
-                .await
-        }
-        Err(Error::Wire(error)) if error.code == Code::BlobUnknown => {
-            shared
-                .write(move |work| self::fetch::missing(work, item, false))
-                .await
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Uploads the files of a message, one after the other; then the message can go.
-async fn files(shared: &Arc<Shared>, message: i64) -> Result<()> {
-    let found = shared
-        .write(move |work| crate::sync::files::of_message(work.db, message))
-        .await?;
-    let blobs = Blobs(Arc::clone(shared));
-    for file in &found.files {
-        let Some(id) = AttachmentId::from_slice(&file.attachment) else {
-            continue;
-        };
-        let tell = |progress: crate::attachments::Progress| {
-            // No watcher is no fault.
-            let _ = shared.engine.events.send(Event::Transfer {
-                chat: found.chat.clone(),
-                message: found.message.clone(),
-                index: file.position,
-                done: progress.done,
-                total: progress.total,
-            });
-            true
-        };
-        match shared.attachments.upload(&blobs, &id, tell).await {
-            Ok(()) => {}
-            Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
-                return Err(error.into());
-            }
-            Err(AttachmentError::Busy) => return Err(AttachmentError::Busy.into()),
-            Err(error) => {
-                tracing::debug!(code = error.code(), "a file can't be sent");
-                return shared
-                    .write(move |work| outbox::give_up(work, message))
-                    .await;
-            }
-        }
-    }
-    shared
-        .write(move |work| outbox::files_ready(work, message))
-        .await
 }

@@ -164,8 +164,8 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         (&id.as_bytes()[..], &key.expose()[..])
     });
     work.db.execute(
-        "INSERT INTO commits (conversation, epoch, body, blob_id, blob_key, blob_done, payload, payload_hash, sent, staged_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, 0, ?8)",
+        "INSERT INTO commits (conversation, epoch, body, blob_id, blob_key, blob_done, payload, payload_hash, sent, staged_at_ms, accepted_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, 0, ?8, 0)",
         params![
             conversation.id,
             pending.epoch,
@@ -193,11 +193,30 @@ pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Res
 /// The server has accepted it. Nothing is merged; its copy is awaited.
 pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: bool) -> Result<()> {
     work.db.execute(
-        "UPDATE commits SET sent = 1 WHERE conversation = ?1",
-        [conversation],
+        "UPDATE commits SET sent = 1, accepted_at_ms = ?2 WHERE conversation = ?1",
+        params![conversation, work.now_ms],
     )?;
     if missed {
         channel::own_address_missed(work, conversation)?;
+    }
+    Ok(())
+}
+
+/// The queue was empty at a moment after this time: a commit that was accepted before and has not come back is merged by the others
+/// and can't be here.
+pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
+    let lost = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT conversation FROM commits WHERE sent = 1 AND accepted_at_ms < ?1",
+        )?;
+        statement
+            .query_map([before_ms], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for id in lost {
+        let row = conversation::load(work.db, id)?;
+        address::assert(work, row.address)?;
+        resync::need(work, &row)?;
     }
     Ok(())
 }

@@ -349,6 +349,23 @@ pub(crate) fn own_copy(
     Ok(true)
 }
 
+/// The queue was empty at a moment after this time: what was accepted before and has not come back never will. It is sent
+/// once more, to an address that is told to the server once more; receivers drop the second copy.
+pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
+    let lost = {
+        let mut statement = work.db.prepare_cached(
+            "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE state = 3 AND accepted_at_ms < ?1 RETURNING conversation",
+        )?;
+        statement
+            .query_map([before_ms], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for id in lost {
+        channel::own_address_missed(work, id)?;
+    }
+    Ok(())
+}
+
 /// What the server does not have yet, of messages that somebody wrote.
 pub(crate) fn waiting(db: &rusqlite::Connection) -> Result<u32> {
     Ok(db.query_row(

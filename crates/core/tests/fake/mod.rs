@@ -1,5 +1,7 @@
 //! People with homes of their own and a server in memory between them.
 
+#![allow(dead_code, unused_imports, reason = "not every test uses all of it")]
+
 pub mod server;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -1,0 +1,192 @@
+//! Tasks that move files and large payloads, beside the connections: each goes on until it is done or never will be.
+
+use std::{sync::Arc, time::Duration};
+
+use undertone_wire::{Class, Code, ids::BlobId, secrets::Secret};
+
+use super::{
+    Blobs, Shared,
+    blobs::{fetch_payload, upload_payload},
+    pause::Pause,
+};
+use crate::{
+    attachments::{AttachmentError, AttachmentId, Progress},
+    error::{Error, Result},
+    sync::{commit, duty, fetch, files, outbox, send},
+    view::Event,
+};
+
+/// A transfer that failed is taken up again after this at the latest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a transfer task works on, so that nothing is transferred twice at once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Transfer {
+    Files(i64),
+    Commit(i64),
+    Send(i64),
+    Fetch(i64),
+}
+
+/// What a transfer task does.
+pub(super) enum Carry {
+    Files(i64),
+    Commit {
+        conversation: i64,
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    Send {
+        send: i64,
+        blob: BlobId,
+        key: Secret<32>,
+        body: Vec<u8>,
+    },
+    Fetch(fetch::Fetch),
+}
+
+/// Whether a duty is a transfer, which has a task of its own.
+pub(super) fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Carry), duty::Outbox> {
+    Ok(match duty {
+        duty::Outbox::Files(message) => (Transfer::Files(message), Carry::Files(message)),
+        duty::Outbox::UploadCommit {
+            conversation,
+            blob,
+            key,
+            body,
+        } => (
+            Transfer::Commit(conversation),
+            Carry::Commit {
+                conversation,
+                blob,
+                key,
+                body,
+            },
+        ),
+        duty::Outbox::UploadSend {
+            send,
+            blob,
+            key,
+            body,
+        } => (
+            Transfer::Send(send),
+            Carry::Send {
+                send,
+                blob,
+                key,
+                body,
+            },
+        ),
+        duty::Outbox::Fetch(fetch) => (Transfer::Fetch(fetch.item), Carry::Fetch(fetch)),
+        other => return Err(other),
+    })
+}
+
+/// Carries until it is done or will never be.
+pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
+    let mut pause = Pause::new(shared.engine.pace.reconnect_to.min(LONGEST_PAUSE));
+    loop {
+        let outcome = match &work {
+            Carry::Files(message) => upload_files(shared, *message).await,
+            Carry::Commit {
+                conversation,
+                blob,
+                key,
+                body,
+            } => match upload_payload(shared, blob, key, body).await {
+                Ok(()) => {
+                    let (conversation, blob) = (*conversation, *blob);
+                    shared
+                        .write(move |work| commit::uploaded(work, conversation, &blob))
+                        .await
+                }
+                Err(error) => Err(error),
+            },
+            Carry::Send {
+                send,
+                blob,
+                key,
+                body,
+            } => match upload_payload(shared, blob, key, body).await {
+                Ok(()) => {
+                    let send = *send;
+                    shared.write(move |work| send::uploaded(work, send)).await
+                }
+                Err(error) => Err(error),
+            },
+            Carry::Fetch(wanted) => fetch_one(shared, wanted).await,
+        };
+        match outcome {
+            Ok(()) => {
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(code = error.code(), "a transfer is taken up again later");
+                tokio::time::sleep(pause.next(Duration::ZERO)).await;
+            }
+        }
+    }
+}
+
+async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
+    let item = wanted.item;
+    match fetch_payload(shared, &wanted.blob, &wanted.key, &wanted.hash, wanted.size).await {
+        Ok(body) => {
+            shared
+                .write(move |work| fetch::came(work, item, &body))
+                .await
+        }
+        Err(Error::Attachment(_)) => {
+            shared
+                .write(move |work| fetch::missing(work, item, true))
+                .await
+        }
+        Err(Error::Wire(error)) if error.code == Code::BlobUnknown => {
+            shared
+                .write(move |work| fetch::missing(work, item, false))
+                .await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Uploads the files of a message, one after the other; then the message can go.
+async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
+    let found = shared
+        .write(move |work| files::of_message(work.db, message))
+        .await?;
+    let blobs = Blobs(Arc::clone(shared));
+    for file in &found.files {
+        let Some(id) = AttachmentId::from_slice(&file.attachment) else {
+            continue;
+        };
+        let tell = |progress: Progress| {
+            // No watcher is no fault.
+            let _ = shared.engine.events.send(Event::Transfer {
+                chat: found.chat.clone(),
+                message: found.message.clone(),
+                index: file.position,
+                done: progress.done,
+                total: progress.total,
+            });
+            true
+        };
+        match shared.attachments.upload(&blobs, &id, tell).await {
+            Ok(()) => {}
+            Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
+                return Err(error.into());
+            }
+            Err(AttachmentError::Busy) => return Err(AttachmentError::Busy.into()),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "a file can't be sent");
+                return shared
+                    .write(move |work| outbox::give_up(work, message))
+                    .await;
+            }
+        }
+    }
+    shared
+        .write(move |work| outbox::files_ready(work, message))
+        .await
+}

@@ -1,0 +1,275 @@
+//! What must hold when things go wrong: lost requests and responses, apps that end at any moment, two changes at once, a device
+//! that lost its state.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod fake;
+
+use fake::{FakeServer, Fault, Person, eventually, meet};
+use undertone_core::{ChatState, Draft, Role};
+
+type Outcome = Result<(), undertone_core::Error>;
+
+/// Ada and Ben write in turn while every `every`th request is hit by `fault`.
+async fn chat_under(fault: Fault, every: u64) -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    server.fault_every(every, 4000, fault);
+    meet(&ben, &ada).await;
+    let mut wanted = Vec::new();
+    for round in 0..4 {
+        ada.says("Ben", &format!("Ada {round}")).await;
+        wanted.push(format!("Ada: Ada {round}"));
+        ben.reads(
+            "Ada",
+            &wanted.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
+        ben.says("Ada", &format!("Ben {round}")).await;
+        wanted.push(format!("Ben: Ben {round}"));
+        ada.reads(
+            "Ben",
+            &wanted.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
+    }
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    ada.reads("Ben", &wanted).await;
+    ben.reads("Ada", &wanted).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_requests_lose_nothing() -> Outcome {
+    chat_under(Fault::Request, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_responses_double_nothing() -> Outcome {
+    chat_under(Fault::Response, 3).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_ends_at_any_request_goes_on_where_it_was() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, mut ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let mut wanted = Vec::new();
+    for round in 0..8u64 {
+        let chat = ada.chat("Ben").await;
+        let text = format!("Message {round}");
+        ada.client().enqueue(&chat.id, Draft::text(&text)).await?;
+        wanted.push(format!("Ada: {text}"));
+        // Cut somewhere: a little later every time.
+        tokio::time::sleep(std::time::Duration::from_millis(round * 3)).await;
+        ada.reopen().await;
+        tokio::time::sleep(std::time::Duration::from_millis(round * 2)).await;
+        ben.reopen().await;
+    }
+    server.forget_memory();
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    ben.reads("Ada", &wanted).await;
+    ada.settle().await;
+    ada.reads("Ben", &wanted).await;
+    Ok(())
+}
+
+async fn three(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, ben, cleo) = (
+        Person::new("Ada", server).await,
+        Person::new("Ben", server).await,
+        Person::new("Cleo", server).await,
+    );
+    meet(&ben, &ada).await;
+    meet(&cleo, &ada).await;
+    for person in [&ada, &ben, &cleo] {
+        person.settle().await;
+    }
+    let ids = [
+        ada.client().find_contact("Ben").await.unwrap().id,
+        ada.client().find_contact("Cleo").await.unwrap().id,
+    ];
+    ada.client().create_group("Desk", &ids).await.unwrap();
+    for person in [&ben, &cleo] {
+        eventually("in the group", || async {
+            person.client().find_chat("Desk").await.is_ok()
+        })
+        .await;
+        person.settle().await;
+    }
+    (ada, ben, cleo)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_changes_at_once_both_come_about() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    let ids = (
+        ben.client().account().await?.account_id,
+        cleo.client().account().await?.account_id,
+    );
+    ada.client().group_role(&desk, &ids.0, Role::Owner).await?;
+    eventually("Ben owns it too", || async {
+        ben.chat("Desk").await.my_role == Role::Owner
+    })
+    .await;
+    for round in 0..10 {
+        let role = if round % 2 == 0 {
+            Role::Admin
+        } else {
+            Role::Member
+        };
+        let name = format!("Desk {round}");
+        let (one, other) = tokio::join!(
+            ada.client().group_role(&desk, &ids.1, role),
+            ben.client().group_rename(&desk, &name)
+        );
+        one?;
+        other?;
+        eventually("both hold everywhere", || async {
+            let mut same = true;
+            let mut epochs = Vec::new();
+            for person in [&ada, &ben, &cleo] {
+                let chat = person.client().chat(&desk).await.unwrap();
+                let members = person.client().members(&desk).await.unwrap();
+                same &= chat.name == name;
+                same &= members
+                    .iter()
+                    .any(|member| member.id == ids.1 && member.role == role);
+                epochs.push(chat.epoch);
+            }
+            same && epochs.iter().all(|epoch| *epoch == epochs[0])
+        })
+        .await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_put_back_is_let_in_again() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    ada.says("Desk", "One.").await;
+    ben.reads("Desk", &["Ada: One."]).await;
+    ben.settle().await;
+    ben.quit().await;
+    let copy = ben.home.with_extension("copy");
+    copy_folder(&ben.home, &copy);
+
+    ben.reopen().await;
+    ada.says("Desk", "Two.").await;
+    let desk = ada.chat("Desk").await.id;
+    ada.client().group_rename(&desk, "Newsroom").await?;
+    cleo.settle().await;
+    ben.reads("Newsroom", &["Ada: One.", "Ada: Two."]).await;
+    ben.settle().await;
+    ben.quit().await;
+
+    // The disk is put back to an earlier day.
+    std::fs::remove_dir_all(&ben.home).unwrap();
+    copy_folder(&copy, &ben.home);
+    ben.reopen().await;
+    eventually("Ben is back", || async {
+        ben.client()
+            .find_chat("Newsroom")
+            .await
+            .is_ok_and(|chat| chat.state == ChatState::Active)
+    })
+    .await;
+    ada.says("Newsroom", "Three.").await;
+    eventually("Ben reads what he had missed, in its place", || async {
+        ben.lines("Newsroom").await == ["Ada: One.", "Ada: Two.", "Ada: Three."]
+    })
+    .await;
+    ben.says("Newsroom", "Here again.").await;
+    cleo.reads(
+        "Newsroom",
+        &["Ada: One.", "Ada: Two.", "Ada: Three.", "Ben: Here again."],
+    )
+    .await;
+    eventually("the direct chat works too", || async {
+        ben.chat("Ada").await.state == ChatState::Active
+    })
+    .await;
+    ben.says("Ada", "Sorry about that.").await;
+    ada.reads("Ben", &["Ben: Sorry about that."]).await;
+    Ok(())
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
+    let server = FakeServer::new();
+    let before = server.queues();
+    let ada = Person::new("Ada", &server).await;
+    let ada_queue = server
+        .queues()
+        .into_iter()
+        .find(|queue| !before.contains(queue))
+        .unwrap();
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    for person in [&ada, &ben] {
+        person.settle().await;
+    }
+    ben.says("Ada", "One.").await;
+    ada.reads("Ben", &["Ben: One."]).await;
+    server.lose_next_to(ada_queue);
+    ben.says("Ada", "Two.").await;
+    ben.says("Ada", "Three.").await;
+    ada.reads("Ben", &["Ben: One.", "Ben: Two.", "Ben: Three."])
+        .await;
+    assert!(ada.notices("Ben").await.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_comes_back_without_its_memory() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    for round in 0..5 {
+        server.set_online(false);
+        let chat = ada.chat("Ben").await;
+        ada.client()
+            .enqueue(&chat.id, Draft::text(format!("Message {round}")))
+            .await?;
+        server.forget_memory();
+        server.set_online(true);
+    }
+    ben.reads(
+        "Ada",
+        &[
+            "Ada: Message 0",
+            "Ada: Message 1",
+            "Ada: Message 2",
+            "Ada: Message 3",
+            "Ada: Message 4",
+        ],
+    )
+    .await;
+    Ok(())
+}
