@@ -7,6 +7,7 @@
 mod binaries;
 pub mod disk;
 mod failed;
+pub mod fault_proxy;
 pub mod fixtures;
 mod person;
 mod server_process;

@@ -1,16 +1,17 @@
 //! A proxy that holds the test server's key and loses things on purpose.
 //!
-//! It stands between apps and a server, ends TLS on both sides, decodes frames, and asks a [`Script`] for the fate of each
-//! request, response and item. A lost frame takes its connection with it, as on a real network, where TCP loses nothing but
-//! whole connections. Scripts are deterministic: the same seed and traffic give the same losses.
+//! It stands between apps and a server, ends TLS on both sides, decodes frames and HTTP requests, and asks a [`Script`] for the
+//! fate of each request, response and item. A lost frame takes its connection with it, as on a real network, where TCP loses
+//! nothing but whole connections. Scripts are deterministic: the same seed and traffic give the same losses.
 //!
 //! What must stay true: nothing but what the script says is changed, and frames pass in their order.
 
+mod http;
 mod pump;
 mod script;
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener as StdListener},
     path::Path,
     sync::{
         Arc,
@@ -21,12 +22,18 @@ use std::{
 use rustls::pki_types::ServerName;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use undertone_server::identity::{Identity, tls_config};
 
-pub use script::{DropOnce, Fate, Mangle, Pass, Script};
+use crate::{
+    failed::{Failed, Outcome},
+    server_process::{ServerOptions, ServerProcess},
+};
+
+pub use script::{DropOnce, Fate, HttpRequest, Mangle, Pass, Script};
 
 /// Any failure of the proxy itself, as a sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -63,16 +70,39 @@ pub struct FaultProxy {
     /// What it has done.
     pub tally: Arc<Tally>,
     online: Arc<AtomicBool>,
+    cuts: watch::Sender<u64>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl FaultProxy {
-    /// Listens on `listen` and passes on to `upstream`, the server whose folder is `server_dir`.
+    /// A new server that is known by the address of a proxy in front of it.
     ///
     /// # Errors
-    /// When the folder has no identity or the port is taken.
+    /// What either of them says.
+    pub fn before_a_server(
+        options: ServerOptions,
+        script: Arc<dyn Script>,
+    ) -> Outcome<(ServerProcess, Self)> {
+        let step = "starting a fault proxy";
+        let listener =
+            StdListener::bind(("127.0.0.1", 0)).map_err(|error| Failed::harness(step, error))?;
+        let address = listener.local_addr();
+        let address = address.map_err(|error| Failed::harness(step, error))?;
+        let server = ServerProcess::start_with(ServerOptions {
+            origin: Some(address),
+            ..options
+        })?;
+        let proxy = Self::start(listener, server.address(), server.folder(), script)
+            .map_err(|error| Failed::harness(step, error))?;
+        Ok((server, proxy))
+    }
+
+    /// Takes connections from `listener` and passes on to `upstream`, the server whose folder is `server_dir`.
+    ///
+    /// # Errors
+    /// When the folder has no identity.
     pub fn start(
-        listen: SocketAddr,
+        listener: StdListener,
         upstream: SocketAddr,
         server_dir: &Path,
         script: Arc<dyn Script>,
@@ -84,10 +114,15 @@ impl FaultProxy {
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let listener = runtime.block_on(TcpListener::bind(listen))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let tally = Arc::new(Tally::default());
         let online = Arc::new(AtomicBool::new(true));
+        let (cuts, cut) = watch::channel(0);
         let shared = Arc::new(Shared {
             upstream,
             acceptor: TlsAcceptor::from(Arc::new(from_app)),
@@ -102,9 +137,14 @@ impl FaultProxy {
                 while connections.try_join_next().is_some() {}
                 if listening.load(Ordering::Relaxed) {
                     let shared = Arc::clone(&shared);
+                    let mut cut = cut.clone();
+                    cut.mark_unchanged();
                     connections.spawn(async move {
-                        // A connection that ends in an error is what this proxy is for.
-                        let _ = shared.connection(stream).await;
+                        tokio::select! {
+                            // A connection that ends in an error is what this proxy is for.
+                            _ = shared.connection(stream) => {}
+                            _ = cut.changed() => {}
+                        }
                     });
                 }
             }
@@ -113,6 +153,7 @@ impl FaultProxy {
             address,
             tally,
             online,
+            cuts,
             runtime: Some(runtime),
         })
     }
@@ -120,6 +161,11 @@ impl FaultProxy {
     /// Whether new connections are taken; those that are open stay.
     pub fn set_online(&self, online: bool) {
         self.online.store(online, Ordering::Relaxed);
+    }
+
+    /// Ends every connection, wherever it is.
+    pub fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 

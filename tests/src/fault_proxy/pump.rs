@@ -1,4 +1,4 @@
-//! One connection: frames both ways, or bytes both ways where it is HTTP.
+//! One connection: frames both ways, or HTTP requests.
 
 use std::{
     collections::HashSet,
@@ -10,8 +10,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt as _, StreamExt as _};
+use prost::Message as _;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::{client::TlsStream as ToServer, server::TlsStream as FromApp};
@@ -24,7 +25,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Failure, Tally,
+    Failure, Tally, http,
     script::{Fate, Mangle, Script},
 };
 
@@ -46,34 +47,8 @@ pub async fn connection(
     if app.head.starts_with(upgrade.as_bytes()) {
         frames(app, server, script, tally).await
     } else {
-        bytes(app, server, script.cut_blob_after()).await
+        http::exchanges(app, server, script, tally).await
     }
-}
-
-async fn bytes(
-    app: Prefixed,
-    server: ToServer<TcpStream>,
-    cut_after: Option<u64>,
-) -> Result<(), Failure> {
-    let (mut from_app, mut to_app) = tokio::io::split(app);
-    let (mut from_server, mut to_server) = tokio::io::split(server);
-    let down = tokio::io::copy(&mut from_server, &mut to_app);
-    let up = async {
-        match cut_after {
-            None => tokio::io::copy(&mut from_app, &mut to_server).await,
-            Some(limit) => {
-                let mut limited = from_app.take(limit);
-                let copied = tokio::io::copy(&mut limited, &mut to_server).await;
-                to_server.flush().await?;
-                copied
-            }
-        }
-    };
-    tokio::select! {
-        done = down => done?,
-        done = up => done?,
-    };
-    Ok(())
 }
 
 async fn frames(
@@ -148,10 +123,12 @@ fn requests(
             && let Some(body) = &request.body
             && let Ok(typed) = Request::parse(body.clone())
         {
-            let body = prost_bytes(&proto::Request {
+            // The id is the connection's; what is asked is the same at every try.
+            let body = proto::Request {
                 id: 0,
                 body: Some(body.clone()),
-            });
+            }
+            .encode_to_vec();
             match script.request(&typed, &body) {
                 Fate::Pass => {}
                 Fate::LoseRequest => {
@@ -198,11 +175,6 @@ fn answers(
         }
     }
     (passed, false)
-}
-
-fn prost_bytes(request: &proto::Request) -> Vec<u8> {
-    use prost::Message as _;
-    request.encode_to_vec()
 }
 
 /// The messages to send in place of one.

@@ -37,6 +37,15 @@ pub enum Mangle {
     Repeat,
 }
 
+/// A blob request, as far as it tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Method, path and version.
+    pub line: String,
+    /// Which part of the blob it is about: its `Range` or `Upload-Offset`; else empty.
+    pub place: String,
+}
+
 /// Decides over frames. Called in the order in which they pass.
 pub trait Script: Send + Sync {
     /// A request on its way to the server; `bytes` is its encoded body.
@@ -63,9 +72,10 @@ pub trait Script: Send + Sync {
         Mangle::No
     }
 
-    /// After how many bytes towards the server an HTTP (blob) connection ends; None: never.
-    fn cut_blob_after(&self) -> Option<u64> {
-        None
+    /// A blob request.
+    fn http(&self, request: &HttpRequest) -> Fate {
+        let _ = request;
+        Fate::Pass
     }
 }
 
@@ -74,8 +84,9 @@ pub struct Pass;
 
 impl Script for Pass {}
 
-/// Every request is lost once, every response is lost once, every item is lost once; the seed decides in which order, and for
-/// requests that are different at every try (signing in) which of them.
+/// Every request is lost once, its response is lost once, and every item is lost once; the seed decides which comes first. Requests
+/// that are different at every try (signing in, tokens) are lost by kind, once for each home that the proxy serves, and now
+/// and then again.
 pub struct DropOnce {
     seed: u64,
     seen: Mutex<HashMap<[u8; 32], u32>>,
@@ -88,6 +99,16 @@ impl DropOnce {
             seed,
             seen: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// How many different requests and items passed, and how many of them were lost as often as they are to be: a run that is
+    /// over has lost all of them.
+    pub fn lost_of(&self) -> (usize, usize) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (
+            seen.values().filter(|visits| **visits >= 2).count(),
+            seen.len(),
+        )
     }
 
     /// How often this was seen before.
@@ -107,20 +128,8 @@ impl DropOnce {
             .take(8)
             .fold(0, |number, byte| (number << 8) | u64::from(*byte))
     }
-}
 
-impl Script for DropOnce {
-    fn request(&self, request: &Request, bytes: &[u8]) -> Fate {
-        // These carry fresh randomness at every try: the kind stands for them, and only now and then one is lost again.
-        let fresh_each_time = matches!(
-            request,
-            Request::SignIn(_) | Request::RedeemTokens(_) | Request::IssueTokens(_) | Request::Ping
-        );
-        let what = if fresh_each_time {
-            request.name().as_bytes()
-        } else {
-            bytes
-        };
+    fn fate(&self, what: &[u8], fresh_each_time: bool) -> Fate {
         let visit = self.visits(what);
         let response_first = self.draw(what, 0).is_multiple_of(2);
         match visit {
@@ -134,8 +143,32 @@ impl Script for DropOnce {
             _ => Fate::Pass,
         }
     }
+}
+
+impl Script for DropOnce {
+    fn request(&self, request: &Request, bytes: &[u8]) -> Fate {
+        match request {
+            // The queue tells whose it is; the signature is another at every try.
+            Request::SignIn(sign_in) => self.fate(sign_in.queue_id.as_bytes(), true),
+            Request::RegisterQueue(register) => self.fate(
+                &[b"register", &register.queue_id.as_bytes()[..]].concat(),
+                false,
+            ),
+            Request::RedeemTokens(_) | Request::IssueTokens(_) | Request::Ping => {
+                self.fate(request.name().as_bytes(), true)
+            }
+            _ => self.fate(bytes, false),
+        }
+    }
 
     fn lose_item(&self, sealed: &[u8]) -> bool {
-        self.visits(sealed) == 0 && self.draw(sealed, 0).is_multiple_of(2)
+        self.visits(sealed) == 0
+    }
+
+    fn http(&self, request: &HttpRequest) -> Fate {
+        self.fate(
+            format!("{} {}", request.line, request.place).as_bytes(),
+            false,
+        )
     }
 }
