@@ -102,6 +102,14 @@ pub struct Counters {
     pub refused: AtomicU64,
 }
 
+impl Counters {
+    fn refuse(&self, code: &str) {
+        if self.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+            eprintln!("the server refused a send: {code}");
+        }
+    }
+}
+
 /// What a loaded stretch of time gave.
 pub struct Figures {
     /// Sends accepted per second.
@@ -152,11 +160,7 @@ async fn send_loop(
                         accepted += 1;
                         counters.accepted.fetch_add(1, Ordering::Relaxed);
                     }
-                    Some(response::Body::Error(error)) => {
-                        if counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
-                            eprintln!("the server refused a send: {}", error.code);
-                        }
-                    }
+                    Some(response::Body::Error(error)) => counters.refuse(&error.code),
                     _ => {}
                 }
             }
@@ -235,20 +239,38 @@ fn start(counters: &AtomicBool) {
     counters.store(false, Ordering::Relaxed);
 }
 
-/// `senders` channels, each to `fan_out` addresses taken in turn from `queues` receivers; every sender keeps `window` in flight.
+/// The shape of a load: every sender has a channel of its own.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Sending connections.
+    pub senders: usize,
+    /// Receiving queues.
+    pub queues: usize,
+    /// Addresses of one send, taken in turn from the queues.
+    pub fan_out: usize,
+    /// Requests that every sender keeps in flight.
+    pub window: usize,
+    /// Bytes.
+    pub payload: usize,
+}
+
+/// Drives the server with a load for `time`.
 ///
 /// # Errors
 /// The server's refusal.
 pub async fn throughput(
     server: &Server,
     target: &Target,
-    senders: usize,
-    queues: usize,
-    fan_out: usize,
-    window: usize,
-    payload: usize,
+    load: Load,
     time: Duration,
 ) -> Result<Figures, Failure> {
+    let Load {
+        senders,
+        queues,
+        fan_out,
+        window,
+        payload,
+    } = load;
     let counters = Arc::new(Counters::default());
     start(&counters.stop);
     let mut receivers = Vec::with_capacity(queues);
@@ -309,7 +331,14 @@ pub async fn pairs(
     pairs: usize,
     time: Duration,
 ) -> Result<Figures, Failure> {
-    throughput(server, target, pairs, pairs, 1, WINDOW, 1024, time).await
+    let load = Load {
+        senders: pairs,
+        queues: pairs,
+        fan_out: 1,
+        window: WINDOW,
+        payload: 1024,
+    };
+    throughput(server, target, load, time).await
 }
 
 /// Send-to-receive latency at a fixed rate over `pairs` pairs, open loop: a late message counts from when it should have left.

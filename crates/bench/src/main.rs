@@ -25,6 +25,9 @@ struct Options {
     /// How often each load is measured; the median is printed.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Used by the client table: the receiving side, in a process of its own.
+    #[arg(long, hide = true)]
+    receive: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,6 +54,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
+    if let Some(home) = &options.receive {
+        return local::receive(home);
+    }
     let wanted = |which| options.tables.is_empty() || options.tables.contains(&which);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -167,7 +173,19 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
         }
         let server = Server::start(&options.disk)?;
         let target = Target::new(server.address, &server.invitation)?;
-        let figures = load::throughput(&server, &target, 4, queues, fan_out, 8, 1024, time).await?;
+        let figures = load::throughput(
+            &server,
+            &target,
+            load::Load {
+                senders: 4,
+                queues,
+                fan_out,
+                window: 8,
+                payload: 1024,
+            },
+            time,
+        )
+        .await?;
         let row = Row::new(
             format!("fan-out to {fan_out} addresses of {queues} queues"),
             format!("{} deliveries/s", count(figures.delivered)),
