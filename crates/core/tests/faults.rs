@@ -273,3 +273,90 @@ async fn the_server_comes_back_without_its_memory() -> Outcome {
     .await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_nonsense_for_all_is_passed_over_by_all() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    server.spoil_next_commit();
+    ada.client().group_rename(&desk, "Newsroom").await?;
+    for person in [&ada, &ben, &cleo] {
+        eventually("the name came on the next channel", || async {
+            person.client().find_chat("Newsroom").await.is_ok()
+        })
+        .await;
+    }
+    ben.says("Newsroom", "All here?").await;
+    ada.reads("Newsroom", &["Ben: All here?"]).await;
+    cleo.reads("Newsroom", &["Ben: All here?"]).await;
+    cleo.says("Newsroom", "Yes.").await;
+    ada.reads("Newsroom", &["Ben: All here?", "Cleo: Yes."])
+        .await;
+    ben.reads("Newsroom", &["Ben: All here?", "Cleo: Yes."])
+        .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_item_is_fetched_again_and_a_hopeless_one_is_asked_for() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    for person in [&ada, &ben] {
+        person.settle().await;
+    }
+    for (round, damages) in [1, 2, 6].into_iter().enumerate() {
+        server.damage_next_pushes(damages);
+        ben.says("Ada", &format!("Message {round}")).await;
+        ben.settle().await;
+    }
+    ada.reads(
+        "Ben",
+        &["Ben: Message 0", "Ben: Message 1", "Ben: Message 2"],
+    )
+    .await;
+    ben.reads(
+        "Ada",
+        &["Ben: Message 0", "Ben: Message 1", "Ben: Message 2"],
+    )
+    .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_put_back_from_a_backup_goes_on() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    for person in [&ada, &ben] {
+        person.settle().await;
+    }
+    ben.says("Ada", "Before.").await;
+    ada.reads("Ben", &["Ben: Before."]).await;
+    ada.settle().await;
+    ben.settle().await;
+    server.restore_from_backup();
+    for person in [&ada, &ben] {
+        eventually("on-line again", || async {
+            person
+                .client()
+                .settle(fake::LIMIT)
+                .await
+                .is_ok_and(|settled| settled.online)
+        })
+        .await;
+    }
+    ben.says("Ada", "After.").await;
+    ada.reads("Ben", &["Ben: Before.", "Ben: After."]).await;
+    ada.says("Ben", "Still here.").await;
+    ben.reads("Ada", &["Ben: Before.", "Ben: After.", "Ada: Still here."])
+        .await;
+    Ok(())
+}

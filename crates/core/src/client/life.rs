@@ -197,6 +197,7 @@ impl Client {
     /// None at present.
     pub async fn close(&self) -> Result<()> {
         self.inner.driver.stop().await;
+        self.inner.engine.close().await;
         self.lock_home().take();
         Ok(())
     }

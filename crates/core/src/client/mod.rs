@@ -24,7 +24,7 @@ pub use options::{
 use crate::{
     attachments::Attachments,
     driver::Driver,
-    error::{Error, Reason, Result},
+    error::Result,
     home::Home,
     store::Snapshot,
     sync::{Engine, Work},
@@ -58,9 +58,9 @@ impl Client {
         &self,
         view: impl FnOnce(&Snapshot<'_>, &Engine) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let engine = Arc::clone(&self.inner.engine);
-        tokio::task::spawn_blocking(move || engine.read(|snapshot| view(snapshot, &engine)))
+        self.inner
+            .engine
+            .blocking(move |engine| engine.read(|snapshot| view(snapshot, engine)))
             .await
-            .map_err(|_| Error::Reason(Reason::Closed))?
     }
 }

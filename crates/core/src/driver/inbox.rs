@@ -61,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             let broke = matches!(
                 &error,
                 Error::Wire(WireError {
-                    code: Code::ConnectionLost | Code::ConnectionTimeout,
+                    code: Code::ConnectionLost | Code::ConnectionTimeout | Code::ItemMalformed,
                     ..
                 })
             );

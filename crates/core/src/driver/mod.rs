@@ -20,7 +20,7 @@ pub(crate) use blobs::Blobs;
 
 use crate::{
     attachments::Attachments,
-    error::{Error, Problem, Reason, Result},
+    error::{Problem, Result},
     sync::{Engine, Work, duty, outbox as outbox_rows, tokens},
     transport::Transport,
     view::{Event, LinkState, Settled, Status},
@@ -53,10 +53,9 @@ impl Shared {
         &self,
         event: impl FnOnce(&Work<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let engine = Arc::clone(&self.engine);
-        tokio::task::spawn_blocking(move || engine.write(event))
+        self.engine
+            .blocking(move |engine| engine.write(event))
             .await
-            .map_err(|_| Error::Reason(Reason::Closed))?
     }
 
     /// Changes how the connections are shown, and tells watchers if that is news.
@@ -182,9 +181,7 @@ impl Driver {
                     problem: links.problem,
                 });
             }
-            let busy = !online
-                || !links.drained
-                || self.shared.write(|work| duty::unsettled(work)).await?;
+            let busy = !online || !links.drained || self.shared.write(duty::unsettled).await?;
             // What comes in may lead to something to do; a moment of calm shows that it did not.
             calm = if busy { 0 } else { calm + 1 };
             if calm >= 3 || tokio::time::Instant::now() >= deadline {

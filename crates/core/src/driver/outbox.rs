@@ -193,7 +193,12 @@ async fn open(shared: &Arc<Shared>) -> Result<Option<Line>> {
         line.connection.close();
         return Err(error);
     }
-    shared.show(|links| links.outbox = LinkState::Online);
+    shared.show(|links| {
+        links.outbox = LinkState::Online;
+        if links.inbox == LinkState::Online {
+            links.problem = None;
+        }
+    });
     Ok(Some(line))
 }
 

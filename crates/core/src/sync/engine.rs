@@ -3,7 +3,8 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{broadcast, watch};
@@ -12,7 +13,7 @@ use undertone_mls::{Group, GroupId, Provider};
 use super::{Work, account::Me, change::Change};
 use crate::{
     client::{Clock, SendingPace},
-    error::Result,
+    error::{Reason, Result},
     store::{Database, Snapshot},
     view::Event,
 };
@@ -21,6 +22,35 @@ use crate::{
 const GROUPS_KEPT: usize = 64;
 /// Events a slow watcher may fall behind.
 const EVENTS_KEPT: usize = 1024;
+
+struct InFlight {
+    count: usize,
+    closed: bool,
+}
+
+/// One piece of work; given back when it ends, also by a panic.
+struct InFlightToken(Arc<Engine>);
+
+impl InFlightToken {
+    fn take(engine: &Arc<Engine>) -> Result<Self> {
+        let mut in_flight = lock(&engine.in_flight);
+        if in_flight.closed {
+            return Err(Reason::Closed.into());
+        }
+        in_flight.count += 1;
+        Ok(Self(Arc::clone(engine)))
+    }
+}
+
+impl Drop for InFlightToken {
+    fn drop(&mut self) {
+        lock(&self.0.in_flight).count -= 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The open account without a network. All calls block.
 pub(crate) struct Engine {
@@ -31,6 +61,8 @@ pub(crate) struct Engine {
     pub(crate) events: broadcast::Sender<Event>,
     /// Counts the times that there may be something new to do.
     pub(crate) duties: watch::Sender<u64>,
+    /// Work on the store's threads that has not ended; no more once it is closed.
+    in_flight: Mutex<InFlight>,
     /// Taken for the length of a write, so that what is in memory is what is on disk.
     groups: Mutex<HashMap<GroupId, Group>>,
 }
@@ -49,13 +81,36 @@ impl Engine {
             pace,
             events: broadcast::channel(EVENTS_KEPT).0,
             duties: watch::channel(0).0,
+            in_flight: Mutex::new(InFlight {
+                count: 0,
+                closed: false,
+            }),
             groups: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Runs `work` off the async threads. Cancelling the future does not cancel the work; [`Engine::close`] waits for it.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let token = InFlightToken::take(self)?;
+        tokio::task::spawn_blocking(move || work(&token.0))
+            .await
+            .map_err(|_| Reason::Closed)?
+    }
+
+    /// Refuses new work and waits for what is under way: a process must not end while a thread is inside the store.
+    pub(crate) async fn close(&self) {
+        lock(&self.in_flight).closed = true;
+        while lock(&self.in_flight).count > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Runs one event as one transaction. If it fails nothing has changed.
     pub(crate) fn write<T>(&self, event: impl FnOnce(&Work<'_>) -> Result<T>) -> Result<T> {
-        let mut kept = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.groups);
         let transaction = self.database.begin()?;
         let work = Work {
             tx: &transaction,

@@ -12,7 +12,6 @@ use undertone_core::transport::{
 };
 use undertone_wire::{
     Code, Error,
-    hpke::HpkePublicKey,
     ids::{AddressHash, BlobId, ChannelId, Incarnation, Pin, QueueId, SendId, sha256},
     request::{AddressKind, Request, SealedKeyPackage},
     response::{
@@ -35,7 +34,6 @@ pub enum Fault {
 
 struct Queue {
     signing_key: [u8; 32],
-    hpke_key: HpkePublicKey,
     sealing: SealingKey,
     seal_key: undertone_wire::response::SealKey,
     items: BTreeMap<u64, Item>,
@@ -75,6 +73,8 @@ struct State {
     deliver_times: u32,
     online: bool,
     lose_next_to: Option<QueueId>,
+    spoil_next_commit: bool,
+    damage_next_push: u32,
 }
 
 struct Line {
@@ -120,6 +120,8 @@ impl FakeServer {
                 deliver_times: 1,
                 online: true,
                 lose_next_to: None,
+                spoil_next_commit: false,
+                damage_next_push: 0,
             })),
             issuer: Arc::new(issuer),
             address: ServerAddress {
@@ -188,6 +190,33 @@ impl FakeServer {
     /// The next item for this queue never gets there.
     pub fn lose_next_to(&self, queue: QueueId) {
         lock(&self.state).lose_next_to = Some(queue);
+    }
+
+    /// The next commit arrives everywhere with the same bit flipped, as if a member had made nonsense of it.
+    pub fn spoil_next_commit(&self) {
+        lock(&self.state).spoil_next_commit = true;
+    }
+
+    /// The next so many pushed items have a bit flipped on the way.
+    pub fn damage_next_pushes(&self, count: u32) {
+        lock(&self.state).damage_next_push = count;
+    }
+
+    /// As after `restore`: every queue has a new incarnation and begins anew, channels and addresses are gone.
+    pub fn restore_from_backup(&self) {
+        self.set_online(false);
+        let mut state = lock(&self.state);
+        state.incarnation = Incarnation::random();
+        state.channels.clear();
+        state.addresses.clear();
+        state.pools.clear();
+        state.remembered.clear();
+        for queue in state.queues.values_mut() {
+            queue.items.clear();
+            queue.next_sequence = 1;
+        }
+        drop(state);
+        self.set_online(true);
     }
 
     /// Items that lie in all queues.
@@ -280,24 +309,20 @@ impl State {
         let queue_id = lock(line).queue;
         match request {
             Request::RegisterQueue(register) => {
-                if !self.queues.contains_key(&register.queue_id) {
+                self.queues.entry(register.queue_id).or_insert_with(|| {
                     let sealing = SealingKey::generate().expect("a key");
                     let seal_key = sealing
                         .seal_to_owner(&register.queue_id, &register.hpke_key, 0)
                         .expect("sealed");
-                    self.queues.insert(
-                        register.queue_id,
-                        Queue {
-                            signing_key: register.signing_key,
-                            hpke_key: register.hpke_key.clone(),
-                            sealing,
-                            seal_key,
-                            items: BTreeMap::new(),
-                            next_sequence: 1,
-                            line: None,
-                        },
-                    );
-                }
+                    Queue {
+                        signing_key: register.signing_key,
+                        sealing,
+                        seal_key,
+                        items: BTreeMap::new(),
+                        next_sequence: 1,
+                        line: None,
+                    }
+                });
                 self.attach(line, register.queue_id);
                 Ok(Response::SignedIn(self.signed_in(&register.queue_id)))
             }
@@ -310,9 +335,11 @@ impl State {
                 Ok(Response::SignedIn(self.signed_in(&sign_in.queue_id)))
             }
             Request::RotateQueueKey(key) => {
+                // What comes from now on is sealed for the new key only.
                 let id = queue_id.expect("signed in");
                 let queue = self.queues.get_mut(&id).expect("a queue");
-                queue.hpke_key = key;
+                queue.sealing = SealingKey::generate().expect("a key");
+                queue.seal_key = queue.sealing.seal_to_owner(&id, &key, 1).expect("sealed");
                 Ok(Response::Done)
             }
             Request::CreateAddresses(addresses) => {
@@ -398,6 +425,7 @@ impl State {
                     number: 0,
                     epoch: 0,
                     next_lock: None,
+                    channel: None,
                     payload: payload.clone(),
                 });
                 let accepted = Accepted { number: 0, missed };
@@ -443,6 +471,7 @@ impl State {
                     number,
                     epoch,
                     next_lock: None,
+                    channel: Some(send.channel_id.hash()),
                     payload: payload.clone(),
                 });
                 let accepted = Accepted { number, missed };
@@ -478,13 +507,19 @@ impl State {
                 let number = channel.next_number;
                 channel.next_number += 1;
                 channel.last_commit = Some((hash, number));
-                let payload = commit.payload.clone();
+                let mut payload = commit.payload.clone();
+                if std::mem::take(&mut self.spoil_next_commit) {
+                    let mut bytes = payload.to_vec();
+                    bytes[40] ^= 1;
+                    payload = bytes.into();
+                }
                 let missed = self.deliver(&commit.addresses, |address| QueueItem {
                     address,
                     kind: ItemKind::Commit,
                     number,
                     epoch: commit.epoch,
                     next_lock: Some(commit.next_lock),
+                    channel: Some(commit.channel_id.hash()),
                     payload: payload.clone(),
                 });
                 for rename in &commit.renames {
@@ -526,8 +561,9 @@ impl FakeConnection {
     }
 
     fn push_now(&self) -> Option<Push> {
-        let state = lock(&self.server.state);
+        let mut state = lock(&self.server.state);
         let mut line = lock(&self.line);
+        let damage = state.damage_next_push > 0;
         let queue = state.queues.get(&line.queue?)?;
         let (sequence, item) = queue.items.range(line.pushed + 1..).next()?;
         if line.credit == 0 {
@@ -539,7 +575,14 @@ impl FakeConnection {
         }
         line.credit -= 1;
         line.pushed = *sequence;
-        Some(Push::Item(item.clone()))
+        let mut item = item.clone();
+        if damage {
+            let mut bytes = item.sealed.to_vec();
+            bytes[7] ^= 4;
+            item.sealed = bytes.into();
+            state.damage_next_push -= 1;
+        }
+        Some(Push::Item(item))
     }
 }
 
