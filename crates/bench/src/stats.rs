@@ -57,12 +57,11 @@ pub fn resident_bytes(pid: u32) -> u64 {
 
 /// Processor time used by this thread, for costs of single-threaded work that do not depend on what else runs.
 pub fn thread_time() -> Duration {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = stat
-        .split_ascii_whitespace()
-        .next()
-        .and_then(|field| field.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 #[cfg(test)]
