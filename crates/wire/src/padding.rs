@@ -6,13 +6,13 @@
 //! ```text
 //! item class                                   c
 //! - length prefix of the padding                4   [`pad_item`]
-//! - QueueItem fields around the payload       96   hash 34, kind 2, number 11, epoch 11, next_lock 34, payload's tag and length 4
-//! = payload class                              c - 100, and at most 64 KiB
+//! - QueueItem fields around the payload      130   hashes of address and channel 68, kind 2, number 11, epoch 11, next_lock 34, payload's tag and length 4
+//! = payload class                              c - 134, and at most 64 KiB
 //! - envelope (version, nonce, tag)             29   docs/protocol.md section 7
 //! = padded envelope plaintext
 //! - length prefix of the padding                4   [`pad_payload`]
 //! - Payload's tag and length                    4
-//! = largest PrivateMessage                     c - 137
+//! = largest PrivateMessage                     c - 171
 //! ```
 //!
 //! An MLS PrivateMessage of suite 0x004E adds 150 to 250 bytes to its content, MIMI about 200, so a text of up to
@@ -35,7 +35,7 @@ pub const SEAL_OVERHEAD: usize = 16;
 pub const LENGTH_PREFIX: usize = 4;
 
 /// The most that a QueueItem's other fields take beside its payload.
-pub const ITEM_FIELDS: usize = 96;
+pub const ITEM_FIELDS: usize = 130;
 
 /// Sizes of a payload that an app sends: each fills its item class.
 pub const PAYLOAD_CLASSES: [usize; 5] = [
@@ -206,6 +206,7 @@ mod tests {
             epoch: u64::MAX,
             next_lock: vec![2; 32].into(),
             payload: vec![3; payload].into(),
+            channel_hash: vec![4; 32].into(),
         }
     }
 
@@ -225,6 +226,7 @@ mod tests {
                 number: 0,
                 epoch: 0,
                 next_lock: Bytes::new(),
+                channel_hash: Bytes::new(),
                 ..item(payload)
             };
             assert_eq!(pad_item(&bare).unwrap().len(), class);
@@ -236,10 +238,10 @@ mod tests {
         for length in [
             0,
             1,
-            635,
-            636,
-            1403,
-            1404,
+            601,
+            602,
+            1369,
+            1370,
             5000,
             20_000,
             LARGEST_ENVELOPE_PLAINTEXT,

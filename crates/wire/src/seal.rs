@@ -292,7 +292,10 @@ const _: () = assert!(SEAL_OVERHEAD == 16);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{ids::AddressHash, response::ItemKind};
+    use crate::{
+        ids::{AddressHash, ChannelHash},
+        response::ItemKind,
+    };
     use proptest::prelude::*;
 
     fn item(payload: &[u8]) -> QueueItem {
@@ -302,6 +305,7 @@ mod tests {
             number: 7,
             epoch: 3,
             next_lock: None,
+            channel: Some(ChannelHash::new([2; 32])),
             payload: Bytes::copy_from_slice(payload),
         }
     }

@@ -300,6 +300,19 @@ fn an_item_that_contradicts_its_kind_is_refused() {
             ..good.clone()
         },
         proto::QueueItem {
+            channel_hash: Bytes::new(),
+            ..good.clone()
+        },
+        proto::QueueItem {
+            channel_hash: bytes(31),
+            ..good.clone()
+        },
+        proto::QueueItem {
+            kind: 1,
+            next_lock: Bytes::new(),
+            ..good.clone()
+        },
+        proto::QueueItem {
             payload: bytes(65_537),
             ..good
         },

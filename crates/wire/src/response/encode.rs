@@ -190,6 +190,9 @@ impl QueueItem {
                 .as_ref()
                 .map_or_else(Bytes::new, |lock| copy(lock)),
             payload: self.payload.clone(),
+            channel_hash: self
+                .channel
+                .map_or_else(Bytes::new, |channel| channel.to_bytes()),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use missed::Missed;
 
 use crate::{
     Result,
-    ids::{AddressHash, Incarnation, KeyId, TokenKeyId, sha256},
+    ids::{AddressHash, ChannelHash, Incarnation, KeyId, TokenKeyId, sha256},
 };
 
 /// One frame from a server.
@@ -220,6 +220,8 @@ pub struct QueueItem {
     pub epoch: u64,
     /// Commits only, and always there.
     pub next_lock: Option<[u8; 32]>,
+    /// The channel it came by, so that nobody's own channel is taken for the conversation's. None for [`ItemKind::Direct`] only.
+    pub channel: Option<ChannelHash>,
     /// At most 64 KiB.
     pub payload: Bytes,
 }

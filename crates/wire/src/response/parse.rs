@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    ids::{AddressHash, Incarnation, KeyId, TokenKeyId},
+    ids::{AddressHash, ChannelHash, Incarnation, KeyId, TokenKeyId},
     limits,
     padding::{ITEM_CLASSES, SEAL_OVERHEAD},
     proto::{self, response::Body, server_frame},
@@ -252,6 +252,11 @@ impl QueueItem {
             (_, 0) => None,
             _ => return Err(malformed),
         };
+        let channel = match (kind, item.channel_hash.len()) {
+            (ItemKind::Direct, 0) => None,
+            (ItemKind::Direct, _) => return Err(malformed),
+            _ => Some(ChannelHash::from_slice(&item.channel_hash).map_err(|_| malformed)?),
+        };
         if item.payload.len() > limits::PAYLOAD_BYTES {
             return Err(malformed);
         }
@@ -261,6 +266,7 @@ impl QueueItem {
             number: item.number,
             epoch: item.epoch,
             next_lock,
+            channel,
             payload: item.payload,
         })
     }

@@ -7,7 +7,8 @@ use undertone_wire::{
     Code, Error, frame,
     hpke::HpkePublicKey,
     ids::{
-        AccountId, AddressHash, ChannelId, Incarnation, KeyId, KeyPackageId, Pin, QueueId, SendId,
+        AccountId, AddressHash, ChannelHash, ChannelId, Incarnation, KeyId, KeyPackageId, Pin,
+        QueueId, SendId,
     },
     origin::ServerAddress,
     request::{
@@ -251,6 +252,7 @@ pub fn commit_item() -> QueueItem {
         number: 12,
         epoch: 300,
         next_lock: Some([20; 32]),
+        channel: Some(ChannelHash::new([21; 32])),
         payload: filled(16, 24),
     }
 }

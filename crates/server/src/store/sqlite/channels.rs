@@ -63,6 +63,7 @@ impl Writer<'_> {
             number,
             epoch: send.epoch,
             next_lock: None,
+            channel: Some(&send.channel),
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -87,6 +88,7 @@ impl Writer<'_> {
             number,
             epoch: channel.epoch,
             next_lock: None,
+            channel: Some(&control.channel),
             bytes: &control.payload,
         };
         let missed = self.fan_out(&payload, &control.addresses)?;
@@ -132,6 +134,7 @@ impl Writer<'_> {
             number,
             epoch: commit.epoch,
             next_lock: Some(&commit.next_lock),
+            channel: Some(&commit.channel),
             bytes: &commit.payload,
         };
         // By the present names: a member learns the new ones from this very item.

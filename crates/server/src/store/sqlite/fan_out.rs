@@ -7,7 +7,7 @@ use undertone_wire::proto::{self, ItemKind};
 
 use super::stored;
 use super::writer::{Failure, Writer};
-use crate::store::{Accepted, AddressHash, DirectSend, StoreError, StoredItem};
+use crate::store::{Accepted, AddressHash, ChannelHash, DirectSend, StoreError, StoredItem};
 
 /// Where the address hash stands in a padded item: after the length, the field's tag and the field's length.
 const ADDRESS_AT: usize = LENGTH_PREFIX + 2;
@@ -18,6 +18,8 @@ pub(super) struct Payload<'a> {
     pub(super) number: u64,
     pub(super) epoch: u64,
     pub(super) next_lock: Option<&'a [u8; 32]>,
+    /// The channel that accepted it: its hash goes inside what is sealed, and stands nowhere else beside a queue.
+    pub(super) channel: Option<&'a ChannelHash>,
     pub(super) bytes: &'a Bytes,
 }
 
@@ -34,6 +36,7 @@ impl Writer<'_> {
             number: 0,
             epoch: 0,
             next_lock: None,
+            channel: None,
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -150,6 +153,10 @@ fn template(payload: &Payload<'_>) -> Result<Vec<u8>, Failure> {
             .map(|lock| Bytes::copy_from_slice(lock))
             .unwrap_or_default(),
         payload: payload.bytes.clone(),
+        channel_hash: payload
+            .channel
+            .map(|channel| channel.to_bytes())
+            .unwrap_or_default(),
     };
     padding::pad_item(&item).map_err(|_| StoreError::PayloadTooLarge.into())
 }
@@ -169,6 +176,7 @@ mod tests {
                 number,
                 epoch: 3,
                 next_lock,
+                channel: Some(&ChannelHash::new([5; 32])),
                 bytes: &bytes,
             };
             let Ok(mut padded) = template(&payload) else {
@@ -179,6 +187,7 @@ mod tests {
             assert_eq!(item.address_hash, [9u8; 32][..]);
             assert_eq!(item.payload, bytes);
             assert_eq!(item.number, number);
+            assert_eq!(item.channel_hash, [5u8; 32][..]);
         }
     }
 }
