@@ -1,6 +1,6 @@
 //! The `undertone` program: reads the command line, runs the command, says in one sentence what went wrong.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -9,6 +9,9 @@ use undertone_app::{
     commands,
     failure::Failure,
 };
+
+/// How long threads may take to end.
+const LAST_THREADS: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     if undertone_core::home::harden::process().is_err() {
@@ -37,8 +40,9 @@ fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(commands::run(cli));
-    // A read of standard input may still be waiting; nothing else is.
-    runtime.shutdown_background();
+    // Threads that still use the store must end before the process does: leaving `main` runs the clean-up of the C libraries
+    // under it. Only a read of standard input may never end; it touches none of them.
+    runtime.shutdown_timeout(LAST_THREADS);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -28,6 +28,7 @@ use crate::{
         progress::Progress,
     },
     failure::Failure,
+    rpc::{methods::StatusGet, params::Nothing},
     session::Session,
 };
 
@@ -117,6 +118,8 @@ struct Visit {
     session: Session,
     settled: Option<Settled>,
     progress: Progress,
+    /// Said beside whatever the command answers.
+    clock_warning: Option<String>,
 }
 
 impl Visit {
@@ -142,10 +145,16 @@ impl Visit {
             );
         }
         progress.follow(session.own_client().map(|(client, _)| client));
+        let clock_warning = if settled.is_some() {
+            status::clock_warning(&session.call::<StatusGet>(Nothing {}).await?)
+        } else {
+            None
+        };
         Ok(Self {
             session,
             settled,
             progress,
+            clock_warning,
         })
     }
 
@@ -198,10 +207,13 @@ macro_rules! with {
         };
         match result {
             // What was done is told even if closing then fails: nobody should do it twice.
-            Ok(outcome) => match visit.end().await {
-                Ok(()) => Ok(outcome),
-                Err(failure) => Ok(outcome.with_notes([failure.sentence])),
-            },
+            Ok(outcome) => {
+                let outcome = outcome.with_notes(visit.clock_warning.take());
+                match visit.end().await {
+                    Ok(()) => Ok(outcome),
+                    Err(failure) => Ok(outcome.with_notes([failure.sentence])),
+                }
+            }
             Err(failure) => {
                 // The first failure is the one to tell.
                 let _ = visit.close().await;

@@ -82,19 +82,22 @@ fn draw(
         lines.push(row("up to date", &clock.day_and_time(at)));
     }
     lines.push(row("to be sent", &status.outbox_waiting.to_string()));
-    if status.clock_warning {
-        let off = status.clock_off_s.unsigned_abs();
-        let off = if off >= 172_800 {
-            format!("{} days", off / 86_400)
-        } else {
-            format!("{} hours", off / 3600)
-        };
-        lines.push(row(
-            "clock",
-            &style.warning(&format!(
-                "this computer's clock and the server's are {off} apart"
-            )),
-        ));
+    if let Some(warning) = clock_warning(status) {
+        lines.push(row("clock", &style.warning(&warning)));
     }
     lines
+}
+
+/// One sentence if this computer's clock and the server's are far apart.
+pub(super) fn clock_warning(status: &Status) -> Option<String> {
+    let off = status.clock_off_s.unsigned_abs();
+    // Rounded, because the server tells its time in minutes.
+    let apart = if off >= 172_000 {
+        format!("{} days", (off + 43_200) / 86_400)
+    } else {
+        format!("{} hours", (off + 1800) / 3600)
+    };
+    status
+        .clock_warning
+        .then(|| format!("This computer's clock and the server's are {apart} apart."))
 }
