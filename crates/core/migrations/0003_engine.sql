@@ -39,7 +39,8 @@ CREATE TABLE queue_keys (
 CREATE TABLE token_keys (
     key_id        BLOB    NOT NULL PRIMARY KEY CHECK (length(key_id) = 8),
     public        BLOB    NOT NULL CHECK (length(public) = 32),
-    seen_at_ms    INTEGER NOT NULL                      -- last shown to the inbox
+    seen_at_ms    INTEGER NOT NULL,                     -- last shown to the inbox
+    shown_outbox  INTEGER NOT NULL CHECK (shown_outbox IN (0, 1)) -- shown to an anonymous connection too
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tokens (
@@ -145,6 +146,14 @@ CREATE TABLE conversations (
     created_at_ms INTEGER NOT NULL,
     changed_at_ms INTEGER NOT NULL
 ) STRICT;
+
+-- The channels a conversation went by before; what was still on its way there is read, but changes nothing about the present one.
+CREATE TABLE old_channels (
+    conversation  INTEGER NOT NULL,
+    channel_hash  BLOB    NOT NULL CHECK (length(channel_hash) = 32),
+    generation    INTEGER NOT NULL,
+    PRIMARY KEY (conversation, channel_hash)
+) STRICT, WITHOUT ROWID;
 
 -- Members as of the cached epoch: for showing, and for asking to be let in again. Never for authorising.
 CREATE TABLE members (
@@ -330,6 +339,7 @@ CREATE TABLE held_items (
     id            INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     address       INTEGER NOT NULL,
     kind          INTEGER NOT NULL,
+    channel_hash  BLOB    NOT NULL,                     -- empty: outside any channel
     number        INTEGER NOT NULL,
     epoch         INTEGER NOT NULL,
     next_lock     BLOB    NOT NULL,

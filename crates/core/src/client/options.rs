@@ -21,9 +21,24 @@ pub trait Clock: Send + Sync + 'static {
     fn now_ms(&self) -> i64;
 }
 
-/// The system's clock.
+/// The system's clock. In debug builds `UNDERTONE_TEST_CLOCK_OFF_S` moves it by so many seconds, for tests that run the app as a
+/// process of its own; release builds know nothing of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
+
+#[cfg(debug_assertions)]
+fn off_ms() -> i64 {
+    static OFF_MS: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *OFF_MS.get_or_init(|| {
+        let off = std::env::var("UNDERTONE_TEST_CLOCK_OFF_S").ok();
+        off.and_then(|off| off.parse::<i64>().ok()).unwrap_or(0) * 1000
+    })
+}
+
+#[cfg(not(debug_assertions))]
+fn off_ms() -> i64 {
+    0
+}
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
@@ -32,6 +47,7 @@ impl Clock for SystemClock {
             .map_or(0, |since| {
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             })
+            .saturating_add(off_ms())
     }
 }
 

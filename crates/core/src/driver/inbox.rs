@@ -327,7 +327,8 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn key_came(&mut self, shared: &Shared, seal_key: &SealKey) {
+    /// False: none of the pairs at hand opens it.
+    fn key_came(&mut self, shared: &Shared, seal_key: &SealKey) -> bool {
         let queue = &shared.engine.me.queue;
         // The server's day and ours may differ: the right pair is tried first, but all are.
         let same_day = |pair: &&(i64, HpkeKeyPair)| pair.0 == i64::from(seal_key.hpke_key_day);
@@ -336,9 +337,10 @@ impl Opening<'_> {
         for (_, pair) in first.chain(others) {
             if let Ok(key) = OpeningKey::open(queue, pair, seal_key) {
                 self.keys.insert(seal_key.key_id, key);
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Opens an item. `Ok(None)`: it was tried often enough.
@@ -383,7 +385,11 @@ async fn take(
     for push in pushes {
         match push {
             Push::SealKey(key) => {
-                opening.key_came(shared, &key);
+                if !opening.key_came(shared, &key) {
+                    // The pair may have been replaced since this connection was signed in.
+                    opening.pairs = shared.write(keys::all).await?;
+                    opening.key_came(shared, &key);
+                }
             }
             Push::Item(item) => match opening.open(shared, &item) {
                 Ok(opened) => items.push((item.sequence, opened)),

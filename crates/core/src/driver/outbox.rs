@@ -134,6 +134,10 @@ async fn round(
             Err(duty) => requests.push(duty),
         }
     }
+    if requests.is_empty() && !under_way.is_empty() && line.is_none() {
+        // Transfers pay with tokens that a connection must have been shown the keys of.
+        *line = open(shared).await?;
+    }
     if requests.is_empty() {
         let due = shared.write(duty::next_due).await?;
         let now = shared.engine.clock.now_ms();

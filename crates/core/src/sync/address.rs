@@ -93,12 +93,13 @@ pub(crate) fn assign(work: &Work<'_>, id: i64, conversation: i64) -> Result<()> 
     Ok(())
 }
 
-/// The server has renamed the address in a removing commit.
+/// The server has renamed the address in a removing commit. It is told the new name once more: the committer may have lied about it.
 pub(crate) fn rename(work: &Work<'_>, id: i64, secret: &AddressSecret) -> Result<()> {
     work.db.execute(
-        "UPDATE addresses SET secret = ?2 WHERE id = ?1",
+        "UPDATE addresses SET secret = ?2, state = CASE state WHEN 1 THEN 0 ELSE state END WHERE id = ?1",
         params![id, secret.expose()],
     )?;
+    work.wake();
     add_name(work, id, secret)
 }
 

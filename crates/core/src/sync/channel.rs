@@ -1,7 +1,7 @@
 //! The channel that orders a conversation, and where it goes on when that one is no good (docs/protocol.md section 4).
 
 use rand::seq::SliceRandom as _;
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
 
 use super::{
@@ -58,6 +58,46 @@ pub(crate) fn fall_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
     // Somebody who can make such commits can rename addresses too; one's own is put right.
     address::assert(work, row.address)?;
     Ok(())
+}
+
+/// How an item's channel stands to the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is the conversation's channel.
+    Present,
+    /// It was, in this generation.
+    Past(u32),
+}
+
+/// Whether the channel with this hash is one of the conversation's. If it is the next fallback channel, which only members can name,
+/// this device follows there.
+pub(crate) fn standing(
+    work: &Work<'_>,
+    row: &Conversation,
+    hash: &[u8],
+) -> Result<Option<Standing>> {
+    if hash == row.channel.hash().as_bytes() {
+        return Ok(Some(Standing::Present));
+    }
+    let past: Option<u32> = work
+        .db
+        .prepare_cached(
+            "SELECT generation FROM old_channels WHERE conversation = ?1 AND channel_hash = ?2",
+        )?
+        .query_row(params![row.id, hash], |row| row.get(0))
+        .optional()?;
+    if let Some(generation) = past {
+        return Ok(Some(Standing::Past(generation)));
+    }
+    let next = work.group(&row.group, |group| {
+        Ok(group.fallback_channel_id(&work.mls, u64::from(row.moves))?)
+    })?;
+    if hash != next.hash().as_bytes() {
+        return Ok(None);
+    }
+    fall_back(work, row)?;
+    conversation::set_channel_made(work, row.id, &next)?;
+    Ok(Some(Standing::Present))
 }
 
 /// The server does not know the channel (it expired, or its creation was lost).

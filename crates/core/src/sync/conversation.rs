@@ -318,6 +318,15 @@ pub(crate) fn set_channel(
     top_number: u64,
 ) -> Result<()> {
     work.db.execute(
+        "INSERT OR IGNORE INTO old_channels (conversation, channel_hash, generation) SELECT ?1, ?2, generation FROM conversations
+         WHERE id = ?1 AND generation <> ?3",
+        params![
+            id,
+            load(work.db, id)?.channel.hash().as_bytes(),
+            generation
+        ],
+    )?;
+    work.db.execute(
         "UPDATE conversations SET generation = ?2, channel_id = ?3, channel_made = ?4, top_number = ?5, moves = ?6 WHERE id = ?1",
         params![id, generation, channel.as_bytes(), made, top_number, moves],
     )?;

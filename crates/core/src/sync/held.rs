@@ -36,8 +36,8 @@ pub(crate) fn hold(
         params![address.id, work.now_ms - KEPT_MS, MOST],
     )?;
     work.db.execute(
-        "INSERT INTO held_items (address, kind, number, epoch, next_lock, payload, waits_for, received_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO held_items (address, kind, number, epoch, next_lock, payload, waits_for, received_at_ms, channel_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             address.id,
             kind_number(item.kind),
@@ -46,7 +46,8 @@ pub(crate) fn hold(
             item.next_lock,
             item.payload,
             waits_for as i64,
-            work.now_ms
+            work.now_ms,
+            item.channel
         ],
     )?;
     Ok(work.last_id())
@@ -91,7 +92,7 @@ pub(crate) fn welcome_came(work: &Work<'_>, address: i64) -> Result<()> {
 pub(crate) fn release(work: &Work<'_>, address: i64) -> Result<()> {
     let rows = {
         let mut statement = work.db.prepare_cached(
-            "SELECT id, kind, number, epoch, next_lock, payload FROM held_items WHERE address = ?1 AND waits_for = 2 ORDER BY id",
+            "SELECT id, kind, number, epoch, next_lock, payload, channel_hash FROM held_items WHERE address = ?1 AND waits_for = 2 ORDER BY id",
         )?;
         statement
             .query_map([address], |row| {
@@ -103,6 +104,7 @@ pub(crate) fn release(work: &Work<'_>, address: i64) -> Result<()> {
                         epoch: row.get(3)?,
                         next_lock: row.get(4)?,
                         payload: row.get(5)?,
+                        channel: row.get(6)?,
                     },
                 ))
             })?

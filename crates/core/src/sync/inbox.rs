@@ -16,7 +16,9 @@ use super::{
     address::{self, Address},
     application, channel, commit,
     conversation::{self, Conversation, State},
-    fetch, held, outbox, resync, welcome,
+    fetch, held,
+    message::Place,
+    outbox, resync, welcome,
 };
 use crate::error::Result;
 
@@ -28,6 +30,8 @@ pub(crate) struct Item {
     pub(crate) epoch: u64,
     pub(crate) next_lock: Vec<u8>,
     pub(crate) payload: Vec<u8>,
+    /// SHA-256 of the id of the channel it came by; empty: none.
+    pub(crate) channel: Vec<u8>,
 }
 
 /// A large body that was put in a blob.
@@ -91,6 +95,10 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
             epoch: item.epoch,
             next_lock: item.next_lock.map(|lock| lock.to_vec()).unwrap_or_default(),
             payload: item.payload.to_vec(),
+            channel: item
+                .channel
+                .map(|hash| hash.as_bytes().to_vec())
+                .unwrap_or_default(),
         };
         dispatch(work, &address, &item)?;
     }
@@ -133,6 +141,15 @@ pub(crate) fn in_conversation(
         if matches!(row.state, State::Left | State::Removed) || !work.has_group(&row.group)? {
             continue;
         }
+        // Whoever knows an address can make a channel of their own: only the conversation's channels count.
+        let standing = match channel::standing(work, row, &item.channel)? {
+            Some(standing) => standing,
+            None => continue,
+        };
+        if standing != channel::Standing::Present && item.kind == ItemKind::Commit {
+            return Ok(());
+        }
+        let row = &conversation::load(work.db, row.id)?;
         let opened = work.group(&row.group, |group| {
             match group.open(&work.mls, kind, item.epoch, &item.payload) {
                 Err(OpenError::Local(error)) => Err(error.into()),
@@ -142,7 +159,7 @@ pub(crate) fn in_conversation(
         if matches!(opened, Err(OpenError::Malformed)) && index < last {
             continue;
         }
-        return channel_item(work, row, address, item, opened, body);
+        return channel_item(work, row, address, item, opened, body, standing);
     }
     Ok(())
 }
@@ -154,7 +171,11 @@ fn channel_item(
     item: &Item,
     opened: std::result::Result<Opened, OpenError>,
     body: Body,
+    standing: channel::Standing,
 ) -> Result<()> {
+    if let channel::Standing::Past(generation) = standing {
+        return from_past(work, row, item, opened, generation);
+    }
     let body = match (opened, body) {
         (Ok(Opened::Inline(bytes)), _) => Ok(bytes.to_vec()),
         (Ok(Opened::Blob(_)), Body::Here(bytes)) => Ok(bytes),
@@ -191,6 +212,28 @@ fn channel_item(
         // Nobody can read it; its number is taken note of.
         (_, Err(_)) => Ok(()),
     }
+}
+
+/// Takes a message that was still on its way on a channel that the conversation has left. It changes nothing about the present
+/// channel: its numbers are not counted, and what does not open is nothing.
+fn from_past(
+    work: &Work<'_>,
+    row: &Conversation,
+    item: &Item,
+    opened: std::result::Result<Opened, OpenError>,
+    generation: u32,
+) -> Result<()> {
+    let place = Place {
+        generation,
+        number: item.number,
+    };
+    let Ok(Opened::Inline(body)) = opened else {
+        return Ok(());
+    };
+    if outbox::own_copy(work, row, &item.payload, place)? {
+        return Ok(());
+    }
+    application::process(work, row, item.epoch, &body, place)
 }
 
 /// Takes what was sent to an address outside any channel: a Welcome, or a request for resync.

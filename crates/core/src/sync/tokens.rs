@@ -22,7 +22,7 @@ const KEY_LIVES_MS: i64 = 15 * 24 * 3600 * 1000;
 pub(crate) fn shown_to_inbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
     for key in &hello.token_keys {
         work.db.execute(
-            "INSERT INTO token_keys (key_id, public, seen_at_ms) VALUES (?1, ?2, ?3)
+            "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox) VALUES (?1, ?2, ?3, 0)
              ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms",
             params![key.id.as_bytes(), key.public_key, work.now_ms],
         )?;
@@ -38,7 +38,7 @@ pub(crate) fn shown_to_inbox(work: &Work<'_>, hello: &ServerHello) -> Result<()>
     Ok(())
 }
 
-/// Refuses an outbox connection that is shown another key: it could mark a person.
+/// Refuses an outbox connection that is shown another key: it could mark a person. The keys it is shown may be spent from now on.
 pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
     for key in &hello.token_keys {
         let known = work
@@ -48,6 +48,12 @@ pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
         if !known {
             return Err(WireError::new(Code::TokenKeysDiffer).into());
         }
+    }
+    for key in &hello.token_keys {
+        work.db.execute(
+            "UPDATE token_keys SET shown_outbox = 1 WHERE key_id = ?1",
+            [key.id.as_bytes()],
+        )?;
     }
     Ok(())
 }
@@ -80,11 +86,12 @@ pub(crate) fn put(work: &Work<'_>, tokens: &[Token]) -> Result<()> {
     Ok(())
 }
 
-/// Takes one out. It is gone even if the connection fails: the server may have seen it.
+/// Takes some out, of keys that anonymous connections are shown too: one that only the inbox was shown could mark a person. They are gone even if the
+/// connection fails: the server may have seen them.
 pub(crate) fn take(work: &Work<'_>, most: u32) -> Result<Vec<Token>> {
     let rows = {
         let mut statement = work.db.prepare_cached(
-            "DELETE FROM tokens WHERE input IN (SELECT input FROM tokens LIMIT ?1) RETURNING key_id, input, output",
+            "DELETE FROM tokens WHERE input IN (SELECT input FROM tokens WHERE key_id IN (SELECT key_id FROM token_keys WHERE shown_outbox = 1) LIMIT ?1) RETURNING key_id, input, output",
         )?;
         statement
             .query_map([most], |row| {

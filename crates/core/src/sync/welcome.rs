@@ -68,7 +68,9 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
     if landed.link != 0 {
         return Ok(link::is_open(work, landed.link)?.then_some(Reason::Link(landed.link)));
     }
-    let contact = conversation::get(work.db, landed.conversation)?.and_then(|row| row.peer);
+    let contact = conversation::get(work.db, landed.conversation)?
+        .filter(|row| row.link == 0)
+        .and_then(|row| row.peer);
     Ok(contact.map(Reason::Contact))
 }
 
@@ -93,7 +95,7 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
             Reason::Contact(contact) => {
                 joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
             }
-            Reason::Resync => true,
+            Reason::Resync => is_known(work, &joined, peer)?,
         };
     if !right {
         return Ok(false);
@@ -101,6 +103,20 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
     let id = put_row(work, address, &joined, reason, peer)?;
     settle_in(work, id, address, joined, reason)?;
     Ok(true)
+}
+
+/// Whether what a device is let in to again is the conversation it was in: of the same kind, further on, and by one of its members.
+fn is_known(work: &Work<'_>, joined: &Joined, peer: Option<AccountId>) -> Result<bool> {
+    let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
+        return Ok(false);
+    };
+    let member = work
+        .db
+        .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND account_id = ?2")?
+        .exists(rusqlite::params![row.id, joined.adder.account.as_bytes()])?;
+    let same_kind = conversation::Kind::from_mls(joined.group.kind()) == row.kind;
+    let same_peer = row.kind != conversation::Kind::Direct || peer == row.peer;
+    Ok(member && same_kind && same_peer && joined.group.epoch() > row.epoch)
 }
 
 /// A new row, or the old one again for a conversation that this device was in before.
