@@ -57,6 +57,11 @@ impl Needle {
         needles
     }
 
+    /// What is looked for.
+    pub fn content(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// These bytes and no other form of them.
     pub fn exact(name: &str, bytes: Vec<u8>) -> Self {
         Self {

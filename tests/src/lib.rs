@@ -9,12 +9,16 @@ pub mod disk;
 mod failed;
 pub mod fault_proxy;
 pub mod fixtures;
+pub mod hello_proxy;
 mod person;
+pub mod seizure;
 mod server_process;
+mod session;
 mod waiting;
 
 pub use binaries::binary;
 pub use failed::{Failed, Outcome};
 pub use person::{Person, Watching};
 pub use server_process::{LogLevel, ServerOptions, ServerProcess};
+pub use session::{Session, written};
 pub use waiting::{eventually, is_soak};

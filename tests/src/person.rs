@@ -24,6 +24,7 @@ pub struct Person {
     name: String,
     folder: PathBuf,
     cheap: bool,
+    fast: bool,
     options: Vec<String>,
     _temporary: Option<TempDir>,
 }
@@ -35,6 +36,18 @@ impl Person {
     /// # Errors
     /// What the app says, or that it is not built.
     pub fn join(name: &str, server: &str) -> Outcome<Self> {
+        Self::join_at_pace(name, server, false)
+    }
+
+    /// The same, and with an app whose waits are moments, such as those between attempts to connect. Debug builds only.
+    ///
+    /// # Errors
+    /// As [`Person::join`].
+    pub fn join_hurried(name: &str, server: &str) -> Outcome<Self> {
+        Self::join_at_pace(name, server, true)
+    }
+
+    fn join_at_pace(name: &str, server: &str, fast: bool) -> Outcome<Self> {
         let temporary = tempfile::Builder::new()
             .prefix("undertone-person-")
             .tempdir();
@@ -43,6 +56,7 @@ impl Person {
         let mut person = Self::at(name, temporary.path())?;
         person._temporary = Some(temporary);
         person.cheap = true;
+        person.fast = fast;
         person.init(server)?;
         Ok(person)
     }
@@ -57,6 +71,7 @@ impl Person {
             name: name.to_owned(),
             folder: folder.to_owned(),
             cheap: false,
+            fast: false,
             options: Vec::new(),
             _temporary: None,
         };
@@ -139,6 +154,9 @@ impl Person {
         command.args(&self.options);
         if self.cheap {
             command.env("UNDERTONE_TEST_CHEAP_KDF", "1");
+        }
+        if self.fast {
+            command.env("UNDERTONE_TEST_PACE", "fast");
         }
         command
     }

@@ -27,7 +27,7 @@ use crate::store::{Clock, Quota, Store, StoreError, StoreLimits, SystemClock};
 const SWEEP: Duration = Duration::from_secs(3600);
 
 /// The first sweep after a start.
-const FIRST_SWEEP: Duration = Duration::from_secs(60);
+const FIRST_SWEEP: Duration = Duration::from_secs(5);
 
 /// A running server. [`Server::shutdown`] ends it in order; dropping it cuts everything off at once, and what
 /// was acknowledged is on disk either way.

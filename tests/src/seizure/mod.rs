@@ -1,0 +1,245 @@
+//! The seizure drill: a small town talks through a server, the server's disk is copied at several moments, and the copies
+//! are read as by somebody who knows every format.
+//!
+//! [`live`] makes the [`Evidence`]; the other files each ask it one question. [`verdict`] asks all. What must stay true: nothing
+//! is looked for by where it is expected. Secrets are taken from the apps' own stores and looked for in every byte, values are
+//! compared across every table, and every 32 bytes are tried as a key.
+
+pub mod database;
+pub mod joins;
+pub mod keys;
+pub mod learned;
+pub mod logs;
+pub mod search;
+mod secrets;
+pub mod sharing;
+mod town;
+pub mod wal;
+
+pub use secrets::Secrets;
+pub use town::{Copy, Evidence, live};
+
+use crate::failed::{Failed, Outcome};
+use database::Database;
+use keys::Targets;
+use search::Search;
+
+/// One question's answer.
+pub struct Finding {
+    /// What must hold.
+    pub claim: &'static str,
+    /// What was looked at.
+    pub extent: String,
+    /// What speaks against it; empty: it holds.
+    pub against: Vec<String>,
+}
+
+impl Finding {
+    /// An error unless it holds.
+    ///
+    /// # Errors
+    /// The first few things that speak against it.
+    pub fn hold(&self) -> Outcome {
+        if self.against.is_empty() {
+            return Ok(());
+        }
+        let first = self
+            .against
+            .iter()
+            .take(12)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; ");
+        Err(Failed::harness(
+            self.claim,
+            format!("{first} ({} in all).", self.against.len()),
+        ))
+    }
+}
+
+/// No byte of any copy is a secret's.
+///
+/// # Errors
+/// If a copy can't be read.
+pub fn names_nobody(evidence: &Evidence) -> Outcome<Finding> {
+    let search = Search::new(evidence.secrets.needles.iter().cloned());
+    let mut against = Vec::new();
+    for copy in &evidence.copies {
+        let found = search
+            .in_folder(&copy.folder)
+            .map_err(|error| Failed::harness("reading a copied disk", error))?;
+        against.extend(found.into_iter().map(|found| {
+            let file = found
+                .path
+                .strip_prefix(&copy.folder)
+                .unwrap_or(&found.path)
+                .display()
+                .to_string();
+            format!(
+                "{} stands in {file} at byte {} ({})",
+                found.name, found.offset, copy.moment
+            )
+        }));
+    }
+    Ok(Finding {
+        claim: "a seized disk names nobody and nothing",
+        extent: format!(
+            "{} secrets in all their forms, {} copies",
+            search.len(),
+            evidence.copies.len()
+        ),
+        against,
+    })
+}
+
+/// No two queues, and no queue and blob, hold the same 16 bytes.
+///
+/// # Errors
+/// If a copy can't be read.
+pub fn shares_no_run(evidence: &Evidence) -> Outcome<Finding> {
+    let runs = sharing::runs(&evidence.copies)?;
+    if runs.compared == 0 {
+        return Err(Failed::harness(
+            "comparing queues",
+            "no copy holds an item.",
+        ));
+    }
+    Ok(Finding {
+        claim: "no sixteen bytes stand in two queues",
+        extent: format!("{} runs of {} bytes", runs.compared, sharing::RUN),
+        against: runs
+            .shared
+            .iter()
+            .map(|(one, other)| format!("{one:?} and {other:?}"))
+            .collect(),
+    })
+}
+
+/// No value joins what must not be joined.
+///
+/// # Errors
+/// If a copy can't be read.
+pub fn joins_nothing(evidence: &Evidence) -> Outcome<Finding> {
+    let (mut against, mut cells) = (Vec::new(), 0);
+    for copy in &evidence.copies {
+        let database = Database::open(&copy.data())?;
+        cells += database.cells()?.len();
+        let found = joins::forbidden(&database)?;
+        against.extend(
+            found
+                .into_iter()
+                .map(|found| format!("{found} ({})", copy.moment)),
+        );
+    }
+    Ok(Finding {
+        claim: "no table joins a channel to a queue, or two queues to each other",
+        extent: format!("{cells} values of all tables"),
+        against,
+    })
+}
+
+/// No 32 bytes in a row, anywhere in these copies, open any item of any copy.
+///
+/// # Errors
+/// If a copy can't be read, or the trial would not notice a key: then it proves nothing.
+pub fn opens_nothing(
+    evidence: &Evidence,
+    copies: &[Copy],
+    progress: &dyn Fn(&str),
+) -> Outcome<Finding> {
+    let step = "trying keys";
+    let targets = Targets::of(&evidence.copies)?;
+    let mut known = Vec::new();
+    for copy in &evidence.copies {
+        known.extend(keys::with_the_owners_help(copy, &evidence.secrets)?);
+    }
+    known.sort();
+    known.dedup();
+    if known.is_empty() || targets.keys() == 0 {
+        return Err(Failed::harness(
+            step,
+            "no item waits whose owner could open it.",
+        ));
+    }
+    if !known.iter().any(|key| targets.opened_by(key) == [0]) {
+        return Err(Failed::harness(
+            step,
+            "the right key was not noticed, so this trial proves nothing.",
+        ));
+    }
+    let sealing_keys = Search::new(
+        known
+            .iter()
+            .flat_map(|key| crate::disk::Needle::bytes("sealing key", key)),
+    );
+    let (mut against, mut tried) = (Vec::new(), 0);
+    for copy in copies {
+        let (windows, opened) = targets.opened_by_folder(&copy.folder, &|done| {
+            progress(&format!(
+                "{}: {} million places tried as a key",
+                copy.moment,
+                done / 1_000_000
+            ));
+        })?;
+        tried += windows;
+        against.extend(
+            opened
+                .into_iter()
+                .map(|at| format!("{} at byte {} ({})", at.file, at.offset, copy.moment)),
+        );
+        let found = sealing_keys
+            .in_folder(&copy.folder)
+            .map_err(|error| Failed::harness(step, error))?;
+        against.extend(
+            found
+                .into_iter()
+                .map(|found| format!("{} in {}", found.name, found.path.display())),
+        );
+    }
+    Ok(Finding {
+        claim: "no key on the disk opens an item, queued before or after",
+        extent: format!(
+            "every 32 bytes in a row of {} copies, {tried} in all, against {} sealing keys",
+            copies.len(),
+            targets.keys()
+        ),
+        against,
+    })
+}
+
+/// No log names anybody.
+///
+/// # Errors
+/// If nothing was logged: then it proves nothing.
+pub fn logs_name_nobody(evidence: &Evidence) -> Outcome<Finding> {
+    let (server, apps) = logs::lines(evidence);
+    if server == 0 || apps == 0 {
+        return Err(Failed::harness(
+            "reading logs",
+            format!("{server} lines of the server and {apps} of the apps."),
+        ));
+    }
+    Ok(Finding {
+        claim: "logs name nobody, at debug level, on both sides",
+        extent: format!("{server} lines of the server, {apps} of the apps"),
+        against: logs::naming(evidence),
+    })
+}
+
+/// Every question at once.
+///
+/// # Errors
+/// If one can't be answered.
+pub fn verdict(evidence: &Evidence, progress: &dyn Fn(&str)) -> Outcome<Vec<Finding>> {
+    progress("Looking for every secret in every byte of the copies");
+    let names = names_nobody(evidence)?;
+    progress("Comparing what waits in different queues");
+    let runs = shares_no_run(evidence)?;
+    progress("Comparing the values of all tables");
+    let joins = joins_nothing(evidence)?;
+    progress("Trying every 32 bytes as a key");
+    let opens = opens_nothing(evidence, &evidence.copies, progress)?;
+    progress("Reading the logs");
+    let logs = logs_name_nobody(evidence)?;
+    Ok(vec![names, runs, joins, opens, logs])
+}

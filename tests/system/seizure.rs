@@ -1,0 +1,48 @@
+//! Somebody takes the server's disk. What that gives away stands in `docs/threat-model.md` section 1, and nothing else does.
+
+use undertone_tests::seizure::{self, Evidence};
+use undertone_tests::{Outcome, is_soak};
+
+/// What the issue asks for: half of it undelivered when the disk is taken.
+const ALL: usize = 300;
+
+/// A run of the drill. Each test needs one of its own, so all but one are content with fewer messages.
+fn town(messages: usize) -> Outcome<Evidence> {
+    let messages = if is_soak() { ALL } else { messages };
+    seizure::live(messages, &|step| eprintln!("{step}"))
+}
+
+#[test]
+fn a_seized_disk_names_nobody_and_nothing() -> Outcome {
+    let evidence = town(ALL)?;
+    assert!(evidence.messages >= ALL && evidence.undelivered * 2 >= ALL);
+    assert_eq!(evidence.copies.len(), 6);
+    seizure::names_nobody(&evidence)?.hold()
+}
+
+#[test]
+fn no_key_on_the_disk_opens_an_item() -> Outcome {
+    let evidence = town(72)?;
+    // The disk at the moment when it holds most; in a soak, of every moment.
+    let copies = if is_soak() {
+        &evidence.copies[..]
+    } else {
+        &evidence.copies[3..4]
+    };
+    seizure::opens_nothing(&evidence, copies, &|_| {})?.hold()
+}
+
+#[test]
+fn no_sixteen_bytes_stand_in_two_queues() -> Outcome {
+    seizure::shares_no_run(&town(72)?)?.hold()
+}
+
+#[test]
+fn no_table_joins_a_channel_to_a_queue() -> Outcome {
+    seizure::joins_nothing(&town(72)?)?.hold()
+}
+
+#[test]
+fn logs_name_nobody() -> Outcome {
+    seizure::logs_name_nobody(&town(72)?)?.hold()
+}
