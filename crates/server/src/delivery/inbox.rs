@@ -153,15 +153,20 @@ impl Inbox {
 
     /// Answers whether there was anything.
     fn take_fetched(&mut self, fetched: Fetched, target: u64, out: &mut Vec<Pushed>) -> bool {
-        let complete = fetched.complete;
+        let mut filled = fetched.complete;
         let mut any = false;
         for item in fetched.items {
+            if item.sequence >= target {
+                // Not handed over by the writer yet, so perhaps not on disk either.
+                filled = true;
+                break;
+            }
             if item.sequence >= self.next {
                 self.give(item, out);
                 any = true;
             }
         }
-        if complete {
+        if filled {
             // What is not there any more has expired or been acknowledged.
             self.next = self.next.max(target);
         }

@@ -118,7 +118,8 @@ pub trait Store: Send + Sync + 'static {
     // ---- items ----
 
     /// Items of a queue from sequence `from` on, in order, at most `limit`; with the sealing keys that open them.
-    /// Reads only. At least one item is given if there is one, whatever the byte limit.
+    /// Reads only, and may see items that were not answered yet because they are not on disk: those must not be given out.
+    /// At least one item is given if there is one, whatever the byte limit.
     fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched>;
 
     /// Deletes all items up to and including `sequence` (which is cut to what the queue has given out). Applied

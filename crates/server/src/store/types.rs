@@ -358,8 +358,10 @@ pub struct Activity {
     pub commits: u64,
     /// Commands waiting now.
     pub waiting: u64,
-    /// Write-ahead log truncations.
+    /// Write-ahead log truncations, not counting those without which the log would only have become too long.
     pub checkpoints: u64,
+    /// Times that everything undelivered has been written anew, so that nothing deleted is left between.
+    pub scrubs: u64,
     /// Whether writes are accepted: false once the disk's reserve is reached or the engine fails.
     pub accepts_sends: bool,
 }

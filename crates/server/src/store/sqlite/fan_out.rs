@@ -59,7 +59,7 @@ impl Writer<'_> {
                 missed[index / 8] |= 1 << (index % 8);
             }
         }
-        self.sends += 1;
+        self.tally.sends += 1;
         Ok(missed.into())
     }
 
@@ -120,7 +120,7 @@ impl Writer<'_> {
         at.next += 1;
         at.held.push(length);
         to.load.add(length, sequence);
-        self.items_queued += 1;
+        self.tally.items_queued += 1;
         match ring {
             Some(ring) => {
                 let key = std::sync::Arc::clone(&active.row);

@@ -226,7 +226,7 @@ impl Writer<'_> {
         if !std::mem::replace(&mut state.floor_unsaved, true) {
             self.unsaved_queues.push(*queue);
         }
-        self.items_deleted += deleted;
+        self.tally.items_deleted += deleted;
         self.drop_dead_keys(queue)
     }
 

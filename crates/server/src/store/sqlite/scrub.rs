@@ -4,22 +4,29 @@
 //! them in a page's unused middle, and these outlive the row (measured: one 16-byte run in two thousand). So after
 //! deletions the items that are left are written anew in order of their keys: each page that is emptied is
 //! zeroed whole, and pages filled in order have no stale middle. Up to [`AT_ONCE`] of undelivered items this is done for the
-//! whole table before each truncation of the log, so nothing is left over. A larger backlog is walked through in steps of
-//! that size, one before each truncation, with boundaries that differ from pass to pass.
+//! whole table before each truncation of the log, so nothing is left over. A larger backlog is walked through in shares of
+//! half that size or more, one before each truncation, with boundaries that differ from pass to pass; a share is done in
+//! steps of at most [`STEP`], so that sends in between wait for milliseconds.
+
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Statement, params};
 
 use super::writer::Writer;
 use crate::store::QueueId;
 
-/// Bytes of sealed items rewritten in one step.
+/// Bytes of sealed items rewritten before one truncation.
 const AT_ONCE: usize = 4 << 20;
+/// Bytes of them rewritten in one transaction, when not all are.
+const STEP: usize = 512 << 10;
 
 /// How far the present pass has come.
 pub(super) struct Scrub {
     /// Whether something was deleted since the present or last pass began.
     pub(super) needed: bool,
     after: Option<(QueueId, i64)>,
+    /// Bytes left of the present share.
+    left: usize,
 }
 
 impl Scrub {
@@ -28,11 +35,11 @@ impl Scrub {
         Self {
             needed: true,
             after: None,
+            left: 0,
         }
     }
 
-    /// Whether there is another step to do.
-    pub(super) fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         self.needed || self.after.is_some()
     }
 }
@@ -47,31 +54,49 @@ struct Row {
 }
 
 impl Writer<'_> {
-    /// Does one step if there is need, in a transaction of its own. A failure leaves all as it was, for next time.
-    pub(super) fn scrub(&mut self) {
-        if !self.scrub.is_due() {
-            return;
-        }
-        if let Err(error) = self.try_scrub() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-            self.scrub = Scrub::due();
-            tracing::warn!(error = %super::engine_error(error), "deleted items not scrubbed; trying again");
-        }
+    /// Whether there is more to do.
+    pub(super) fn scrub_is_due(&self) -> bool {
+        self.scrub.is_due()
     }
 
-    fn try_scrub(&mut self) -> rusqlite::Result<()> {
-        let after = self.scrub.after.take();
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        // Steps of random length, so that no boundary is at the same place in every pass.
-        let limit = if after.is_none() {
-            AT_ONCE
-        } else {
-            AT_ONCE / 2 + rand::random_range(0..AT_ONCE / 2)
-        };
-        let (rows, more) = self.rows_after(after, limit)?;
-        if after.is_none() {
-            self.scrub.needed = false;
+    /// Begins a new share of the work.
+    pub(super) fn begin_scrub(&mut self) {
+        self.scrub.left = AT_ONCE / 2 + rand::random_range(0..AT_ONCE / 2);
+    }
+
+    /// Does one step if there is need, in a transaction of its own; answers whether the share is done. A failure leaves
+    /// all as it was, for next time.
+    pub(super) fn scrub_step(&mut self) -> bool {
+        if !self.scrub.is_due() {
+            return true;
         }
+        match self.try_scrub() {
+            Ok(bytes) => self.scrub.left = self.scrub.left.saturating_sub(bytes),
+            Err(error) => {
+                let _ = self.connection.execute_batch("ROLLBACK");
+                self.scrub = Scrub::due();
+                tracing::warn!(error = %super::engine_error(error), "deleted items not scrubbed; trying again");
+                return true;
+            }
+        }
+        if self.scrub.after.is_none() {
+            let numbers = &self.shared.submissions.numbers;
+            numbers.scrubs.fetch_add(1, Ordering::Relaxed);
+        }
+        self.scrub.after.is_none() || self.scrub.left == 0
+    }
+
+    /// Answers the bytes rewritten.
+    fn try_scrub(&mut self) -> rusqlite::Result<usize> {
+        let after = self.scrub.after;
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let (rows, more) = match after {
+            None => match self.rows_after(None, AT_ONCE)? {
+                (rows, false) => (rows, false),
+                _ => self.rows_after(None, random_step())?,
+            },
+            Some(_) => self.rows_after(after, random_step())?,
+        };
         if after.is_none() && !more {
             // Without a condition SQLite frees, and so zeroes, every page at once.
             self.connection.execute("DELETE FROM items", [])?;
@@ -86,12 +111,15 @@ impl Writer<'_> {
             insert(&mut self.hot.insert_item, row)?;
         }
         self.connection.execute_batch("COMMIT")?;
+        if after.is_none() {
+            self.scrub.needed = false;
+        }
         self.scrub.after = if more {
             rows.last().map(|row| (row.queue, row.sequence))
         } else {
             None
         };
-        Ok(())
+        Ok(rows.iter().map(|row| row.sealed.len()).sum())
     }
 
     fn rows_after(
@@ -128,6 +156,11 @@ impl Writer<'_> {
         }
         Ok((rows, false))
     }
+}
+
+/// Of random length, so that no boundary is at the same place in every pass.
+fn random_step() -> usize {
+    STEP / 2 + rand::random_range(0..STEP / 2)
 }
 
 fn insert(statement: &mut Statement<'_>, row: &Row) -> rusqlite::Result<()> {

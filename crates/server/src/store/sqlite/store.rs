@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rusqlite::OptionalExtension;
 
+use super::checkpoint::Copier;
+use super::commit::Syncer;
 use super::open::{DATABASE, INCARNATION, open_reader, open_writer};
 use super::read::Readers;
 use super::submit::Submissions;
@@ -104,12 +106,14 @@ impl SqliteStore {
             closing: Mutex::default(),
         });
         let readers = Readers::start(folder)?;
+        let syncer = Syncer::start(folder, &shared)?;
+        let copier = Copier::start(folder, &shared)?;
         let of_writer = Arc::clone(&shared);
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
                 let ended = Ended(of_writer);
-                if let Err(error) = writer::run(&connection, &ended.0) {
+                if let Err(error) = writer::run(&connection, &ended.0, syncer, copier) {
                     tracing::error!(%error, "the store's writer has stopped");
                 }
                 drop(connection);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::commit::IN_SYNC;
 use super::writer::{Failure, Writer};
 use crate::store::{Activity, QueueId, Reply, Responder, StoreError, reply};
 
@@ -16,6 +17,9 @@ const SOFT_BYTES: usize = 64 << 20;
 /// Beyond this many calls or bytes a call is refused.
 const HARD_CALLS: usize = 4 * SOFT_CALLS;
 const HARD_BYTES: usize = 4 * SOFT_BYTES;
+/// While the disk is busy with one batch, the next is begun only when this many bytes wait for it: many small batches
+/// would write the same pages again and again.
+const EARLY_BYTES: usize = 256 << 10;
 /// What a call costs beside its payload.
 const CALL_BYTES: usize = 256;
 
@@ -66,12 +70,19 @@ impl<R: Send, T: Send> Job for Call<R, T> {
 #[derive(Default)]
 struct Waiting {
     jobs: Vec<Box<dyn Job>>,
+    job_bytes: usize,
     /// Highest acknowledged sequence of each queue.
     acks: HashMap<QueueId, u64>,
     acks_since: Option<Instant>,
     /// Somebody waits for the acknowledgements.
     acks_due: bool,
     closing: bool,
+    /// What was written may not be on disk, and never will be for sure.
+    failed: bool,
+    /// Batches that wait for the disk in the background.
+    in_sync: usize,
+    /// The copier's answer.
+    copied: Option<u64>,
     writer_sleeps: bool,
 }
 
@@ -80,6 +91,9 @@ pub(super) struct Taken {
     pub(super) jobs: Vec<Box<dyn Job>>,
     pub(super) acks: HashMap<QueueId, u64>,
     pub(super) closing: bool,
+    pub(super) failed: bool,
+    /// Pages of the log that are in the database, when that has just been found out.
+    pub(super) copied: Option<u64>,
 }
 
 /// Shared by the callers, the writer and the readers.
@@ -101,6 +115,7 @@ pub(super) struct Numbers {
     pub(super) sends: AtomicU64,
     pub(super) commits: AtomicU64,
     pub(super) checkpoints: AtomicU64,
+    pub(super) scrubs: AtomicU64,
     pub(super) refuses_sends: AtomicBool,
     pub(super) broken: AtomicBool,
 }
@@ -133,6 +148,7 @@ impl Submissions {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         waiting.jobs.push(call);
+        waiting.job_bytes += bytes;
         self.wake_writer(waiting);
         answer
     }
@@ -177,6 +193,50 @@ impl Submissions {
         self.room.notify_waiters();
     }
 
+    /// After a COMMIT: whether the disk is to be waited for in the background, because there is enough to do meanwhile or
+    /// because an earlier batch still is. Blocks while too many are.
+    pub(super) fn begin_sync(&self) -> bool {
+        let mut waiting = self.lock();
+        if waiting.in_sync == 0 && waiting.job_bytes < EARLY_BYTES {
+            return false;
+        }
+        while waiting.in_sync >= IN_SYNC && !waiting.failed {
+            waiting.writer_sleeps = true;
+            waiting = self
+                .work
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+            waiting.writer_sleeps = false;
+        }
+        waiting.in_sync += 1;
+        true
+    }
+
+    /// So many batches have been settled in the background.
+    pub(super) fn end_sync(&self, batches: usize) {
+        let mut waiting = self.lock();
+        waiting.in_sync -= batches.min(waiting.in_sync);
+        self.wake_writer(waiting);
+    }
+
+    /// The copier's answer.
+    pub(super) fn copied(&self, pages: u64) {
+        let mut waiting = self.lock();
+        waiting.copied = Some(pages);
+        self.wake_writer(waiting);
+    }
+
+    /// The disk failed: nothing more is done.
+    pub(super) fn fail(&self) {
+        self.lock().failed = true;
+        self.stop();
+        self.work.notify_one();
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.lock().failed
+    }
+
     /// Whether a caller may go on without waiting.
     pub(super) fn has_room(&self) -> bool {
         self.calls.load(Ordering::Relaxed) < SOFT_CALLS
@@ -210,7 +270,9 @@ impl Submissions {
                 }
             });
             let acks_ready = acks_at.is_some_and(|at| at <= now);
-            if !waiting.jobs.is_empty() || acks_ready || waiting.closing || now >= deadline {
+            let held_back = waiting.in_sync > 0 && waiting.job_bytes < EARLY_BYTES;
+            let work = !held_back && (!waiting.jobs.is_empty() || acks_ready);
+            if work || waiting.copied.is_some() || waiting.closing || now >= deadline {
                 let acks = if acks_ready {
                     waiting.acks_since = None;
                     waiting.acks_due = false;
@@ -220,13 +282,21 @@ impl Submissions {
                 };
                 let capacity = waiting.jobs.len();
                 let jobs = std::mem::replace(&mut waiting.jobs, Vec::with_capacity(capacity));
+                waiting.job_bytes = 0;
                 return Taken {
                     jobs,
                     acks,
                     closing: waiting.closing,
+                    failed: waiting.failed,
+                    copied: waiting.copied.take(),
                 };
             }
-            let until = acks_at.map_or(deadline, |at| at.min(deadline));
+            let until = match acks_at {
+                // Held back; the disk wakes us.
+                _ if held_back => deadline,
+                Some(at) => at.min(deadline),
+                None => deadline,
+            };
             waiting.writer_sleeps = true;
             waiting = self
                 .work
@@ -256,6 +326,7 @@ impl Submissions {
             commits: numbers.commits.load(Ordering::Relaxed),
             waiting: self.calls.load(Ordering::Relaxed) as u64,
             checkpoints: numbers.checkpoints.load(Ordering::Relaxed),
+            scrubs: numbers.scrubs.load(Ordering::Relaxed),
             accepts_sends: !numbers.refuses_sends.load(Ordering::Relaxed)
                 && !numbers.broken.load(Ordering::Relaxed),
         }

@@ -95,9 +95,9 @@ impl Writer<'_> {
             .query_row(params![queue.as_bytes(), self.today.0, i64::MAX], |row| row.get(0))
             .optional()?;
         let Some(last) = last else { return Ok(0) };
-        let before = self.items_deleted;
+        let before = self.tally.items_deleted;
         self.apply_ack(queue, loaded(last))?;
-        Ok(self.items_deleted - before)
+        Ok(self.tally.items_deleted - before)
     }
 
     fn sweep_rows(&mut self) -> Result<Swept, Failure> {

@@ -1,19 +1,22 @@
-//! The one thread that writes. It takes what waits, does it in one transaction, waits for the disk, then answers.
+//! The one thread that writes. It takes what waits and does it in one transaction, which [`commit`](super::commit) answers
+//! when the disk has it.
 //!
-//! What must stay true: nothing is answered or handed to a connection before COMMIT has returned; a call either is
+//! What must stay true: nothing is answered or handed to a connection but through [`Syncer`]; a call either is
 //! refused before it writes anything or succeeds whole; when the engine fails in the middle of a batch, the batch is
 //! rolled back, the memory forgotten, and each call tried alone, so that one cannot spoil another.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, Statement};
 
+use super::checkpoint::{self, Copier, Rounds};
+use super::commit::{Committed, Syncer, Tally};
 use super::scrub::Scrub;
 use super::state::State;
-use super::submit::{Job, Submissions, Taken};
+use super::submit::{Job, Submissions};
 use super::{Shared, engine_error};
 use crate::delivery::Ring;
 use crate::store::{Day, QueueId, StoreError, StoredItem};
@@ -23,11 +26,6 @@ const BATCH_CALLS: usize = 4096;
 const BATCH_BYTES: usize = 16 << 20;
 /// How often expired names and idle sealing keys are looked for.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
-/// How soon a truncation that a reader held up is tried again.
-const CHECKPOINT_RETRY: Duration = Duration::from_millis(500);
-/// How long a truncation waits for readers, and sends with it. A backup reads for longer than anybody should wait.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(20);
-
 /// Why a call was not done.
 pub(super) enum Failure {
     /// By the rules, with nothing written.
@@ -63,6 +61,7 @@ pub(super) struct Writer<'c> {
     pub(super) shared: &'c Shared,
     pub(super) hot: Hot<'c>,
     pub(super) state: State,
+    syncer: Syncer,
     /// Handed to connections once the transaction is on disk.
     pub(super) fresh: Vec<(Arc<Ring>, StoredItem)>,
     /// The day, and the time, of this batch.
@@ -75,61 +74,52 @@ pub(super) struct Writer<'c> {
     /// Queues and channels with something to write back before COMMIT.
     pub(super) unsaved_queues: Vec<QueueId>,
     pub(super) unsaved_channels: Vec<crate::store::ChannelHash>,
-    pub(super) items_queued: u64,
-    pub(super) items_deleted: u64,
-    pub(super) sends: u64,
+    pub(super) tally: Tally,
     /// Wiping what deletions leave behind.
     pub(super) scrub: Scrub,
     next_upkeep: Duration,
 }
 
 /// Runs until the store is closed, then leaves the log empty.
-pub(super) fn run(connection: &Connection, shared: &Shared) -> Result<(), StoreError> {
+pub(super) fn run(
+    connection: &Connection,
+    shared: &Shared,
+    syncer: Syncer,
+    copier: Copier,
+) -> Result<(), StoreError> {
     let submissions: &Submissions = &shared.submissions;
     connection
-        .busy_timeout(CHECKPOINT_PATIENCE)
+        .busy_timeout(checkpoint::PATIENCE)
         .map_err(engine_error)?;
-    let mut writer = Writer::new(connection, shared).map_err(engine_error)?;
+    let mut rounds = Rounds::new(connection, copier);
+    let mut writer = Writer::new(connection, shared, syncer).map_err(engine_error)?;
     let mut backlog: VecDeque<Box<dyn Job>> = VecDeque::new();
-    let mut truncate_at: Option<Instant> = None;
     loop {
-        let patience = match truncate_at {
-            _ if !backlog.is_empty() => Duration::ZERO,
-            Some(at) => at.saturating_duration_since(Instant::now()),
-            None => UPKEEP_EVERY,
+        let patience = if backlog.is_empty() {
+            rounds.patience(shared, UPKEEP_EVERY)
+        } else {
+            Duration::ZERO
         };
-        let Taken {
-            jobs,
-            acks,
-            closing,
-        } = submissions.take(patience, shared.limits.ack_delay);
-        backlog.extend(jobs);
-        let worked = writer.batch(&mut backlog, &acks);
-        if worked && truncate_at.is_none() {
-            truncate_at = Some(Instant::now() + shared.limits.checkpoint_every);
+        let taken = submissions.take(patience, shared.limits.ack_delay);
+        if taken.failed {
+            return Err(StoreError::Closed);
         }
-        if truncate_at.is_some_and(|at| at <= Instant::now()) {
-            writer.scrub();
-            let again_in = if !writer.truncate_log() {
-                Some(CHECKPOINT_RETRY)
-            } else {
-                writer
-                    .scrub
-                    .is_due()
-                    .then_some(shared.limits.checkpoint_every)
-            };
-            truncate_at = again_in.map(|wait| Instant::now() + wait);
-        }
-        if closing && backlog.is_empty() {
-            writer.scrub();
-            writer.truncate_log();
+        backlog.extend(taken.jobs);
+        let changed = writer.batch(&mut backlog, &taken.acks);
+        if taken.closing && backlog.is_empty() {
+            rounds.finish(&mut writer);
             return Ok(());
         }
+        rounds.step(&mut writer, changed, taken.copied);
     }
 }
 
 impl<'c> Writer<'c> {
-    fn new(connection: &'c Connection, shared: &'c Shared) -> rusqlite::Result<Self> {
+    fn new(
+        connection: &'c Connection,
+        shared: &'c Shared,
+        syncer: Syncer,
+    ) -> rusqlite::Result<Self> {
         let hot = Hot {
             insert_item: connection.prepare(
                 "INSERT INTO items (queue_id, sequence, key_id, nonce, last_day, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -144,6 +134,7 @@ impl<'c> Writer<'c> {
             shared,
             hot,
             state: State::new(),
+            syncer,
             fresh: Vec::new(),
             today: shared.clock.day(),
             now: shared.opened,
@@ -151,9 +142,7 @@ impl<'c> Writer<'c> {
             scratch: Vec::new(),
             unsaved_queues: Vec::new(),
             unsaved_channels: Vec::new(),
-            items_queued: 0,
-            items_deleted: 0,
-            sends: 0,
+            tally: Tally::default(),
             scrub: Scrub::due(),
             next_upkeep: Duration::ZERO,
         };
@@ -187,7 +176,8 @@ impl<'c> Writer<'c> {
         let changes = self.connection.total_changes();
         match self.transact(&mut jobs, acks, upkeep) {
             Ok(()) => {
-                self.settle(jobs, Ok(()));
+                let written = self.connection.total_changes() != changes;
+                self.settle(jobs, Ok(()), written);
                 self.shared
                     .submissions
                     .numbers
@@ -202,15 +192,17 @@ impl<'c> Writer<'c> {
         if upkeep {
             self.next_upkeep = self.now + UPKEEP_EVERY;
         }
-        self.shared.submissions.done(calls, bytes);
         self.connection.total_changes() != changes
     }
 
     fn one_by_one(&mut self, jobs: Vec<Box<dyn Job>>, acks: &HashMap<QueueId, u64>) {
-        if !acks.is_empty()
-            && let Err(error) = self.transact(&mut [], acks, false)
-        {
-            tracing::warn!(error = %engine_error(error), "acknowledgements not applied; owners will repeat them");
+        if !acks.is_empty() {
+            match self.transact(&mut [], acks, false) {
+                Ok(()) => self.settle(Vec::new(), Ok(()), true),
+                Err(error) => {
+                    tracing::warn!(error = %engine_error(error), "acknowledgements not applied; owners will repeat them");
+                }
+            }
         }
         let mut broken = false;
         for job in jobs {
@@ -219,7 +211,7 @@ impl<'c> Writer<'c> {
                 .transact(&mut alone, &HashMap::new(), false)
                 .map_err(engine_error);
             broken = committed.is_err();
-            self.settle(alone, committed);
+            self.settle(alone, committed, true);
         }
         self.shared
             .submissions
@@ -228,7 +220,7 @@ impl<'c> Writer<'c> {
             .store(broken, Ordering::Relaxed);
     }
 
-    /// One transaction, on disk when this returns `Ok`; rolled back and forgotten when it returns an error.
+    /// One transaction, in the log when this returns `Ok`; rolled back and forgotten when it returns an error.
     fn transact(
         &mut self,
         jobs: &mut [Box<dyn Job>],
@@ -268,33 +260,16 @@ impl<'c> Writer<'c> {
         Ok(())
     }
 
-    /// After COMMIT: hands fresh items to the connections, then answers.
-    fn settle(&mut self, jobs: Vec<Box<dyn Job>>, committed: Result<(), StoreError>) {
-        let mut to_wake: Vec<Arc<Ring>> = Vec::new();
-        for (ring, item) in self.fresh.drain(..) {
-            if ring.push(item) {
-                to_wake.push(ring);
-            }
-        }
-        for ring in to_wake {
-            ring.wake();
-        }
-        for job in jobs {
-            job.finish(committed.clone());
-        }
-        let numbers = &self.shared.submissions.numbers;
-        numbers
-            .items_queued
-            .fetch_add(std::mem::take(&mut self.items_queued), Ordering::Relaxed);
-        numbers
-            .items_deleted
-            .fetch_add(std::mem::take(&mut self.items_deleted), Ordering::Relaxed);
-        numbers
-            .sends
-            .fetch_add(std::mem::take(&mut self.sends), Ordering::Relaxed);
-        numbers
-            .commits
-            .fetch_add(u64::from(committed.is_ok()), Ordering::Relaxed);
+    /// After COMMIT, or after it failed.
+    fn settle(&mut self, jobs: Vec<Box<dyn Job>>, outcome: Result<(), StoreError>, changed: bool) {
+        let room = Vec::with_capacity(self.fresh.len());
+        self.syncer.settle(Committed {
+            jobs,
+            outcome,
+            fresh: std::mem::replace(&mut self.fresh, room),
+            tally: std::mem::take(&mut self.tally),
+            changed,
+        });
     }
 
     fn forget(&mut self) {
@@ -302,9 +277,7 @@ impl<'c> Writer<'c> {
         self.fresh.clear();
         self.unsaved_queues.clear();
         self.unsaved_channels.clear();
-        self.items_queued = 0;
-        self.items_deleted = 0;
-        self.sends = 0;
+        self.tally = Tally::default();
         if let Err(error) = self.load_grace() {
             tracing::warn!(error = %engine_error(error), "renamed addresses could not be read again");
         }
@@ -322,23 +295,5 @@ impl<'c> Writer<'c> {
             .numbers
             .refuses_sends
             .store(self.full, Ordering::Relaxed);
-    }
-
-    /// Copies the log back into the database and cuts it to nothing. Answers whether it did.
-    fn truncate_log(&mut self) -> bool {
-        let busy = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .unwrap_or(1);
-        if busy == 0 {
-            self.shared
-                .submissions
-                .numbers
-                .checkpoints
-                .fetch_add(1, Ordering::Relaxed);
-        }
-        busy == 0
     }
 }

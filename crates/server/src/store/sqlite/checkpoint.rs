@@ -1,0 +1,222 @@
+//! Keeping the write-ahead log short, and deleted things gone.
+//!
+//! A round has three parts: a share of the [scrub](super::scrub), in steps between batches; copying the log back into the
+//! database, by the [`Copier`] on a thread and connection of its own while the writer goes on; and, when little is left to
+//! copy, truncation by the writer, which nothing else can do at the same time. So sends wait for a few pages and two
+//! `fsync`s, however long the log was. A round begins early enough to end within [`StoreLimits::checkpoint_every`] of the work
+//! that asked for it; a log that grows beyond [`LONG`] is shortened at once, without scrubbing.
+//!
+//! [`StoreLimits::checkpoint_every`]: crate::store::StoreLimits::checkpoint_every
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::Shared;
+use super::open::open_copier;
+use super::writer::Writer;
+use crate::store::StoreError;
+
+/// Pages in the log from which on it is shortened without waiting for a round.
+const LONG: u64 = 4096;
+/// Pages that the writer copies itself, in the same go as truncating.
+const LITTLE: u64 = 128;
+/// How often the copier is asked in one round before the writer does the rest.
+const ASKS: u32 = 5;
+/// How soon a truncation that a reader held up is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long a truncation waits for readers, and sends with it. A backup reads for longer than anybody should wait.
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// Pages in the log after the last COMMIT of this thread, which is the writer's.
+    static PAGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Copies the log into the database when asked, on its own thread.
+pub(super) struct Copier {
+    asks: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Copier {
+    pub(super) fn start(folder: &Path, shared: &Arc<Shared>) -> Result<Self, StoreError> {
+        let connection = open_copier(folder)?;
+        let shared = Arc::clone(shared);
+        let (asks, asked) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("store-copy".to_owned())
+            .spawn(move || {
+                while let Ok(()) = asked.recv() {
+                    let pages = checkpoint(&connection, "PASSIVE").map_or(0, |(_, pages)| pages);
+                    shared.submissions.copied(pages);
+                }
+            })?;
+        Ok(Self {
+            asks: Some(asks),
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks for a copy. Answers whether there is anybody who will do it.
+    fn ask(&self) -> bool {
+        self.asks.as_ref().is_some_and(|asks| asks.send(()).is_ok())
+    }
+}
+
+impl Drop for Copier {
+    fn drop(&mut self) {
+        drop(self.asks.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether somebody was in the way, and the pages of the log that are in the database now.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(bool, u64)> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (busy, pages): (i64, i64) = (row.get(0)?, row.get(2)?);
+        Ok((busy != 0, u64::try_from(pages).unwrap_or(0)))
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Waiting,
+    Scrubbing,
+    Copying { asked: u32, scrubbed: bool },
+}
+
+/// Where the present round stands.
+pub(super) struct Rounds {
+    copier: Copier,
+    part: Part,
+    /// When the first change was made that no round has taken care of.
+    since: Option<Instant>,
+    /// Not before then: a reader was in the way.
+    not_before: Option<Instant>,
+}
+
+impl Rounds {
+    /// Takes over the log of the writer's connection.
+    pub(super) fn new(connection: &Connection, copier: Copier) -> Self {
+        connection.wal_hook(Some(|_, pages| {
+            PAGES.set(u64::try_from(pages).unwrap_or(0));
+            Ok(())
+        }));
+        Self {
+            copier,
+            part: Part::Waiting,
+            since: None,
+            not_before: None,
+        }
+    }
+
+    /// How long nothing need be done, if nothing happens.
+    pub(super) fn patience(&self, shared: &Shared, longest: Duration) -> Duration {
+        match self.part {
+            Part::Scrubbing => Duration::ZERO,
+            Part::Copying { .. } => longest,
+            Part::Waiting => {
+                let due = self.due(shared).max(self.not_before);
+                due.map_or(longest, |at| {
+                    at.saturating_duration_since(Instant::now()).min(longest)
+                })
+            }
+        }
+    }
+
+    /// Two thirds of the time allowed are for waiting, the rest for the round.
+    fn due(&self, shared: &Shared) -> Option<Instant> {
+        self.since
+            .map(|since| since + shared.limits.checkpoint_every * 2 / 3)
+    }
+
+    /// Goes on with the round, after a batch that did or did not change anything; `copied` is the copier's answer.
+    pub(super) fn step(&mut self, writer: &mut Writer<'_>, changed: bool, copied: Option<u64>) {
+        let now = Instant::now();
+        if changed && self.since.is_none() {
+            self.since = Some(now);
+        }
+        match self.part {
+            Part::Waiting => {
+                if self.not_before.is_some_and(|at| now < at) {
+                    return;
+                }
+                if self.due(writer.shared).is_some_and(|at| at <= now) {
+                    self.since = None;
+                    writer.begin_scrub();
+                    self.part = Part::Scrubbing;
+                } else if PAGES.get() >= LONG {
+                    self.copy(writer, 0, false);
+                }
+            }
+            Part::Scrubbing => {
+                if writer.scrub_step() {
+                    self.copy(writer, 0, true);
+                }
+            }
+            Part::Copying { asked, scrubbed } => {
+                let Some(pages) = copied else { return };
+                if PAGES.get().saturating_sub(pages) <= LITTLE || asked >= ASKS {
+                    self.truncate(writer, scrubbed);
+                } else {
+                    self.copy(writer, asked, scrubbed);
+                }
+            }
+        }
+    }
+
+    fn copy(&mut self, writer: &mut Writer<'_>, asked: u32, scrubbed: bool) {
+        if self.copier.ask() {
+            self.part = Part::Copying {
+                asked: asked + 1,
+                scrubbed,
+            };
+        } else {
+            self.truncate(writer, scrubbed);
+        }
+    }
+
+    fn truncate(&mut self, writer: &mut Writer<'_>, scrubbed: bool) {
+        self.part = Part::Waiting;
+        let done = truncate(writer.connection);
+        let now = Instant::now();
+        self.not_before = (!done).then_some(now + RETRY);
+        if !scrubbed {
+            return;
+        }
+        if done {
+            let numbers = &writer.shared.submissions.numbers;
+            numbers.checkpoints.fetch_add(1, Ordering::Relaxed);
+        }
+        if !done || writer.scrub_is_due() {
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// All of a round at once, when the store closes.
+    pub(super) fn finish(self, writer: &mut Writer<'_>) {
+        // Whatever the copier is at, it has the log to itself until it is done.
+        drop(self.copier);
+        writer.begin_scrub();
+        while !writer.scrub_step() {}
+        truncate(writer.connection);
+    }
+}
+
+/// Copies what is left of the log and cuts it to nothing. Answers whether it did.
+fn truncate(connection: &Connection) -> bool {
+    let done = checkpoint(connection, "TRUNCATE").is_ok_and(|(busy, _)| !busy);
+    if done {
+        PAGES.set(0);
+    }
+    done
+}
