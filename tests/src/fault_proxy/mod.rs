@@ -7,7 +7,7 @@
 //! What must stay true: nothing but what the script says is changed, and frames pass in their order.
 
 mod http;
-mod pump;
+pub(crate) mod pump;
 mod script;
 
 use std::{

@@ -31,20 +31,13 @@ use super::{
 
 /// Tells frames from blobs by the first request line and pumps accordingly until either side ends or the script ends it.
 pub async fn connection(
-    mut app: FromApp<TcpStream>,
+    app: FromApp<TcpStream>,
     server: ToServer<TcpStream>,
     script: &dyn Script,
     tally: &Tally,
 ) -> Result<(), Failure> {
-    let mut head = BytesMut::with_capacity(1024);
-    while !head.contains(&b'\n') {
-        if head.len() > 8192 || app.read_buf(&mut head).await? == 0 {
-            return Err("no request line".into());
-        }
-    }
-    let upgrade = format!("GET {CONNECT_PATH} ");
-    let app = Prefixed { head, stream: app };
-    if app.head.starts_with(upgrade.as_bytes()) {
+    let app = Prefixed::read(app).await?;
+    if app.asks_for_frames() {
         frames(app, server, script, tally).await
     } else {
         http::exchanges(app, server, script, tally).await
@@ -202,9 +195,28 @@ fn mangled(message: BytesMut, fate: impl Fn(&[u8]) -> Mangle, tally: &Tally) -> 
 }
 
 /// A stream of which the first bytes were read already.
-struct Prefixed {
+pub(crate) struct Prefixed {
     head: BytesMut,
     stream: FromApp<TcpStream>,
+}
+
+impl Prefixed {
+    /// Reads until there is a request line.
+    pub(crate) async fn read(mut stream: FromApp<TcpStream>) -> Result<Self, Failure> {
+        let mut head = BytesMut::with_capacity(1024);
+        while !head.contains(&b'\n') {
+            if head.len() > 8192 || stream.read_buf(&mut head).await? == 0 {
+                return Err("no request line".into());
+            }
+        }
+        Ok(Self { head, stream })
+    }
+
+    /// Whether it asks for frames rather than blobs.
+    pub(crate) fn asks_for_frames(&self) -> bool {
+        self.head
+            .starts_with(format!("GET {CONNECT_PATH} ").as_bytes())
+    }
 }
 
 impl AsyncRead for Prefixed {

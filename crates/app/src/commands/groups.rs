@@ -1,7 +1,9 @@
 //! `undertone group`.
 
 use serde_json::json;
-use undertone_core::{ChatInfo, ChatKind, Delivery, MemberInfo, Role};
+use undertone_core::{
+    ChatId, ChatInfo, ChatKind, ContactId, ContactInfo, Delivery, MemberInfo, Role,
+};
 
 use super::{DELIVERY, NEWS, Visit, select, with};
 use crate::{
@@ -33,7 +35,12 @@ pub(super) async fn run(
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         visit.progress.say("Changing the group");
-        let (group, state, done) = change(&mut visit.session, &command, output.screen).await?;
+        let Change {
+            group,
+            state,
+            done,
+            added,
+        } = change(&mut visit.session, &command, output.screen).await?;
         let state = match state {
             Some(Delivery::Queued) if visit.is_online() => {
                 // It may have been accepted meanwhile; a chat that is being changed says so itself.
@@ -60,14 +67,51 @@ pub(super) async fn run(
             .session
             .call::<ChatsMembers>(OneChat { chat: group })
             .await?;
+        let (came, waiting): (Vec<_>, Vec<_>) = added
+            .iter()
+            .partition(|contact| members.iter().any(|member| member.id == contact.id));
+        if matches!(command, GroupCommand::Add { .. }) && !came.is_empty() {
+            let group = conversation::title(&chat);
+            lines.push(format!("Added {} to {group}.", names(&came)));
+        }
+        if let Some(line) = waiting_line(&waiting, state) {
+            lines.push(line);
+        }
+        let waiting: Vec<_> = waiting.iter().map(|contact| &contact.id).collect();
         Ok(Outcome::new(
-            json!({"chat": chat, "state": state, "members": members}),
+            json!({"chat": chat, "state": state, "members": members, "waiting": waiting}),
             lines,
         ))
     })
 }
 
-type Change = (undertone_core::ChatId, Option<Delivery>, Vec<String>);
+/// Says who is not in yet although the server has everything.
+fn waiting_line(waiting: &[&ContactInfo], state: Option<Delivery>) -> Option<String> {
+    if waiting.is_empty() || state == Some(Delivery::Queued) {
+        return None;
+    }
+    Some(format!(
+        "Not in yet: {}. That needs their app to have been online once since you became contacts; `undertone watch` or a later command adds them then.",
+        names(waiting)
+    ))
+}
+
+fn names(contacts: &[&ContactInfo]) -> String {
+    let names: Vec<_> = contacts
+        .iter()
+        .map(|contact| single_line(&contact.name))
+        .collect();
+    names.join(", ")
+}
+
+/// What was changed.
+struct Change {
+    group: ChatId,
+    state: Option<Delivery>,
+    done: Vec<String>,
+    /// Who was to be added.
+    added: Vec<ContactInfo>,
+}
 
 async fn change(
     session: &mut Session,
@@ -76,46 +120,35 @@ async fn change(
 ) -> Result<Change, Failure> {
     match command {
         GroupCommand::Create { name, members } => {
-            let mut ids = Vec::new();
-            for member in members {
-                ids.push(select::contact(session, member).await?.id);
-            }
+            let added = contacts(session, members).await?;
             let made = session
                 .call::<GroupsCreate>(NewGroup {
                     name: name.clone(),
-                    members: ids,
+                    members: ids(&added),
                 })
                 .await?;
-            Ok((
-                made.chat,
-                Some(made.state),
-                vec![format!("The group {} is there.", single_line(name))],
-            ))
+            Ok(Change {
+                group: made.chat,
+                state: Some(made.state),
+                done: vec![format!("The group {} is there.", single_line(name))],
+                added,
+            })
         }
         GroupCommand::Add { group, members } => {
             let chat = group_chat(session, group).await?;
-            let mut ids = Vec::new();
-            let mut names = Vec::new();
-            for member in members {
-                let contact = select::contact(session, member).await?;
-                names.push(single_line(&contact.name));
-                ids.push(contact.id);
-            }
+            let added = contacts(session, members).await?;
             let done = session
                 .call::<GroupsAdd>(GroupMembers {
                     chat: chat.id.clone(),
-                    members: ids,
+                    members: ids(&added),
                 })
                 .await?;
-            Ok(said(
-                &chat,
-                done.state,
-                format!(
-                    "Added {} to {}.",
-                    names.join(", "),
-                    conversation::title(&chat)
-                ),
-            ))
+            Ok(Change {
+                group: chat.id,
+                state: Some(done.state),
+                done: Vec::new(),
+                added,
+            })
         }
         GroupCommand::Remove { group, member } => {
             let (chat, member) = group_member(session, group, member).await?;
@@ -207,13 +240,38 @@ async fn change(
                     chat: chat.id.clone(),
                 })
                 .await?;
-            Ok((chat.id, None, draw(&members, screen)))
+            Ok(Change {
+                group: chat.id,
+                state: None,
+                done: draw(&members, screen),
+                added: Vec::new(),
+            })
         }
     }
 }
 
 fn said(chat: &ChatInfo, state: Delivery, sentence: String) -> Change {
-    (chat.id.clone(), Some(state), vec![sentence])
+    Change {
+        group: chat.id.clone(),
+        state: Some(state),
+        done: vec![sentence],
+        added: Vec::new(),
+    }
+}
+
+async fn contacts(
+    session: &mut Session,
+    selectors: &[String],
+) -> Result<Vec<ContactInfo>, Failure> {
+    let mut found = Vec::new();
+    for selector in selectors {
+        found.push(select::contact(session, selector).await?);
+    }
+    Ok(found)
+}
+
+fn ids(contacts: &[ContactInfo]) -> Vec<ContactId> {
+    contacts.iter().map(|contact| contact.id.clone()).collect()
 }
 
 async fn group_chat(session: &mut Session, selector: &str) -> Result<ChatInfo, Failure> {
