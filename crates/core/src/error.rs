@@ -204,10 +204,19 @@ from! {
     Reason(Reason),
     Store(crate::store::StoreError),
     Home(crate::home::HomeError),
-    Mls(undertone_mls::Error),
     Attachment(crate::attachments::AttachmentError),
     Media(crate::media::MediaError),
     Wire(undertone_wire::Error),
+}
+
+/// A disk that is full is full, whoever wanted to write.
+impl From<undertone_mls::Error> for Error {
+    fn from(error: undertone_mls::Error) -> Self {
+        match error {
+            undertone_mls::Error::Storage(cause) => Self::Store(cause.into()),
+            other => Self::Mls(other),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -84,6 +84,18 @@ impl<'c> OpenMlsProvider for Provider<'c> {
 pub fn migrate(connection: &mut Connection) -> Result<()> {
     SqliteStorageProvider::<Cbor, &mut Connection>::new(connection)
         .run_migrations()
-        .map_err(|_| Error::Migration)?;
+        .map_err(|error| migration_failed(&error))?;
     store::create_tables(connection)
+}
+
+/// What SQLite said, if it is at the bottom of it: a full disk is not a store that can't be read.
+fn migration_failed(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rusqlite::Error::SqliteFailure(code, _)) = error.downcast_ref() {
+            return rusqlite::Error::SqliteFailure(*code, None).into();
+        }
+        cause = error.source();
+    }
+    Error::Migration
 }

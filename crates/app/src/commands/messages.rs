@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use undertone_core::{Delivery, DraftAttachment};
+use undertone_core::{Delivery, DraftAttachment, LinkState};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     },
     failure::Failure,
     rpc::{
-        methods::{AttachmentsSave, MessagesSend},
-        params::{NewMessage, SaveAttachment},
+        methods::{AttachmentsSave, MessagesSend, StatusGet},
+        params::{NewMessage, Nothing, SaveAttachment},
     },
     terminal::{conversation, sanitize::single_line, width},
 };
@@ -93,14 +93,21 @@ pub(super) async fn send(
                 )
             }
         };
-        let notes = visit
-            .settled
-            .as_ref()
-            .filter(|settled| !settled.online)
-            .and_then(|settled| settled.problem.as_ref());
-        let notes = notes.map(|problem| format!("Offline: {}", problem.sentence));
-        Ok(Outcome::line(json!(sent), line).with_notes(notes))
+        let note = match sent.state {
+            Delivery::Accepted => None,
+            Delivery::Queued => why_it_waits(visit).await?,
+        };
+        Ok(Outcome::line(json!(sent), line).with_notes(note))
     })
+}
+
+/// What holds a message up, if that is known.
+async fn why_it_waits(visit: &mut Visit) -> Result<Option<String>, Failure> {
+    let status = visit.session.call::<StatusGet>(Nothing {}).await?;
+    Ok(status.problem.map(|problem| match status.inbox {
+        LinkState::Online => format!("Not sent yet: {}", problem.sentence),
+        _ => format!("Offline: {}", problem.sentence),
+    }))
 }
 
 fn text_from_stdin() -> Result<String, Failure> {

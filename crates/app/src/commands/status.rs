@@ -81,7 +81,13 @@ fn draw(
     if let Some(at) = status.last_sync_ms {
         lines.push(row("up to date", &clock.day_and_time(at)));
     }
-    lines.push(row("to be sent", &status.outbox_waiting.to_string()));
+    let waiting = match &status.problem {
+        Some(problem) if status.inbox == LinkState::Online && status.outbox_waiting > 0 => {
+            style.warning(&format!("{}: {}", status.outbox_waiting, problem.sentence))
+        }
+        _ => status.outbox_waiting.to_string(),
+    };
+    lines.push(row("to be sent", &waiting));
     if let Some(warning) = clock_warning(status) {
         lines.push(row("clock", &style.warning(&warning)));
     }

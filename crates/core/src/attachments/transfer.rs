@@ -10,7 +10,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use undertone_wire::ids::BlobId;
 use undertone_wire::{Code, Error};
@@ -174,17 +174,22 @@ impl Attachments {
 
         let mut offset = known(transport.create(blob_id, layout.blob_len).await, layout)?;
         let mut setbacks = 0;
+        let mut space = BytesMut::new();
         while offset < layout.blob_len {
             if !proceed(progress(offset, layout)) {
                 return Err(AttachmentError::Cancelled);
             }
             let piece;
             (source, piece) = blocking(move || {
-                let piece = source.piece(offset);
+                let piece = source.piece(offset, space);
                 (source, piece)
             })
             .await?;
-            let reached = match transport.append(blob_id, offset, piece?).await {
+            let piece = piece?;
+            let answer = transport.append(blob_id, offset, piece.clone()).await;
+            // Taken back, so that a large file does not leave a piece behind in the memory of every thread.
+            space = piece.try_into_mut().unwrap_or_default();
+            let reached = match answer {
                 // Another attempt's bytes arrived late: the server says from where to go on.
                 Err(error) if error.code == Code::BlobOffset => transport.state(blob_id).await,
                 // It expired half-way.
@@ -304,24 +309,25 @@ struct PieceSource {
 }
 
 impl PieceSource {
-    /// The blob's bytes from `offset`, to the end of a chunk, at most [`PIECE`].
-    fn piece(&mut self, offset: u64) -> Result<Bytes, AttachmentError> {
+    /// The blob's bytes from `offset`, to the end of a chunk, at most [`PIECE`], in `space`.
+    fn piece(&mut self, offset: u64, mut space: BytesMut) -> Result<Bytes, AttachmentError> {
         let layout = self.chunks.layout;
         let first = u32::try_from(offset / CHUNK as u64).map_err(|_| AttachmentError::TooLarge)?;
         let mut skip = usize::try_from(offset % CHUNK as u64).unwrap_or(0);
         let length = usize::try_from(layout.blob_len - offset).unwrap_or(usize::MAX);
-        let mut piece = Vec::with_capacity(length.min(PIECE));
+        space.clear();
+        space.reserve(length.min(PIECE));
         for chunk in first..layout.chunks {
-            if piece.len() + layout.ciphertext_of(chunk) - skip > PIECE {
+            if space.len() + layout.ciphertext_of(chunk) - skip > PIECE {
                 break;
             }
             self.chunks.load(chunk, &mut self.buffer)?;
             self.blob
                 .seal(chunk, layout.is_last(chunk), &mut self.buffer)?;
-            piece.extend_from_slice(&self.buffer[skip..]);
+            space.extend_from_slice(&self.buffer[skip..]);
             skip = 0;
         }
-        Ok(piece.into())
+        Ok(space.freeze())
     }
 }
 

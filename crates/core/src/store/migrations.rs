@@ -49,7 +49,10 @@ pub const STEPS: &[Migration] = &[
         version: 2,
         name: "MLS",
         step: Step::Rust(|connection| {
-            undertone_mls::migrate(connection).map_err(|_| StoreError::Malformed)
+            undertone_mls::migrate(connection).map_err(|error| match error {
+                undertone_mls::Error::Storage(cause) => cause.into(),
+                _ => StoreError::Malformed,
+            })
         }),
     },
     Migration {
