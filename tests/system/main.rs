@@ -1,5 +1,18 @@
 //! Whole-system tests: the real server, the real app, faults where they happen. One file a theme.
 
+mod command_line;
+mod deletion;
+mod delivery;
 mod files;
 mod harness;
+mod hostile_input;
+mod hostile_member;
+mod insider;
+mod membership;
+mod order;
+mod races;
+mod raw;
+mod residents;
+mod rpc;
+mod seizure;
 mod sentences;
