@@ -55,7 +55,7 @@ CREATE TABLE addresses (
     id            INTEGER NOT NULL PRIMARY KEY,
     secret        BLOB    NOT NULL UNIQUE CHECK (length(secret) = 32),
     kind          INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),  -- as in the wire protocol: conversation, contact, key package
-    state         INTEGER NOT NULL CHECK (state IN (0, 1, 2)), -- 0 to be made, 1 on the server, 2 to be revoked
+    state         INTEGER NOT NULL CHECK (state IN (0, 1, 2, 3)), -- 0 to be made, 1 on the server, 2 to be revoked, 3 refused: not before the next sign-in
     conversation  INTEGER NOT NULL,                     -- 0: none yet
     created_at_ms INTEGER NOT NULL
 ) STRICT;
@@ -175,6 +175,15 @@ CREATE TABLE resyncs (
     asked_times   INTEGER NOT NULL,
     landing       INTEGER NOT NULL                      -- address in the request's key package; 0: none
 ) STRICT;
+
+-- Devices that could not take in the commit of an epoch either, while this one waits to be let in again.
+CREATE TABLE stuck (
+    conversation  INTEGER NOT NULL,
+    device        BLOB    NOT NULL,
+    epoch         INTEGER NOT NULL,
+    generation    INTEGER NOT NULL,                     -- of the channel then
+    PRIMARY KEY (conversation, device)
+) STRICT, WITHOUT ROWID;
 
 -- Somebody said that the channel is further on than this device; if that stays so, it was left out.
 CREATE TABLE behind (

@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Fault, Person, eventually, meet};
+use fake::{FakeServer, Fault, Person, eventually, meet, three};
 use undertone_core::{ChatState, Draft, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -79,32 +79,6 @@ async fn an_app_that_ends_at_any_request_goes_on_where_it_was() -> Outcome {
     Ok(())
 }
 
-async fn three(server: &FakeServer) -> (Person, Person, Person) {
-    let (ada, ben, cleo) = (
-        Person::new("Ada", server).await,
-        Person::new("Ben", server).await,
-        Person::new("Cleo", server).await,
-    );
-    meet(&ben, &ada).await;
-    meet(&cleo, &ada).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
-    let ids = [
-        ada.client().find_contact("Ben").await.unwrap().id,
-        ada.client().find_contact("Cleo").await.unwrap().id,
-    ];
-    ada.client().create_group("Desk", &ids).await.unwrap();
-    for person in [&ben, &cleo] {
-        eventually("in the group", || async {
-            person.client().find_chat("Desk").await.is_ok()
-        })
-        .await;
-        person.settle().await;
-    }
-    (ada, ben, cleo)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_changes_at_once_both_come_about() -> Outcome {
     let server = FakeServer::new();
@@ -119,19 +93,30 @@ async fn two_changes_at_once_both_come_about() -> Outcome {
         ben.chat("Desk").await.my_role == Role::Owner
     })
     .await;
-    for round in 0..10 {
-        let role = if round % 2 == 0 {
+    let dora = Person::new("Dora", &server).await;
+    meet(&dora, &ada).await;
+    let dora_id = ada.client().find_contact("Dora").await?.id;
+    ada.settle().await;
+    for round in 0..50 {
+        let name = format!("Desk {round}");
+        let rename = ben.client().group_rename(&desk, &name);
+        let role = if round % 4 < 2 {
             Role::Admin
         } else {
             Role::Member
         };
-        let name = format!("Desk {round}");
-        let (one, other) = tokio::join!(
-            ada.client().group_role(&desk, &ids.1, role),
-            ben.client().group_rename(&desk, &name)
-        );
+        let ada_does = async {
+            let client = ada.client();
+            match round % 4 {
+                1 => client.group_add(&desk, std::slice::from_ref(&dora_id)).await,
+                3 => client.group_remove(&desk, &dora_id).await,
+                _ => client.group_role(&desk, &ids.1, role).await,
+            }
+        };
+        let (one, other) = tokio::join!(ada_does, rename);
         one?;
         other?;
+        let with_dora = matches!(round % 4, 1 | 2);
         eventually("both hold everywhere", || async {
             let mut same = true;
             let mut epochs = Vec::new();
@@ -142,6 +127,7 @@ async fn two_changes_at_once_both_come_about() -> Outcome {
                 same &= members
                     .iter()
                     .any(|member| member.id == ids.1 && member.role == role);
+                same &= members.iter().any(|member| member.id == dora_id) == with_dora;
                 epochs.push(chat.epoch);
             }
             same && epochs.iter().all(|epoch| *epoch == epochs[0])
@@ -295,6 +281,32 @@ async fn a_commit_that_is_nonsense_for_all_is_passed_over_by_all() -> Outcome {
         .await;
     ben.reads("Newsroom", &["Ben: All here?", "Cleo: Yes."])
         .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_somebody_else_has_stops_nothing_else() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    for person in [&ada, &ben] {
+        person.settle().await;
+    }
+    // Coming into the group uses up one of Ada's key packages; the address of the one that takes its place is not to be had.
+    server.take_next_addresses(1);
+    let contact = ben.client().find_contact("Ada").await?.id;
+    ben.client().create_group("Desk", &[contact]).await?;
+    eventually("in the group", || async {
+        ada.client().find_chat("Desk").await.is_ok()
+    })
+    .await;
+    ben.says("Desk", "Can you read this?").await;
+    ada.reads("Desk", &["Ben: Can you read this?"]).await;
+    ada.says("Ben", "Yes.").await;
+    ben.reads("Ada", &["Ada: Yes."]).await;
     Ok(())
 }
 

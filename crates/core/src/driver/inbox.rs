@@ -251,9 +251,9 @@ async fn perform(
 ) -> Result<bool> {
     match duty {
         duty::Inbox::CreateAddresses(told) => {
-            let request = Request::CreateAddresses(duty::new_addresses(&told));
-            connection.request(request).await?;
-            shared.write(move |work| address::made(work, &told)).await?;
+            return create_addresses(shared, connection, told)
+                .await
+                .map(|()| true);
         }
         duty::Inbox::RevokeAddresses(told) => {
             let hashes = told.iter().map(|(_, hash, _)| (*hash).into()).collect();
@@ -280,6 +280,17 @@ async fn perform(
                     code: Code::QuotaKeyPackages,
                     ..
                 }) => u32::MAX / 2,
+                // Somebody renamed it away: it is made anew, and then this.
+                Err(WireError {
+                    code: Code::AddressUnknown,
+                    ..
+                }) => {
+                    let pool = publication.pool;
+                    shared
+                        .write(move |work| address::assert(work, pool))
+                        .await?;
+                    return Ok(true);
+                }
                 Err(error) => return Err(error.into()),
             };
             shared
@@ -295,6 +306,41 @@ async fn perform(
         duty::Inbox::IssueTokens(count) => return issue(shared, connection, count).await,
     }
     Ok(true)
+}
+
+/// Tells the server of addresses: all at once, and if it refuses that, one by one, so that one that it will not have does not stop
+/// this connection, and with it everything that comes in.
+async fn create_addresses(
+    shared: &Arc<Shared>,
+    connection: &Arc<dyn Connection>,
+    told: Vec<(i64, [u8; 32], i32)>,
+) -> Result<()> {
+    let request = |told: &[_]| Request::CreateAddresses(duty::new_addresses(told));
+    let refused =
+        |error: &WireError| matches!(error.code, Code::AddressTaken | Code::QuotaAddresses);
+    match connection.request(request(&told)).await {
+        Ok(_) => return shared.write(move |work| address::made(work, &told)).await,
+        Err(error) if !refused(&error) => return Err(error.into()),
+        Err(_) => {}
+    }
+    for one in told {
+        match connection.request(request(&[one])).await {
+            Ok(_) => {
+                shared
+                    .write(move |work| address::made(work, &[one]))
+                    .await?
+            }
+            Err(error) if refused(&error) => {
+                tracing::debug!(code = error.code.as_str(), "an address was refused");
+                let taken = error.code == Code::AddressTaken;
+                shared
+                    .write(move |work| address::refused(work, one.0, taken))
+                    .await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 async fn issue(shared: &Arc<Shared>, connection: &Arc<dyn Connection>, count: u32) -> Result<bool> {

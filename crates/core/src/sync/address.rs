@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::secrets::AddressSecret;
 
-use super::Work;
+use super::{Work, conversation, resync};
 use crate::error::Result;
 
 /// As in the wire protocol.
@@ -188,7 +188,39 @@ pub(crate) fn made(work: &Work<'_>, told: &[(i64, [u8; 32], i32)]) -> Result<()>
     Ok(())
 }
 
-/// The server refused to make one of these addresses because another queue has it: it can't be ours.
+/// The server will not make this address at present. A conversation that it belongs to is come back to by another one, if the name is
+/// somebody else's: members can compute each other's next names, and one may have been quicker.
+pub(crate) fn refused(work: &Work<'_>, id: i64, taken: bool) -> Result<()> {
+    work.db.execute(
+        "UPDATE addresses SET state = 3 WHERE id = ?1 AND state = 0",
+        [id],
+    )?;
+    if taken {
+        for row in conversation::at_address(work, id)? {
+            resync::need(work, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// At a new sign-in what was refused is tried again: there may be room now.
+pub(crate) fn try_refused_again(work: &Work<'_>) -> Result<()> {
+    work.db
+        .execute("UPDATE addresses SET state = 0 WHERE state = 3", [])?;
+    Ok(())
+}
+
+/// Has the server told of all conversations' addresses once more. Once a day: whoever knows one can rename it away, and a device that
+/// only reads would not notice.
+pub(crate) fn assert_all(work: &Work<'_>) -> Result<()> {
+    work.db.execute(
+        "UPDATE addresses SET state = 0 WHERE state = 1 AND kind = 1",
+        [],
+    )?;
+    Ok(())
+}
+
+/// The server has forgotten these.
 pub(crate) fn revoked(work: &Work<'_>, told: &[(i64, [u8; 32], i32)]) -> Result<()> {
     for (id, _, _) in told {
         work.db

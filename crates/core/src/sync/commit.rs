@@ -288,7 +288,16 @@ pub(crate) fn process(
         CommitOutcome::Merged(merged) => self::merged(work, row, &merged, place),
         CommitOutcome::Removed { by } => removed(work, row, &by),
         CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
-        CommitOutcome::Resync(_) => resync::need(work, row),
+        CommitOutcome::Resync(refusal) => {
+            if let (undertone_mls::Violation::PathSecrets, Some(account)) =
+                (refusal.violation, &refusal.offender)
+            {
+                let name = conversation::name_of(work.db, row.id, account)?;
+                let text = format!("This device could not take in a change by {name}.");
+                conversation::notice(work, row.id, &text)?;
+            }
+            resync::need(work, row)
+        }
         CommitOutcome::Stale => Ok(()),
         CommitOutcome::Ahead => resync::need(work, row),
     }
@@ -401,6 +410,7 @@ fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
         }
     }
     address::revoke(work, row.address)?;
+    resync::forget(work, row.id)?;
     conversation::set_state(work, row.id, state)
 }
 

@@ -248,7 +248,7 @@ fn inbox_needs(work: &Work<'_>) -> Result<bool> {
     Ok(work
         .db
         .query_row(
-            "SELECT 1 FROM addresses WHERE state <> 1
+            "SELECT 1 FROM addresses WHERE state IN (0, 2)
              UNION ALL SELECT 1 FROM key_packages k JOIN pools p ON p.address = k.pool WHERE k.state = 0 LIMIT 1",
             [],
             |_| Ok(()),

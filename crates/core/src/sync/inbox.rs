@@ -63,6 +63,7 @@ pub(crate) fn signed_in(work: &Work<'_>, answer: &SignedIn) -> Result<()> {
         )?;
         return channel::server_restored(work);
     }
+    address::try_refused_again(work)?;
     if answer.first_sequence > state.position + 1 {
         // Items were acknowledged that this store does not know of (it was put back), or they have expired. What they changed can't be
         // made up for from here.
@@ -86,7 +87,7 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
     if sequence <= position(work)? {
         return Ok(());
     }
-    if let Some(item) = item
+    if let Some(item) = item.filter(|item| fits(item))
         && let Some(address) = address::by_name(work, item.address.as_bytes())?
     {
         let item = Item {
@@ -103,6 +104,12 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
         dispatch(work, &address, &item)?;
     }
     account::set_position(work.db, sequence)
+}
+
+/// Whether its numbers are such as can be stored. Anybody can make a channel that begins at any epoch; none that is honest does so.
+fn fits(item: &QueueItem) -> bool {
+    i64::try_from(item.number).is_ok()
+        && i64::try_from(item.epoch).is_ok_and(|epoch| epoch < i64::MAX)
 }
 
 fn dispatch(work: &Work<'_>, address: &Address, item: &Item) -> Result<()> {
@@ -142,14 +149,21 @@ pub(crate) fn in_conversation(
             continue;
         }
         // Whoever knows an address can make a channel of their own: only the conversation's channels count.
-        let standing = match channel::standing(work, row, &item.channel)? {
-            Some(standing) => standing,
-            None => continue,
+        let Some(standing) = channel::standing(work, row, &item.channel)? else {
+            // It may be a channel that the others have moved to without this device. If it does not catch up soon, it asks.
+            if item.epoch > row.epoch {
+                resync::behind(work, row, item.epoch)?;
+            }
+            continue;
         };
+        let row = &conversation::load(work.db, row.id)?;
         if standing != channel::Standing::Present && item.kind == ItemKind::Commit {
+            // Those who are still on that channel take it in; this device is not among them.
+            if item.epoch >= row.epoch {
+                resync::behind(work, row, item.epoch + 1)?;
+            }
             return Ok(());
         }
-        let row = &conversation::load(work.db, row.id)?;
         let opened = work.group(&row.group, |group| {
             match group.open(&work.mls, kind, item.epoch, &item.payload) {
                 Err(OpenError::Local(error)) => Err(error.into()),
@@ -227,6 +241,9 @@ fn from_past(
         generation,
         number: item.number,
     };
+    if matches!(opened, Err(OpenError::Ahead)) {
+        return resync::behind(work, row, item.epoch);
+    }
     let Ok(Opened::Inline(body)) = opened else {
         return Ok(());
     };

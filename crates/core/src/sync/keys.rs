@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::hpke::HpkeKeyPair;
 use zeroize::Zeroizing;
 
-use super::Work;
+use super::{Work, address};
 use crate::error::Result;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -92,7 +92,7 @@ pub(crate) fn confirmed(work: &Work<'_>) -> Result<()> {
         "UPDATE queue_keys SET confirmed = 1 WHERE day = (SELECT max(day) FROM queue_keys)",
         [],
     )?;
-    Ok(())
+    address::assert_all(work)
 }
 
 /// All pairs that may still open something, newest first: the server's day and ours may differ.

@@ -297,7 +297,7 @@ pub(crate) fn refused(work: &Work<'_>, row: i64, error: &WireError) -> Result<()
         Code::ChannelStale => {
             work.db.execute(
                 "UPDATE outbox SET state = 1, epoch = ?2, payload = x'', payload_hash = x'' WHERE id = ?1",
-                params![row, error.epoch],
+                params![row, i64::try_from(error.epoch).unwrap_or(i64::MAX)],
             )?;
             resync::behind(work, &conversation, error.epoch)?;
         }

@@ -167,8 +167,10 @@ pub(crate) fn used(work: &Work<'_>, landing: i64) -> Result<()> {
     let pool: Option<i64> = work
         .db
         .query_row(
-            "UPDATE key_packages SET state = 2 WHERE landing = ?1 RETURNING pool",
-            [landing],
+            // A last-resort one may have been given to others too: its private half is kept for a while from now on.
+            "UPDATE key_packages SET state = 2, created_at_ms = CASE last_resort WHEN 1 THEN ?2 ELSE created_at_ms END
+             WHERE landing = ?1 RETURNING pool",
+            params![landing, work.now_ms],
             |row| row.get(0),
         )
         .optional()?;
@@ -277,7 +279,7 @@ pub(crate) fn published(work: &Work<'_>, publication: &Publication, held: u32) -
 fn forget_old(work: &Work<'_>) -> Result<()> {
     let old = {
         let mut statement = work.db.prepare_cached(
-            "SELECT id, hash_ref, landing, state FROM key_packages WHERE last_resort = 0 AND created_at_ms < ?1 LIMIT 20",
+            "SELECT id, hash_ref, landing, state <> 2 OR last_resort = 1 FROM key_packages WHERE (last_resort = 0 OR state = 2) AND created_at_ms < ?1 LIMIT 20",
         )?;
         statement
             .query_map([work.now_ms - KEPT_MS], |row| {
@@ -285,13 +287,13 @@ fn forget_old(work: &Work<'_>) -> Result<()> {
                     row.get::<_, Vec<u8>>(0)?,
                     row.get::<_, Vec<u8>>(1)?,
                     row.get::<_, i64>(2)?,
-                    row.get::<_, i64>(3)?,
+                    row.get::<_, bool>(3)?,
                 ))
             })?
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
-    for (id, hash_ref, landing, state) in old {
-        if state != 2 {
+    for (id, hash_ref, landing, has_private_half) in old {
+        if has_private_half {
             delete_key_package(&work.mls, &hash_ref)?;
             if address::get(work, landing)?.is_some_and(|address| address.conversation == 0) {
                 address::revoke(work, landing)?;

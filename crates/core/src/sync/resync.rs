@@ -15,7 +15,7 @@ use undertone_wire::{
 use super::{
     Work,
     address::{self, Kind},
-    commit,
+    channel, commit,
     conversation::{self, Conversation, State},
     intent, outbox, pool, send,
 };
@@ -43,7 +43,11 @@ pub(crate) fn behind(work: &Work<'_>, row: &Conversation, epoch: u64) -> Result<
     work.db.execute(
         "INSERT INTO behind (conversation, epoch, since_ms) VALUES (?1, ?2, ?3)
          ON CONFLICT (conversation) DO UPDATE SET epoch = max(epoch, excluded.epoch)",
-        params![row.id, epoch, work.now_ms],
+        params![
+            row.id,
+            i64::try_from(epoch).unwrap_or(i64::MAX),
+            work.now_ms
+        ],
     )?;
     work.wake();
     Ok(())
@@ -67,6 +71,7 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     for id in left_out {
         need(work, &conversation::load(work.db, id)?)?;
     }
+    go_on_without(work)?;
     let due = ids(
         work,
         "SELECT conversation FROM resyncs WHERE asked_at_ms <= ?1",
@@ -90,7 +95,12 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         [millis(work.pace.resync_again)],
         |row| row.get(0),
     )?;
-    Ok(behind.into_iter().chain(asked).min())
+    let alone: Option<i64> = work.db.query_row(
+        "SELECT min(r.asked_at_ms) + ?1 FROM resyncs r JOIN stuck s ON s.conversation = r.conversation WHERE r.asked_at_ms + ?1 > ?2",
+        params![alone_after(work), work.now_ms],
+        |row| row.get(0),
+    )?;
+    Ok(behind.into_iter().chain(asked).chain(alone).min())
 }
 
 fn ids(work: &Work<'_>, sql: &str, value: i64) -> Result<Vec<i64>> {
@@ -103,9 +113,7 @@ fn ids(work: &Work<'_>, sql: &str, value: i64) -> Result<Vec<i64>> {
 
 fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
     if row.state != State::Resyncing {
-        work.db
-            .execute("DELETE FROM resyncs WHERE conversation = ?1", [row.id])?;
-        return Ok(());
+        return forget(work, row.id);
     }
     // The Welcome's address must be on the server before anybody can use it.
     let landing: i64 = work.db.query_row(
@@ -190,6 +198,9 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
     let Some(row) = conversation::by_group(work.db, group.as_bytes())? else {
         return Ok(());
     };
+    if row.state == State::Resyncing && work.has_group(&row.group)? {
+        return stuck_too(work, &row, &request);
+    }
     if row.state != State::Active || !work.has_group(&row.group)? {
         return Ok(());
     }
@@ -211,6 +222,76 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
     Ok(())
 }
 
+/// Another device asks to be let in again while this one does. It can't be helped from here; but if it stopped at the same epoch, the
+/// commit that this device could not take in was nothing to it either.
+fn stuck_too(work: &Work<'_>, row: &Conversation, request: &[u8]) -> Result<()> {
+    let stopped = work.group(&row.group, |group| {
+        match group.recheck_resync(&work.mls, request, work.now_s()) {
+            Ok(verified) => Ok(Some((verified.last_epoch, verified.device()))),
+            Err(
+                undertone_mls::Error::Malformed(_)
+                | undertone_mls::Error::Refused(_)
+                | undertone_mls::Error::Sealed,
+            ) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })?;
+    if let Some((epoch, device)) = stopped
+        && epoch == row.epoch
+    {
+        work.db.execute(
+            "INSERT OR REPLACE INTO stuck (conversation, device, epoch, generation) VALUES (?1, ?2, ?3, ?4)",
+            params![row.id, device.as_bytes(), row.epoch, row.generation],
+        )?;
+        work.wake();
+    }
+    Ok(())
+}
+
+/// How long help is waited for where others are stuck too.
+fn alone_after(work: &Work<'_>) -> i64 {
+    millis(work.pace.helper).saturating_mul(3)
+}
+
+/// Whether a commit that this device could not take in was nothing to anybody but its maker: all the others ask as well. Where not
+/// everybody is asked, half of those who are must do.
+fn nobody_could(others: usize, stuck: usize) -> bool {
+    others >= 2 && stuck >= (others - 1).min(ASKED / 2)
+}
+
+/// Where nobody could take a commit in, nobody can help: it is passed over like one that all see to be wrong, and the conversation goes
+/// on in its epoch on the fallback channel. Should somebody have taken it in after all, what they send shows that, and this device asks again.
+fn go_on_without(work: &Work<'_>) -> Result<()> {
+    let waiting = ids(
+        work,
+        "SELECT r.conversation FROM resyncs r JOIN conversations c ON c.id = r.conversation WHERE c.state = 3 AND r.asked_at_ms > 0 AND r.asked_at_ms <= ?1
+            AND EXISTS (SELECT 1 FROM stuck s WHERE s.conversation = r.conversation)",
+        work.now_ms - alone_after(work),
+    )?;
+    for id in waiting {
+        let row = conversation::load(work.db, id)?;
+        let (stuck, generation): (usize, Option<u32>) = work.db.query_row(
+            "SELECT count(*), min(generation) FROM stuck WHERE conversation = ?1 AND epoch = ?2
+                AND device IN (SELECT device_id FROM members WHERE conversation = ?1)",
+            params![id, row.epoch],
+            |found| Ok((found.get(0)?, found.get(1)?)),
+        )?;
+        let others = members(work, id)?.len();
+        if !nobody_could(others, stuck) {
+            continue;
+        }
+        work.db
+            .execute("DELETE FROM stuck WHERE conversation = ?1", [id])?;
+        conversation::set_state(work, id, State::Active)?;
+        // Somebody may have gone ahead, and this device followed.
+        if generation == Some(row.generation) {
+            channel::fall_back(work, &row)?;
+        }
+        conversation::notice(work, id, "A change that nobody could take in was ignored.")?;
+    }
+    Ok(())
+}
+
 /// Whether a Welcome to this address answers a request of this device.
 pub(crate) fn awaits(work: &Work<'_>, landing: i64) -> Result<bool> {
     Ok(work
@@ -224,12 +305,38 @@ pub(crate) fn awaits(work: &Work<'_>, landing: i64) -> Result<bool> {
         .is_some())
 }
 
+/// This device is no member any more: nothing is asked for.
+pub(crate) fn forget(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let landing: Option<i64> = work
+        .db
+        .query_row(
+            "DELETE FROM resyncs WHERE conversation = ?1 RETURNING landing",
+            [conversation],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(landing) = landing.filter(|landing| *landing != 0) {
+        address::revoke(work, landing)?;
+    }
+    for table in ["behind", "stuck"] {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [conversation],
+        )?;
+    }
+    Ok(())
+}
+
 /// This device is back: the rows follow the new state.
 pub(crate) fn came_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
     work.db
         .execute("DELETE FROM resyncs WHERE conversation = ?1", [row.id])?;
-    work.db
-        .execute("DELETE FROM behind WHERE conversation = ?1", [row.id])?;
+    for table in ["behind", "stuck"] {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [row.id],
+        )?;
+    }
     commit::void_for_rejoin(work, row.id)?;
     outbox::send_all_again(work, row.id)?;
     if row.address != 0 {
@@ -237,4 +344,20 @@ pub(crate) fn came_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
         address::revoke(work, row.address)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_passed_over_when_all_but_its_maker_are_stuck() {
+        // Two people, or one alone: the other side may have taken it in.
+        assert!(!nobody_could(0, 0) && !nobody_could(1, 0) && !nobody_could(1, 1));
+        // Three: this device, one more who asks, and the maker.
+        assert!(nobody_could(2, 1) && !nobody_could(2, 0));
+        assert!(nobody_could(9, 8) && !nobody_could(9, 7));
+        // In a large group not everybody is asked.
+        assert!(nobody_could(500, ASKED / 2) && !nobody_could(500, ASKED / 2 - 1));
+    }
 }

@@ -84,7 +84,12 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
         .iter()
         .find(|account| **account != work.me.account)
         .copied();
-    let right = joined.group.origin() == work.me.server.origin.to_string()
+    // The place is the adder's word: what no channel can have reached is no place.
+    let possible = joined.channel.generation < u32::MAX / 2
+        && i64::try_from(joined.channel.number).is_ok()
+        && i64::try_from(joined.group.epoch()).is_ok();
+    let right = possible
+        && joined.group.origin() == work.me.server.origin.to_string()
         && *joined.group.pin() == work.me.server.pin
         && match reason {
             Reason::Link(_) => {

@@ -35,7 +35,7 @@ pub enum Fault {
 struct Queue {
     signing_key: [u8; 32],
     sealing: SealingKey,
-    seal_key: undertone_wire::response::SealKey,
+    seal_keys: HashMap<undertone_wire::ids::KeyId, undertone_wire::response::SealKey>,
     items: BTreeMap<u64, Item>,
     next_sequence: u64,
     line: Option<Arc<Mutex<Line>>>,
@@ -75,6 +75,19 @@ struct State {
     lose_next_to: Option<QueueId>,
     spoil_next_commit: bool,
     damage_next_push: u32,
+    /// Queues whose items stay where they are for now.
+    held: Vec<QueueId>,
+    /// Queues in the order they were registered in.
+    registered: Vec<QueueId>,
+    /// Sends that were refused as stale.
+    stale: u64,
+    /// Key rotations so far.
+    rotations: u64,
+    /// Where the newest direct item went, and the newest message of a channel.
+    last_direct: Vec<AddressHash>,
+    last_message: Vec<AddressHash>,
+    /// Addresses for key packages that somebody else will have been quicker to make.
+    take_addresses: u32,
 }
 
 struct Line {
@@ -88,11 +101,13 @@ struct Line {
     challenge: [u8; 32],
 }
 
-/// The server. Cheap to clone.
+/// The server, and somebody's way to it. Cheap to clone.
 #[derive(Clone)]
 pub struct FakeServer {
     state: Arc<Mutex<State>>,
     issuer: Arc<TokenIssuer>,
+    /// Nothing more leaves through this way.
+    cut: Arc<std::sync::atomic::AtomicBool>,
     pub address: ServerAddress,
 }
 
@@ -122,13 +137,33 @@ impl FakeServer {
                 lose_next_to: None,
                 spoil_next_commit: false,
                 damage_next_push: 0,
+                held: Vec::new(),
+                registered: Vec::new(),
+                stale: 0,
+                rotations: 0,
+                last_direct: Vec::new(),
+                last_message: Vec::new(),
+                take_addresses: 0,
             })),
             issuer: Arc::new(issuer),
+            cut: Arc::default(),
             address: ServerAddress {
                 origin: "server.example:7443".parse().expect("an origin"),
                 pin: Pin::random(),
             },
         }
+    }
+
+    /// A way to the same server that is cut when the flag is raised.
+    pub fn by_way_of(&self, cut: &Arc<std::sync::atomic::AtomicBool>) -> Self {
+        Self {
+            cut: Arc::clone(cut),
+            ..self.clone()
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// `host:port+pin`.
@@ -187,6 +222,60 @@ impl FakeServer {
         lock(&self.state).queues.keys().copied().collect()
     }
 
+    /// Nothing is pushed to this queue's owner until [`FakeServer::let_go`].
+    pub fn hold(&self, queue: QueueId) {
+        lock(&self.state).held.push(queue);
+    }
+
+    /// Pushes everything again.
+    pub fn let_go(&self) {
+        let mut state = lock(&self.state);
+        state.held.clear();
+        for queue in state.queues.values() {
+            if let Some(line) = &queue.line {
+                lock(line).wake.notify_one();
+            }
+        }
+    }
+
+    /// All one-time key packages have been taken.
+    pub fn exhaust_pools(&self) {
+        for pool in lock(&self.state).pools.values_mut() {
+            pool.one_time.clear();
+        }
+    }
+
+    /// The queue that was registered after so many others.
+    pub fn queue_numbered(&self, index: usize) -> QueueId {
+        lock(&self.state).registered[index]
+    }
+
+    /// Sends that were refused as stale.
+    pub fn stale(&self) -> u64 {
+        lock(&self.state).stale
+    }
+
+    /// How often a queue was given a new key.
+    pub fn rotations(&self) -> u64 {
+        lock(&self.state).rotations
+    }
+
+    /// The addresses of the newest direct item, and of a channel's newest message.
+    pub fn last_addresses(&self) -> (Vec<AddressHash>, Vec<AddressHash>) {
+        let state = lock(&self.state);
+        (state.last_direct.clone(), state.last_message.clone())
+    }
+
+    /// Loses all blobs.
+    pub fn lose_blobs(&self) -> usize {
+        std::mem::take(&mut lock(&self.state).blobs).len()
+    }
+
+    /// Blobs there are.
+    pub fn blobs(&self) -> usize {
+        lock(&self.state).blobs.len()
+    }
+
     /// The next item for this queue never gets there.
     pub fn lose_next_to(&self, queue: QueueId) {
         lock(&self.state).lose_next_to = Some(queue);
@@ -200,6 +289,11 @@ impl FakeServer {
     /// The next so many pushed items have a bit flipped on the way.
     pub fn damage_next_pushes(&self, count: u32) {
         lock(&self.state).damage_next_push = count;
+    }
+
+    /// Somebody else has the next so many new addresses for key packages.
+    pub fn take_next_addresses(&self, count: u32) {
+        lock(&self.state).take_addresses = count;
     }
 
     /// As after `restore`: every queue has a new incarnation and begins anew, channels and addresses are gone.
@@ -239,6 +333,11 @@ impl State {
             .get(&hash)
             .copied()
             .filter(|new| self.addresses.contains_key(new))
+    }
+
+    fn resolve_all(&self, secrets: &[AddressSecret]) -> Vec<AddressHash> {
+        let known = secrets.iter().filter_map(|secret| self.resolve(secret));
+        known.collect()
     }
 
     fn deliver(
@@ -309,6 +408,9 @@ impl State {
         let queue_id = lock(line).queue;
         match request {
             Request::RegisterQueue(register) => {
+                if !self.registered.contains(&register.queue_id) {
+                    self.registered.push(register.queue_id);
+                }
                 self.queues.entry(register.queue_id).or_insert_with(|| {
                     let sealing = SealingKey::generate().expect("a key");
                     let seal_key = sealing
@@ -317,7 +419,7 @@ impl State {
                     Queue {
                         signing_key: register.signing_key,
                         sealing,
-                        seal_key,
+                        seal_keys: HashMap::from([(seal_key.key_id, seal_key)]),
                         items: BTreeMap::new(),
                         next_sequence: 1,
                         line: None,
@@ -337,14 +439,24 @@ impl State {
             Request::RotateQueueKey(key) => {
                 // What comes from now on is sealed for the new key only.
                 let id = queue_id.expect("signed in");
+                self.rotations += 1;
                 let queue = self.queues.get_mut(&id).expect("a queue");
                 queue.sealing = SealingKey::generate().expect("a key");
-                queue.seal_key = queue.sealing.seal_to_owner(&id, &key, 1).expect("sealed");
+                let seal_key = queue.sealing.seal_to_owner(&id, &key, 1).expect("sealed");
+                queue.seal_keys.insert(seal_key.key_id, seal_key);
                 Ok(Response::Done)
             }
             Request::CreateAddresses(addresses) => {
                 let id = queue_id.expect("signed in");
                 for address in addresses {
+                    if self.take_addresses > 0
+                        && address.kind == AddressKind::KeyPackage
+                        && !self.addresses.contains_key(&address.address)
+                    {
+                        self.take_addresses -= 1;
+                        let other = (QueueId::random(), address.kind);
+                        self.addresses.insert(address.address, other);
+                    }
                     let known = self.addresses.get(&address.address);
                     if known.is_some_and(|(queue, _)| *queue != id) {
                         return refuse(Code::AddressTaken);
@@ -419,6 +531,7 @@ impl State {
                     return Ok(Response::Accepted(known.clone()));
                 }
                 let payload = send.payload.clone();
+                self.last_direct = self.resolve_all(&send.addresses);
                 let missed = self.deliver(&send.addresses, |address| QueueItem {
                     address,
                     kind: ItemKind::Direct,
@@ -456,14 +569,17 @@ impl State {
                 if let Some(known) = self.remembered.get(&send.send_id) {
                     return Ok(Response::Accepted(known.clone()));
                 }
+                let resolved = self.resolve_all(&send.addresses);
                 let Some(channel) = self.channels.get_mut(&send.channel_id) else {
                     return refuse(Code::ChannelUnknown);
                 };
                 if send.epoch > channel.epoch || send.epoch < channel.min_send_epoch {
+                    self.stale += 1;
                     return Err(Error::stale(channel.epoch, channel.min_send_epoch));
                 }
                 let number = channel.next_number;
                 channel.next_number += 1;
+                self.last_message = resolved;
                 let (payload, epoch) = (send.payload.clone(), send.epoch);
                 let missed = self.deliver(&send.addresses, |address| QueueItem {
                     address,
@@ -557,21 +673,25 @@ struct FakeConnection {
 
 impl FakeConnection {
     fn is_open(&self) -> bool {
-        lock(&self.line).open && lock(&self.server.state).online
+        !self.server.is_cut() && lock(&self.line).open && lock(&self.server.state).online
     }
 
     fn push_now(&self) -> Option<Push> {
         let mut state = lock(&self.server.state);
         let mut line = lock(&self.line);
         let damage = state.damage_next_push > 0;
-        let queue = state.queues.get(&line.queue?)?;
+        let id = line.queue?;
+        if state.held.contains(&id) {
+            return None;
+        }
+        let queue = state.queues.get(&id)?;
         let (sequence, item) = queue.items.range(line.pushed + 1..).next()?;
         if line.credit == 0 {
             return None;
         }
         if !line.keys_sent.contains(&item.key_id) {
             line.keys_sent.push(item.key_id);
-            return Some(Push::SealKey(queue.seal_key.clone()));
+            return Some(Push::SealKey(queue.seal_keys[&item.key_id].clone()));
         }
         line.credit -= 1;
         line.pushed = *sequence;
@@ -647,6 +767,9 @@ impl Connection for FakeConnection {
 
     fn ack(&self, sequence: u64) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
+            if !self.is_open() {
+                return Err(lost());
+            }
             let mut state = lock(&self.server.state);
             let Some(id) = lock(&self.line).queue else {
                 return Ok(());
@@ -672,7 +795,7 @@ impl Transport for FakeServer {
         role: Role,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>, TransportError>> {
         Box::pin(async move {
-            if !lock(&self.state).online {
+            if self.is_cut() || !lock(&self.state).online {
                 return Err(Error::new(Code::ConnectionUnreachable));
             }
             let challenge = undertone_wire::ids::random_bytes();

@@ -31,7 +31,7 @@ use crate::{Error, Provider, Result, Violation, account::verify, store};
 pub enum CommitOutcome {
     /// It is part of the conversation.
     Merged(Box<Merged>),
-    /// It removed this device. All state of the conversation is gone.
+    /// It removed this device, and did not add it again. All state of the conversation is gone.
     Removed {
         /// By whose device.
         by: AccountId,
@@ -151,6 +151,15 @@ impl Group {
             Err(violation) => return refused(Refusal::by(violation, &committer)),
         };
         if staged.self_removed() {
+            // Whoever removes this device and adds it again in one commit says that it asked for that, and the request is not in the
+            // commit. Nothing is given up for it: either a Welcome for this device's own request follows, or it asks now.
+            let own = leaves.get(&self.own_leaf());
+            if own.is_some_and(|own| effect.added.iter().any(|added| added.same_device(own))) {
+                return Ok(CommitOutcome::Resync(Refusal::by(
+                    Violation::ResyncRequest,
+                    &committer,
+                )));
+            }
             Self::forget_loaded(self, provider)?;
             return Ok(CommitOutcome::Removed {
                 by: committer.account,

@@ -4,7 +4,12 @@ use prost::Message as _;
 use rusqlite::{Connection, backup::Backup};
 use undertone_wire::client_proto::{self as proto, ResyncRequest};
 
-use super::town::{Event, Town};
+use openmls::prelude::LeafNodeIndex;
+
+use super::{
+    cheat::Crime,
+    town::{Event, Town},
+};
 use crate::{Change, Group, GroupId, Provider, ResyncAddress, VerifiedResync, Violation, resync};
 
 const NOW: u64 = 1_800_000_000;
@@ -180,6 +185,37 @@ fn a_device_whose_state_is_unreadable_comes_back() {
         .unwrap();
     town.settle();
     town.agree(&desk, &[ada, ben, cy]);
+}
+
+#[test]
+fn nobody_is_thrown_out_by_being_added_again() {
+    let mut town = Town::default();
+    let [ada, ben, cy] = town.people(["Ada", "Ben", "Cy"]);
+    let desk = town.group("Desk", &[ada, ben, cy]);
+    let members = known(&mut town, ben, &desk);
+    // Cy may remove nobody, but has a key package of Ben's, and keeps the Welcome to herself.
+    let package = town.key_package(ben, false);
+    let leaf = town.devices[ben]
+        .with(&desk, |group, _, _| Ok(group.own_leaf()))
+        .unwrap();
+    let crime = Crime {
+        add: vec![package.key_package.clone()],
+        remove: vec![LeafNodeIndex::new(leaf)],
+        ..Crime::default()
+    };
+    town.devices[ben].take_events();
+    town.cheat(cy, &desk, crime, |_| {});
+    town.settle();
+    assert_eq!(
+        town.devices[ben].take_events(),
+        [Event::Resync(Violation::ResyncRequest.code())]
+    );
+    assert!(town.devices[ben].has(&desk));
+    // He asks, and Ada will let him in.
+    let request = ask(&mut town, ben, &desk, 1, NOW);
+    let address = members.iter().find(|(member, _)| *member == ada).unwrap().1;
+    let sealed = seal(&town, ben, &request, &address);
+    assert!(check(&mut town, ada, &desk, &sealed, NOW).is_ok());
 }
 
 #[test]
