@@ -5,6 +5,7 @@
 //! [`Person`] is `undertone`, both run as a user runs them, so a test that passes is a thing a user can do.
 
 mod binaries;
+pub mod demo;
 pub mod disk;
 mod failed;
 pub mod fault_proxy;

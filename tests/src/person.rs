@@ -142,13 +142,19 @@ impl Person {
         self.folder.join("app.log")
     }
 
-    /// The app with this person's home and passphrase; add a command to it.
+    /// The app with this person's home and passphrase, answering in JSON; add a command to it.
     pub fn command(&self) -> Command {
+        let mut command = self.command_for_people();
+        command.arg("--json");
+        command
+    }
+
+    /// The same, answering as it answers people.
+    pub fn command_for_people(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("--home")
             .arg(self.home())
-            .arg("--json")
             .arg("--passphrase-file")
             .arg(self.passphrase_file());
         command.args(&self.options);
@@ -239,11 +245,18 @@ impl Person {
     /// What either side's app says, or that it did not come about within a minute.
     pub fn meet(&self, other: &Self) -> Outcome {
         self.add(&other.link()?)?;
-        let what = format!("{} and {} becoming contacts", self.name, other.name);
+        other.waits_for_contact(&self.name)?;
+        self.waits_for_contact(&other.name)
+    }
+
+    /// Looks again and again until somebody is a contact to whom messages can go.
+    ///
+    /// # Errors
+    /// What the app says, or that it did not come about within a minute.
+    pub fn waits_for_contact(&self, name: &str) -> Outcome {
+        let what = format!("{} and {name} becoming contacts", self.name);
         eventually(Duration::from_secs(60), &what, || {
-            let theirs = other.has_ready_contact(&self.name)?;
-            let mine = self.has_ready_contact(&other.name)?;
-            Ok((theirs && mine).then_some(()))
+            Ok(self.has_ready_contact(name)?.then_some(()))
         })
     }
 

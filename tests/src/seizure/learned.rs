@@ -116,9 +116,15 @@ fn from_log(log: &Grouping) -> Vec<Line> {
     let several = if log.several.is_empty() {
         "none".to_owned()
     } else {
+        let least = log.several.iter().min().copied().unwrap_or_default();
         let most = log.several.iter().max().copied().unwrap_or_default();
+        let queues = if least == most {
+            most.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
         format!(
-            "{} (2 to {most} queues each), joining {} pairs of queues",
+            "{}, into {queues} queues each; pairs of queues so joined: {}",
             log.several.len(),
             log.pairs
         )

@@ -14,7 +14,7 @@ use undertone_wire::strings::ContactLink;
 
 use crate::disk::Needle;
 use crate::failed::{Failed, Outcome};
-use crate::person::{PASSPHRASE, Person};
+use crate::person::Person;
 
 /// What the app holds and the server is given, as (table, column, why).
 const KNOWN_TO_THE_SERVER: [(&str, &str, &str); 13] = [
@@ -96,17 +96,17 @@ impl Secrets {
         Ok(())
     }
 
-    /// Adds everything in a person's home; no app may have it open.
+    /// Adds everything in a person's home, which that passphrase opens; no app may have it open.
     ///
     /// # Errors
     /// If it can't be opened or read.
-    pub fn add_home(&mut self, person: &Person) -> Outcome {
+    pub fn add_home(&mut self, person: &Person, passphrase: &str) -> Outcome {
         let step = format!("opening the home of {}", person.name());
         let failed = |error: &dyn std::fmt::Display| Failed::harness(&step, error);
         #[cfg(debug_assertions)]
         undertone_core::home::use_cheap_kdf_for_tests();
         let passphrase =
-            Passphrase::new(PASSPHRASE.to_owned().into()).map_err(|error| failed(&error))?;
+            Passphrase::new(passphrase.to_owned().into()).map_err(|error| failed(&error))?;
         let owner = Owner::acquire(&person.home()).map_err(|error| failed(&error))?;
         let home = owner
             .unlock(&passphrase)

@@ -19,7 +19,7 @@ use super::secrets::Secrets;
 use crate::disk::copy_folder;
 use crate::failed::{Failed, Outcome};
 use crate::fixtures;
-use crate::person::Person;
+use crate::person::{PASSPHRASE, Person};
 use crate::server_process::ServerProcess;
 use crate::session::Session;
 use crate::waiting::eventually;
@@ -346,7 +346,7 @@ impl Town {
             let Self {
                 secrets, people, ..
             } = self;
-            secrets.add_home(&people[person])?;
+            secrets.add_home(&people[person], PASSPHRASE)?;
         }
         let turns: Vec<_> = self
             .talks
@@ -419,7 +419,7 @@ impl Town {
         }
         self.server.stop()?;
         for person in &self.people {
-            self.secrets.add_home(person)?;
+            self.secrets.add_home(person, PASSPHRASE)?;
         }
         let logs = self.people.iter().map(|person| {
             let log = std::fs::read(person.log_path()).unwrap_or_default();
