@@ -3,8 +3,9 @@
 mod command_line;
 mod deletion;
 mod delivery;
-mod files;
+mod attachments;
 mod harness;
+mod home;
 mod hostile_input;
 mod hostile_member;
 mod insider;
