@@ -108,7 +108,11 @@ async fn two_changes_at_once_both_come_about() -> Outcome {
         let ada_does = async {
             let client = ada.client();
             match round % 4 {
-                1 => client.group_add(&desk, std::slice::from_ref(&dora_id)).await,
+                1 => {
+                    client
+                        .group_add(&desk, std::slice::from_ref(&dora_id))
+                        .await
+                }
                 3 => client.group_remove(&desk, &dora_id).await,
                 _ => client.group_role(&desk, &ids.1, role).await,
             }

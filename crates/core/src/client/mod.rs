@@ -45,6 +45,13 @@ struct Inner {
 }
 
 impl Client {
+    /// From now on each commit that changes something asks this first, and fails if it says no: a crash at a chosen moment.
+    /// Only debug builds have it.
+    #[cfg(debug_assertions)]
+    pub fn ask_before_commits_for_tests(&self, hook: impl Fn() -> bool + Send + Sync + 'static) {
+        self.inner.engine.database.set_commit_hook(Arc::new(hook));
+    }
+
     /// Runs one event in one transaction, off the async threads.
     async fn write<T: Send + 'static>(
         &self,

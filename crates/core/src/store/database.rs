@@ -27,6 +27,8 @@ struct Inner {
     // Before the writer, so that the writer is the last to close and can empty the write-ahead log.
     readers: Readers,
     writer: Mutex<Connection>,
+    #[cfg(debug_assertions)]
+    hook: Mutex<Option<super::transaction::CommitHook>>,
 }
 
 /// The pool of read connections.
@@ -109,6 +111,8 @@ impl Database {
                     idle: Mutex::new(Vec::new()),
                 },
                 writer: Mutex::new(writer),
+                #[cfg(debug_assertions)]
+                hook: Mutex::new(None),
             }),
         }
     }
@@ -119,7 +123,16 @@ impl Database {
     /// # Errors
     /// Any [`StoreError`]; nothing is stored then.
     pub fn begin(&self) -> StoreResult<Transaction<'_>> {
-        Transaction::begin(lock(&self.inner.writer))
+        let transaction = Transaction::begin(lock(&self.inner.writer))?;
+        #[cfg(debug_assertions)]
+        let transaction = transaction.hooked(lock(&self.inner.hook).clone());
+        Ok(transaction)
+    }
+
+    /// From now on each commit that changes something asks this first, and fails if it says no.
+    #[cfg(debug_assertions)]
+    pub(crate) fn set_commit_hook(&self, hook: super::transaction::CommitHook) {
+        *lock(&self.inner.hook) = Some(hook);
     }
 
     /// Runs `work` in one transaction: committed if it returns `Ok`, rolled back if it returns `Err` or panics.

@@ -10,6 +10,10 @@ use super::database::Readers;
 
 type AfterCommit = Box<dyn FnOnce() + Send>;
 
+/// Asked before each commit that changes something; false: the process might as well have ended here. Tests of crashes use it.
+#[cfg(debug_assertions)]
+pub(crate) type CommitHook = std::sync::Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// One event's changes, all or nothing. Dropping it without [`commit`](Transaction::commit) rolls back.
 ///
 /// After a rollback every MLS group object that was changed inside is stale: drop it and load it again.
@@ -17,6 +21,8 @@ type AfterCommit = Box<dyn FnOnce() + Send>;
 pub struct Transaction<'a> {
     connection: MutexGuard<'a, Connection>,
     after_commit: RefCell<Vec<AfterCommit>>,
+    #[cfg(debug_assertions)]
+    hook: Option<(CommitHook, u64)>,
 }
 
 impl<'a> Transaction<'a> {
@@ -25,7 +31,17 @@ impl<'a> Transaction<'a> {
         Ok(Self {
             connection,
             after_commit: RefCell::new(Vec::new()),
+            #[cfg(debug_assertions)]
+            hook: None,
         })
+    }
+
+    /// This commit is to be asked for first.
+    #[cfg(debug_assertions)]
+    pub(super) fn hooked(mut self, hook: Option<CommitHook>) -> Self {
+        let before = self.connection.total_changes();
+        self.hook = hook.map(|hook| (hook, before));
+        self
     }
 
     /// The connection inside this transaction, for SQL and for the MLS storage provider
@@ -49,6 +65,13 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// Any [`StoreError`](super::StoreError); then nothing of this transaction was stored.
     pub fn commit(self) -> StoreResult<()> {
+        #[cfg(debug_assertions)]
+        if let Some((hook, before)) = &self.hook
+            && self.connection.total_changes() != *before
+            && !hook()
+        {
+            return Err(super::StoreError::Io);
+        }
         self.connection.execute_batch("COMMIT")?;
         let actions = self.after_commit.take();
         drop(self);

@@ -4,10 +4,19 @@
 
 pub mod server;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use undertone_core::{
-    ChatInfo, Client, ClientOptions, Draft, MessageKind, Page, SendingPace, home::Passphrase,
+    ChatInfo, Client, ClientOptions, Clock, Draft, MessageKind, Page, SendingPace, SystemClock,
+    home::{Owner, Passphrase},
+    store::StoreError,
 };
 use zeroize::Zeroizing;
 
@@ -30,12 +39,22 @@ pub fn pace() -> SendingPace {
     }
 }
 
+/// How an app ends at a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    BeforeCommit,
+    AfterCommit,
+}
+
 /// Somebody with a home.
 pub struct Person {
     pub name: &'static str,
     pub home: PathBuf,
     pub client: Option<Client>,
     server: FakeServer,
+    clock: Arc<TestClock>,
+    /// The app has ended; nothing more goes out or is written.
+    ended: Arc<AtomicBool>,
     _folder: tempfile::TempDir,
 }
 
@@ -43,9 +62,27 @@ fn passphrase() -> Passphrase {
     Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).expect("long enough")
 }
 
-fn options(server: &FakeServer) -> ClientOptions {
+/// The system's clock, moved.
+#[derive(Default)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    /// Moves it by so much from where the system's clock is.
+    pub fn set_off_ms(&self, off_ms: i64) {
+        self.0.store(off_ms, SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> i64 {
+        SystemClock.now_ms() + self.0.load(SeqCst)
+    }
+}
+
+fn options(server: &FakeServer, clock: &Arc<TestClock>) -> ClientOptions {
     ClientOptions {
         transport: Some(Arc::new(server.clone())),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
         cheap_kdf_for_tests: true,
         sending: pace(),
         ..ClientOptions::default()
@@ -57,7 +94,10 @@ impl Person {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().join(name);
         let choice = server.choice().parse().expect("a server");
-        let (client, phrase) = Client::init(&home, &passphrase(), &choice, name, options(server))
+        let (clock, ended) = (Arc::default(), Arc::default());
+        let server = server.by_way_of(&ended);
+        let options = options(&server, &clock);
+        let (client, phrase) = Client::init(&home, &passphrase(), &choice, name, options)
             .await
             .expect("an account");
         assert_eq!(phrase.words().split(' ').count(), 12);
@@ -66,9 +106,72 @@ impl Person {
             name,
             home,
             client: Some(client),
-            server: server.clone(),
+            server,
+            clock,
+            ended,
             _folder: folder,
         }
+    }
+
+    pub fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    /// The key pairs of the queue that are kept in the home, which nobody has open.
+    pub fn queue_keys(&self) -> u64 {
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        let count = home.expect("unlocked").database().read(|snapshot| {
+            let db = snapshot.connection();
+            Ok::<_, StoreError>(
+                db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0))?,
+            )
+        });
+        count.expect("read")
+    }
+
+    /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.
+    pub fn ends_at(&self, nth: u64, end: End) {
+        let (left, ended) = (AtomicU64::new(nth), Arc::clone(&self.ended));
+        self.client().ask_before_commits_for_tests(move || {
+            if ended.load(SeqCst) {
+                return false;
+            }
+            if left.fetch_sub(1, SeqCst) > 1 {
+                return true;
+            }
+            ended.store(true, SeqCst);
+            end == End::AfterCommit
+        });
+    }
+
+    /// Does something in an app that may end meanwhile. None: it did, and nobody knows what came of it.
+    pub async fn unless_it_ends<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            outcome = call => (!self.ended.load(SeqCst)).then_some(outcome),
+            () = self.ends() => None,
+        }
+    }
+
+    async fn ends(&self) {
+        while !self.ended.load(SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until all is done, or the app has ended; opens it again in any case. True if it had ended.
+    pub async fn settles_or_comes_back(&mut self) -> bool {
+        let settled = self.unless_it_ends(self.client().settle(LIMIT)).await;
+        if let Some(settled) = settled {
+            assert!(settled.expect("settled").online);
+        }
+        let ended = self.ended.swap(true, SeqCst);
+        self.quit().await;
+        // A new life: whatever is left of the old one stays ended.
+        self.ended = Arc::default();
+        self.server = self.server.by_way_of(&self.ended);
+        self.reopen().await;
+        ended
     }
 
     pub fn client(&self) -> &Client {
@@ -86,7 +189,13 @@ impl Person {
     pub async fn open(&mut self) {
         self.quit().await;
         for _ in 0..200 {
-            match Client::open(&self.home, &passphrase(), options(&self.server)).await {
+            match Client::open(
+                &self.home,
+                &passphrase(),
+                options(&self.server, &self.clock),
+            )
+            .await
+            {
                 Ok(client) => {
                     self.client = Some(client);
                     return;
@@ -207,4 +316,31 @@ pub async fn meet(adder: &Person, maker: &Person) {
         maker.client().find_contact(adder.name).await.is_ok()
     })
     .await;
+}
+
+/// Ada, Ben and Cleo in Ada's group "Desk".
+pub async fn three(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, ben, cleo) = (
+        Person::new("Ada", server).await,
+        Person::new("Ben", server).await,
+        Person::new("Cleo", server).await,
+    );
+    meet(&ben, &ada).await;
+    meet(&cleo, &ada).await;
+    for person in [&ada, &ben, &cleo] {
+        person.settle().await;
+    }
+    let ids = [
+        ada.client().find_contact("Ben").await.unwrap().id,
+        ada.client().find_contact("Cleo").await.unwrap().id,
+    ];
+    ada.client().create_group("Desk", &ids).await.unwrap();
+    for person in [&ben, &cleo] {
+        eventually("in the group", || async {
+            person.client().find_chat("Desk").await.is_ok()
+        })
+        .await;
+        person.settle().await;
+    }
+    (ada, ben, cleo)
 }
