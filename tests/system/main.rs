@@ -1,13 +1,15 @@
 //! Whole-system tests: the real server, the real app, faults where they happen. One file a theme.
 
+mod attachments;
 mod command_line;
 mod deletion;
 mod delivery;
-mod attachments;
+mod disks;
 mod harness;
 mod home;
 mod hostile_input;
 mod hostile_member;
+mod identity;
 mod insider;
 mod membership;
 mod order;
@@ -17,3 +19,4 @@ mod residents;
 mod rpc;
 mod seizure;
 mod sentences;
+mod tokens;
