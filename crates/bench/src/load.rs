@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hdrhistogram::Histogram;
 use tokio::task::JoinHandle;
 use undertone_wire::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// Requests a sender keeps in flight.
 const WINDOW: usize = 256;
+/// Queues that register at once.
+const REGISTERING: usize = 64;
 /// Items a receiver lets the server push ahead.
 const CREDIT: u32 = 8192;
 /// A WebSocket message is sent when it holds this many bytes, or nothing more is to be said.
@@ -124,12 +127,12 @@ pub struct Figures {
     pub generator_cores: f64,
 }
 
-/// Sends as fast as the window lets it until told to stop, or `limit` sends are accepted.
+/// Sends to each of `groups` in turn, as fast as the window lets it until told to stop, or `limit` sends are accepted.
 async fn send_loop(
     mut outbox: Connection,
     channel: ChannelId,
     payload: Bytes,
-    addresses: Vec<Bytes>,
+    groups: Vec<Vec<Bytes>>,
     window: usize,
     limit: u64,
     counters: Arc<Counters>,
@@ -137,11 +140,13 @@ async fn send_loop(
     let mut in_flight = 0;
     let mut sent = 0;
     let mut accepted = 0;
+    let mut addresses = groups.iter().cycle();
     loop {
         let more = !counters.stop.load(Ordering::Relaxed) && sent < limit;
         if more {
             while in_flight < window && sent < limit {
-                outbox.push_request(channel_send(&channel, &payload, &addresses))?;
+                let group = addresses.next().ok_or("nobody to send to")?;
+                outbox.push_request(channel_send(&channel, &payload, group))?;
                 in_flight += 1;
                 sent += 1;
                 if outbox.waiting() >= MESSAGE_BYTES {
@@ -273,10 +278,11 @@ pub async fn throughput(
     } = load;
     let counters = Arc::new(Counters::default());
     start(&counters.stop);
-    let mut receivers = Vec::with_capacity(queues);
-    for _ in 0..queues {
-        receivers.push(receiver(target, server, 1).await?);
-    }
+    let mut receivers: Vec<Receiver> = stream::iter(0..queues)
+        .map(|_| receiver(target, server, 1))
+        .buffered(REGISTERING)
+        .try_collect()
+        .await?;
     let mut tokens = issue_tokens(&mut receivers[0].inbox, senders.min(100)).await?;
     let secrets: Vec<Bytes> = receivers
         .iter()
@@ -293,24 +299,31 @@ pub async fn throughput(
         })
         .collect();
     let payload = Bytes::from(vec![0x5a; payload]);
+    let groups: Vec<Vec<Bytes>> = secrets.chunks(fan_out).map(<[Bytes]>::to_vec).collect();
     let mut sending = Vec::new();
     for index in 0..senders {
         let mut outbox = paid_outbox(target, tokens.pop().ok_or("too few tokens")?).await?;
         let channel = channel(&mut outbox).await?;
-        let addresses = (0..fan_out)
-            .map(|i| secrets[(index + i) % queues].clone())
+        // No group has two senders, unless there are fewer groups than senders.
+        let own = groups
+            .iter()
+            .skip(index % groups.len())
+            .step_by(senders)
+            .cloned()
             .collect();
         sending.push(tokio::spawn(send_loop(
             outbox,
             channel,
             payload.clone(),
-            addresses,
+            own,
             window,
             u64::MAX,
             Arc::clone(&counters),
         )));
     }
-    let figures = measure(server, &counters, Duration::from_millis(1500), time).await;
+    // The first item of each queue needs a new sealing key.
+    let warm_up = Duration::from_millis(1500) + Duration::from_micros(500) * queues as u32;
+    let figures = measure(server, &counters, warm_up, time).await;
     counters.stop.store(true, Ordering::Relaxed);
     for task in sending {
         task.await??;
@@ -352,9 +365,8 @@ pub async fn latency(
     rate: u32,
     time: Duration,
 ) -> Result<Histogram<u64>, Failure> {
-    let started = Instant::now() + Duration::from_millis(500);
-    let mut tasks = Vec::new();
-    for index in 0..pairs {
+    let mut ready = Vec::with_capacity(pairs);
+    for _ in 0..pairs {
         let receiver = receiver(target, server, 1).await?;
         let Receiver {
             mut inbox,
@@ -365,6 +377,12 @@ pub async fn latency(
         let mut outbox = paid_outbox(target, token).await?;
         let channel = channel(&mut outbox).await?;
         let addresses: Vec<Bytes> = addresses.iter().map(AddressSecret::to_bytes).collect();
+        ready.push((inbox, outbox, channel, addresses));
+    }
+    // Only now: what setting up takes is nobody's latency.
+    let started = Instant::now() + Duration::from_millis(200);
+    let mut tasks = Vec::new();
+    for (index, (mut inbox, mut outbox, channel, addresses)) in ready.into_iter().enumerate() {
         let every = Duration::from_secs_f64(pairs as f64 / f64::from(rate));
         let total = (time.as_secs_f64() / every.as_secs_f64()) as u64;
         let offset = every.mul_f64(index as f64 / pairs as f64);
@@ -458,7 +476,7 @@ pub async fn store_and_forward(
             outbox,
             channel,
             payload.clone(),
-            vec![address],
+            vec![vec![address]],
             WINDOW,
             each,
             Arc::clone(&counters),

@@ -161,7 +161,7 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
 
     for (fan_out, queues) in [(100, 100), (1000, 1000), (100, 10_000)] {
         eprintln!("Fan-out to {fan_out} addresses over {queues} queues");
-        if queues > 1000 && !raise_file_limit(2 * queues as u64 + 100) {
+        if queues > 1000 && !raise_file_limit(queues as u64 + 1000) {
             rows.push(
                 Row::new(
                     format!("fan-out to {fan_out} of {queues} queues"),
