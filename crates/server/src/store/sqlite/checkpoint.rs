@@ -24,11 +24,13 @@ use super::writer::Writer;
 use crate::store::StoreError;
 
 /// Pages in the log from which on it is shortened without waiting for a round.
-const LONG: u64 = 4096;
+const LONG: u64 = 2048;
 /// Pages that the writer copies itself, in the same go as truncating.
 const LITTLE: u64 = 128;
 /// How often the copier is asked in one round before the writer does the rest.
-const ASKS: u32 = 5;
+const ASKS: u32 = 2;
+/// How often a log that is too long is shortened, if that did not help.
+const SHORTEN_EVERY: Duration = Duration::from_millis(50);
 /// How soon a truncation that a reader held up is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a truncation waits for readers, and sends with it. A backup reads for longer than anybody should wait.
@@ -187,12 +189,15 @@ impl Rounds {
 
     fn truncate(&mut self, writer: &mut Writer<'_>, scrubbed: bool) {
         self.part = Part::Waiting;
+        if !scrubbed {
+            // The next transaction begins the log anew in the same file, which is cheaper than in a file that must grow again.
+            let _ = checkpoint(writer.connection, "PASSIVE");
+            self.not_before = Some(Instant::now() + SHORTEN_EVERY);
+            return;
+        }
         let done = truncate(writer.connection);
         let now = Instant::now();
         self.not_before = (!done).then_some(now + RETRY);
-        if !scrubbed {
-            return;
-        }
         if done {
             let numbers = &writer.shared.submissions.numbers;
             numbers.checkpoints.fetch_add(1, Ordering::Relaxed);

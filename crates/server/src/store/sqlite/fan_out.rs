@@ -97,46 +97,49 @@ impl Writer<'_> {
             return Ok(false);
         };
         let sequence = at.next;
-        // An online owner's copy goes on to its connection; any other is forgotten once it is in the database.
-        let ring = self.shared.hub.ring(&queue);
-        let mut sealed = match &ring {
-            Some(_) => Vec::with_capacity(length),
-            None => std::mem::take(&mut self.scratch),
-        };
-        sealed.clear();
+        let mut sealed = Vec::with_capacity(length);
         sealed.extend_from_slice(template);
         sealed[ADDRESS_AT..ADDRESS_AT + AddressHash::LEN].copy_from_slice(name.as_bytes());
         let Ok(nonce) = active.key.seal_in_place(&queue, sequence, &mut sealed) else {
             return Ok(false);
         };
-        self.hot.insert_item.execute(params![
-            queue.as_bytes(),
-            stored(sequence),
-            active.row.key_id.as_bytes(),
-            stored(nonce),
-            self.today.plus(self.shared.limits.item_days).0,
-            &sealed[..]
-        ])?;
+        let item = StoredItem {
+            sequence,
+            nonce,
+            sealed: sealed.into(),
+            key: std::sync::Arc::clone(&active.row),
+        };
         at.next += 1;
         at.held.push(length);
         to.load.add(length, sequence);
         self.tally.items_queued += 1;
-        match ring {
-            Some(ring) => {
-                let key = std::sync::Arc::clone(&active.row);
-                self.fresh.push((
-                    ring,
-                    StoredItem {
-                        sequence,
-                        nonce,
-                        sealed: sealed.into(),
-                        key,
-                    },
-                ));
-            }
-            None => self.scratch = sealed,
+        if let Some(ring) = self.shared.hub.ring(&queue) {
+            self.fresh.push((ring, item.clone()));
         }
+        self.unwritten.push((queue, item));
         Ok(true)
+    }
+
+    /// Writes the items of this transaction, queue by queue: what lies together in the table is then touched together. To be
+    /// called before anything else looks at the table.
+    pub(super) fn write_items(&mut self) -> rusqlite::Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let last_day = self.today.plus(self.shared.limits.item_days).0;
+        self.unwritten
+            .sort_unstable_by_key(|(queue, item)| (*queue.as_bytes(), item.sequence));
+        for (queue, item) in self.unwritten.drain(..) {
+            self.hot.insert_item.execute(params![
+                queue.as_bytes(),
+                stored(item.sequence),
+                item.key.key_id.as_bytes(),
+                stored(item.nonce),
+                last_day,
+                &item.sealed[..]
+            ])?;
+        }
+        Ok(())
     }
 }
 

@@ -104,6 +104,7 @@ impl Writer<'_> {
             self.delete_address(&address.into())?;
         }
         self.scrub.needed = true;
+        self.write_items()?;
         for sql in [
             "DELETE FROM items WHERE queue_id = ?1",
             "DELETE FROM sealing_keys WHERE queue_id = ?1",
@@ -167,6 +168,7 @@ impl Writer<'_> {
             .query_row([queue.as_bytes()], |row| row.get(0))
             .optional()?;
         let stored_floor = stored_floor.map_or(1, loaded);
+        self.write_items()?;
         let mut held = Held::default();
         let mut range: Option<(u64, u64)> = None;
         {
@@ -209,6 +211,7 @@ impl Writer<'_> {
         if !self.load_queue(queue)? {
             return Ok(());
         }
+        self.write_items()?;
         let Some(state) = self.state.queues.get_mut(queue) else {
             return Ok(());
         };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -17,9 +18,11 @@ const SOFT_BYTES: usize = 64 << 20;
 /// Beyond this many calls or bytes a call is refused.
 const HARD_CALLS: usize = 4 * SOFT_CALLS;
 const HARD_BYTES: usize = 4 * SOFT_BYTES;
-/// While the disk is busy with one batch, the next is begun only when this many bytes wait for it: many small batches
-/// would write the same pages again and again.
-const EARLY_BYTES: usize = 256 << 10;
+/// While the disk is busy with one batch, the next is begun only when this many bytes wait for it: the last page of a queue
+/// is written again with every batch, so a few large ones cost less than many small ones.
+const EARLY_BYTES: usize = 4 << 20;
+/// How long nothing must come for [`Submissions::gather`] to take it that nothing more will.
+const GATHER_STEP: Duration = Duration::from_millis(2);
 /// What a call costs beside its payload.
 const CALL_BYTES: usize = 256;
 
@@ -191,6 +194,20 @@ impl Submissions {
         drop(unanswered);
         self.numbers.broken.store(true, Ordering::Relaxed);
         self.room.notify_waiters();
+    }
+
+    /// Waits while calls keep coming, at most `longest`: those just answered are about to ask for more.
+    pub(super) fn gather(&self, longest: Duration) {
+        let begun = Instant::now();
+        let mut before = None;
+        while begun.elapsed() < longest {
+            let calls = self.calls.load(Ordering::Relaxed);
+            if before == Some(calls) || self.lock().closing {
+                return;
+            }
+            before = Some(calls);
+            thread::sleep(GATHER_STEP.min(longest));
+        }
     }
 
     /// After a COMMIT: whether the disk is to be waited for in the background, because there is enough to do meanwhile or

@@ -85,6 +85,7 @@ impl Writer<'_> {
 
     /// Days only grow along a queue, so what has expired is its head, deleted as an acknowledgement would.
     fn expire_items(&mut self, queue: &QueueId) -> rusqlite::Result<u64> {
+        self.write_items()?;
         let last: Option<i64> = self
             .connection
             .prepare_cached(

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Statement};
 
@@ -26,6 +26,10 @@ const BATCH_CALLS: usize = 4096;
 const BATCH_BYTES: usize = 16 << 20;
 /// How often expired names and idle sealing keys are looked for.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
+/// An eighth of the last batch's time is spent on waiting for company, if that is at least the one and at most the other.
+const WORTH_GATHERING: Duration = Duration::from_millis(1);
+const LONGEST_GATHERING: Duration = Duration::from_millis(6);
+
 /// Why a call was not done.
 pub(super) enum Failure {
     /// By the rules, with nothing written.
@@ -69,8 +73,8 @@ pub(super) struct Writer<'c> {
     pub(super) now: Duration,
     /// Whether the disk's reserve has been reached.
     pub(super) full: bool,
-    /// A buffer for sealing what goes to nobody who is online.
-    pub(super) scratch: Vec<u8>,
+    /// Sealed, but not in the table yet; see [`Writer::write_items`].
+    pub(super) unwritten: Vec<(QueueId, StoredItem)>,
     /// Queues and channels with something to write back before COMMIT.
     pub(super) unsaved_queues: Vec<QueueId>,
     pub(super) unsaved_channels: Vec<crate::store::ChannelHash>,
@@ -94,18 +98,29 @@ pub(super) fn run(
     let mut rounds = Rounds::new(connection, copier);
     let mut writer = Writer::new(connection, shared, syncer).map_err(engine_error)?;
     let mut backlog: VecDeque<Box<dyn Job>> = VecDeque::new();
+    let mut took = Duration::ZERO;
     loop {
         let patience = if backlog.is_empty() {
             rounds.patience(shared, UPKEEP_EVERY)
         } else {
             Duration::ZERO
         };
+        if backlog.is_empty() {
+            // A batch costs as much for each queue it touches as for a dozen items in it, so under load the calls that the
+            // last one's answers bring are worth waiting for.
+            let worth = took / 8;
+            if worth >= WORTH_GATHERING {
+                submissions.gather(worth.min(LONGEST_GATHERING));
+            }
+        }
         let taken = submissions.take(patience, shared.limits.ack_delay);
         if taken.failed {
             return Err(StoreError::Closed);
         }
         backlog.extend(taken.jobs);
+        let begun = Instant::now();
         let changed = writer.batch(&mut backlog, &taken.acks);
+        took = begun.elapsed();
         if taken.closing && backlog.is_empty() {
             rounds.finish(&mut writer);
             return Ok(());
@@ -139,7 +154,7 @@ impl<'c> Writer<'c> {
             today: shared.clock.day(),
             now: shared.opened,
             full: false,
-            scratch: Vec::new(),
+            unwritten: Vec::new(),
             unsaved_queues: Vec::new(),
             unsaved_channels: Vec::new(),
             tally: Tally::default(),
@@ -244,6 +259,8 @@ impl<'c> Writer<'c> {
     ) -> rusqlite::Result<()> {
         self.hot.begin.execute([])?;
         // Acknowledgements first: they make room for what follows.
+        let mut acks: Vec<(&QueueId, &u64)> = acks.iter().collect();
+        acks.sort_unstable_by_key(|(queue, _)| queue.as_bytes());
         for (queue, sequence) in acks {
             self.apply_ack(queue, *sequence)?;
         }
@@ -254,6 +271,7 @@ impl<'c> Writer<'c> {
             self.expire_grace()?;
             self.retire_idle_keys()?;
         }
+        self.write_items()?;
         self.save_queues()?;
         self.save_channels()?;
         self.hot.commit.execute([])?;
@@ -275,6 +293,7 @@ impl<'c> Writer<'c> {
     fn forget(&mut self) {
         self.state = State::new();
         self.fresh.clear();
+        self.unwritten.clear();
         self.unsaved_queues.clear();
         self.unsaved_channels.clear();
         self.tally = Tally::default();
