@@ -95,7 +95,10 @@ pub(super) async fn send(
         };
         let note = match sent.state {
             Delivery::Accepted => None,
-            Delivery::Queued => why_it_waits(visit).await?,
+            Delivery::Queued => {
+                visit.has_waited = true;
+                why_it_waits(visit).await?
+            }
         };
         Ok(Outcome::line(json!(sent), line).with_notes(note))
     })

@@ -120,6 +120,8 @@ struct Visit {
     progress: Progress,
     /// Said beside whatever the command answers.
     clock_warning: Option<String>,
+    /// It has been waited for the server already, in vain: not once more at the end.
+    has_waited: bool,
 }
 
 impl Visit {
@@ -155,6 +157,7 @@ impl Visit {
             settled,
             progress,
             clock_warning,
+            has_waited: false,
         })
     }
 
@@ -184,7 +187,7 @@ impl Visit {
 
     /// Lets the server have what the command caused, then closes.
     async fn end(mut self) -> Result<(), Failure> {
-        if self.is_online() {
+        if self.is_online() && !self.has_waited {
             self.session.settle(DELIVERY).await?;
         }
         self.close().await
