@@ -407,12 +407,14 @@ fn flipped_bits_are_refused_and_nothing_is_lost() -> Outcome {
             expected.push(format!("Ben: Ben {round}"));
             std::thread::sleep(Duration::from_millis(60));
         }
+        // A damaged answer leaves an app waiting for the right one; a connection that ends sooner shortens that.
         let enough = eventually(PATIENCE, "enough damage", || {
-            std::thread::sleep(Duration::from_millis(50));
-            talk.ada
-                .queue(&talk.with_ben, &format!("More {}", expected.len()))?;
-            expected.push(format!("Ada: More {}", expected.len()));
-            Ok((talk.proxy.tally.mangled.load(Ordering::Relaxed) >= 30).then_some(()))
+            let number = expected.len();
+            talk.ada.queue(&talk.with_ben, &format!("More {number}"))?;
+            expected.push(format!("Ada: More {number}"));
+            std::thread::sleep(Duration::from_millis(400));
+            talk.proxy.cut();
+            Ok((talk.proxy.tally.mangled.load(Ordering::Relaxed) >= 24).then_some(()))
         });
         enough?;
         script.on.store(false, Ordering::Relaxed);

@@ -218,18 +218,25 @@ fn a_rolled_back_device_comes_back() -> Outcome {
     ready(&mut for_ben, &desks[1])?;
     for_ada.send(&desks[0], "Four.")?;
     // What others wrote in the meantime comes again from them. His own words of that time are with the others only.
-    eventually(
+    let mut found = Vec::new();
+    let read = eventually(
         Duration::from_secs(60),
         "Ben reading what he missed",
         || {
-            let found = written(&for_ben.lines(&desks[1])?);
+            found = written(&for_ben.lines(&desks[1])?);
             let theirs: Vec<_> = found
                 .iter()
                 .filter(|line| line.starts_with("Ada"))
                 .collect();
             Ok((theirs == ["Ada: One.", "Ada: Two.", "Ada: Four."]).then_some(()))
         },
-    )?;
+    );
+    if read.is_err() {
+        let all = for_ben.lines(&desks[1])?;
+        let chat = for_ben.call("chats.get", &json!({"chat": desks[1]}))?;
+        let sentence = format!("Ben reads {found:#?} in {chat:#}: {all:#?}.");
+        return Err(Failed::harness("reading after coming back", sentence));
+    }
     for_ben.send(&desks[1], "Here again.")?;
     let all = [&all[..], &["Ada: Four.", "Ben: Here again."]].concat();
     reads(&mut for_ada, &desks[0], &all)?;

@@ -232,11 +232,16 @@ impl Group {
         }
         let key_package = PeerKeyPackage::decode(provider, &decoded.key_package)?;
         let leaves = self.leaves()?;
-        let leaf = leaves
+        let (leaf, here) = leaves
             .iter()
             .find(|(_, facts)| facts.same_device(&key_package.facts))
-            .map(|(leaf, _)| *leaf)
             .ok_or_else(refused)?;
+        let leaf = *leaf;
+        // Another helper was faster: the device is here by this very request, whose address nothing else shows. A second answer would
+        // put it out, because its key package serves once.
+        if here.profile.address == key_package.facts.profile.address {
+            return Err(refused());
+        }
         let same = key_package.facts.key == *certificate.device_key()
             && key_package.facts.device == certificate.device_id()
             && key_package.facts.account == certificate.account_id();

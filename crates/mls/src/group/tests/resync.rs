@@ -125,6 +125,13 @@ fn a_device_that_was_rolled_back_comes_back() {
             .contains(&Event::Joined { by: helper })
     );
     town.agree(&desk, &[ada, ben, cy]);
+    // Whoever waited finds it answered: a second answer would put him out.
+    for (member, _) in &members {
+        let again = town.devices[*member].with(&desk, |group, provider, _| {
+            group.recheck_resync(provider, &request, NOW + 60)
+        });
+        assert_eq!(again.err().unwrap().code(), "mls.resync_request");
+    }
     town.say(ben, &desk, "here again");
     town.say(cy, &desk, "good");
     town.settle();
