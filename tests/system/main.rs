@@ -5,6 +5,7 @@ mod command_line;
 mod deletion;
 mod delivery;
 mod disks;
+mod docs;
 mod harness;
 mod home;
 mod hostile_input;
