@@ -29,19 +29,8 @@ fn an_outbox_with_other_token_keys_is_refused() -> Outcome {
         Ok(())
     });
     let sent = said(&ada, &["send", "Ben", "Marked?"])?;
-    assert!(
-        sent.exit == Some(0) && sent.out.contains("Queued for Ben"),
-        "{}{}",
-        sent.out,
-        sent.err
-    );
-    assert!(
-        sent.err.contains(&format!("Not sent yet: {sentence}")),
-        "{}",
-        sent.err
-    );
-    let status = said(&ada, &["status"])?;
-    assert!(status.out.contains(sentence), "{}", status.out);
+    sent.noted(&format!("Not sent yet: {sentence}"));
+    assert!(sent.out.contains("Queued for Ben"), "{}", sent.out);
     assert_eq!(server.status()?["items"], 0, "nothing was sent");
     assert_eq!(ben.texts("Ada")?, Vec::<String>::new());
 
