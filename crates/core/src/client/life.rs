@@ -166,6 +166,7 @@ impl Client {
                 engine,
                 attachments,
                 home: Mutex::new(Some(home)),
+                turn: tokio::sync::Mutex::new(()),
             }),
         })
     }

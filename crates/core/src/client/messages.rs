@@ -26,6 +26,8 @@ impl Client {
     /// # Errors
     /// `chat.*`, `message.empty`, `message.too_long`, `attachment.*`, `media.*`.
     pub async fn enqueue(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
+        // A fair lock: whoever called first writes first, however the threads that write are scheduled.
+        let _turn = self.inner.turn.lock().await;
         let files = self.import(&draft.attachments).await?;
         let chat = chat.clone();
         let attachments = self.inner.attachments.clone();

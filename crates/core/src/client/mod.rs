@@ -42,6 +42,8 @@ struct Inner {
     driver: Driver,
     /// Kept open, so that nobody else opens it.
     home: Mutex<Option<Home>>,
+    /// Held while a message is put into the outbox, so that the order of calls is the order of messages.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Client {
