@@ -121,6 +121,8 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "group.no_members",
             "message.empty",
             "message.too_long",
+            "message.reaction_invalid",
+            "message.gone",
             "text.",
             "origin.",
             "connection.onion",

@@ -5,7 +5,7 @@ use crate::id::{MessageId, Salt};
 use crate::media_info::{MEDIA_INFO, MediaInfo};
 use crate::message::{Expiration, MimiContent};
 use crate::part::{
-    Disposition, ExternalPart, NestedPart, PartSemantics, TEXT_MARKDOWN, TEXT_PLAIN,
+    Disposition, ExternalPart, NestedPart, PartBody, PartSemantics, TEXT_MARKDOWN, TEXT_PLAIN,
 };
 
 /// Where a message comes from. The outbox fixes these once, so that a message's id survives re-encryption.
@@ -134,6 +134,36 @@ impl MimiContent {
             origin,
             NestedPart::multi(Disposition::Render, PartSemantics::ProcessAll, parts),
         )
+    }
+
+    /// A new version of this message: `text` in place of what it says, its files as they are.
+    #[must_use]
+    pub fn revised(&self, origin: &Origin<'_>, text: &str, markdown: bool) -> Self {
+        let kind = if markdown { TEXT_MARKDOWN } else { TEXT_PLAIN };
+        let words = NestedPart::single(Disposition::Render, kind, text);
+        let body = match &self.body.body {
+            PartBody::Multi(multi) => {
+                let files = multi.parts.iter().filter(|part| !part.is_text()).cloned();
+                let words = (!text.is_empty()).then_some(words);
+                let parts = words.into_iter().chain(files).collect();
+                NestedPart::multi(self.body.disposition, multi.semantics, parts)
+            }
+            PartBody::External(_) if text.is_empty() => self.body.clone(),
+            PartBody::External(_) => {
+                let parts = vec![words, self.body.clone()];
+                NestedPart::multi(Disposition::Render, PartSemantics::ProcessAll, parts)
+            }
+            PartBody::Null | PartBody::Single(_) => words,
+        };
+        let mut revised = Self::new(origin, body);
+        revised.in_reply_to = self.in_reply_to;
+        revised
+    }
+
+    /// What stands in the place of an own message that was deleted: nothing, under the same counter, so that nobody misses it.
+    #[must_use]
+    pub fn emptied(origin: &Origin<'_>) -> Self {
+        Self::new(origin, NestedPart::null(Disposition::Unspecified))
     }
 
     /// Makes this the answer to a message.

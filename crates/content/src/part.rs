@@ -271,6 +271,13 @@ impl NestedPart {
         }
     }
 
+    /// True if this is a text to show, and nothing else.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.disposition != Disposition::Preview
+            && matches!(&self.body, PartBody::Single(single) if single.as_text().is_some())
+    }
+
     /// This part and all below it, depth first: the position in this walk is the draft's part index.
     pub fn walk(&self) -> impl Iterator<Item = &NestedPart> {
         let mut waiting = vec![self];

@@ -93,6 +93,9 @@ reasons! {
     MessageTooLong = "message.too_long", Never, "A text has at most 32,000 bytes; send more as a file.";
     MessageUnknown = "message.unknown", Never, "There is no such message in this chat.";
     MessageAmbiguous = "message.ambiguous", Never, "More than one message fits; give more of the id.";
+    MessageNotYours = "message.not_yours", Never, "Only who wrote a message can change it or delete it for everyone.";
+    MessageGone = "message.gone", Never, "This message was deleted, or never went out.";
+    ReactionInvalid = "message.reaction_invalid", Never, "A reaction is one emoji or a few letters, at most 64 bytes.";
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";
     AttachmentDamaged = "attachment.damaged", Never, "The attachment is not what its sender sent; nothing was saved.";

@@ -4,6 +4,7 @@
 
 use data_encoding::BASE64;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_content::MimiContent;
 use undertone_mls::AccountId;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         add,
         change::Change,
         conversation::{self, role_from_number},
+        message,
     },
     view::*,
 };
@@ -245,7 +247,7 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
     let unread: u32 = db
         .prepare_cached(
             "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation
-             WHERE m.conversation = ?1 AND m.id > c.read_up_to AND m.kind = 1 AND m.sender <> ?2",
+             WHERE m.conversation = ?1 AND m.id > c.read_up_to AND m.kind = 1 AND m.gone = 0 AND m.sender <> ?2",
         )?
         .query_row(params![row.id, me.account.as_bytes()], |found| found.get(0))?;
     let last = messages(db, me, row, 1, None)?.pop();
@@ -342,11 +344,15 @@ pub(crate) fn members(db: &Connection, me: &Me, id: i64) -> Result<Vec<MemberInf
 // ---- messages
 
 const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
-    m.generation, m.number, m.reply_to, c.group_id FROM messages m JOIN conversations c ON c.id = m.conversation";
+    m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms
+    FROM messages m JOIN conversations c ON c.id = m.conversation";
+/// Characters of a quoted text.
+const QUOTED: usize = 300;
 
 struct Raw {
     conversation: i64,
     sender: Vec<u8>,
+    reply: Vec<u8>,
     info: MessageInfo,
 }
 
@@ -382,12 +388,18 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
                 6 => MessageState::Sent,
                 _ => MessageState::Failed,
             },
-            order: (generation != crate::sync::message::NO_PLACE).then_some(Order {
+            order: (generation != message::NO_PLACE).then_some(Order {
                 generation,
                 number: row.get(11)?,
             }),
             in_reply_to: (!reply.is_empty()).then(|| MessageId::from_bytes(&reply)),
+            quote: None,
+            edits: row.get(15)?,
+            edited_ms: Some(row.get(16)?).filter(|at| *at > 0),
+            deleted: row.get::<_, i64>(14)? != 0,
+            reactions: Vec::new(),
         },
+        reply,
         sender,
     })
 }
@@ -397,16 +409,126 @@ fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
     if !raw.sender.is_empty() {
         let account = AccountId::from_slice(&raw.sender)?;
         info.mine = account == me.account;
-        info.sender_name = if info.mine {
-            me.name.clone()
-        } else {
-            conversation::name_of(db, raw.conversation, &account)?
-        };
+        info.sender_name = sender_name(db, me, raw.conversation, &account)?;
     }
     if info.kind == MessageKind::Message {
         info.attachments = files(db, info.local_id)?;
+        info.reactions = reactions(db, me, raw.conversation, &info.id)?;
+        if !raw.reply.is_empty() {
+            info.quote = Some(quote(db, me, raw.conversation, &raw.reply)?);
+        }
     }
     Ok(info)
+}
+
+fn sender_name(db: &Connection, me: &Me, conversation: i64, account: &AccountId) -> Result<String> {
+    if *account == me.account {
+        return Ok(me.name.clone());
+    }
+    conversation::name_of(db, conversation, account)
+}
+
+/// What a message answers, as it stands now: an edit or a deletion changes the quote too.
+fn quote(db: &Connection, me: &Me, conversation: i64, id: &[u8]) -> Result<Quote> {
+    let found = db
+        .prepare_cached(
+            "SELECT id, sender, text, gone, (SELECT count(*) FROM message_files f WHERE f.message = messages.id)
+             FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1",
+        )?
+        .query_row(params![conversation, id], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, i64>(3)?,
+                row.get::<_, u32>(4)?,
+            ))
+        })
+        .optional()?;
+    let id = MessageId::from_bytes(id);
+    let Some((local, sender, text, gone, files)) = found.filter(|found| found.3 != 2) else {
+        return Ok(Quote {
+            id,
+            local_id: None,
+            sender_name: String::new(),
+            text: String::new(),
+            files: 0,
+            deleted: true,
+        });
+    };
+    Ok(Quote {
+        id,
+        local_id: Some(local),
+        sender_name: sender_name(db, me, conversation, &AccountId::from_slice(&sender)?)?,
+        text: text.chars().take(QUOTED).collect(),
+        files,
+        deleted: gone != 0,
+    })
+}
+
+fn reactions(
+    db: &Connection,
+    me: &Me,
+    conversation: i64,
+    target: &MessageId,
+) -> Result<Vec<ReactionInfo>> {
+    let mut statement = db.prepare_cached(
+        "SELECT sender, text FROM reactions WHERE conversation = ?1 AND target = ?2 ORDER BY position",
+    )?;
+    let rows = statement
+        .query_map(params![conversation, target.bytes()?], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let mut shown: Vec<ReactionInfo> = Vec::new();
+    for (sender, text) in rows {
+        let account = AccountId::from_slice(&sender)?;
+        let at = shown.iter().position(|reaction| reaction.text == text);
+        let at = at.unwrap_or_else(|| {
+            shown.push(ReactionInfo {
+                text,
+                people: Vec::new(),
+                names: Vec::new(),
+                mine: false,
+            });
+            shown.len() - 1
+        });
+        if let Some(reaction) = shown.get_mut(at) {
+            reaction.people.push(ContactId::from_bytes(&sender));
+            reaction
+                .names
+                .push(sender_name(db, me, conversation, &account)?);
+            reaction.mine |= account == me.account;
+        }
+    }
+    Ok(shown)
+}
+
+/// All versions of a message, the first one first.
+pub(crate) fn history(db: &Connection, local: i64) -> Result<Vec<Version>> {
+    let mut statement = db.prepare_cached(
+        "SELECT content, sent_at_ms, 0, 0, 0, 0 FROM messages WHERE id = ?1 AND gone = 0
+         UNION ALL SELECT a.content, a.sent_at_ms, 1, a.generation, a.number, a.counter
+            FROM messages m JOIN actions a ON a.conversation = m.conversation AND a.target = m.message_id AND a.sender = m.sender
+            WHERE m.id = ?1 AND m.gone = 0 AND a.kind = 1
+         ORDER BY 3, 4, 5, 6",
+    )?;
+    let rows = statement
+        .query_map([local], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|(content, sent_ms)| {
+            let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
+            let (text, markdown) = message::text_of(&content);
+            Ok(Version {
+                text,
+                markdown,
+                sent_ms,
+            })
+        })
+        .collect()
 }
 
 fn files(db: &Connection, message: i64) -> Result<Vec<AttachmentInfo>> {
@@ -454,7 +576,7 @@ pub(crate) fn messages(
 ) -> Result<Vec<MessageInfo>> {
     let raw = if let Some(before) = before {
         let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 AND (m.generation, m.number, m.id) <
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone <> 2 AND (m.generation, m.number, m.id) <
                 (SELECT generation, number, id FROM messages WHERE id = ?3 AND conversation = ?1)
              ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
         ))?;
@@ -463,7 +585,7 @@ pub(crate) fn messages(
             .collect::<std::result::Result<Vec<_>, _>>()?
     } else {
         let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone <> 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
         ))?;
         statement
             .query_map(params![row.id, limit], message_row)?
@@ -487,7 +609,7 @@ pub(crate) fn find_message(
         return Err(Reason::MessageUnknown.into());
     }
     let mut statement = db.prepare_cached(&format!(
-        "{MESSAGE} WHERE m.conversation = ?1 AND substr(lower(hex(m.message_id)), 1, ?3) = ?2 AND m.kind = 1 LIMIT 2"
+        "{MESSAGE} WHERE m.conversation = ?1 AND substr(lower(hex(m.message_id)), 1, ?3) = ?2 AND m.kind = 1 AND m.gone <> 2 LIMIT 2"
     ))?;
     let mut raw = statement
         .query_map(params![row.id, lower, lower.len()], message_row)?

@@ -465,6 +465,52 @@ view! {
 }
 
 view! {
+    /// A reaction to a message, as it stands.
+    struct ReactionInfo {
+        /// Usually one emoji.
+        text: String,
+        /// Who gave it, in the order they did.
+        people: Vec<ContactId>,
+        /// Their names, in the same order.
+        names: Vec<String>,
+        /// Whether this account is one of them.
+        mine: bool,
+    }
+}
+
+view! {
+    /// The message that another one answers, as it stands now.
+    struct Quote {
+        /// Its id.
+        id: MessageId,
+        /// Its place in this device's store; None if it is not on this device.
+        #[ts(type = "number | null")]
+        local_id: Option<i64>,
+        /// Who wrote it.
+        sender_name: String,
+        /// What it says, at most 300 characters.
+        text: String,
+        /// How many files it has.
+        files: u32,
+        /// Whether it was deleted.
+        deleted: bool,
+    }
+}
+
+view! {
+    /// One version of a message.
+    struct Version {
+        /// What it said.
+        text: String,
+        /// Whether the text is Markdown.
+        markdown: bool,
+        /// When the sender says it was written.
+        #[ts(type = "number")]
+        sent_ms: i64,
+    }
+}
+
+view! {
     /// A line of a chat.
     struct MessageInfo {
         /// Its id.
@@ -500,6 +546,17 @@ view! {
         order: Option<Order>,
         /// The message it answers.
         in_reply_to: Option<MessageId>,
+        /// That message, as it stands now.
+        quote: Option<Quote>,
+        /// Versions after the first; what they said, `history` tells.
+        edits: u32,
+        /// When the sender says the last version was written.
+        #[ts(type = "number | null")]
+        edited_ms: Option<i64>,
+        /// Whether its author deleted it; then it has no text and no files.
+        deleted: bool,
+        /// Reactions, in the order they were first given.
+        reactions: Vec<ReactionInfo>,
     }
 }
 
@@ -525,7 +582,7 @@ pub enum Event {
         /// The line.
         message: MessageInfo,
     },
-    /// A message got on.
+    /// A message got on, was edited or deleted, or somebody reacted to it.
     MessageChanged {
         /// The chat.
         chat: ChatId,

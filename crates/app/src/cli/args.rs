@@ -193,6 +193,55 @@ pub enum Command {
         #[arg(long)]
         peek: bool,
     },
+    /// Change the text of a message you wrote; everybody sees that it was edited
+    #[command(
+        after_help = "Everybody in the chat can read what the message said before: `undertone history`.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `-` for the text and give it on standard input."
+    )]
+    Edit {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// What it is to say; - reads it from standard input
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+        /// The text is Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Delete a message you wrote for everyone, or any message for yourself
+    #[command(
+        after_help = "For everyone: a line stays that says a message was deleted. Who has read it may have kept a copy."
+    )]
+    Delete {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// Only here, without a trace; nobody else is told
+        #[arg(long)]
+        for_me: bool,
+    },
+    /// React to a message, usually with one emoji
+    React {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// The reaction, at most 64 bytes
+        #[arg(allow_hyphen_values = true)]
+        reaction: String,
+        /// Take it back
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Show what a message said before it was edited
+    History {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+    },
     /// Save an attachment to a new file, decrypted
     Save {
         /// Name, beginning of a name, or id

@@ -113,7 +113,7 @@ async fn why_it_waits(visit: &mut Visit) -> Result<Option<String>, Failure> {
     }))
 }
 
-fn text_from_stdin() -> Result<String, Failure> {
+pub(super) fn text_from_stdin() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()

@@ -4,6 +4,7 @@
 //! nothing itself (except `watch` and `rpc`, which go on). What must stay true: whatever a command can do, a program can do
 //! over the RPC.
 
+mod actions;
 mod chats;
 mod contacts;
 mod content;
@@ -97,6 +98,26 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 reply_to,
             };
             messages::send(options, &output, &chat, draft).await
+        }
+        Command::Edit {
+            chat,
+            message,
+            text,
+            markdown,
+        } => actions::edit(options, &output, &chat, &message, text, markdown).await,
+        Command::Delete {
+            chat,
+            message,
+            for_me,
+        } => actions::delete(options, &output, &chat, &message, for_me).await,
+        Command::React {
+            chat,
+            message,
+            reaction,
+            remove,
+        } => actions::react(options, &output, &chat, &message, reaction, !remove).await,
+        Command::History { chat, message } => {
+            actions::history(options, &output, &chat, &message).await
         }
         Command::Save {
             chat,

@@ -12,7 +12,7 @@ use ts_rs::TS;
 use undertone_core::{
     AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, Draft, EventStream,
     GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, SafetyNumber, Saved, Sent,
-    Settled, Status,
+    Settled, Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};
@@ -289,6 +289,31 @@ methods! {
 
     #[doc = "One message, by its id or a beginning of it."]
     MessagesGet = "messages.get" (OneMessage) -> MessageInfo, |context, params| context.client.message(&params.chat, &params.message).await?;
+
+    #[doc = "Gives an own message a new text. Everybody sees that it was edited, and can read what it said before."]
+    MessagesEdit = "messages.edit" (EditMessage) -> Done, |context, params| {
+        context.client.edit(&params.chat, &params.message, &params.text, params.markdown).await?;
+        Done {}
+    };
+
+    #[doc = "Deletes a message: an own one for everyone, or any one on this account's devices only."]
+    MessagesDelete = "messages.delete" (DeleteMessage) -> Done, |context, params| {
+        if params.for_everyone {
+            context.client.delete_for_everyone(&params.chat, &params.message).await?;
+        } else {
+            context.client.delete_for_me(&params.chat, &params.message).await?;
+        }
+        Done {}
+    };
+
+    #[doc = "Reacts to a message, or takes that reaction back. Several reactions of one person can stand."]
+    MessagesReact = "messages.react" (React) -> Done, |context, params| {
+        context.client.react(&params.chat, &params.message, &params.text, params.stands).await?;
+        Done {}
+    };
+
+    #[doc = "All versions of a message, the first one first."]
+    MessagesHistory = "messages.history" (ChosenMessage) -> Vec<Version>, |context, params| context.client.history(&params.chat, &params.message).await?;
 
     #[doc = "Downloads an attachment if it isn't here yet, and saves it decrypted to a new file (mode 0600)."]
     AttachmentsSave = "attachments.save" (SaveAttachment) -> Saved, |context, params| {

@@ -192,6 +192,52 @@ params! {
         message: String,
     }
 
+    /// One message, by its whole id.
+    ChosenMessage {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+    }
+
+    /// A new version of a message.
+    EditMessage {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// What it is to say.
+        text: String,
+        /// Whether the text is Markdown (GFM-MIMI).
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        markdown: bool,
+    }
+
+    /// Which message to delete.
+    DeleteMessage {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// On everybody's devices; left out: on this account's only.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        for_everyone: bool,
+    }
+
+    /// A reaction.
+    React {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Usually one emoji, at most 64 bytes.
+        text: String,
+        /// Whether it is to stand, or to be taken back.
+        stands: bool,
+    }
+
     /// Where to save an attachment.
     SaveAttachment {
         /// The chat.

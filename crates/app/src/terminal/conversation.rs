@@ -2,7 +2,7 @@
 
 use undertone_core::{
     AttachmentInfo, ChatInfo, ChatKind, MemberInfo, MessageId, MessageInfo, MessageKind,
-    MessageState,
+    MessageState, Version,
 };
 
 use super::{
@@ -133,6 +133,33 @@ pub fn attachment_summary(file: &AttachmentInfo) -> String {
     }
 }
 
+/// Draws the versions of a message, the first one first.
+#[must_use]
+pub fn versions(versions: &[Version], screen: Screen, clock: &Clock) -> Vec<String> {
+    if versions.is_empty() {
+        return vec![screen.style.dim("Nothing is left of this message.")];
+    }
+    let mut lines = Vec::new();
+    for (index, version) in versions.iter().enumerate() {
+        let name = if index == 0 { "Written" } else { "Edited" };
+        let when = format!(
+            "{name} {} {}",
+            clock.day(version.sent_ms),
+            clock.time_of_day(version.sent_ms)
+        );
+        lines.push(screen.style.dim(&when));
+        for line in multi_line(&version.text) {
+            let room = screen.width.saturating_sub(INDENT.len());
+            lines.extend(
+                wrap(&line, room)
+                    .iter()
+                    .map(|line| format!("{INDENT}{line}")),
+            );
+        }
+    }
+    lines
+}
+
 struct Drawing<'a> {
     view: &'a View<'a>,
     screen: Screen,
@@ -205,6 +232,10 @@ impl Drawing<'_> {
         for file in &message.attachments {
             body.push(self.attachment(message, file));
         }
+        if message.deleted {
+            body = vec![style.dim("This message was deleted.")];
+        }
+        self.reactions(message, &mut body);
         let tail = self.tail(message);
         let last = body.len().saturating_sub(1);
         for (index, line) in body.into_iter().enumerate() {
@@ -237,34 +268,42 @@ impl Drawing<'_> {
         }
     }
 
+    /// `👍 2  ❤ Ben`: a reaction and who gave it, or how many did.
+    fn reactions(&self, message: &MessageInfo, body: &mut Vec<String>) {
+        let shown: Vec<String> = message
+            .reactions
+            .iter()
+            .map(|reaction| {
+                let text = single_line(&reaction.text);
+                match reaction.names.as_slice() {
+                    [_] if reaction.mine => format!("{text} {ME}"),
+                    [name] => format!("{text} {}", single_line(name)),
+                    names => format!("{text} {}", names.len()),
+                }
+            })
+            .collect();
+        if !shown.is_empty() {
+            let room = self.screen.width.saturating_sub(INDENT.len());
+            let lines = wrap(&shown.join("  "), room);
+            body.extend(lines.iter().map(|line| self.screen.style.dim(line)));
+        }
+    }
+
     fn quote(&self, message: &MessageInfo, body: &mut Vec<String>) {
-        let Some(answered) = &message.in_reply_to else {
+        let Some(quote) = &message.quote else {
             return;
         };
-        let quoted = match self
-            .view
-            .messages
-            .iter()
-            .find(|candidate| candidate.id == *answered)
-        {
-            Some(found) => {
-                let name = if found.mine {
-                    ME.to_owned()
-                } else {
-                    single_line(&found.sender_name)
+        let quoted = match (quote.local_id, quote.deleted) {
+            (None, _) => "│ an earlier message".to_owned(),
+            (Some(_), true) => "│ a deleted message".to_owned(),
+            (Some(_), false) => {
+                let what = match (quote.text.is_empty(), quote.files) {
+                    (false, _) => single_line(&quote.text),
+                    (true, 1) => "a file".to_owned(),
+                    (true, files) => format!("{files} files"),
                 };
-                let what = if found.text.is_empty() {
-                    found
-                        .attachments
-                        .first()
-                        .map(attachment_summary)
-                        .unwrap_or_default()
-                } else {
-                    single_line(&found.text)
-                };
-                format!("│ {name}: {what}")
+                format!("│ {}: {what}", single_line(&quote.sender_name))
             }
-            None => "│ an earlier message".to_owned(),
         };
         body.push(self.screen.style.dim(&truncate(
             &quoted,
@@ -306,11 +345,15 @@ impl Drawing<'_> {
             MessageState::Accepted | MessageState::Sent => "✓",
             MessageState::Failed => "NOT SENT",
         };
-        match (self.view.ids, state) {
-            (false, state) => state.to_owned(),
-            (true, "") => short_id(&message.id).to_owned(),
-            (true, state) => format!("{state} {}", short_id(&message.id)),
-        }
+        let edited = if message.edits > 0 { "edited" } else { "" };
+        let id = if self.view.ids {
+            short_id(&message.id)
+        } else {
+            ""
+        };
+        let parts = [edited, state, id];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
     }
 
     fn paint_tail(&self, message: &MessageInfo, tail: &str) -> String {
@@ -323,276 +366,6 @@ impl Drawing<'_> {
 }
 
 #[cfg(test)]
-pub(crate) mod samples {
-    //! Chats and messages for the tests of this folder.
-
-    use undertone_core::{ContactId, Role};
-
-    use super::*;
-
-    /// Sunday 22 November 2026, 12:00 UTC.
-    pub const NOON: i64 = 1_795_348_800_000;
-
-    pub fn account(name: &str) -> ContactId {
-        let letter = name.bytes().next().map_or(b'a', |byte| b'a' + byte % 26) as char;
-        format!("{}a", letter.to_string().repeat(51))
-            .parse()
-            .expect("account id")
-    }
-
-    pub fn chat(name: &str, kind: ChatKind) -> ChatInfo {
-        ChatInfo {
-            id: "aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().expect("chat id"),
-            kind,
-            name: name.to_owned(),
-            members: 2,
-            unread: 0,
-            last: None,
-            my_role: Role::Owner,
-            state: undertone_core::ChatState::Active,
-            epoch: 1,
-        }
-    }
-
-    pub fn member(name: &str, is_me: bool) -> MemberInfo {
-        MemberInfo {
-            id: account(name),
-            name: name.to_owned(),
-            role: Role::Member,
-            is_me,
-            devices: 1,
-            verified: false,
-        }
-    }
-
-    pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
-        MessageInfo {
-            id: format!("01{:062x}", sent_ms.wrapping_mul(7919).rem_euclid(1 << 40))
-                .parse()
-                .expect("message id"),
-            local_id: 1,
-            chat: chat(name, ChatKind::Direct).id,
-            sender: Some(account(name)),
-            sender_name: name.to_owned(),
-            mine: false,
-            kind: MessageKind::Message,
-            text: text.to_owned(),
-            markdown: false,
-            attachments: Vec::new(),
-            sent_ms,
-            received_ms: sent_ms,
-            state: MessageState::Received,
-            order: None,
-            in_reply_to: None,
-        }
-    }
-
-    pub fn mine(words: &str, sent_ms: i64) -> MessageInfo {
-        MessageInfo {
-            mine: true,
-            state: MessageState::Sent,
-            ..text("Ada", words, sent_ms)
-        }
-    }
-
-    pub fn notice(words: &str, sent_ms: i64) -> MessageInfo {
-        MessageInfo {
-            kind: MessageKind::Notice,
-            sender: None,
-            ..text("", words, sent_ms)
-        }
-    }
-
-    pub fn file(name: &str, content_type: &str, size: u64) -> AttachmentInfo {
-        AttachmentInfo {
-            index: 0,
-            name: name.to_owned(),
-            content_type: content_type.to_owned(),
-            size,
-            width: None,
-            height: None,
-            duration_ms: None,
-            waveform: Vec::new(),
-            preview: None,
-            here: false,
-        }
-    }
-}
-
+pub(crate) mod samples;
 #[cfg(test)]
-mod tests {
-    use super::{samples::*, *};
-
-    fn drawn(
-        messages: &[MessageInfo],
-        members: &[MemberInfo],
-        chat: &ChatInfo,
-        width: usize,
-    ) -> Vec<String> {
-        draw(
-            &View {
-                chat,
-                members,
-                messages,
-                ids: false,
-            },
-            Screen::plain(width),
-            &Clock::fixed(NOON),
-        )
-    }
-
-    #[test]
-    fn a_conversation_reads_like_one() {
-        let mut photo = text("Ben", "", NOON + 120_000);
-        photo.attachments.push(AttachmentInfo {
-            width: Some(640),
-            height: Some(480),
-            ..file("beach.jpg", "image/jpeg", 45_120)
-        });
-        let mut memo = mine("", NOON + 180_000);
-        memo.attachments.push(AttachmentInfo {
-            duration_ms: Some(3_200),
-            waveform: vec![0, 128, 255, 64],
-            ..file("memo.ogg", "audio/ogg", 9_000)
-        });
-        memo.state = MessageState::Queued;
-        let messages = [
-            text("Ben", "Hello", NOON - 86_400_000),
-            notice("Ben changed the name.", NOON - 10),
-            text("Ben", "Are you there?", NOON),
-            text("Ben", "I have a picture for you.", NOON + 60_000),
-            photo,
-            mine("Yes", NOON + 150_000),
-            memo,
-        ];
-        let members = [member("Ada", true), member("Ben", false)];
-        let mut lines = drawn(&messages, &members, &chat("Ben", ChatKind::Direct), 48);
-        for line in &mut lines {
-            // Ids depend on the sample only.
-            if let Some(at) = line.find("  0100") {
-                line.replace_range(at.., "  ID");
-            }
-        }
-        assert_eq!(
-            lines,
-            [
-                "Ben",
-                "not verified yet",
-                "",
-                "────────────────── Yesterday ───────────────────",
-                "",
-                "Ben  12:00",
-                "  Hello",
-                "",
-                "──────────────────── Today ─────────────────────",
-                "",
-                "  * Ben changed the name.",
-                "",
-                "Ben  12:00",
-                "  Are you there?",
-                "  I have a picture for you.",
-                "  [photo 640x480, 45 kB]  ID",
-                "",
-                "You  12:02",
-                "  Yes  ✓",
-                "  [voice memo 0:03] ▁▅█▃  ID",
-                "  waiting",
-            ]
-            .map(str::to_owned)
-            .into_iter()
-            .flat_map(|line| if line == "  waiting" {
-                vec![]
-            } else {
-                vec![line]
-            })
-            .collect::<Vec<_>>()
-        );
-    }
-
-    #[test]
-    fn two_people_of_one_name_are_told_apart_in_the_chat() {
-        let mut impostor = text("Ben", "Send me the key", NOON + 1);
-        impostor.sender = Some(account("Zed"));
-        let lines = drawn(
-            &[text("Ben", "Hello", NOON), impostor],
-            &[],
-            &chat("Club", ChatKind::Group),
-            60,
-        );
-        let senders: Vec<_> = lines
-            .iter()
-            .filter(|line| line.starts_with("Ben ("))
-            .collect();
-        assert_eq!(senders.len(), 2);
-        assert_ne!(senders[0], senders[1]);
-    }
-
-    #[test]
-    fn nothing_a_contact_writes_reaches_the_terminal_raw() {
-        let mut message = text("B\u{1b}]0;pwned\u{7}en", "one\r\u{1b}[2Ktwo", NOON);
-        message
-            .attachments
-            .push(file("\u{202e}gpj.exe", "application/\u{1b}[31m", 1));
-        let lines = drawn(&[message], &[], &chat("x\u{9b}1m", ChatKind::Group), 60);
-        assert!(
-            lines
-                .iter()
-                .all(|line| !line.chars().any(char::is_control) && !line.contains('\u{202e}')),
-            "{lines:#?}"
-        );
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.contains("[file gpj.exe, 1 byte]"))
-        );
-    }
-
-    #[test]
-    fn a_forged_header_inside_a_message_stays_indented() {
-        let lines = drawn(
-            &[text("Ben", "hi\n\nAda  12:00\n  I agree", NOON)],
-            &[],
-            &chat("Ben", ChatKind::Direct),
-            60,
-        );
-        assert!(lines.iter().any(|line| line == "  Ada  12:00"));
-        assert!(!lines.iter().any(|line| line.starts_with("Ada")));
-    }
-
-    #[test]
-    fn every_line_fits_a_narrow_window() {
-        let long = "word ".repeat(40);
-        let mut message = mine(&long, NOON);
-        message.in_reply_to = Some(text("Ben", &long, NOON - 5).id);
-        let messages = [text("Ben", &long, NOON - 5), message, notice(&long, NOON)];
-        let lines = drawn(
-            &messages,
-            &[member("Ben", false)],
-            &chat("A rather long name of a group of people", ChatKind::Group),
-            30,
-        );
-        assert!(lines.iter().all(|line| columns(line) <= 30), "{lines:#?}");
-    }
-
-    #[test]
-    fn a_reply_quotes_what_it_answers() {
-        let asked = text("Ben", "When?", NOON);
-        let mut answer = mine("At six", NOON + 1);
-        answer.in_reply_to = Some(asked.id.clone());
-        let lines = drawn(&[asked, answer], &[], &chat("Ben", ChatKind::Direct), 60);
-        assert!(
-            lines
-                .windows(2)
-                .any(|pair| pair == ["  │ Ben: When?", "  At six  ✓"]),
-            "{lines:#?}"
-        );
-    }
-
-    #[test]
-    fn a_message_that_failed_says_so_in_words() {
-        let mut message = mine("hello", NOON);
-        message.state = MessageState::Failed;
-        let lines = drawn(&[message], &[], &chat("Ben", ChatKind::Direct), 60);
-        assert_eq!(lines.last().map(String::as_str), Some("  hello  NOT SENT"));
-    }
-}
+mod tests;

@@ -155,6 +155,7 @@ impl Client {
         .await??;
         let engine = Arc::new(Engine::new(
             home.database().clone(),
+            attachments.clone(),
             me,
             Arc::clone(&options.clock),
             options.sending,
@@ -297,6 +298,7 @@ async fn register(
     let attachments = Attachments::new(database.clone(), attachments);
     let engine = Arc::new(Engine::new(
         database,
+        attachments.clone(),
         me,
         Arc::clone(&options.clock),
         options.sending,

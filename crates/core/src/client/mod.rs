@@ -4,6 +4,7 @@
 //! one subject. What must stay true: a call that changes something has changed the store before it returns, so that a crash
 //! right after it loses nothing.
 
+mod actions;
 mod chats;
 mod contacts;
 mod events;

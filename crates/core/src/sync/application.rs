@@ -4,7 +4,7 @@ use undertone_content::{Meaning, MimiContent};
 use undertone_mls::{AccountId, Application, ApplicationOutcome, update_jitter_ms};
 
 use super::{
-    Work,
+    Work, action,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
     gaps, intent, link,
@@ -89,10 +89,10 @@ pub(crate) fn content_came(
             message::receive(work, row, sender, bytes, content, place)?;
             Ok(())
         }
-        // Edits, deletions and reactions come with a later version; a message of them is no message of its own.
-        Meaning::Edit(_) | Meaning::Delete(_) | Meaning::Reaction { .. } | Meaning::Nothing => {
-            Ok(())
+        Meaning::Edit(_) | Meaning::Delete(_) | Meaning::Reaction { .. } => {
+            action::receive(work, row, sender, bytes, content, place)
         }
+        Meaning::Nothing => Ok(()),
     }
 }
 

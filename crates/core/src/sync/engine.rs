@@ -12,6 +12,7 @@ use undertone_mls::{Group, GroupId, Provider};
 
 use super::{Work, account::Me, change::Change};
 use crate::{
+    attachments::Attachments,
     client::{Clock, SendingPace},
     error::{Reason, Result},
     store::{Database, Snapshot},
@@ -55,6 +56,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The open account without a network. All calls block.
 pub(crate) struct Engine {
     pub(crate) database: Database,
+    pub(crate) attachments: Attachments,
     pub(crate) me: Me,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pace: SendingPace,
@@ -70,12 +72,14 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(
         database: Database,
+        attachments: Attachments,
         me: Me,
         clock: Arc<dyn Clock>,
         pace: SendingPace,
     ) -> Self {
         Self {
             database,
+            attachments,
             me,
             clock,
             pace,
@@ -116,6 +120,7 @@ impl Engine {
             tx: &transaction,
             db: transaction.connection(),
             mls: Provider::new(transaction.connection()),
+            attachments: &self.attachments,
             me: &self.me,
             now_ms: self.clock.now_ms(),
             pace: &self.pace,

@@ -355,7 +355,9 @@ pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &
         Ok(work
             .db
             .prepare_cached(&format!(
-                "SELECT generation, number, content FROM messages WHERE {condition} AND state = 6 AND kind = 1"
+                "SELECT generation, number, content FROM messages WHERE {condition} AND state = 6 AND kind = 1
+                 UNION ALL SELECT generation, number, content FROM actions WHERE {condition} AND generation <> {}",
+                message::NO_PLACE
             ))?
             .query_row(values, |row| {
                 Ok(Repeated {

@@ -8,7 +8,7 @@ use undertone_content::{Attachment, MimiContent, Origin, Salt, uri};
 use undertone_mls::{AccountId, DeviceId};
 
 use super::{
-    Work,
+    Work, action,
     change::Change,
     conversation::{self, Conversation},
     outbox,
@@ -20,7 +20,7 @@ pub(crate) const NO_PLACE: u32 = u32::MAX;
 /// The longest text.
 pub(crate) const TEXT_BYTES: usize = 32_000;
 /// The largest content; MLS and the envelope add a little, and an item holds 64 KiB.
-const CONTENT_BYTES: usize = 60_000;
+pub(crate) const CONTENT_BYTES: usize = 60_000;
 
 /// As stored (messages.kind); 1 is a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,18 +212,7 @@ pub(crate) fn receive(
     if known {
         return Ok(false);
     }
-    let shown = content.shown();
-    let text = shown
-        .texts
-        .iter()
-        .map(|text| text.text)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let text = if text.is_empty() && shown.files.is_empty() {
-        "This message needs a newer version of the app.".to_owned()
-    } else {
-        text
-    };
+    let (text, markdown) = text_of(content);
     let mine = sender.account == work.me.account;
     let state = if mine { State::Sent } else { State::Received };
     let sent_at = content
@@ -247,7 +236,7 @@ pub(crate) fn receive(
             content.device_counter().and_then(|counter| i64::try_from(counter).ok()).unwrap_or(0),
             bytes,
             text,
-            shown.texts.iter().any(|text| text.markdown),
+            markdown,
             content.in_reply_to.as_ref().map_or(&[][..], |id| id.as_bytes()),
             sent_at,
             work.now_ms
@@ -256,7 +245,21 @@ pub(crate) fn receive(
     insert_files(work, local, content, |_| None)?;
     touch(work, row.id)?;
     work.tell(Change::Message(local));
+    // What somebody did to it may have come before it.
+    action::renew_if_acted_on(work, row.id, message_id.as_bytes())?;
     Ok(true)
+}
+
+/// What a message says, and whether it is Markdown.
+pub(crate) fn text_of(content: &MimiContent) -> (String, bool) {
+    let shown = content.shown();
+    let texts: Vec<&str> = shown.texts.iter().map(|text| text.text).collect();
+    let text = if texts.iter().all(|text| text.is_empty()) && shown.files.is_empty() {
+        "This message needs a newer version of the app.".to_owned()
+    } else {
+        texts.join("\n")
+    };
+    (text, shown.texts.iter().any(|text| text.markdown))
 }
 
 /// Rows for the files of a message; `own` gives the attachment and name of a file from this device.

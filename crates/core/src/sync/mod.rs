@@ -10,6 +10,7 @@
 //! - Time and randomness come in through [`Work`].
 
 pub(crate) mod account;
+pub(crate) mod action;
 pub(crate) mod add;
 pub(crate) mod address;
 pub(crate) mod application;
@@ -21,6 +22,7 @@ pub(crate) mod contact;
 pub(crate) mod conversation;
 pub(crate) mod duty;
 pub(crate) mod engine;
+pub(crate) mod erase;
 pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod gaps;

@@ -16,7 +16,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, channel,
+    Work, action, channel,
     conversation::{self, Conversation},
     gaps, message, resync,
 };
@@ -58,6 +58,21 @@ pub(crate) fn push(
         state,
         not_before_ms,
     )
+}
+
+/// Puts an action (actions.id) into the outbox.
+pub(crate) fn push_action(
+    work: &Work<'_>,
+    conversation: i64,
+    action: i64,
+    content: &[u8],
+) -> Result<()> {
+    push(work, conversation, 0, content, false, work.now_ms)?;
+    let row = work.last_id();
+    work.db
+        .prepare_cached("UPDATE outbox SET action = ?2 WHERE id = ?1")?
+        .execute([row, action])?;
+    Ok(())
 }
 
 /// Puts automatic content before everything that waits already: the proof of a link goes before the first message.
@@ -327,21 +342,24 @@ pub(crate) fn own_copy(
     let found = work
         .db
         .prepare_cached(
-            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content",
+            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content, action",
         )?
         .query_row(params![row.id, hash], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, i64>(1)?,
                 row.get::<_, Vec<u8>>(2)?,
+                row.get::<_, i64>(3)?,
             ))
         })
         .optional()?;
-    let Some((message, kind, content)) = found else {
+    let Some((message, kind, content, action)) = found else {
         return Ok(false);
     };
     if message != 0 {
         message::set_place(work, message, place)?;
+    } else if action != 0 {
+        action::placed(work, row, action, place)?;
     } else if kind == CONTENT {
         gaps::keep_automatic(work, row, place, &content)?;
     }
@@ -369,7 +387,7 @@ pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
 /// What the server does not have yet, of messages that somebody wrote.
 pub(crate) fn waiting(db: &rusqlite::Connection) -> Result<u32> {
     Ok(db.query_row(
-        "SELECT count(*) FROM outbox WHERE state < 3 AND message <> 0",
+        "SELECT count(*) FROM outbox WHERE state < 3 AND (message <> 0 OR action <> 0)",
         [],
         |row| row.get(0),
     )?)

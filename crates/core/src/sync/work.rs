@@ -11,6 +11,7 @@ use undertone_mls::{Group, GroupId, Provider};
 
 use super::{account::Me, change::Change};
 use crate::{
+    attachments::Attachments,
     client::SendingPace,
     error::{Reason, Result},
     store::Transaction,
@@ -24,6 +25,8 @@ pub(crate) struct Work<'t> {
     pub(crate) db: &'t Connection,
     /// MLS on the same transaction.
     pub(crate) mls: Provider<'t>,
+    /// The files of messages.
+    pub(crate) attachments: &'t Attachments,
     /// This account and device.
     pub(crate) me: &'t Me,
     /// Unix milliseconds.

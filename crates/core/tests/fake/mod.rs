@@ -117,17 +117,53 @@ impl Person {
         &self.clock
     }
 
-    /// The key pairs of the queue that are kept in the home, which nobody has open.
-    pub fn queue_keys(&self) -> u64 {
+    /// Reads the store of the home, which nobody has open.
+    fn read_store<T>(&self, read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> T {
         let owner = Owner::acquire(&self.home).expect("nobody has it open");
         let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
-        let count = home.expect("unlocked").database().read(|snapshot| {
-            let db = snapshot.connection();
-            Ok::<_, StoreError>(
-                db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0))?,
-            )
-        });
-        count.expect("read")
+        let home = home.expect("unlocked");
+        let value = home
+            .database()
+            .read(|snapshot| Ok::<_, StoreError>(read(snapshot.connection())?));
+        value.expect("read")
+    }
+
+    /// The key pairs of the queue that are kept in the home, which nobody has open.
+    pub fn queue_keys(&self) -> u64 {
+        self.read_store(|db| db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0)))
+    }
+
+    /// The tables of the store, those of the search index included, that hold these bytes, in any case of letters.
+    pub fn finds(&self, needle: &str) -> Vec<String> {
+        let needle = needle.to_lowercase();
+        let holds = |bytes: &[u8]| {
+            let lower = String::from_utf8_lossy(bytes).to_lowercase();
+            lower.contains(&needle)
+        };
+        self.read_store(|db| {
+            let mut tables = db.prepare(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'",
+            )?;
+            let names = tables
+                .query_map([], |row| row.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut found = Vec::new();
+            for name in names {
+                let mut all = db.prepare(&format!("SELECT * FROM \"{name}\""))?;
+                let columns = all.column_count();
+                let mut rows = all.query([])?;
+                while let Some(row) = rows.next()? {
+                    for column in 0..columns {
+                        let value = row.get_ref(column)?;
+                        let bytes = value.as_bytes().unwrap_or_default();
+                        if holds(bytes) && !found.contains(&name) {
+                            found.push(name.clone());
+                        }
+                    }
+                }
+            }
+            Ok(found)
+        })
     }
 
     /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.

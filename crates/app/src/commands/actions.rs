@@ -1,0 +1,166 @@
+//! `undertone edit`, `delete`, `react` and `history`.
+
+use serde_json::json;
+use undertone_core::{ChatInfo, MessageInfo};
+
+use super::{DELIVERY, NEWS, Visit, messages::text_from_stdin, select, with};
+use crate::{
+    cli::{
+        args::Global,
+        output::{Outcome, Output},
+    },
+    failure::Failure,
+    rpc::{
+        methods::{
+            MessagesDelete, MessagesEdit, MessagesGet, MessagesHistory, MessagesReact, SyncSettle,
+        },
+        params::{ChosenMessage, DeleteMessage, EditMessage, OneMessage, React, Settle},
+    },
+    terminal::{conversation, single_line},
+};
+
+/// The message as it is now, once the server has what was done to it, or it is known that it waits.
+async fn done(
+    visit: &mut Visit,
+    chat: &ChatInfo,
+    message: &MessageInfo,
+    what: &str,
+) -> Result<Outcome, Failure> {
+    let mut waits = true;
+    if visit.is_online() {
+        let limit_ms = u64::try_from(DELIVERY.as_millis()).ok();
+        let settled = visit
+            .session
+            .call::<SyncSettle>(Settle { limit_ms })
+            .await?;
+        waits = !settled.online || settled.outbox_left > 0;
+        visit.has_waited = true;
+    }
+    let message = visit
+        .session
+        .call::<MessagesGet>(OneMessage {
+            chat: chat.id.clone(),
+            message: message.id.to_string(),
+        })
+        .await?;
+    let line = if waits {
+        format!("{what} here; the next command or `undertone watch` tells the others.")
+    } else {
+        format!("{what} in {}.", conversation::title(chat))
+    };
+    Ok(Outcome::line(
+        json!({"message": message, "waits": waits}),
+        line,
+    ))
+}
+
+pub(super) async fn edit(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+    text: String,
+    markdown: bool,
+) -> Result<Outcome, Failure> {
+    let text = if text == "-" {
+        text_from_stdin()?
+    } else {
+        text
+    };
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        visit
+            .session
+            .call::<MessagesEdit>(EditMessage {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+                text: text.clone(),
+                markdown,
+            })
+            .await?;
+        done(visit, &chat, &message, "Edited").await
+    })
+}
+
+pub(super) async fn delete(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+    for_me: bool,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        visit
+            .session
+            .call::<MessagesDelete>(DeleteMessage {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+                for_everyone: !for_me,
+            })
+            .await?;
+        if for_me {
+            return Ok(Outcome::line(
+                json!({"message": message.id, "waits": false}),
+                "Deleted here.".to_owned(),
+            ));
+        }
+        done(visit, &chat, &message, "Deleted for everyone").await
+    })
+}
+
+pub(super) async fn react(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+    reaction: String,
+    stands: bool,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        visit
+            .session
+            .call::<MessagesReact>(React {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+                text: reaction.clone(),
+                stands,
+            })
+            .await?;
+        let what = if stands {
+            format!("Reacted with {}", single_line(reaction.trim()))
+        } else {
+            format!("Took back {}", single_line(reaction.trim()))
+        };
+        done(visit, &chat, &message, &what).await
+    })
+}
+
+pub(super) async fn history(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        let versions = visit
+            .session
+            .call::<MessagesHistory>(ChosenMessage {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+            })
+            .await?;
+        let lines = conversation::versions(&versions, output.screen, &output.clock);
+        Ok(Outcome::new(json!(versions), lines).with_notes(visit.offline_note()))
+    })
+}

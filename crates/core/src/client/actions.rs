@@ -1,0 +1,96 @@
+//! What is done to messages: new versions, deletions, reactions.
+//!
+//! All of it shows here at once and goes out in the order of the calls, like messages do.
+
+use super::Client;
+use crate::{
+    error::Result,
+    ids::{ChatId, MessageId},
+    query,
+    sync::{Work, action, erase},
+    view::*,
+};
+
+impl Client {
+    /// Runs `act` on a message, in turn with what else is put into the outbox.
+    async fn act(
+        &self,
+        chat: &ChatId,
+        message: &MessageId,
+        act: impl FnOnce(&Work<'_>, i64, &action::Target) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let _turn = self.inner.turn.lock().await;
+        let (chat, message) = (chat.clone(), message.clone());
+        self.write(move |work| {
+            let row = query::conversation_of(work.db, &chat)?;
+            let target = action::target(work, row.id, &message.bytes()?)?;
+            act(work, row.id, &target)
+        })
+        .await
+    }
+
+    /// Gives an own message a new text; its files stay. Everybody sees that it was edited, and what it said before.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.unknown`, `message.not_yours`, `message.gone`, `message.empty`, `message.too_long`.
+    pub async fn edit(
+        &self,
+        chat: &ChatId,
+        message: &MessageId,
+        text: &str,
+        markdown: bool,
+    ) -> Result<()> {
+        let text = text.to_owned();
+        self.act(chat, message, move |work, row, target| {
+            action::edit(work, row, target, &text, markdown)
+        })
+        .await
+    }
+
+    /// Deletes an own message on everybody's devices; a line says that there was one.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.unknown`, `message.not_yours`.
+    pub async fn delete_for_everyone(&self, chat: &ChatId, message: &MessageId) -> Result<()> {
+        self.act(chat, message, action::delete).await
+    }
+
+    /// Deletes a message here, without a trace. Nobody else is told.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `message.unknown`.
+    pub async fn delete_for_me(&self, chat: &ChatId, message: &MessageId) -> Result<()> {
+        self.act(chat, message, |work, _, target| {
+            erase::message(work, target.local, erase::Gone::Here)
+        })
+        .await
+    }
+
+    /// Reacts to a message (usually with one emoji), or takes that reaction back. Several reactions can stand.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.unknown`, `message.gone`, `message.reaction_invalid`.
+    pub async fn react(
+        &self,
+        chat: &ChatId,
+        message: &MessageId,
+        text: &str,
+        stands: bool,
+    ) -> Result<()> {
+        let text = text.to_owned();
+        self.act(chat, message, move |work, row, target| {
+            action::react(work, row, target, &text, stands)
+        })
+        .await
+    }
+
+    /// All versions of a message, the first one first; none of one that was deleted.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `message.unknown`.
+    pub async fn history(&self, chat: &ChatId, message: &MessageId) -> Result<Vec<Version>> {
+        let found = self.message(chat, message.as_str()).await?;
+        self.read(move |snapshot, _| query::history(snapshot.connection(), found.local_id))
+            .await
+    }
+}

@@ -1,0 +1,523 @@
+//! Actions: new versions of messages, deletions and reactions, one's own and others'.
+//!
+//! An action is kept as it came, also when the message it is about has not come yet. How a message looks is worked out anew from all
+//! actions on it, so that every device comes to the same whatever order things reach it in:
+//!
+//! - a deletion by the message's author wins over everything, for good;
+//! - of versions by its author the one that stands last in the conversation counts;
+//! - a person's reactions are those that this person has neither taken back nor replaced.
+//!
+//! What somebody does to a message of somebody else (but for reacting) is nothing. Who somebody is, MLS says, never the content.
+
+use rusqlite::{OptionalExtension as _, params};
+use undertone_content::{Meaning, MessageId, MimiContent, Origin, Salt};
+use undertone_mls::AccountId;
+
+use super::{
+    Work,
+    change::Change,
+    conversation::{self, Conversation},
+    erase,
+    message::{self, NO_PLACE, Place, Sender, TEXT_BYTES},
+    outbox,
+};
+use crate::error::{Reason, Result};
+
+/// As stored (actions.kind).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Edit = 1,
+    Delete = 2,
+    Reaction = 3,
+}
+
+/// The longest reaction, bytes: an emoji of a family with skin tones has 41.
+const REACTION_BYTES: usize = 64;
+/// Reactions of one person to one message that are shown.
+const REACTIONS_EACH: usize = 20;
+
+/// What is done, to which message.
+struct Action<'a> {
+    kind: Kind,
+    target: [u8; 32],
+    replaces: Option<[u8; 32]>,
+    content: &'a MimiContent,
+}
+
+fn read(content: &MimiContent) -> Option<Action<'_>> {
+    let (kind, target, replaces) = match content.meaning() {
+        Meaning::Edit(target) => (Kind::Edit, target, None),
+        Meaning::Delete(target) => (Kind::Delete, target, None),
+        Meaning::Reaction {
+            target, replaces, ..
+        } => (Kind::Reaction, target, replaces),
+        Meaning::Post | Meaning::Nothing => return None,
+    };
+    Some(Action {
+        kind,
+        target: *target.as_bytes(),
+        replaces: replaces.map(|id| *id.as_bytes()),
+        content,
+    })
+}
+
+/// Takes an action from somebody, or from an earlier life or another device of this account.
+pub(crate) fn receive(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+    place: Place,
+) -> Result<()> {
+    let Some(action) = read(content) else {
+        return Ok(());
+    };
+    let (sender_uri, room) = message::uris(&sender.account, row);
+    let Ok(id) = MessageId::of(bytes, &content.salt, &sender_uri, &room) else {
+        return Ok(());
+    };
+    if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
+        apply(work, row, action.kind, &action.target, &sender.account)?;
+    }
+    Ok(())
+}
+
+/// Its row; None if it was there before.
+fn keep(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    id: &MessageId,
+    bytes: &[u8],
+    action: &Action<'_>,
+    place: Place,
+) -> Result<Option<i64>> {
+    let counter = action.content.device_counter().unwrap_or(0);
+    let sent_at = action.content.sent_at_ms().unwrap_or(0);
+    let changed = work
+        .db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO actions (conversation, message_id, sender, device, kind, target, replaces, generation, number, counter, content, sent_at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            row.id,
+            id.as_bytes(),
+            sender.account.as_bytes(),
+            sender.device.as_bytes(),
+            action.kind as i64,
+            action.target,
+            action.replaces.as_ref().map_or(&[][..], |id| &id[..]),
+            place.generation,
+            place.number,
+            i64::try_from(counter).unwrap_or(0),
+            bytes,
+            i64::try_from(sent_at).unwrap_or(work.now_ms)
+        ])?;
+    Ok((changed > 0).then(|| work.last_id()))
+}
+
+/// Works out anew what an action has changed.
+fn apply(
+    work: &Work<'_>,
+    row: &Conversation,
+    kind: Kind,
+    target: &[u8; 32],
+    sender: &AccountId,
+) -> Result<()> {
+    if kind == Kind::Delete {
+        // It may be a reaction that is taken back.
+        let reacted_to: Option<Vec<u8>> = work
+            .db
+            .prepare_cached(
+                "SELECT target FROM actions WHERE conversation = ?1 AND message_id = ?2 AND sender = ?3 AND kind = 3",
+            )?
+            .query_row(params![row.id, target, sender.as_bytes()], |found| found.get(0))
+            .optional()?;
+        if let Some(reacted_to) = reacted_to
+            && let Ok(reacted_to) = <[u8; 32]>::try_from(reacted_to)
+        {
+            return renew(work, row.id, &reacted_to);
+        }
+    }
+    renew(work, row.id, target)
+}
+
+/// [`renew`] for a message that has just come, if anything was done to it before.
+pub(crate) fn renew_if_acted_on(
+    work: &Work<'_>,
+    conversation: i64,
+    target: &[u8; 32],
+) -> Result<()> {
+    let acted_on = work
+        .db
+        .prepare_cached("SELECT 1 FROM actions WHERE conversation = ?1 AND target = ?2")?
+        .exists(params![conversation, target])?;
+    if acted_on {
+        renew(work, conversation, target)?;
+    }
+    Ok(())
+}
+
+/// Works out anew how a message looks. Nothing if it has not come yet.
+pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
+    let found: Option<(i64, Vec<u8>, i64)> = work
+        .db
+        .prepare_cached(
+            "SELECT id, sender, gone FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1",
+        )?
+        .query_row(params![conversation, target], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((local, author, gone)) = found else {
+        return Ok(());
+    };
+    let deleted = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM actions WHERE conversation = ?1 AND target = ?2 AND sender = ?3 AND kind = 2",
+        )?
+        .exists(params![conversation, target, author])?;
+    if deleted || gone != 0 {
+        let how = if deleted && gone != erase::Gone::Here as i64 {
+            erase::Gone::ForEveryone
+        } else {
+            erase::Gone::Here
+        };
+        erase::message(work, local, how)?;
+    } else {
+        versions(work, conversation, local, target, &author)?;
+        reactions(work, conversation, target)?;
+    }
+    work.tell(Change::MessageState(local));
+    Ok(())
+}
+
+/// The version that counts.
+fn versions(
+    work: &Work<'_>,
+    conversation: i64,
+    local: i64,
+    target: &[u8; 32],
+    author: &[u8],
+) -> Result<()> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT content, sent_at_ms FROM actions WHERE conversation = ?1 AND target = ?2 AND sender = ?3 AND kind = 1
+         ORDER BY generation, number, counter, message_id",
+    )?;
+    let all = statement
+        .query_map(params![conversation, target, author], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let Some((last, written_at)) = all.last() else {
+        return Ok(());
+    };
+    let Ok(content) = MimiContent::decode(last) else {
+        return Ok(());
+    };
+    let (text, markdown) = message::text_of(&content);
+    work.db
+        .prepare_cached(
+            "UPDATE messages SET text = ?2, markdown = ?3, edits = ?4, edited_at_ms = ?5 WHERE id = ?1",
+        )?
+        .execute(params![
+            local,
+            text,
+            markdown,
+            i64::try_from(all.len()).unwrap_or(i64::MAX),
+            written_at
+        ])?;
+    Ok(())
+}
+
+/// The reactions that stand.
+fn reactions(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT a.sender, a.content FROM actions a
+         WHERE a.conversation = ?1 AND a.target = ?2 AND a.kind = 3 AND NOT EXISTS (
+            SELECT 1 FROM actions b WHERE b.conversation = ?1 AND b.sender = a.sender
+                AND ((b.kind = 2 AND b.target = a.message_id) OR (b.kind = 3 AND b.target = ?2 AND b.replaces = a.message_id)))
+         ORDER BY a.generation, a.number, a.counter, a.message_id",
+    )?;
+    let standing = statement
+        .query_map(params![conversation, target], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    work.db
+        .prepare_cached("DELETE FROM reactions WHERE conversation = ?1 AND target = ?2")?
+        .execute(params![conversation, target])?;
+    let mut insert = work.db.prepare_cached(
+        "INSERT OR IGNORE INTO reactions (conversation, target, sender, text, position) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut shown: Vec<(Vec<u8>, usize)> = Vec::new();
+    let mut position = 0_i64;
+    for (sender, content) in standing {
+        let Ok(content) = MimiContent::decode(&content) else {
+            continue;
+        };
+        let Meaning::Reaction { reactions, .. } = content.meaning() else {
+            continue;
+        };
+        for text in reactions.into_iter().filter(|text| is_reaction(text)) {
+            let count = match shown.iter_mut().find(|(who, _)| *who == sender) {
+                Some((_, count)) => count,
+                None => {
+                    shown.push((sender.clone(), 0));
+                    &mut shown.last_mut().ok_or(Reason::StateBroken)?.1
+                }
+            };
+            if *count < REACTIONS_EACH {
+                *count += insert.execute(params![conversation, target, sender, text, position])?;
+                position += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can be a reaction: short, and nothing that writes over its surroundings.
+fn is_reaction(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= REACTION_BYTES && !text.chars().any(char::is_control)
+}
+
+/// The own copy of an action came back: it has its place, which may change what counts.
+pub(crate) fn placed(work: &Work<'_>, row: &Conversation, action: i64, place: Place) -> Result<()> {
+    let found: Option<(Vec<u8>, i64)> = work
+        .db
+        .prepare_cached(
+            "UPDATE actions SET generation = ?2, number = ?3 WHERE id = ?1 AND generation = ?4 RETURNING target, kind",
+        )?
+        .query_row(
+            params![action, place.generation, place.number, NO_PLACE],
+            |found| Ok((found.get(0)?, found.get(1)?)),
+        )
+        .optional()?;
+    match found {
+        Some((target, kind)) if kind != Kind::Delete as i64 => {
+            let target = target.try_into().map_err(|_| Reason::StateBroken)?;
+            renew(work, row.id, &target)
+        }
+        _ => Ok(()),
+    }
+}
+
+// ---- one's own
+
+/// A message that something is to be done to.
+pub(crate) struct Target {
+    pub(crate) local: i64,
+    pub(crate) id: MessageId,
+    sender: Vec<u8>,
+    gone: bool,
+    content: Vec<u8>,
+    /// The failed one never went out.
+    unsent: bool,
+}
+
+/// A message of a conversation by its id.
+pub(crate) fn target(work: &Work<'_>, conversation: i64, id: &[u8; 32]) -> Result<Target> {
+    let found = work
+        .db
+        .prepare_cached(
+            "SELECT id, sender, gone, content, state FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1 AND gone <> 2",
+        )?
+        .query_row(params![conversation, id], |row| {
+            Ok(Target {
+                local: row.get(0)?,
+                id: MessageId::from_bytes(*id).map_err(|_| rusqlite::Error::QueryReturnedNoRows)?,
+                sender: row.get(1)?,
+                gone: row.get::<_, i64>(2)? != 0,
+                content: row.get(3)?,
+                unsent: row.get::<_, i64>(4)? == message::State::Failed as i64,
+            })
+        })
+        .optional()?;
+    Ok(found.ok_or(Reason::MessageUnknown)?)
+}
+
+/// Where an own content of a conversation comes from.
+pub(crate) struct Source {
+    sender: String,
+    room: String,
+    counter: u64,
+}
+
+impl Source {
+    /// Takes the next counter.
+    fn next(work: &Work<'_>, row: &Conversation) -> Result<Self> {
+        let counter = conversation::take_counter(work, row.id)?;
+        Ok(Self::with_counter(work, row, counter))
+    }
+
+    pub(crate) fn with_counter(work: &Work<'_>, row: &Conversation, counter: u64) -> Self {
+        let (sender, room) = message::uris(&work.me.account, row);
+        Self {
+            sender,
+            room,
+            counter,
+        }
+    }
+
+    pub(crate) fn origin(&self, work: &Work<'_>) -> Origin<'_> {
+        Origin {
+            salt: Salt::from_random(work.random()),
+            sender: &self.sender,
+            room: &self.room,
+            sent_at_ms: u64::try_from(work.now_ms).unwrap_or(0),
+            device_counter: self.counter,
+        }
+    }
+}
+
+fn open(work: &Work<'_>, id: i64) -> Result<Conversation> {
+    let row = conversation::load(work.db, id)?;
+    let closed = matches!(
+        row.state,
+        conversation::State::Left | conversation::State::Removed
+    );
+    if closed || row.leaving {
+        return Err(Reason::ChatClosed.into());
+    }
+    Ok(row)
+}
+
+/// Puts an own action into the store and the outbox; it shows at once.
+fn enqueue(work: &Work<'_>, row: &Conversation, content: &MimiContent) -> Result<()> {
+    let bytes = content.encode().map_err(|_| Reason::MessageTooLong)?;
+    if bytes.len() > message::CONTENT_BYTES {
+        return Err(Reason::MessageTooLong.into());
+    }
+    let (sender_uri, room) = message::uris(&work.me.account, row);
+    let id = content
+        .id(&sender_uri, &room)
+        .map_err(|_| Reason::ContentMalformed)?;
+    let action = read(content).ok_or(Reason::ContentMalformed)?;
+    let me = Sender {
+        account: work.me.account,
+        device: work.me.device,
+    };
+    let place = Place {
+        generation: NO_PLACE,
+        number: content.device_counter().unwrap_or(0),
+    };
+    let kept = keep(work, row, &me, &id, &bytes, &action, place)?.ok_or(Reason::StateBroken)?;
+    outbox::push_action(work, row.id, kept, &bytes)?;
+    apply(work, row, action.kind, &action.target, &work.me.account)
+}
+
+/// Gives an own message a new text.
+pub(crate) fn edit(
+    work: &Work<'_>,
+    id: i64,
+    target: &Target,
+    text: &str,
+    markdown: bool,
+) -> Result<()> {
+    let row = open(work, id)?;
+    if target.sender != work.me.account.as_bytes() {
+        return Err(Reason::MessageNotYours.into());
+    }
+    if target.gone || target.unsent {
+        return Err(Reason::MessageGone.into());
+    }
+    if text.len() > TEXT_BYTES {
+        return Err(Reason::MessageTooLong.into());
+    }
+    let old = MimiContent::decode(&target.content).map_err(|_| Reason::ContentMalformed)?;
+    if text.is_empty() && old.shown().files.is_empty() {
+        return Err(Reason::MessageEmpty.into());
+    }
+    let source = Source::next(work, &row)?;
+    let new = old
+        .revised(&source.origin(work), text, markdown)
+        .replacing(target.id);
+    enqueue(work, &row, &new)
+}
+
+/// Deletes an own message on every device.
+pub(crate) fn delete(work: &Work<'_>, id: i64, target: &Target) -> Result<()> {
+    if target.sender != work.me.account.as_bytes() {
+        return Err(Reason::MessageNotYours.into());
+    }
+    if target.gone {
+        return Ok(());
+    }
+    if target.unsent {
+        return erase::message(work, target.local, erase::Gone::Here);
+    }
+    let row = open(work, id)?;
+    let source = Source::next(work, &row)?;
+    let content = MimiContent::delete(&source.origin(work), target.id);
+    enqueue(work, &row, &content)
+}
+
+/// Reacts, or takes the reaction back.
+pub(crate) fn react(
+    work: &Work<'_>,
+    id: i64,
+    target: &Target,
+    text: &str,
+    stands: bool,
+) -> Result<()> {
+    let row = open(work, id)?;
+    if target.gone || target.unsent {
+        return Err(Reason::MessageGone.into());
+    }
+    let text = text.trim();
+    if !is_reaction(text) {
+        return Err(Reason::ReactionInvalid.into());
+    }
+    let own = standing(work, row.id, target, text)?;
+    if stands {
+        if own.is_empty() {
+            let source = Source::next(work, &row)?;
+            let content = MimiContent::reaction(&source.origin(work), target.id, text);
+            enqueue(work, &row, &content)?;
+        }
+        return Ok(());
+    }
+    for reaction in own {
+        let source = Source::next(work, &row)?;
+        let content = MimiContent::unlike(&source.origin(work), reaction, target.id);
+        enqueue(work, &row, &content)?;
+    }
+    Ok(())
+}
+
+/// One's own reactions with this text that stand: one for each device that gave it.
+fn standing(
+    work: &Work<'_>,
+    conversation: i64,
+    target: &Target,
+    text: &str,
+) -> Result<Vec<MessageId>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT a.message_id, a.content FROM actions a
+         WHERE a.conversation = ?1 AND a.target = ?2 AND a.sender = ?3 AND a.kind = 3 AND NOT EXISTS (
+            SELECT 1 FROM actions b WHERE b.conversation = ?1 AND b.sender = ?3 AND b.kind = 2 AND b.target = a.message_id)",
+    )?;
+    let rows = statement
+        .query_map(
+            params![
+                conversation,
+                target.id.as_bytes(),
+                work.me.account.as_bytes()
+            ],
+            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)),
+        )?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let says = |content: &[u8]| {
+        MimiContent::decode(content).is_ok_and(|content| {
+            matches!(content.meaning(), Meaning::Reaction { reactions, .. } if reactions == [text])
+        })
+    };
+    Ok(rows
+        .into_iter()
+        .filter(|(_, content)| says(content))
+        .filter_map(|(id, _)| MessageId::from_bytes(id.try_into().ok()?).ok())
+        .collect())
+}

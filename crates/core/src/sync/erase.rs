@@ -1,0 +1,124 @@
+//! Erasing: what a message said goes from every table that holds it, and its files from the disk.
+//!
+//! The row stays, so that a second copy that comes later is known and dropped. Of an own message there stays an empty content under
+//! the same counter: whoever missed the message gets that, and misses nothing.
+
+use rusqlite::params;
+use undertone_content::MimiContent;
+
+use super::{
+    Work,
+    action::Source,
+    change::Change,
+    conversation::{self, Conversation},
+};
+use crate::{
+    attachments::AttachmentId,
+    error::{Reason, Result},
+};
+
+/// As stored (messages.gone).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// By its author, everywhere; a line says so.
+    ForEveryone = 1,
+    /// On this account's own wish; nothing is shown.
+    Here = 2,
+}
+
+/// Erases a message (messages.id).
+pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
+    let (conversation, id, device, counter): (i64, Vec<u8>, Vec<u8>, u64) = work
+        .db
+        .prepare_cached(
+            "SELECT conversation, message_id, device, counter FROM messages WHERE id = ?1",
+        )?
+        .query_row([local], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    let row = conversation::load(work.db, conversation)?;
+    let own = device == work.me.device.as_bytes();
+    let left = if own {
+        emptied(work, &row, counter)?
+    } else {
+        Vec::new()
+    };
+    files(work, local)?;
+    work.db
+        .prepare_cached(
+            "UPDATE messages SET gone = max(gone, ?2), content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
+        )?
+        .execute(params![local, how as i64, left])?;
+    if own {
+        // What has not gone out goes out empty.
+        work.db
+            .prepare_cached(
+                "UPDATE outbox SET content = ?2, state = 1 WHERE message = ?1 AND state IN (0, 1)",
+            )?
+            .execute(params![local, left])?;
+    }
+    actions(work, &row, &id)?;
+    work.db
+        .prepare_cached("DELETE FROM reactions WHERE conversation = ?1 AND target = ?2")?
+        .execute(params![conversation, id])?;
+    work.wake();
+    work.tell(Change::MessageState(local));
+    Ok(())
+}
+
+fn emptied(work: &Work<'_>, row: &Conversation, counter: u64) -> Result<Vec<u8>> {
+    let source = Source::with_counter(work, row, counter);
+    let content = MimiContent::emptied(&source.origin(work));
+    Ok(content.encode().map_err(|_| Reason::ContentMalformed)?)
+}
+
+/// The message's files, those under way included.
+fn files(work: &Work<'_>, local: i64) -> Result<()> {
+    let ids = {
+        let mut statement = work
+            .db
+            .prepare_cached("DELETE FROM message_files WHERE message = ?1 RETURNING attachment")?;
+        statement
+            .query_map([local], |row| row.get::<_, Vec<u8>>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for id in ids.iter().filter_map(|id| AttachmentId::from_slice(id)) {
+        work.attachments.remove(work.tx, &id)?;
+    }
+    Ok(())
+}
+
+/// What its versions and reactions said. The rows stay: they are known when they come again.
+fn actions(work: &Work<'_>, row: &Conversation, target: &[u8]) -> Result<()> {
+    let found = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT id, device, counter FROM actions WHERE conversation = ?1 AND target = ?2 AND kind <> 2 AND content <> x''",
+        )?;
+        statement
+            .query_map(params![row.id, target], |found| {
+                Ok((
+                    found.get::<_, i64>(0)?,
+                    found.get::<_, Vec<u8>>(1)?,
+                    found.get::<_, u64>(2)?,
+                ))
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for (id, device, counter) in found {
+        let left = if device == work.me.device.as_bytes() {
+            let left = emptied(work, row, counter)?;
+            work.db
+                .prepare_cached(
+                    "UPDATE outbox SET content = ?2 WHERE action = ?1 AND state IN (0, 1)",
+                )?
+                .execute(params![id, left])?;
+            left
+        } else {
+            Vec::new()
+        };
+        work.db
+            .prepare_cached("UPDATE actions SET content = ?2 WHERE id = ?1")?
+            .execute(params![id, left])?;
+    }
+    Ok(())
+}
