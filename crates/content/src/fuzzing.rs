@@ -20,6 +20,9 @@ pub fn fuzz_content(data: &[u8]) {
         }
         assert!(crate::inspect(data, Some("a"), Some("b")).is_ok());
     }
+    if let Ok(statuses) = crate::decode_report(data) {
+        assert_eq!(crate::encode_report(&statuses), data);
+    }
     if let Ok(info) = MediaInfo::decode(data) {
         assert_eq!(MediaInfo::decode(&info.encode()), Ok(info));
     }

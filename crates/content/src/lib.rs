@@ -31,6 +31,7 @@ mod media_info;
 mod message;
 mod part;
 mod reading;
+mod status;
 pub mod uri;
 
 pub use compose::{Attachment, Origin};
@@ -45,3 +46,4 @@ pub use part::{
     NestedPart, PartBody, PartSemantics, SinglePart, TEXT_MARKDOWN, TEXT_PLAIN, UnknownDisposition,
 };
 pub use reading::{Meaning, Shown, ShownFile, ShownText};
+pub use status::{MESSAGE_STATUS, MessageStatus, STATUSES, decode_report, encode_report};

@@ -319,7 +319,7 @@ CREATE TABLE commits (
 CREATE TABLE intents (
     id            INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     conversation  INTEGER NOT NULL,
-    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 8), -- add, remove, role, rename, self-update, accept leaves, re-add, leave
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 9), -- add, remove, role, rename, self-update, accept leaves, re-add, leave, timer
     subject       BLOB    NOT NULL,                     -- account, name or request, by kind
     value         INTEGER NOT NULL,                     -- role
     state         INTEGER NOT NULL CHECK (state IN (0, 1, 2)), -- waits, staged, waits for key packages

@@ -31,7 +31,7 @@ CREATE TABLE reactions (
     PRIMARY KEY (conversation, target, sender, text)
 ) STRICT, WITHOUT ROWID;
 
-ALTER TABLE messages ADD COLUMN gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1, 2)); -- 1 deleted for everyone, 2 deleted here
+ALTER TABLE messages ADD COLUMN gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1, 2, 3)); -- 1 deleted for everyone, 2 deleted here, 3 its time was over
 ALTER TABLE messages ADD COLUMN edits INTEGER NOT NULL DEFAULT 0;                          -- versions after the first
 ALTER TABLE messages ADD COLUMN edited_at_ms INTEGER NOT NULL DEFAULT 0;                   -- when the last one was written; 0: never
 

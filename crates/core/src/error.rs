@@ -95,6 +95,7 @@ reasons! {
     MessageAmbiguous = "message.ambiguous", Never, "More than one message fits; give more of the id.";
     MessageNotYours = "message.not_yours", Never, "Only who wrote a message can change it or delete it for everyone.";
     MessageGone = "message.gone", Never, "This message was deleted, or never went out.";
+    TimerInvalid = "message.timer_invalid", Never, "A message can disappear after at most a year, or at a moment to come.";
     ReactionInvalid = "message.reaction_invalid", Never, "A reaction is one emoji or a few letters, at most 64 bytes.";
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";

@@ -271,6 +271,7 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
             conversation::State::Removed => ChatState::Removed,
         },
         epoch: row.epoch,
+        timer_s: (row.timer_s > 0).then_some(row.timer_s),
     })
 }
 
@@ -344,8 +345,9 @@ pub(crate) fn members(db: &Connection, me: &Me, id: i64) -> Result<Vec<MemberInf
 // ---- messages
 
 const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
-    m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms
-    FROM messages m JOIN conversations c ON c.id = m.conversation";
+    m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms,
+    t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age)
+    FROM messages m JOIN conversations c ON c.id = m.conversation LEFT JOIN timers t ON t.message = m.id";
 /// Characters of a quoted text.
 const QUOTED: usize = 300;
 
@@ -397,11 +399,26 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
             edits: row.get(15)?,
             edited_ms: Some(row.get(16)?).filter(|at| *at > 0),
             deleted: row.get::<_, i64>(14)? != 0,
+            timer_s: row
+                .get::<_, Option<i64>>(17)?
+                .filter(|after| *after > 0)
+                .and_then(|after| u32::try_from(after / 1000).ok()),
+            expires_ms: expires(row)?,
             reactions: Vec::new(),
         },
         reply,
         sender,
     })
+}
+
+/// When a message goes, by the system's clock.
+fn expires(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
+    let (at, due): (Option<i64>, Option<i64>) = (row.get(18)?, row.get(19)?);
+    if let Some(at) = at.filter(|at| *at > 0) {
+        return Ok(Some(at));
+    }
+    let born: i64 = row.get(20)?;
+    Ok(due.filter(|due| *due > 0).map(|due| due + born))
 }
 
 fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
@@ -446,7 +463,7 @@ fn quote(db: &Connection, me: &Me, conversation: i64, id: &[u8]) -> Result<Quote
         })
         .optional()?;
     let id = MessageId::from_bytes(id);
-    let Some((local, sender, text, gone, files)) = found.filter(|found| found.3 != 2) else {
+    let Some((local, sender, text, gone, files)) = found.filter(|found| found.3 < 2) else {
         return Ok(Quote {
             id,
             local_id: None,
@@ -576,7 +593,7 @@ pub(crate) fn messages(
 ) -> Result<Vec<MessageInfo>> {
     let raw = if let Some(before) = before {
         let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone <> 2 AND (m.generation, m.number, m.id) <
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 AND (m.generation, m.number, m.id) <
                 (SELECT generation, number, id FROM messages WHERE id = ?3 AND conversation = ?1)
              ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
         ))?;
@@ -585,7 +602,7 @@ pub(crate) fn messages(
             .collect::<std::result::Result<Vec<_>, _>>()?
     } else {
         let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone <> 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
         ))?;
         statement
             .query_map(params![row.id, limit], message_row)?
@@ -609,7 +626,7 @@ pub(crate) fn find_message(
         return Err(Reason::MessageUnknown.into());
     }
     let mut statement = db.prepare_cached(&format!(
-        "{MESSAGE} WHERE m.conversation = ?1 AND substr(lower(hex(m.message_id)), 1, ?3) = ?2 AND m.kind = 1 AND m.gone <> 2 LIMIT 2"
+        "{MESSAGE} WHERE m.conversation = ?1 AND substr(lower(hex(m.message_id)), 1, ?3) = ?2 AND m.kind = 1 AND m.gone < 2 LIMIT 2"
     ))?;
     let mut raw = statement
         .query_map(params![row.id, lower, lower.len()], message_row)?

@@ -278,6 +278,8 @@ view! {
         /// The MLS epoch.
         #[ts(type = "number")]
         epoch: u64,
+        /// How long new messages stay once they were read, seconds; None: for good.
+        timer_s: Option<u32>,
     }
 }
 
@@ -337,7 +339,41 @@ pub struct Draft {
     /// The message it answers.
     #[serde(default)]
     pub in_reply_to: Option<MessageId>,
+    /// When it is to disappear; None: as the chat has it.
+    #[serde(default)]
+    pub expires: Option<Expires>,
 }
+
+/// When a message is to disappear from every device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Expires {
+    /// So many seconds after it was read (for its sender: after it went out); 0: never.
+    After(u32),
+    /// At this moment, Unix seconds.
+    At(u32),
+}
+
+impl Expires {
+    /// As the content has it.
+    ///
+    /// # Errors
+    /// `message.timer_invalid` for a moment that has passed, or a span of more than a year.
+    pub(crate) fn content(self, now_ms: i64) -> crate::Result<undertone_content::Expiration> {
+        let (relative, seconds) = match self {
+            Self::After(seconds) => (true, seconds),
+            Self::At(seconds) => (false, seconds),
+        };
+        let over = !relative && i64::from(seconds) * 1000 <= now_ms;
+        if over || (relative && seconds > LONGEST_TIMER_S) {
+            return Err(crate::error::Reason::TimerInvalid.into());
+        }
+        Ok(undertone_content::Expiration { relative, seconds })
+    }
+}
+
+/// The longest time that messages can be given to disappear: a year.
+pub const LONGEST_TIMER_S: u32 = 366 * 24 * 3600;
 
 impl Draft {
     /// A plain text.
@@ -555,6 +591,11 @@ view! {
         edited_ms: Option<i64>,
         /// Whether its author deleted it; then it has no text and no files.
         deleted: bool,
+        /// How long it stays once it was read, seconds; None: for good, or until a moment.
+        timer_s: Option<u32>,
+        /// When it disappears, if its time has begun.
+        #[ts(type = "number | null")]
+        expires_ms: Option<i64>,
         /// Reactions, in the order they were first given.
         reactions: Vec<ReactionInfo>,
     }

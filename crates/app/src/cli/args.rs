@@ -175,6 +175,20 @@ pub enum Command {
         /// Reply to this message (id, or a beginning of it)
         #[arg(long, value_name = "MESSAGE-ID")]
         reply_to: Option<String>,
+        /// Make it disappear this long after it was read: 30s, 5m, 2h, 7d [default: as the chat has it]
+        #[arg(long, value_name = "SPAN", value_parser = parse_timer)]
+        expires: Option<u32>,
+    },
+    /// Make a chat's new messages disappear some time after they were read
+    #[command(
+        after_help = "Counts from when each person read a message; for whoever wrote it, from when it went out. In a group, admins set it. Other people's devices are asked to delete; nothing can make a changed app do so."
+    )]
+    Timer {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// 30s, 5m, 2h, 7d, or off
+        #[arg(value_parser = parse_timer)]
+        span: u32,
     },
     /// Show a chat's messages
     Read {
@@ -400,6 +414,17 @@ fn parse_expiry(text: &str) -> Result<Expiry, String> {
     } else {
         parse_span(text).map(Expiry::After)
     }
+}
+
+/// `off`, or a span of at most a year.
+fn parse_timer(text: &str) -> Result<u32, String> {
+    if text == "off" {
+        return Ok(0);
+    }
+    u32::try_from(parse_span(text)?)
+        .ok()
+        .filter(|seconds| *seconds <= undertone_core::LONGEST_TIMER_S)
+        .ok_or_else(|| "messages can stay for at most a year".to_owned())
 }
 
 fn parse_proxy(text: &str) -> Result<Proxy, String> {

@@ -1,6 +1,7 @@
 //! `undertone chats` and `undertone read`.
 
 use serde_json::json;
+use undertone_core::Delivery;
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -10,8 +11,8 @@ use crate::{
     },
     failure::Failure,
     rpc::{
-        methods::{ChatsList, ChatsMarkRead, ChatsMembers, MessagesList},
-        params::{ListMessages, Nothing, OneChat, ReadUpTo},
+        methods::{ChatsList, ChatsMarkRead, ChatsMembers, ChatsSetTimer, MessagesList},
+        params::{ChatTimer, ListMessages, Nothing, OneChat, ReadUpTo},
     },
     terminal::{chat_list, conversation},
 };
@@ -22,6 +23,38 @@ pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, F
         let chats = visit.session.call::<ChatsList>(Nothing {}).await?;
         let lines = chat_list::draw(&chats, output.screen, &output.clock);
         Ok(Outcome::new(json!(chats), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) async fn timer(
+    options: &Global,
+    output: &Output,
+    selector: &str,
+    timer_s: u32,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, selector).await?;
+        let answer = visit
+            .session
+            .call::<ChatsSetTimer>(ChatTimer {
+                chat: chat.id.clone(),
+                timer_s,
+            })
+            .await?;
+        let title = conversation::title(&chat);
+        let what = if timer_s == 0 {
+            format!("New messages in {title} stay.")
+        } else {
+            format!("New messages in {title} disappear after they are read.")
+        };
+        let line = match answer.state {
+            Delivery::Accepted => what,
+            Delivery::Queued => {
+                format!("Queued: as soon as the server has it. {what}")
+            }
+        };
+        Ok(Outcome::line(json!(answer), line))
     })
 }
 

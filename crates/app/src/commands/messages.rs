@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use undertone_core::{Delivery, DraftAttachment, LinkState};
+use undertone_core::{Delivery, DraftAttachment, Expires, LinkState};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -35,6 +35,7 @@ pub(super) struct Writing {
     pub keep_metadata: bool,
     pub markdown: bool,
     pub reply_to: Option<String>,
+    pub expires: Option<Expires>,
 }
 
 pub(super) async fn send(
@@ -78,6 +79,7 @@ pub(super) async fn send(
             markdown: writing.markdown,
             attachments: attachments.clone(),
             in_reply_to,
+            expires: writing.expires,
             wait_ms,
         };
         let sent = visit.session.call::<MessagesSend>(new).await?;

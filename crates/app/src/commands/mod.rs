@@ -20,7 +20,7 @@ mod watch;
 
 use std::time::Duration;
 
-use undertone_core::Settled;
+use undertone_core::{Expires, Settled};
 
 use crate::{
     cli::{
@@ -89,6 +89,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             keep_metadata,
             markdown,
             reply_to,
+            expires,
         } => {
             let draft = messages::Writing {
                 text,
@@ -96,9 +97,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 keep_metadata,
                 markdown,
                 reply_to,
+                expires: expires.map(Expires::After),
             };
             messages::send(options, &output, &chat, draft).await
         }
+        Command::Timer { chat, span } => chats::timer(options, &output, &chat, span).await,
         Command::Edit {
             chat,
             message,

@@ -233,10 +233,15 @@ methods! {
     #[doc = "Who is in a chat, and in which role."]
     ChatsMembers = "chats.members" (OneChat) -> Vec<MemberInfo>, |context, params| context.client.members(&params.chat).await?;
 
-    #[doc = "Marks a chat as read up to a message. Tells nobody."]
+    #[doc = "Marks a chat as read up to a message: the time of messages that disappear begins. Tells nobody."]
     ChatsMarkRead = "chats.mark_read" (ReadUpTo) -> Done, |context, params| {
         context.client.mark_read(&params.chat, params.up_to_local_id).await?;
         Done {}
+    };
+
+    #[doc = "Sets how long new messages stay once they were read; 0: for good. In a group admins may, in a direct chat both."]
+    ChatsSetTimer = "chats.set_timer" (ChatTimer) -> Delivered, |context, params| Delivered {
+        state: context.client.set_timer(&params.chat, params.timer_s).await?,
     };
 
     #[doc = "Makes a group."]
@@ -270,7 +275,7 @@ methods! {
         if params.attachments.iter().any(|attachment| !attachment.path.is_absolute()) {
             return Err(Failure::new("rpc.invalid_params", "The path of an attachment must be absolute."));
         }
-        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to };
+        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires };
         let mut sent = context.client.enqueue(&params.chat, draft).await?;
         if let (Delivery::Queued, Some(wait_ms), true) = (sent.state, params.wait_ms, context.network.online) {
             sent.state = context.client.wait_sent(&params.chat, sent.local_id, wait(wait_ms)).await?;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use undertone_core::{ChatId, ContactId, DraftAttachment, LinkId, MessageId, Role};
+use undertone_core::{ChatId, ContactId, DraftAttachment, Expires, LinkId, MessageId, Role};
 
 macro_rules! params {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
@@ -101,6 +101,14 @@ params! {
         up_to_local_id: i64,
     }
 
+    /// How long messages stay.
+    ChatTimer {
+        /// The chat.
+        chat: ChatId,
+        /// Seconds after they were read, at most a year; 0: for good.
+        timer_s: u32,
+    }
+
     /// A new group.
     NewGroup {
         /// Its name, 1 to 128 bytes.
@@ -163,6 +171,10 @@ params! {
         #[serde(default)]
         #[ts(optional)]
         in_reply_to: Option<MessageId>,
+        /// When it is to disappear: `{"after": seconds after it was read}` or `{"at": Unix seconds}`; left out: as the chat has it.
+        #[serde(default)]
+        #[ts(optional)]
+        expires: Option<Expires>,
         /// How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in
         /// the outbox.
         #[serde(default)]

@@ -351,7 +351,11 @@ impl Drawing<'_> {
         } else {
             ""
         };
-        let parts = [edited, state, id];
+        let timer = message
+            .timer_s
+            .or(message.expires_ms.map(|_| 0))
+            .map_or("", |_| "⏱");
+        let parts = [edited, timer, state, id];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(" ")
     }

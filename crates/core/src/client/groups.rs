@@ -295,6 +295,41 @@ impl Client {
         .await
     }
 
+    /// Sets how long new messages stay once they were read; 0: for good. In a group admins may; in a direct chat both.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `chat.closed`, `group.forbidden`, `message.timer_invalid`.
+    pub async fn set_timer(&self, chat: &ChatId, timer_s: u32) -> Result<Delivery> {
+        if timer_s > LONGEST_TIMER_S {
+            return Err(Reason::TimerInvalid.into());
+        }
+        let chat = chat.clone();
+        let intent = self
+            .write(move |work| {
+                let row = query::conversation_of(work.db, &chat)?;
+                if matches!(row.state, State::Left | State::Removed) || row.leaving {
+                    return Err(Reason::ChatClosed.into());
+                }
+                let may = row.kind != Kind::Group
+                    || work.group(&row.group, |group| {
+                        Ok(group.settings().role(&work.me.account) >= MlsRole::Admin)
+                    })?;
+                if !may {
+                    return Err(Reason::GroupForbidden.into());
+                }
+                intent::add(
+                    work,
+                    row.id,
+                    intent::Kind::SetTimer,
+                    &[],
+                    i64::from(timer_s),
+                    work.now_ms,
+                )
+            })
+            .await?;
+        self.wait_intents(vec![intent]).await
+    }
+
     /// Asks to leave; another member's app takes this account out as soon as it sees that.
     ///
     /// # Errors

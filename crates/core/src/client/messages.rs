@@ -10,7 +10,10 @@ use crate::{
     error::{Reason, Result},
     ids::{ChatId, MessageId},
     query,
-    sync::message::{self, New},
+    sync::{
+        message::{self, New},
+        timer,
+    },
     view::*,
 };
 
@@ -44,6 +47,10 @@ impl Client {
                     )
                 })
                 .transpose()?;
+            let expires = draft
+                .expires
+                .map(|expires| expires.content(work.now_ms))
+                .transpose()?;
             for file in &files {
                 if let Some(id) = crate::attachments::AttachmentId::from_slice(&file.attachment) {
                     attachments.accept(work.tx, &id)?;
@@ -57,6 +64,7 @@ impl Client {
                     markdown: draft.markdown,
                     reply_to,
                     files,
+                    expires,
                 },
             )?;
             Ok(Sent {
@@ -119,6 +127,7 @@ impl Client {
     /// # Errors
     /// `chat.unknown`.
     pub async fn messages(&self, chat: &ChatId, page: Page) -> Result<Vec<MessageInfo>> {
+        self.expire().await?;
         let chat = chat.clone();
         self.read(move |snapshot, engine| {
             let db = snapshot.connection();
@@ -126,6 +135,22 @@ impl Client {
             query::messages(db, &engine.me, &row, page.limit.min(PAGE), page.before)
         })
         .await
+    }
+
+    /// Erases what has had its time, so that nothing is shown a moment too long.
+    pub(super) async fn expire(&self) -> Result<()> {
+        let any = self
+            .read(|snapshot, _| {
+                Ok(snapshot
+                    .connection()
+                    .prepare_cached("SELECT 1 FROM timers WHERE due_age_ms > 0")?
+                    .exists([])?)
+            })
+            .await?;
+        if any {
+            self.write(timer::tick).await?;
+        }
+        Ok(())
     }
 
     /// The message that an id, or the beginning of one (at least 4 characters), means.
@@ -143,7 +168,7 @@ impl Client {
         .await
     }
 
-    /// Notes that everything up to this line was read. Nobody else is told.
+    /// Notes that everything up to this line was read: the time of messages that disappear begins. Nobody else is told.
     ///
     /// # Errors
     /// `chat.unknown`.
@@ -155,6 +180,7 @@ impl Client {
                 "UPDATE conversations SET read_up_to = max(read_up_to, ?2) WHERE id = ?1",
                 [row.id, up_to_local_id],
             )?;
+            timer::read_up_to(work, &row, up_to_local_id)?;
             work.tell(crate::sync::change::Change::Chat(row.id));
             Ok(())
         })

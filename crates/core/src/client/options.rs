@@ -19,6 +19,12 @@ use crate::{
 pub trait Clock: Send + Sync + 'static {
     /// Unix milliseconds.
     fn now_ms(&self) -> i64;
+
+    /// Milliseconds by a clock that nobody sets and that goes on while the machine sleeps; where it began means nothing.
+    fn steady_ms(&self) -> i64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+    }
 }
 
 /// The system's clock. In debug builds `UNDERTONE_TEST_CLOCK_OFF_S` moves it by so many seconds, for tests that run the app as a

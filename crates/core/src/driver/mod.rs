@@ -7,6 +7,7 @@ mod blobs;
 mod inbox;
 mod outbox;
 mod pause;
+mod timers;
 mod transfers;
 
 use std::{
@@ -133,6 +134,7 @@ impl Driver {
         let mut set = JoinSet::new();
         set.spawn(inbox::run(Arc::clone(&self.shared)));
         set.spawn(outbox::run(Arc::clone(&self.shared)));
+        set.spawn(timers::run(Arc::clone(&self.shared)));
         *tasks = Some(set);
     }
 

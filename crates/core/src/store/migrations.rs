@@ -65,6 +65,11 @@ pub const STEPS: &[Migration] = &[
         name: "actions",
         step: Step::Sql(include_str!("../../migrations/0004_actions.sql")),
     },
+    Migration {
+        version: 5,
+        name: "timers",
+        step: Step::Sql(include_str!("../../migrations/0005_timers.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -181,12 +181,8 @@ pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Re
         )?
         .exists(params![conversation, target, author])?;
     if deleted || gone != 0 {
-        let how = if deleted && gone != erase::Gone::Here as i64 {
-            erase::Gone::ForEveryone
-        } else {
-            erase::Gone::Here
-        };
-        erase::message(work, local, how)?;
+        // What is gone already stays as it went; what came for it since goes too.
+        erase::message(work, local, erase::Gone::ForEveryone)?;
     } else {
         versions(work, conversation, local, target, &author)?;
         reactions(work, conversation, target)?;
@@ -323,7 +319,7 @@ pub(crate) fn target(work: &Work<'_>, conversation: i64, id: &[u8; 32]) -> Resul
     let found = work
         .db
         .prepare_cached(
-            "SELECT id, sender, gone, content, state FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1 AND gone <> 2",
+            "SELECT id, sender, gone, content, state FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1 AND gone < 2",
         )?
         .query_row(params![conversation, id], |row| {
             Ok(Target {

@@ -23,7 +23,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent,
     message::Place,
-    outbox, resync, send,
+    outbox, resync, send, timer,
 };
 use crate::error::Result;
 
@@ -435,8 +435,12 @@ fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()>
 /// Plain lines about who came and went.
 fn tell(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) -> Result<()> {
     let kind = work.group(&row.group, |group| Ok(group.kind()))?;
+    let timer = timer_line(work, row, merged)?;
     if kind != GroupKind::Group {
-        return Ok(());
+        return match timer {
+            Some(line) => add_line(work, row, &line, place),
+            None => Ok(()),
+        };
     }
     let me = work.me.account;
     let name = |account: &AccountId| -> Result<String> {
@@ -507,8 +511,37 @@ fn tell(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) -> R
             }
         }
     }
-    for line in lines {
-        super::message::add_line(work, row.id, super::message::Kind::Notice, &line, place)?;
+    for line in lines.iter().chain(&timer) {
+        add_line(work, row, line, place)?;
     }
     Ok(())
+}
+
+fn add_line(work: &Work<'_>, row: &Conversation, line: &str, place: Place) -> Result<()> {
+    super::message::add_line(work, row.id, super::message::Kind::Notice, line, place)?;
+    Ok(())
+}
+
+/// Says that the time messages stay has changed.
+fn timer_line(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Option<String>> {
+    let Some(change) = &merged.settings else {
+        return Ok(None);
+    };
+    let after = change.after.policy.timer_s;
+    if change.before.policy.timer_s == after {
+        return Ok(None);
+    }
+    let account = &merged.committer.account;
+    let who = if *account == work.me.account {
+        "You".to_owned()
+    } else {
+        conversation::name_of(work.db, row.id, account)?
+    };
+    Ok(Some(match after {
+        0 => format!("{who} set messages to stay."),
+        seconds => format!(
+            "{who} set messages to disappear {} after they are read.",
+            timer::span(seconds)
+        ),
+    }))
 }

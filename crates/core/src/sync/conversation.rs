@@ -80,9 +80,11 @@ pub(crate) struct Conversation {
     /// The own link it came by, as long as its proof is awaited; 0: none.
     pub(crate) link: i64,
     pub(crate) leaving: bool,
+    /// How long new messages may stay once they were read, seconds; 0: for good.
+    pub(crate) timer_s: u32,
 }
 
-const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves";
+const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves, timer_s";
 
 struct Raw {
     group: Vec<u8>,
@@ -112,6 +114,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
             link: row.get(12)?,
             leaving: row.get(13)?,
             moves: row.get(14)?,
+            timer_s: row.get(15)?,
         },
     })
 }
@@ -234,9 +237,9 @@ pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
 pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
     work.db
         .prepare_cached(
-            "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4 WHERE id = ?1",
+            "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4, timer_s = ?5 WHERE id = ?1",
         )?
-        .execute(params![id, group.epoch(), group.name(), work.now_ms])?;
+        .execute(params![id, group.epoch(), group.name(), work.now_ms, group.policy().timer_s])?;
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;

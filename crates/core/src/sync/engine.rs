@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -59,6 +59,7 @@ pub(crate) struct Engine {
     pub(crate) attachments: Attachments,
     pub(crate) me: Me,
     pub(crate) clock: Arc<dyn Clock>,
+    ages: OnceLock<i64>,
     pub(crate) pace: SendingPace,
     pub(crate) events: broadcast::Sender<Event>,
     /// Counts the times that there may be something new to do.
@@ -82,6 +83,7 @@ impl Engine {
             attachments,
             me,
             clock,
+            ages: OnceLock::new(),
             pace,
             events: broadcast::channel(EVENTS_KEPT).0,
             duties: watch::channel(0).0,
@@ -123,6 +125,8 @@ impl Engine {
             attachments: &self.attachments,
             me: &self.me,
             now_ms: self.clock.now_ms(),
+            steady_ms: self.clock.steady_ms(),
+            ages: &self.ages,
             pace: &self.pace,
             groups: RefCell::new(std::mem::take(&mut *kept)),
             changes: RefCell::new(Vec::new()),

@@ -11,6 +11,7 @@ use super::{
     action::Source,
     change::Change,
     conversation::{self, Conversation},
+    timer,
 };
 use crate::{
     attachments::AttachmentId,
@@ -24,6 +25,8 @@ pub(crate) enum Gone {
     ForEveryone = 1,
     /// On this account's own wish; nothing is shown.
     Here = 2,
+    /// Its time was over; nothing is shown.
+    Expired = 3,
 }
 
 /// Erases a message (messages.id).
@@ -44,9 +47,10 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
         Vec::new()
     };
     files(work, local)?;
+    timer::stop(work, local)?;
     work.db
         .prepare_cached(
-            "UPDATE messages SET gone = max(gone, ?2), content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
+            "UPDATE messages SET gone = CASE gone WHEN 0 THEN ?2 ELSE gone END, content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
         )?
         .execute(params![local, how as i64, left])?;
     if own {

@@ -4,7 +4,7 @@
 //! if the group still needs it.
 
 use rusqlite::params;
-use undertone_mls::{AccountId, Change, Group, PeerKeyPackage, Role};
+use undertone_mls::{AccountId, Change, Group, PeerKeyPackage, Policy, Role};
 
 use super::{
     Work,
@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     AcceptLeaves = 6,
     Readd = 7,
     Leave = 8,
+    SetTimer = 9,
 }
 
 fn kind_from_row(value: i64) -> Kind {
@@ -40,7 +41,8 @@ fn kind_from_row(value: i64) -> Kind {
         5 => Kind::SelfUpdate,
         6 => Kind::AcceptLeaves,
         7 => Kind::Readd,
-        _ => Kind::Leave,
+        8 => Kind::Leave,
+        _ => Kind::SetTimer,
     }
 }
 
@@ -239,6 +241,14 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 let name = String::from_utf8_lossy(&intent.subject).into_owned();
                 if group.name() != name {
                     return one(Change::Rename(name));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::SetTimer => {
+                let timer_s = u32::try_from(intent.value).unwrap_or(0);
+                let policy = group.policy();
+                if policy.timer_s != timer_s {
+                    return one(Change::SetPolicy(Policy { timer_s, ..policy }));
                 }
                 give_up(work, intent.id)?;
             }

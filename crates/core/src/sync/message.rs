@@ -4,14 +4,14 @@
 //! (generation, number) of the channel; what is still in the outbox stands behind everything.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::{Attachment, MimiContent, Origin, Salt, uri};
+use undertone_content::{Attachment, Expiration, MimiContent, Origin, Salt, uri};
 use undertone_mls::{AccountId, DeviceId};
 
 use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    outbox,
+    outbox, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -62,6 +62,8 @@ pub(crate) struct New {
     pub(crate) markdown: bool,
     pub(crate) reply_to: Option<undertone_content::MessageId>,
     pub(crate) files: Vec<NewFile>,
+    /// When it is to go; None: as the conversation has it.
+    pub(crate) expires: Option<Expiration>,
 }
 
 /// The sender and room as MIMI names them.
@@ -97,6 +99,11 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
         sent_at_ms: u64::try_from(work.now_ms).unwrap_or(0),
         device_counter: counter,
     };
+    let by_default = (row.timer_s > 0).then_some(Expiration {
+        relative: true,
+        seconds: row.timer_s,
+    });
+    let expires = new.expires.or(by_default);
     let files: Vec<_> = new.files.iter().map(|file| file.part.clone()).collect();
     let compose = |files: Vec<Attachment>| {
         let content = match (files.is_empty(), new.markdown) {
@@ -108,10 +115,12 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
                 files,
             ),
         };
-        match new.reply_to {
+        let mut content = match new.reply_to {
             Some(target) => content.answering(target),
             None => content,
-        }
+        };
+        content.expires = expires;
+        content
     };
     let encode = |content: &MimiContent| content.encode().map_err(|_| Reason::MessageTooLong);
     let mut content = compose(files.clone());
@@ -166,6 +175,7 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
             .get(position)
             .map(|file| (file.attachment, file.name.clone()))
     })?;
+    timer::set(work, local, expires)?;
     outbox::push(work, id, local, &bytes, waits, work.now_ms)?;
     touch(work, id)?;
     work.tell(Change::Message(local));
@@ -243,6 +253,10 @@ pub(crate) fn receive(
         ])?;
     let local = work.last_id();
     insert_files(work, local, content, |_| None)?;
+    timer::set(work, local, content.expires)?;
+    if mine {
+        timer::begin(work, local)?;
+    }
     touch(work, row.id)?;
     work.tell(Change::Message(local));
     // What somebody did to it may have come before it.
@@ -351,6 +365,7 @@ pub(crate) fn set_place(work: &Work<'_>, local: i64, place: Place) -> Result<()>
     work.db
         .prepare_cached("UPDATE messages SET state = 6, generation = ?2, number = ?3 WHERE id = ?1 AND state <> 6")?
         .execute(params![local, place.generation, place.number])?;
+    timer::begin(work, local)?;
     work.tell(Change::MessageState(local));
     Ok(())
 }

@@ -37,6 +37,7 @@ pub(crate) mod pool;
 pub(crate) mod resync;
 pub(crate) mod send;
 pub(crate) mod take;
+pub(crate) mod timer;
 pub(crate) mod tokens;
 pub(crate) mod welcome;
 pub(crate) mod work;

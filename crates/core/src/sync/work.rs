@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    sync::OnceLock,
 };
 
 use rand::Rng as _;
@@ -33,6 +34,10 @@ pub(crate) struct Work<'t> {
     pub(crate) now_ms: i64,
     /// How long automatic things wait.
     pub(crate) pace: &'t SendingPace,
+    /// A clock that only goes on, milliseconds.
+    pub(crate) steady_ms: i64,
+    /// Where that clock stood when the store began to live.
+    pub(crate) ages: &'t OnceLock<i64>,
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,

@@ -25,6 +25,7 @@ pub fn chat(name: &str, kind: ChatKind) -> ChatInfo {
         my_role: Role::Owner,
         state: undertone_core::ChatState::Active,
         epoch: 1,
+        timer_s: None,
     }
 }
 
@@ -62,6 +63,8 @@ pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
         edits: 0,
         edited_ms: None,
         deleted: false,
+        timer_s: None,
+        expires_ms: None,
         reactions: Vec::new(),
     }
 }
