@@ -70,6 +70,7 @@ reasons! {
     ContactUnknown = "contact.unknown", Never, "There is no such contact.";
     ContactAmbiguous = "contact.ambiguous", Never, "More than one contact fits; say more of the name, or give the id.";
     ContactNotReady = "contact.not_ready", RetryLater, "This contact can't be reached yet: the conversation with them is still being set up.";
+    ContactBlocked = "contact.blocked", Never, "You have blocked this contact; unblock them to write.";
     NoKeyPackage = "contact.no_key_package", RetryLater, "This contact has no key package left on the server; their app must come on-line once.";
     LinkInvalid = "link.invalid", Never, "This is not a whole Undertone contact link.";
     LinkExpired = "link.expired", Never, "This contact link has expired.";

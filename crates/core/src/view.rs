@@ -187,6 +187,10 @@ view! {
         added_ms: i64,
         /// How far it is.
         state: ContactState,
+        /// Whether what they write in the direct chat is dropped.
+        blocked: bool,
+        /// Read receipts with this person.
+        read_receipts: Choice,
     }
 }
 
@@ -257,6 +261,98 @@ view! {
 }
 
 view! {
+    /// What is set for all chats.
+    struct Settings {
+        /// Whether this account tells others what it has read, and is told what they have.
+        read_receipts: bool,
+    }
+}
+
+view! {
+    /// A choice for one chat or person.
+    enum Choice {
+        /// As it is set for all.
+        Default,
+        /// On.
+        On,
+        /// Off.
+        Off,
+    }
+}
+
+impl Choice {
+    pub(crate) fn as_choice(self) -> Option<bool> {
+        match self {
+            Self::Default => None,
+            Self::On => Some(true),
+            Self::Off => Some(false),
+        }
+    }
+}
+
+/// What to change about a chat, for this account only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ChatChange {
+    /// Say nothing of new messages until then, Unix milliseconds; 0: not muted.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub muted_until_ms: Option<i64>,
+    /// Put it away until a message comes (for good while it is muted).
+    #[serde(default)]
+    #[ts(optional)]
+    pub archived: Option<bool>,
+    /// Keep it at the top.
+    #[serde(default)]
+    #[ts(optional)]
+    pub pinned: Option<bool>,
+    /// Read receipts in this chat.
+    #[serde(default)]
+    #[ts(optional)]
+    pub read_receipts: Option<Choice>,
+}
+
+/// What to change about a person, for this account only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ContactChange {
+    /// Drop what they write in the direct chat. They are not told.
+    #[serde(default)]
+    #[ts(optional)]
+    pub blocked: Option<bool>,
+    /// Read receipts with this person, in all chats.
+    #[serde(default)]
+    #[ts(optional)]
+    pub read_receipts: Option<Choice>,
+}
+
+view! {
+    /// What was begun to be written.
+    struct DraftText {
+        /// The text.
+        text: String,
+        /// The message it answers.
+        in_reply_to: Option<MessageId>,
+    }
+}
+
+view! {
+    /// What somebody told of a message.
+    struct Receipt {
+        /// Who.
+        contact: ContactId,
+        /// Their name.
+        name: String,
+        /// When it was told here that it came.
+        #[ts(type = "number | null")]
+        delivered_ms: Option<i64>,
+        /// When it was told here that it was read.
+        #[ts(type = "number | null")]
+        read_ms: Option<i64>,
+    }
+}
+
+view! {
     /// A chat.
     struct ChatInfo {
         /// Its id.
@@ -280,6 +376,17 @@ view! {
         epoch: u64,
         /// How long new messages stay once they were read, seconds; None: for good.
         timer_s: Option<u32>,
+        /// Until when nothing is said of new messages, Unix milliseconds; None: not muted.
+        #[ts(type = "number | null")]
+        muted_until_ms: Option<i64>,
+        /// Whether it is put away.
+        archived: bool,
+        /// Whether it is kept at the top.
+        pinned: bool,
+        /// Read receipts in this chat.
+        read_receipts: Choice,
+        /// What was begun to be written.
+        draft: Option<DraftText>,
     }
 }
 
@@ -596,9 +703,67 @@ view! {
         /// When it disappears, if its time has begun.
         #[ts(type = "number | null")]
         expires_ms: Option<i64>,
+        /// Of one's own: how many people have it, as far as they tell.
+        delivered_to: u32,
+        /// Of one's own: how many people have read it, as far as they tell.
+        read_by: u32,
         /// Reactions, in the order they were first given.
         reactions: Vec<ReactionInfo>,
     }
+}
+
+view! {
+    /// What sort of message to look for.
+    enum SearchKind {
+        /// With a picture.
+        Photo,
+        /// With a video.
+        Video,
+        /// With a voice memo or other sound.
+        Audio,
+        /// With any other file.
+        File,
+        /// With a link in its text.
+        Link,
+    }
+}
+
+/// What to look for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// Words, or beginnings of words, that must all be in the text, or in a file's name; empty: any message.
+    #[serde(default)]
+    #[ts(optional, as = "Option<String>")]
+    pub text: String,
+    /// Only in this chat.
+    #[serde(default)]
+    #[ts(optional)]
+    pub chat: Option<ChatId>,
+    /// Only by this person.
+    #[serde(default)]
+    #[ts(optional)]
+    pub sender: Option<ContactId>,
+    /// Only written at or after this, Unix milliseconds.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub from_ms: Option<i64>,
+    /// Only written before this, Unix milliseconds.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub to_ms: Option<i64>,
+    /// Only of this sort.
+    #[serde(default)]
+    #[ts(optional)]
+    pub kind: Option<SearchKind>,
+    /// At most so many (1 to 200); None: 50.
+    #[serde(default)]
+    #[ts(optional)]
+    pub limit: Option<u32>,
+    /// Only those before the message with this `local_id`: the next page.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub before: Option<i64>,
 }
 
 view! {

@@ -207,6 +207,73 @@ pub enum Command {
         #[arg(long)]
         peek: bool,
     },
+    /// Find messages by words, chat, person, date or sort, the newest first
+    Search {
+        /// Words, or beginnings of words, that must all be there; may be left out with --kind, --chat or --from
+        #[arg(allow_hyphen_values = true, default_value = "")]
+        text: String,
+        /// Only in this chat
+        #[arg(long, value_name = "CHAT")]
+        chat: Option<String>,
+        /// Only by this contact
+        #[arg(long, value_name = "CONTACT")]
+        from: Option<String>,
+        /// Only of this sort
+        #[arg(long, value_name = "SORT")]
+        kind: Option<Sort>,
+        /// Only of the last 2h, 7d, 4w
+        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+        since: Option<u64>,
+        /// Only older than 2h, 7d, 4w
+        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+        until: Option<u64>,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+    },
+    /// Say nothing of a chat's new messages
+    Mute {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// How long: 8h, 1w, always, or off
+        #[arg(default_value = "always", value_parser = parse_mute)]
+        span: Mute,
+    },
+    /// Put a chat away until a message comes; a muted one stays away
+    Archive {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// Bring it back
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Keep a chat at the top
+    Pin {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// Not any more
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Drop what a contact writes in your direct chat; they are not told
+    Block {
+        /// Name, beginning of a name, or id
+        contact: String,
+        /// Let them write again; what was dropped is gone
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Tell others what you have read, and be told what they have; off means off both ways
+    Receipts {
+        /// on, off, or default (as it is set for all); without it the present setting is shown
+        setting: Option<Receipts>,
+        /// Only for this chat
+        #[arg(long, value_name = "CHAT", conflicts_with = "contact")]
+        chat: Option<String>,
+        /// Only with this contact
+        #[arg(long, value_name = "CONTACT")]
+        contact: Option<String>,
+    },
     /// Change the text of a message you wrote; everybody sees that it was edited
     #[command(
         after_help = "Everybody in the chat can read what the message said before: `undertone history`.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `-` for the text and give it on standard input."
@@ -297,6 +364,51 @@ pub enum Command {
         /// A command, or `exit-codes`
         topic: Vec<String>,
     },
+}
+
+/// What sort of message to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// With a picture
+    Photo,
+    /// With a video
+    Video,
+    /// With a voice memo or other sound
+    Audio,
+    /// With any other file
+    File,
+    /// With a link
+    Link,
+}
+
+/// Read receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Receipts {
+    /// Told both ways
+    On,
+    /// Told neither way
+    Off,
+    /// As it is set for all
+    Default,
+}
+
+/// How long a chat is muted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mute {
+    /// Not any more.
+    Off,
+    /// So many seconds.
+    For(u64),
+    /// Until it is ended.
+    Always,
+}
+
+fn parse_mute(text: &str) -> Result<Mute, String> {
+    match text {
+        "off" => Ok(Mute::Off),
+        "always" => Ok(Mute::Always),
+        span => parse_span(span).map(Mute::For),
+    }
 }
 
 /// What can be done with contact links.

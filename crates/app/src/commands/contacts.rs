@@ -225,6 +225,8 @@ mod tests {
             chat: None,
             added_ms: 0,
             state,
+            blocked: false,
+            read_receipts: undertone_core::Choice::Default,
         };
         let contacts = [
             contact("Ada", true, ContactState::Ready),

@@ -14,13 +14,15 @@ mod init;
 mod links;
 mod messages;
 mod rpc;
+mod search;
 mod select;
+mod settings;
 mod status;
 mod watch;
 
 use std::time::Duration;
 
-use undertone_core::{Expires, Settled};
+use undertone_core::{ChatChange, Expires, Settled};
 
 use crate::{
     cli::{
@@ -102,6 +104,49 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             messages::send(options, &output, &chat, draft).await
         }
         Command::Timer { chat, span } => chats::timer(options, &output, &chat, span).await,
+        Command::Mute { chat, span } => settings::mute(options, &output, &chat, span).await,
+        Command::Archive { chat, undo } => {
+            let change = ChatChange {
+                archived: Some(!undo),
+                ..ChatChange::default()
+            };
+            settings::chat(options, &output, &chat, change).await
+        }
+        Command::Pin { chat, undo } => {
+            let change = ChatChange {
+                pinned: Some(!undo),
+                ..ChatChange::default()
+            };
+            settings::chat(options, &output, &chat, change).await
+        }
+        Command::Block { contact, undo } => {
+            settings::block(options, &output, &contact, !undo).await
+        }
+        Command::Receipts {
+            setting,
+            chat,
+            contact,
+        } => settings::receipts(options, &output, setting, chat, contact).await,
+        Command::Search {
+            text,
+            chat,
+            from,
+            kind,
+            since,
+            until,
+            limit,
+        } => {
+            let wanted = search::Wanted {
+                text,
+                chat,
+                from,
+                kind,
+                since,
+                until,
+                limit,
+            };
+            search::search(options, &output, wanted).await
+        }
         Command::Edit {
             chat,
             message,

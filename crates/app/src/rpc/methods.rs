@@ -11,8 +11,8 @@ use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
     AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, Draft, EventStream,
-    GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, SafetyNumber, Saved, Sent,
-    Settled, Status, Version,
+    GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, SafetyNumber,
+    Saved, Search, Sent, Settings, Settled, Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};
@@ -243,6 +243,39 @@ methods! {
     ChatsSetTimer = "chats.set_timer" (ChatTimer) -> Delivered, |context, params| Delivered {
         state: context.client.set_timer(&params.chat, params.timer_s).await?,
     };
+
+    #[doc = "Mutes, archives or pins a chat, or sets its read receipts. Nobody else is told."]
+    ChatsSet = "chats.set" (SetChat) -> Done, |context, params| {
+        context.client.set_chat(&params.chat, params.change).await?;
+        Done {}
+    };
+
+    #[doc = "Keeps what was begun to be written in a chat; an empty text ends it."]
+    ChatsSetDraft = "chats.set_draft" (SetDraft) -> Done, |context, params| {
+        context.client.set_draft(&params.chat, &params.text, params.in_reply_to.as_ref()).await?;
+        Done {}
+    };
+
+    #[doc = "Blocks a contact, or ends that, or sets read receipts with them. They are not told."]
+    ContactsSet = "contacts.set" (SetContact) -> Done, |context, params| {
+        context.client.set_contact(&params.contact, params.change).await?;
+        Done {}
+    };
+
+    #[doc = "What is set for all chats."]
+    SettingsGet = "settings.get" (Nothing) -> Settings, |context, _| context.client.settings().await?;
+
+    #[doc = "Sets it."]
+    SettingsSet = "settings.set" (Settings) -> Done, |context, params| {
+        context.client.set_settings(params).await?;
+        Done {}
+    };
+
+    #[doc = "Looks for messages by words, chat, person, date and sort, the newest first."]
+    MessagesSearch = "messages.search" (Search) -> Vec<MessageInfo>, |context, params| context.client.search(params).await?;
+
+    #[doc = "What others told of a message of one's own: that it came, and that they read it."]
+    MessagesReceipts = "messages.receipts" (ChosenMessage) -> Vec<Receipt>, |context, params| context.client.receipts(&params.chat, &params.message).await?;
 
     #[doc = "Makes a group."]
     GroupsCreate = "groups.create" (NewGroup) -> GroupResult, |context, params| context.client.create_group(&params.name, &params.members).await?;

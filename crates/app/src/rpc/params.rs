@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use undertone_core::{ChatId, ContactId, DraftAttachment, Expires, LinkId, MessageId, Role};
+use undertone_core::{
+    ChatChange, ChatId, ContactChange, ContactId, DraftAttachment, Expires, LinkId, MessageId, Role,
+};
 
 macro_rules! params {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
@@ -107,6 +109,34 @@ params! {
         chat: ChatId,
         /// Seconds after they were read, at most a year; 0: for good.
         timer_s: u32,
+    }
+
+    /// What to change about a chat.
+    SetChat {
+        /// The chat.
+        chat: ChatId,
+        /// What to change; what is left out stays.
+        change: ChatChange,
+    }
+
+    /// What was begun to be written.
+    SetDraft {
+        /// The chat.
+        chat: ChatId,
+        /// The text so far, at most 256 KiB; empty: nothing any more.
+        text: String,
+        /// The message it answers.
+        #[serde(default)]
+        #[ts(optional)]
+        in_reply_to: Option<MessageId>,
+    }
+
+    /// What to change about a contact.
+    SetContact {
+        /// The contact's account id.
+        contact: ContactId,
+        /// What to change; what is left out stays.
+        change: ContactChange,
     }
 
     /// A new group.

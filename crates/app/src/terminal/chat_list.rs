@@ -65,13 +65,31 @@ impl Row {
         } else {
             single_line(&chat.name)
         };
+        let draft = chat.draft.as_ref().map(|draft| single_line(&draft.text));
         let preview = match (chat.state, &chat.last) {
+            (ChatState::Active, _) if draft.is_some() => {
+                format!("draft: {}", draft.unwrap_or_default())
+            }
             (ChatState::Joining, _) => "being set up".to_owned(),
             (ChatState::Left, _) => "you left".to_owned(),
             (ChatState::Removed, _) => "you were removed".to_owned(),
             (ChatState::Resyncing, _) => "catching up".to_owned(),
             (ChatState::Active, Some(last)) => preview(chat, last),
             (ChatState::Active, None) => "no messages yet".to_owned(),
+        };
+        let marks = [
+            (chat.pinned, "pinned"),
+            (chat.muted_until_ms.is_some(), "muted"),
+            (chat.archived, "archived"),
+        ];
+        let marks: Vec<&str> = marks
+            .into_iter()
+            .filter_map(|(is, mark)| is.then_some(mark))
+            .collect();
+        let preview = if marks.is_empty() {
+            preview
+        } else {
+            format!("[{}] {preview}", marks.join(", "))
         };
         Self {
             unread: if chat.unread == 0 {
@@ -91,7 +109,9 @@ impl Row {
 }
 
 fn preview(chat: &ChatInfo, last: &MessageInfo) -> String {
-    let what = if last.text.is_empty() {
+    let what = if last.deleted {
+        "deleted message".to_owned()
+    } else if last.text.is_empty() {
         last.attachments
             .first()
             .map(attachment_summary)

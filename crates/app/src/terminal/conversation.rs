@@ -160,6 +160,53 @@ pub fn versions(versions: &[Version], screen: Screen, clock: &Clock) -> Vec<Stri
     lines
 }
 
+/// Draws messages that were found, a line each: when, in which chat, by whom, what.
+#[must_use]
+pub fn found(
+    messages: &[MessageInfo],
+    chats: &[ChatInfo],
+    screen: Screen,
+    clock: &Clock,
+) -> Vec<String> {
+    if messages.is_empty() {
+        return vec![screen.style.dim("Nothing found.")];
+    }
+    messages
+        .iter()
+        .map(|message| {
+            let chat = chats.iter().find(|chat| chat.id == message.chat);
+            let place = chat.map(title).unwrap_or_default();
+            let who = if message.mine {
+                ME.to_owned()
+            } else {
+                single_line(&message.sender_name)
+            };
+            let what = if message.text.is_empty() {
+                message
+                    .attachments
+                    .first()
+                    .map(attachment_summary)
+                    .unwrap_or_default()
+            } else {
+                single_line(&message.text)
+            };
+            let from = if place == who {
+                place
+            } else {
+                format!("{place}, {who}")
+            };
+            let head = format!("{}  {from}: ", clock.short(message.sent_ms));
+            let tail = format!("  {}", short_id(&message.id));
+            let room = screen.width.saturating_sub(columns(&head) + columns(&tail));
+            format!(
+                "{head}{}{}",
+                truncate(&what, room.max(10)),
+                screen.style.dim(&tail)
+            )
+        })
+        .collect()
+}
+
 struct Drawing<'a> {
     view: &'a View<'a>,
     screen: Screen,
@@ -342,7 +389,11 @@ impl Drawing<'_> {
             // Encrypted or not, the server doesn't have it, as far as is known here.
             MessageState::Queued | MessageState::Sending => "waiting",
             MessageState::Uploading => "uploading",
-            MessageState::Accepted | MessageState::Sent => "✓",
+            MessageState::Accepted | MessageState::Sent => match self.view.chat.kind {
+                ChatKind::Direct if message.read_by > 0 => "read",
+                ChatKind::Direct if message.delivered_to > 0 => "✓✓",
+                _ => "✓",
+            },
             MessageState::Failed => "NOT SENT",
         };
         let edited = if message.edits > 0 { "edited" } else { "" };

@@ -32,6 +32,12 @@ impl Clock {
         moment(at_ms).to_zoned(self.zone.clone()).date()
     }
 
+    /// Now, Unix milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now.as_millisecond()
+    }
+
     /// Whether two moments fall on the same local day.
     #[must_use]
     pub fn same_day(&self, one_ms: i64, other_ms: i64) -> bool {

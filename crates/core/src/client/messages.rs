@@ -12,7 +12,7 @@ use crate::{
     query,
     sync::{
         message::{self, New},
-        timer,
+        receipt, timer,
     },
     view::*,
 };
@@ -137,6 +137,16 @@ impl Client {
         .await
     }
 
+    /// Looks for messages, the newest first.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `contact.unknown`.
+    pub async fn search(&self, search: Search) -> Result<Vec<MessageInfo>> {
+        self.expire().await?;
+        self.read(move |snapshot, engine| query::search(snapshot.connection(), &engine.me, &search))
+            .await
+    }
+
     /// Erases what has had its time, so that nothing is shown a moment too long.
     pub(super) async fn expire(&self) -> Result<()> {
         let any = self
@@ -168,7 +178,8 @@ impl Client {
         .await
     }
 
-    /// Notes that everything up to this line was read: the time of messages that disappear begins. Nobody else is told.
+    /// Notes that everything up to this line was read: the time of messages that disappear begins, and
+    /// their authors are told where read receipts are on.
     ///
     /// # Errors
     /// `chat.unknown`.
@@ -176,10 +187,16 @@ impl Client {
         let chat = chat.clone();
         self.write(move |work| {
             let row = query::conversation_of(work.db, &chat)?;
+            let before: i64 = work.db.query_row(
+                "SELECT read_up_to FROM conversations WHERE id = ?1",
+                [row.id],
+                |found| found.get(0),
+            )?;
             work.db.execute(
                 "UPDATE conversations SET read_up_to = max(read_up_to, ?2) WHERE id = ?1",
                 [row.id, up_to_local_id],
             )?;
+            receipt::read_up_to(work, &row, before, up_to_local_id)?;
             timer::read_up_to(work, &row, up_to_local_id)?;
             work.tell(crate::sync::change::Change::Chat(row.id));
             Ok(())

@@ -13,6 +13,7 @@ mod groups;
 mod life;
 mod messages;
 mod options;
+mod settings;
 
 use std::sync::{Arc, Mutex};
 

@@ -70,6 +70,11 @@ pub const STEPS: &[Migration] = &[
         name: "timers",
         step: Step::Sql(include_str!("../../migrations/0005_timers.sql")),
     },
+    Migration {
+        version: 6,
+        name: "settings",
+        step: Step::Sql(include_str!("../../migrations/0006_settings.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

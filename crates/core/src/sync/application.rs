@@ -9,7 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent, link,
     message::{self, Place, Sender},
-    resync,
+    receipt, resync, settings,
 };
 use crate::error::Result;
 
@@ -78,11 +78,16 @@ pub(crate) fn content_came(
     match automatic::read(content) {
         Some(Automatic::Ask(ask)) => return gaps::asked(work, row, sender, &ask),
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
+        Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::LinkProof(_) | Automatic::Unknown) => return Ok(()),
         None => {}
     }
     if let Some(counter) = content.device_counter() {
         gaps::counter_came(work, row, &sender.device, counter, place)?;
+    }
+    // What somebody who is blocked says in the direct chat is not wanted; in a group the others answer it.
+    if row.kind == conversation::Kind::Direct && settings::is_blocked(work.db, &sender.account)? {
+        return Ok(());
     }
     match content.meaning() {
         Meaning::Post => {

@@ -1,10 +1,14 @@
-//! Messages that apps send each other without anybody writing them: the proof of a link, and asking for what is missing.
+//! Messages that apps send each other without anybody writing them: the proof of a link, and asking for what is missing,
+//! and receipts.
 //!
 //! They are ordinary MIMI content with counter 0, so that they need no kind of their own in the protocol; a part's content type says
 //! what they are (docs/protocol.md section 7).
 
 use prost::Message as _;
-use undertone_content::{Disposition, MimiContent, NestedPart, Origin, PartBody, Salt};
+use undertone_content::{
+    Disposition, MESSAGE_STATUS, MessageId, MessageStatus, MimiContent, NestedPart, Origin,
+    PartBody, Salt, decode_report, encode_report,
+};
 
 use super::{Work, conversation::Conversation, message};
 use crate::error::{Reason, Result};
@@ -66,6 +70,8 @@ pub(crate) enum Automatic {
     LinkProof([u8; 32]),
     Ask(Ask),
     Again(Again),
+    /// What has become of messages.
+    Status(Vec<(MessageId, MessageStatus)>),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -106,6 +112,17 @@ pub(crate) fn again(work: &Work<'_>, row: &Conversation, again: &Again) -> Resul
     encode(&compose(work, row, body))
 }
 
+/// Tells what has become of messages.
+pub(crate) fn status(
+    work: &Work<'_>,
+    row: &Conversation,
+    statuses: &[(MessageId, MessageStatus)],
+) -> Result<Vec<u8>> {
+    let report = encode_report(statuses);
+    let body = NestedPart::single(Disposition::Session, MESSAGE_STATUS, report);
+    encode(&compose(work, row, body))
+}
+
 /// None: somebody wrote it.
 pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     if let Some(proof) = content.link_proof() {
@@ -120,6 +137,9 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     Some(match part.content_type.as_str() {
         ASK => Ask::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Ask),
         AGAIN => Again::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Again),
+        MESSAGE_STATUS => {
+            decode_report(&part.content).map_or(Automatic::Unknown, Automatic::Status)
+        }
         _ => Automatic::Unknown,
     })
 }

@@ -18,7 +18,7 @@ use super::{
     conversation::{self, State},
     fetch, gaps, keys, link, outbox,
     pool::{self, Publication},
-    resync, send, take, tokens,
+    receipt, resync, send, take, tokens,
 };
 use crate::error::Result;
 
@@ -118,6 +118,7 @@ pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
     gaps::tick(work)?;
     resync::tick(work)?;
     link::tick(work)?;
+    receipt::tick(work)?;
     let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
     duties.extend(
         take::due(work, CONVERSATIONS)?
@@ -213,6 +214,7 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         gaps::next_due(work)?,
         resync::next_due(work)?,
         keys::next_due(work)?,
+        receipt::next_due(work)?,
     ];
     Ok(parts
         .into_iter()

@@ -48,6 +48,11 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
     };
     files(work, local)?;
     timer::stop(work, local)?;
+    for table in ["receipts", "receipts_due"] {
+        work.db
+            .prepare_cached(&format!("DELETE FROM {table} WHERE message = ?1"))?
+            .execute([local])?;
+    }
     work.db
         .prepare_cached(
             "UPDATE messages SET gone = CASE gone WHEN 0 THEN ?2 ELSE gone END, content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",

@@ -11,7 +11,7 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    outbox, timer,
+    outbox, receipt, settings, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -89,6 +89,11 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
     ) || row.leaving
     {
         return Err(Reason::ChatClosed.into());
+    }
+    if let Some(peer) = &row.peer
+        && settings::is_blocked(work.db, peer)?
+    {
+        return Err(Reason::ContactBlocked.into());
     }
     let counter = conversation::take_counter(work, id)?;
     let (sender, room) = uris(&work.me.account, &row);
@@ -256,6 +261,9 @@ pub(crate) fn receive(
     timer::set(work, local, content.expires)?;
     if mine {
         timer::begin(work, local)?;
+    } else {
+        receipt::came(work, row, local)?;
+        settings::message_came(work, row.id)?;
     }
     touch(work, row.id)?;
     work.tell(Change::Message(local));

@@ -1,6 +1,6 @@
 //! Chats and messages for the tests of this folder.
 
-use undertone_core::{ContactId, Quote, ReactionInfo, Role};
+use undertone_core::{Choice, ContactId, Quote, ReactionInfo, Role};
 
 use super::*;
 
@@ -26,6 +26,11 @@ pub fn chat(name: &str, kind: ChatKind) -> ChatInfo {
         state: undertone_core::ChatState::Active,
         epoch: 1,
         timer_s: None,
+        muted_until_ms: None,
+        archived: false,
+        pinned: false,
+        read_receipts: Choice::Default,
+        draft: None,
     }
 }
 
@@ -65,6 +70,8 @@ pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
         deleted: false,
         timer_s: None,
         expires_ms: None,
+        delivered_to: 0,
+        read_by: 0,
         reactions: Vec::new(),
     }
 }

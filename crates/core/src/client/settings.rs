@@ -1,0 +1,95 @@
+//! What the owner sets for all chats, for one, or for one person, and drafts. Nobody else is told.
+
+use undertone_mls::AccountId;
+
+use super::Client;
+use crate::{
+    error::{Reason, Result},
+    ids::{ChatId, ContactId, MessageId},
+    query,
+    sync::settings,
+    view::*,
+};
+
+impl Client {
+    /// What is set for all chats.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn settings(&self) -> Result<Settings> {
+        self.read(|snapshot, _| settings::all(snapshot.connection()))
+            .await
+    }
+
+    /// Sets it.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn set_settings(&self, settings: Settings) -> Result<()> {
+        self.write(move |work| settings::set_all(work, &settings))
+            .await
+    }
+
+    /// Mutes, archives or pins a chat, or sets its read receipts.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn set_chat(&self, chat: &ChatId, change: ChatChange) -> Result<()> {
+        let chat = chat.clone();
+        self.write(move |work| {
+            let row = query::conversation_of(work.db, &chat)?;
+            settings::set_chat(work, &row, &change)
+        })
+        .await
+    }
+
+    /// Blocks a person, or ends that, or sets read receipts with them.
+    ///
+    /// # Errors
+    /// `contact.unknown`.
+    pub async fn set_contact(&self, contact: &ContactId, change: ContactChange) -> Result<()> {
+        let account = contact.bytes()?;
+        self.write(move |work| {
+            query::contact(work.db, &account)?.ok_or(Reason::ContactUnknown)?;
+            let read_receipts = change.read_receipts.map(Choice::as_choice);
+            settings::set_person(
+                work,
+                &AccountId::new(account),
+                change.blocked,
+                read_receipts,
+            )
+        })
+        .await
+    }
+
+    /// Keeps what was begun to be written in a chat; an empty text ends it.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `message.too_long` (over 256 KiB).
+    pub async fn set_draft(
+        &self,
+        chat: &ChatId,
+        text: &str,
+        in_reply_to: Option<&MessageId>,
+    ) -> Result<()> {
+        let (chat, text) = (chat.clone(), text.to_owned());
+        let reply_to = in_reply_to.map(MessageId::bytes).transpose()?;
+        self.write(move |work| {
+            let row = query::conversation_of(work.db, &chat)?;
+            settings::set_draft(work, &row, &text, reply_to.as_ref())
+        })
+        .await
+    }
+
+    /// What others told of a message of one's own, by name.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `message.unknown`.
+    pub async fn receipts(&self, chat: &ChatId, message: &MessageId) -> Result<Vec<Receipt>> {
+        let found = self.message(chat, message.as_str()).await?;
+        self.read(move |snapshot, engine| {
+            query::receipts(snapshot.connection(), &engine.me, found.local_id)
+        })
+        .await
+    }
+}

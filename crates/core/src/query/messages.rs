@@ -1,0 +1,348 @@
+//! Messages as they are shown: with their files, reactions, quotes and receipts.
+
+use data_encoding::BASE64;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use undertone_content::MimiContent;
+use undertone_mls::AccountId;
+
+use crate::{
+    error::{Reason, Result},
+    ids::{ChatId, ContactId, MessageId},
+    sync::{account::Me, conversation, message},
+    view::*,
+};
+
+const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
+    m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms,
+    t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age)
+    FROM messages m JOIN conversations c ON c.id = m.conversation LEFT JOIN timers t ON t.message = m.id";
+/// Characters of a quoted text.
+const QUOTED: usize = 300;
+
+struct Raw {
+    conversation: i64,
+    sender: Vec<u8>,
+    reply: Vec<u8>,
+    info: MessageInfo,
+}
+
+fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    let generation: u32 = row.get(10)?;
+    let reply: Vec<u8> = row.get(12)?;
+    let sender: Vec<u8> = row.get(3)?;
+    Ok(Raw {
+        conversation: row.get(2)?,
+        info: MessageInfo {
+            id: MessageId::from_bytes(&row.get::<_, Vec<u8>>(1)?),
+            local_id: row.get(0)?,
+            chat: ChatId::from_bytes(&row.get::<_, Vec<u8>>(13)?),
+            sender: (!sender.is_empty()).then(|| ContactId::from_bytes(&sender)),
+            sender_name: String::new(),
+            mine: false,
+            kind: match row.get::<_, i64>(4)? {
+                1 => MessageKind::Message,
+                2 => MessageKind::Notice,
+                _ => MessageKind::Gap,
+            },
+            text: row.get(5)?,
+            markdown: row.get(6)?,
+            attachments: Vec::new(),
+            sent_ms: row.get(7)?,
+            received_ms: row.get(8)?,
+            state: match row.get::<_, i64>(9)? {
+                1 => MessageState::Received,
+                2 => MessageState::Queued,
+                3 => MessageState::Uploading,
+                4 => MessageState::Sending,
+                5 => MessageState::Accepted,
+                6 => MessageState::Sent,
+                _ => MessageState::Failed,
+            },
+            order: (generation != message::NO_PLACE).then_some(Order {
+                generation,
+                number: row.get(11)?,
+            }),
+            in_reply_to: (!reply.is_empty()).then(|| MessageId::from_bytes(&reply)),
+            quote: None,
+            edits: row.get(15)?,
+            edited_ms: Some(row.get(16)?).filter(|at| *at > 0),
+            deleted: row.get::<_, i64>(14)? != 0,
+            timer_s: row
+                .get::<_, Option<i64>>(17)?
+                .filter(|after| *after > 0)
+                .and_then(|after| u32::try_from(after / 1000).ok()),
+            expires_ms: expires(row)?,
+            delivered_to: 0,
+            read_by: 0,
+            reactions: Vec::new(),
+        },
+        reply,
+        sender,
+    })
+}
+
+/// When a message goes, by the system's clock.
+fn expires(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
+    let (at, due): (Option<i64>, Option<i64>) = (row.get(18)?, row.get(19)?);
+    if let Some(at) = at.filter(|at| *at > 0) {
+        return Ok(Some(at));
+    }
+    let born: i64 = row.get(20)?;
+    Ok(due.filter(|due| *due > 0).map(|due| due + born))
+}
+
+fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
+    let mut info = raw.info;
+    if !raw.sender.is_empty() {
+        let account = AccountId::from_slice(&raw.sender)?;
+        info.mine = account == me.account;
+        info.sender_name = sender_name(db, me, raw.conversation, &account)?;
+    }
+    if info.mine {
+        (info.delivered_to, info.read_by) = db
+            .prepare_cached(
+                "SELECT count(*), count(nullif(read_at_ms, 0)) FROM receipts WHERE message = ?1",
+            )?
+            .query_row([info.local_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    }
+    if info.kind == MessageKind::Message {
+        info.attachments = files(db, info.local_id)?;
+        info.reactions = reactions(db, me, raw.conversation, &info.id)?;
+        if !raw.reply.is_empty() {
+            info.quote = Some(quote(db, me, raw.conversation, &raw.reply)?);
+        }
+    }
+    Ok(info)
+}
+
+fn sender_name(db: &Connection, me: &Me, conversation: i64, account: &AccountId) -> Result<String> {
+    if *account == me.account {
+        return Ok(me.name.clone());
+    }
+    conversation::name_of(db, conversation, account)
+}
+
+/// What a message answers, as it stands now: an edit or a deletion changes the quote too.
+fn quote(db: &Connection, me: &Me, conversation: i64, id: &[u8]) -> Result<Quote> {
+    let found = db
+        .prepare_cached(
+            "SELECT id, sender, text, gone, (SELECT count(*) FROM message_files f WHERE f.message = messages.id)
+             FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1",
+        )?
+        .query_row(params![conversation, id], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Vec<u8>>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, i64>(3)?,
+                row.get::<_, u32>(4)?,
+            ))
+        })
+        .optional()?;
+    let id = MessageId::from_bytes(id);
+    let Some((local, sender, text, gone, files)) = found.filter(|found| found.3 < 2) else {
+        return Ok(Quote {
+            id,
+            local_id: None,
+            sender_name: String::new(),
+            text: String::new(),
+            files: 0,
+            deleted: true,
+        });
+    };
+    Ok(Quote {
+        id,
+        local_id: Some(local),
+        sender_name: sender_name(db, me, conversation, &AccountId::from_slice(&sender)?)?,
+        text: text.chars().take(QUOTED).collect(),
+        files,
+        deleted: gone != 0,
+    })
+}
+
+fn reactions(
+    db: &Connection,
+    me: &Me,
+    conversation: i64,
+    target: &MessageId,
+) -> Result<Vec<ReactionInfo>> {
+    let mut statement = db.prepare_cached(
+        "SELECT sender, text FROM reactions WHERE conversation = ?1 AND target = ?2 ORDER BY position",
+    )?;
+    let rows = statement
+        .query_map(params![conversation, target.bytes()?], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let mut shown: Vec<ReactionInfo> = Vec::new();
+    for (sender, text) in rows {
+        let account = AccountId::from_slice(&sender)?;
+        let at = shown.iter().position(|reaction| reaction.text == text);
+        let at = at.unwrap_or_else(|| {
+            shown.push(ReactionInfo {
+                text,
+                people: Vec::new(),
+                names: Vec::new(),
+                mine: false,
+            });
+            shown.len() - 1
+        });
+        if let Some(reaction) = shown.get_mut(at) {
+            reaction.people.push(ContactId::from_bytes(&sender));
+            reaction
+                .names
+                .push(sender_name(db, me, conversation, &account)?);
+            reaction.mine |= account == me.account;
+        }
+    }
+    Ok(shown)
+}
+
+/// What others told of a message of one's own, by name.
+pub(crate) fn receipts(db: &Connection, me: &Me, local: i64) -> Result<Vec<Receipt>> {
+    let mut statement = db.prepare_cached(
+        "SELECT r.account_id, r.delivered_at_ms, r.read_at_ms, m.conversation FROM receipts r JOIN messages m ON m.id = r.message
+         WHERE r.message = ?1",
+    )?;
+    let rows = statement
+        .query_map([local], |row| {
+            Ok((
+                row.get::<_, Vec<u8>>(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, i64>(3)?,
+            ))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let mut told = rows
+        .into_iter()
+        .map(|(account, delivered, read, conversation)| {
+            let name = sender_name(db, me, conversation, &AccountId::from_slice(&account)?)?;
+            Ok(Receipt {
+                contact: ContactId::from_bytes(&account),
+                name,
+                delivered_ms: Some(delivered).filter(|at| *at > 0),
+                read_ms: Some(read).filter(|at| *at > 0),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    told.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(told)
+}
+
+/// All versions of a message, the first one first.
+pub(crate) fn history(db: &Connection, local: i64) -> Result<Vec<Version>> {
+    let mut statement = db.prepare_cached(
+        "SELECT content, sent_at_ms, 0, 0, 0, 0 FROM messages WHERE id = ?1 AND gone = 0
+         UNION ALL SELECT a.content, a.sent_at_ms, 1, a.generation, a.number, a.counter
+            FROM messages m JOIN actions a ON a.conversation = m.conversation AND a.target = m.message_id AND a.sender = m.sender
+            WHERE m.id = ?1 AND m.gone = 0 AND a.kind = 1
+         ORDER BY 3, 4, 5, 6",
+    )?;
+    let rows = statement
+        .query_map([local], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|(content, sent_ms)| {
+            let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
+            let (text, markdown) = message::text_of(&content);
+            Ok(Version {
+                text,
+                markdown,
+                sent_ms,
+            })
+        })
+        .collect()
+}
+
+fn files(db: &Connection, message: i64) -> Result<Vec<AttachmentInfo>> {
+    let mut statement = db.prepare_cached(
+        "SELECT f.position, f.name, f.content_type, f.size, f.width, f.height, f.duration_ms, f.waveform, f.preview,
+            EXISTS (SELECT 1 FROM attachments a WHERE a.id = f.attachment AND (a.direction = 1 OR a.state = 3))
+         FROM message_files f WHERE f.message = ?1 ORDER BY f.position",
+    )?;
+    let rows = statement
+        .query_map([message], |row| {
+            let preview: Vec<u8> = row.get(8)?;
+            Ok(AttachmentInfo {
+                index: row.get(0)?,
+                name: row.get(1)?,
+                content_type: row.get(2)?,
+                size: row.get(3)?,
+                width: Some(row.get(4)?).filter(|pixels| *pixels > 0),
+                height: Some(row.get(5)?).filter(|pixels| *pixels > 0),
+                duration_ms: Some(row.get(6)?).filter(|ms| *ms > 0),
+                waveform: row.get(7)?,
+                preview: (!preview.is_empty()).then(|| BASE64.encode(&preview)),
+                here: row.get(9)?,
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(rows)
+}
+
+/// A line by its row.
+pub(crate) fn message_by_row(db: &Connection, me: &Me, local: i64) -> Result<Option<MessageInfo>> {
+    db.prepare_cached(&format!("{MESSAGE} WHERE m.id = ?1"))?
+        .query_row([local], message_row)
+        .optional()?
+        .map(|raw| whole(db, me, raw))
+        .transpose()
+}
+
+/// The last `limit` lines of a chat (those before the line `before`), oldest first.
+pub(crate) fn messages(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    limit: u32,
+    before: Option<i64>,
+) -> Result<Vec<MessageInfo>> {
+    let raw = if let Some(before) = before {
+        let mut statement = db.prepare_cached(&format!(
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 AND (m.generation, m.number, m.id) <
+                (SELECT generation, number, id FROM messages WHERE id = ?3 AND conversation = ?1)
+             ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
+        ))?;
+        statement
+            .query_map(params![row.id, limit, before], message_row)?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    } else {
+        let mut statement = db.prepare_cached(&format!(
+            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
+        ))?;
+        statement
+            .query_map(params![row.id, limit], message_row)?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    raw.into_iter()
+        .rev()
+        .map(|raw| whole(db, me, raw))
+        .collect()
+}
+
+/// The message that a person means: its id, or what only one id begins with.
+pub(crate) fn find_message(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    selector: &str,
+) -> Result<MessageInfo> {
+    let lower = selector.trim().to_ascii_lowercase();
+    if lower.len() < 4 || !lower.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Reason::MessageUnknown.into());
+    }
+    let mut statement = db.prepare_cached(&format!(
+        "{MESSAGE} WHERE m.conversation = ?1 AND substr(lower(hex(m.message_id)), 1, ?3) = ?2 AND m.kind = 1 AND m.gone < 2 LIMIT 2"
+    ))?;
+    let mut raw = statement
+        .query_map(params![row.id, lower, lower.len()], message_row)?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    match (raw.pop(), raw.pop()) {
+        (Some(raw), None) => whole(db, me, raw),
+        (Some(_), Some(_)) => Err(Reason::MessageAmbiguous.into()),
+        _ => Err(Reason::MessageUnknown.into()),
+    }
+}

@@ -1,0 +1,173 @@
+//! What the owner has set: for all chats, for one, and for one person.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_mls::AccountId;
+
+use super::{Work, change::Change, conversation::Conversation};
+use crate::{
+    error::{Reason, Result},
+    view::{ChatChange, Settings},
+};
+
+/// Drafts may be longer than messages, but not endless.
+const DRAFT_BYTES: usize = 256 * 1024;
+
+fn get(db: &Connection, name: &str, default: bool) -> Result<bool> {
+    let value: Option<i64> = db
+        .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(value.map_or(default, |value| value != 0))
+}
+
+/// For all chats.
+pub(crate) fn all(db: &Connection) -> Result<Settings> {
+    Ok(Settings {
+        read_receipts: get(db, "read_receipts", true)?,
+    })
+}
+
+/// Sets those for all chats.
+pub(crate) fn set_all(work: &Work<'_>, settings: &Settings) -> Result<()> {
+    work.db.execute(
+        "INSERT INTO settings (name, value) VALUES ('read_receipts', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [settings.read_receipts],
+    )?;
+    Ok(())
+}
+
+/// As stored: as elsewhere, yes, no.
+fn choice(value: i64) -> Option<bool> {
+    match value {
+        1 => Some(true),
+        2 => Some(false),
+        _ => None,
+    }
+}
+
+fn stored(choice: Option<bool>) -> i64 {
+    match choice {
+        None => 0,
+        Some(true) => 1,
+        Some(false) => 2,
+    }
+}
+
+/// Whether this account and that person tell each other, in this chat, what they have read: the person's setting, else the chat's,
+/// else the one for all.
+pub(crate) fn tells_reading(
+    db: &Connection,
+    conversation: i64,
+    person: Option<&AccountId>,
+) -> Result<bool> {
+    let of_person: Option<i64> = match person {
+        Some(person) => db
+            .prepare_cached("SELECT read_receipts FROM people WHERE account_id = ?1")?
+            .query_row([person.as_bytes()], |row| row.get(0))
+            .optional()?,
+        None => None,
+    };
+    let of_chat: Option<i64> = db
+        .prepare_cached("SELECT read_receipts FROM chat_settings WHERE conversation = ?1")?
+        .query_row([conversation], |row| row.get(0))
+        .optional()?;
+    let own = of_person
+        .and_then(choice)
+        .or_else(|| of_chat.and_then(choice));
+    match own {
+        Some(own) => Ok(own),
+        None => Ok(all(db)?.read_receipts),
+    }
+}
+
+/// Whether this account wants nothing from somebody.
+pub(crate) fn is_blocked(db: &Connection, account: &AccountId) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM people WHERE account_id = ?1 AND blocked = 1")?
+        .exists([account.as_bytes()])?)
+}
+
+/// Changes what is set for a chat.
+pub(crate) fn set_chat(work: &Work<'_>, row: &Conversation, change: &ChatChange) -> Result<()> {
+    work.db.execute(
+        "INSERT OR IGNORE INTO chat_settings (conversation) VALUES (?1)",
+        [row.id],
+    )?;
+    let set = |column: &str, value: i64| {
+        work.db.execute(
+            &format!("UPDATE chat_settings SET {column} = ?2 WHERE conversation = ?1"),
+            [row.id, value],
+        )
+    };
+    if let Some(until) = change.muted_until_ms {
+        set("muted_until_ms", until.max(0))?;
+    }
+    if let Some(archived) = change.archived {
+        set("archived", archived.into())?;
+    }
+    if let Some(pinned) = change.pinned {
+        set("pinned_at_ms", if pinned { work.now_ms.max(1) } else { 0 })?;
+    }
+    if let Some(read_receipts) = change.read_receipts {
+        set("read_receipts", stored(read_receipts.as_choice()))?;
+    }
+    work.tell(Change::Chat(row.id));
+    Ok(())
+}
+
+/// Keeps what was begun to be written, and what it answers.
+pub(crate) fn set_draft(
+    work: &Work<'_>,
+    row: &Conversation,
+    text: &str,
+    reply_to: Option<&[u8; 32]>,
+) -> Result<()> {
+    if text.len() > DRAFT_BYTES {
+        return Err(Reason::MessageTooLong.into());
+    }
+    let reply_to = reply_to.map_or(&[][..], |id| &id[..]);
+    work.db.execute(
+        "INSERT INTO chat_settings (conversation, draft, draft_reply_to) VALUES (?1, ?2, ?3)
+         ON CONFLICT (conversation) DO UPDATE SET draft = excluded.draft, draft_reply_to = excluded.draft_reply_to",
+        params![row.id, text, reply_to],
+    )?;
+    work.tell(Change::Chat(row.id));
+    Ok(())
+}
+
+/// A message came: an archived chat comes back, unless it is muted.
+pub(crate) fn message_came(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db
+        .prepare_cached(
+            "UPDATE chat_settings SET archived = 0 WHERE conversation = ?1 AND archived = 1 AND muted_until_ms <= ?2",
+        )?
+        .execute([conversation, work.now_ms])?;
+    Ok(())
+}
+
+/// Blocks a person, or ends that; sets whether this account and that person tell each other what they have read.
+pub(crate) fn set_person(
+    work: &Work<'_>,
+    account: &AccountId,
+    blocked: Option<bool>,
+    read_receipts: Option<Option<bool>>,
+) -> Result<()> {
+    work.db.execute(
+        "INSERT OR IGNORE INTO people (account_id) VALUES (?1)",
+        [account.as_bytes()],
+    )?;
+    if let Some(blocked) = blocked {
+        work.db.execute(
+            "UPDATE people SET blocked = ?2 WHERE account_id = ?1",
+            params![account.as_bytes(), blocked],
+        )?;
+    }
+    if let Some(choice) = read_receipts {
+        work.db.execute(
+            "UPDATE people SET read_receipts = ?2 WHERE account_id = ?1",
+            params![account.as_bytes(), stored(choice)],
+        )?;
+    }
+    work.tell(Change::Contact(*account.as_bytes()));
+    Ok(())
+}
