@@ -190,6 +190,13 @@ impl MimiContent {
         self
     }
 
+    /// Sets a private extension that says yes, such as [`ExtensionKey::VIEW_ONCE`].
+    #[must_use]
+    pub fn marked(mut self, mark: ExtensionKey) -> Self {
+        self.extensions.set(mark, ExtensionValue::unsigned(1));
+        self
+    }
+
     /// Adds the proof that the sender holds a contact link.
     #[must_use]
     pub fn with_link_proof(mut self, proof: &[u8; 32]) -> Self {

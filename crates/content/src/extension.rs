@@ -30,6 +30,11 @@ impl ExtensionKey {
     /// Private: proof that the sender holds a contact link (a byte string of 32).
     pub const LINK_PROOF: Self = Self::Private(2);
 
+    /// Private: its files may be opened once (the unsigned integer 1).
+    pub const VIEW_ONCE: Self = Self::Private(3);
+    /// Private: somebody else said it first, who is not named (the unsigned integer 1).
+    pub const FORWARDED: Self = Self::Private(4);
+
     fn order(&self) -> (u8, u64, &[u8]) {
         match self {
             Self::Assigned(n) => (0, *n, &[]),

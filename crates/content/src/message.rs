@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::cbor::{Reader, Writer};
 use crate::error::{ContentError, Refusal};
-use crate::extension::{ExtensionKey, Extensions};
+use crate::extension::{ExtensionKey, ExtensionValue, Extensions};
 use crate::id::{MessageId, Salt};
 use crate::limits;
 use crate::part::{
@@ -98,6 +98,15 @@ impl MimiContent {
         };
         reader.finish()?;
         Ok(message)
+    }
+
+    /// Whether a private extension says yes.
+    #[must_use]
+    pub fn is_marked(&self, mark: &ExtensionKey) -> bool {
+        self.extensions
+            .get(mark)
+            .and_then(ExtensionValue::as_unsigned)
+            == Some(1)
     }
 
     /// The message id, given who sent it where according to MLS.

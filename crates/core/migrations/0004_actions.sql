@@ -7,7 +7,7 @@ CREATE TABLE actions (
     message_id    BLOB    NOT NULL CHECK (length(message_id) = 32),  -- its own MIMI id
     sender        BLOB    NOT NULL,
     device        BLOB    NOT NULL,
-    kind          INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),        -- edit, delete, reaction
+    kind          INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5),     -- edit, delete, reaction, pin, unpin
     target        BLOB    NOT NULL CHECK (length(target) = 32),      -- a message; of a delete, also a reaction
     replaces      BLOB    NOT NULL,                                  -- of a reaction: the one it takes the place of; empty: none
     generation    INTEGER NOT NULL,                                  -- 4294967295 while in the outbox

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod media;
 pub mod net;
 mod query;
+pub mod rich_text;
 pub mod store;
 mod sync;
 pub mod transport;

@@ -10,6 +10,7 @@ use ts_rs::TS;
 use crate::{
     error::Problem,
     ids::{ChatId, ContactId, DeviceId, LinkId, MessageId},
+    rich_text::Block,
 };
 
 macro_rules! view {
@@ -405,6 +406,8 @@ view! {
         devices: u32,
         /// Whether the safety number was compared.
         verified: bool,
+        /// What a link in Markdown leads to that mentions them: `[@Name](uri)`.
+        uri: String,
     }
 }
 
@@ -449,6 +452,9 @@ pub struct Draft {
     /// When it is to disappear; None: as the chat has it.
     #[serde(default)]
     pub expires: Option<Expires>,
+    /// Its files may be opened once by each receiver, and not at all by this account.
+    #[serde(default)]
+    pub view_once: bool,
 }
 
 /// When a message is to disappear from every device.
@@ -703,6 +709,18 @@ view! {
         /// When it disappears, if its time has begun.
         #[ts(type = "number | null")]
         expires_ms: Option<i64>,
+        /// The text, if it is Markdown, as a tree that is safe to show.
+        rich: Option<Vec<Block>>,
+        /// Who is mentioned.
+        mentions: Vec<ContactId>,
+        /// Whether it is pinned in the chat.
+        pinned: bool,
+        /// Whether somebody else said it first.
+        forwarded: bool,
+        /// Whether its files may be opened once.
+        view_once: bool,
+        /// Whether they were, or are on their way from here: they are gone.
+        opened: bool,
         /// Of one's own: how many people have it, as far as they tell.
         delivered_to: u32,
         /// Of one's own: how many people have read it, as far as they tell.

@@ -276,3 +276,146 @@ async fn what_is_done_off_line_shows_at_once_and_reaches_the_others_later() -> O
     );
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_pin_messages_for_all() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    ada.says("Desk", "Deadline: Friday.").await;
+    ben.says("Desk", "Lunch?").await;
+    see(
+        &[&ada, &ben, &cleo],
+        "Desk",
+        &["Deadline: Friday.", "Lunch?"],
+    )
+    .await;
+    let chat = ada.chat("Desk").await.id;
+    let deadline = saying(&ada, "Desk", "Deadline: Friday.").await.id;
+    let lunch = saying(&ada, "Desk", "Lunch?").await.id;
+    let refused = ben.client().pin(&chat, &lunch, true).await;
+    assert_eq!(refused.unwrap_err().code(), "group.forbidden");
+    ada.client().pin(&chat, &lunch, true).await?;
+    ada.client().pin(&chat, &deadline, true).await?;
+    ada.client().pin(&chat, &lunch, false).await?;
+    for person in [&ada, &ben, &cleo] {
+        eventually("one is pinned", || async {
+            let pinned = person.client().pinned(&chat).await.unwrap();
+            pinned.len() == 1 && pinned[0].text == "Deadline: Friday." && pinned[0].pinned
+        })
+        .await;
+        person.settle().await;
+    }
+    let line = "Ada pinned a message.".to_owned();
+    assert!(cleo.notices("Desk").await.contains(&line));
+    ada.client().delete_for_everyone(&chat, &deadline).await?;
+    for person in [&ada, &ben, &cleo] {
+        eventually("none is pinned", || async {
+            person.client().pinned(&chat).await.unwrap().is_empty()
+        })
+        .await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forwarded_does_not_say_who_said_it_first() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    let folder = tempfile::tempdir().unwrap();
+    let paper = folder.path().join("paper.txt");
+    std::fs::write(&paper, b"the same words").unwrap();
+    let with_cleo = cleo.chat("Ada").await.id;
+    let sent = cleo
+        .client()
+        .send(&with_cleo, Draft::text("Look at this.").attach(&paper))
+        .await?;
+    ada.reads("Cleo", &["Cleo: Look at this."]).await;
+    let to = ada.chat("Ben").await.id;
+    let from = ada.chat("Cleo").await.id;
+    ada.client().forward(&from, &sent.message, &to).await?;
+    ben.reads("Ada", &["Ada: Look at this."]).await;
+    let line = all(&ben, "Ada").await.remove(0);
+    assert!(line.forwarded && line.sender_name == "Ada");
+    assert_ne!(line.id, sent.message);
+    let saved = folder.path().join("saved.txt");
+    ben.client().save(&line.chat, &line.id, 0, &saved).await?;
+    assert_eq!(std::fs::read(&saved).unwrap(), b"the same words");
+    let cleo_id = ada.client().find_contact("Cleo").await?.id;
+    let ada_id = ada.client().account().await?.account_id;
+    ben.settle().await;
+    ben.quit().await;
+    // In Ben's chat with Ada nothing is Cleo's; he knows her from the group.
+    assert!(!ben.finds_in("messages", &cleo_id.to_string()));
+    assert!(ben.finds_in("messages", &ada_id.to_string()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_opened_once_is_gone_when_it_was() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, mut ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("passport.txt");
+    std::fs::write(&secret, b"number 123").unwrap();
+    let chat = ada.chat("Ben").await.id;
+    let draft = Draft {
+        view_once: true,
+        ..Draft::default().attach(&secret)
+    };
+    let sent = ada.client().send(&chat, draft).await?;
+    eventually("it came", || async { all(&ben, "Ada").await.len() == 1 }).await;
+    // Here it is gone as soon as it was sent.
+    ada.settle().await;
+    let own = all(&ada, "Ben").await.remove(0);
+    assert!(own.view_once && own.opened && own.attachments.is_empty());
+    let line = all(&ben, "Ada").await.remove(0);
+    assert!(line.view_once && !line.opened && line.attachments.len() == 1);
+    let refused = ben.client().forward(&chat, &sent.message, &chat).await;
+    assert_eq!(refused.unwrap_err().code(), "message.gone");
+    let saved = folder.path().join("saved.txt");
+    ben.client().save(&chat, &sent.message, 0, &saved).await?;
+    assert_eq!(std::fs::read(&saved).unwrap(), b"number 123");
+    let line = all(&ben, "Ada").await.remove(0);
+    assert!(line.opened && line.attachments.is_empty());
+    let again = folder.path().join("again.txt");
+    let refused = ben.client().save(&chat, &sent.message, 0, &again).await;
+    assert_eq!(refused.unwrap_err().code(), "attachment.unknown");
+    for person in [&mut ada, &mut ben] {
+        person.settle().await;
+        person.quit().await;
+        assert_eq!(
+            person.finds("passport"),
+            Vec::<String>::new(),
+            "{}",
+            person.name
+        );
+        let left = std::fs::read_dir(person.home.join("attachments")).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_mentioned_in_markdown() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, _cleo) = three(&server).await;
+    let chat = ada.chat("Desk").await.id;
+    let members = ada.client().members(&chat).await?;
+    let about = members.iter().find(|member| member.name == "Ben").unwrap();
+    let text = format!("**Thanks** to [@Ben]({})!", about.uri);
+    let draft = Draft {
+        markdown: true,
+        ..Draft::text(&text)
+    };
+    ada.client().send(&chat, draft).await?;
+    ben.reads("Desk", &[&format!("Ada: {text}")]).await;
+    let line = all(&ben, "Desk").await.remove(0);
+    assert_eq!(line.mentions, [ben.client().account().await?.account_id]);
+    let shown = undertone_core::rich_text::as_letters(&line.rich.expect("a tree"));
+    assert_eq!(shown, "Thanks to @Ben!");
+    Ok(())
+}

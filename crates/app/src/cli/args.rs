@@ -178,6 +178,9 @@ pub enum Command {
         /// Make it disappear this long after it was read: 30s, 5m, 2h, 7d [default: as the chat has it]
         #[arg(long, value_name = "SPAN", value_parser = parse_timer)]
         expires: Option<u32>,
+        /// The files can be saved once by each receiver, and are gone then; here they go as soon as they were sent
+        #[arg(long, requires = "attach")]
+        view_once: bool,
     },
     /// Make a chat's new messages disappear some time after they were read
     #[command(
@@ -315,6 +318,30 @@ pub enum Command {
         /// Take it back
         #[arg(long)]
         remove: bool,
+    },
+    /// Pin a message for everybody in a chat; in a group admins may
+    PinMessage {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// Not any more
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Show the pinned messages of a chat
+    Pinned {
+        /// Name, beginning of a name, or id
+        chat: String,
+    },
+    /// Say again in another chat what a message says, without who said it first
+    Forward {
+        /// The chat it is in
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+        /// The chat to say it in
+        to: String,
     },
     /// Show what a message said before it was edited
     History {

@@ -12,9 +12,13 @@ use crate::{
     failure::Failure,
     rpc::{
         methods::{
-            MessagesDelete, MessagesEdit, MessagesGet, MessagesHistory, MessagesReact, SyncSettle,
+            MessagesDelete, MessagesEdit, MessagesForward, MessagesGet, MessagesHistory,
+            MessagesPin, MessagesPinned, MessagesReact, SyncSettle,
         },
-        params::{ChosenMessage, DeleteMessage, EditMessage, OneMessage, React, Settle},
+        params::{
+            ChosenMessage, DeleteMessage, EditMessage, Forward, OneChat, OneMessage, PinMessage,
+            React, Settle,
+        },
     },
     terminal::{conversation, single_line},
 };
@@ -140,6 +144,81 @@ pub(super) async fn react(
             format!("Took back {}", single_line(reaction.trim()))
         };
         done(visit, &chat, &message, &what).await
+    })
+}
+
+pub(super) async fn pin(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+    pinned: bool,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        visit
+            .session
+            .call::<MessagesPin>(PinMessage {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+                pinned,
+            })
+            .await?;
+        let what = if pinned { "Pinned" } else { "Unpinned" };
+        done(visit, &chat, &message, what).await
+    })
+}
+
+pub(super) async fn pinned(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let pinned = visit
+            .session
+            .call::<MessagesPinned>(OneChat {
+                chat: chat.id.clone(),
+            })
+            .await?;
+        let chats = [chat];
+        let lines = conversation::found(&pinned, &chats, output.screen, &output.clock);
+        Ok(Outcome::new(json!(pinned), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) async fn forward(
+    options: &Global,
+    output: &Output,
+    chat: &str,
+    message: &str,
+    to: &str,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let to = select::chat(&mut visit.session, to).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        let sent = visit
+            .session
+            .call::<MessagesForward>(Forward {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+                to: to.id.clone(),
+            })
+            .await?;
+        let copy = visit
+            .session
+            .call::<MessagesGet>(OneMessage {
+                chat: to.id.clone(),
+                message: sent.message.to_string(),
+            })
+            .await?;
+        done(visit, &to, &copy, "Forwarded").await
     })
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Writing {
     pub markdown: bool,
     pub reply_to: Option<String>,
     pub expires: Option<Expires>,
+    pub view_once: bool,
 }
 
 pub(super) async fn send(
@@ -80,6 +81,7 @@ pub(super) async fn send(
             attachments: attachments.clone(),
             in_reply_to,
             expires: writing.expires,
+            view_once: writing.view_once,
             wait_ms,
         };
         let sent = visit.session.call::<MessagesSend>(new).await?;

@@ -92,6 +92,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             markdown,
             reply_to,
             expires,
+            view_once,
         } => {
             let draft = messages::Writing {
                 text,
@@ -100,6 +101,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 markdown,
                 reply_to,
                 expires: expires.map(Expires::After),
+                view_once,
             };
             messages::send(options, &output, &chat, draft).await
         }
@@ -164,6 +166,15 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             reaction,
             remove,
         } => actions::react(options, &output, &chat, &message, reaction, !remove).await,
+        Command::PinMessage {
+            chat,
+            message,
+            undo,
+        } => actions::pin(options, &output, &chat, &message, !undo).await,
+        Command::Pinned { chat } => actions::pinned(options, &output, &chat).await,
+        Command::Forward { chat, message, to } => {
+            actions::forward(options, &output, &chat, &message, &to).await
+        }
         Command::History { chat, message } => {
             actions::history(options, &output, &chat, &message).await
         }

@@ -308,7 +308,7 @@ methods! {
         if params.attachments.iter().any(|attachment| !attachment.path.is_absolute()) {
             return Err(Failure::new("rpc.invalid_params", "The path of an attachment must be absolute."));
         }
-        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires };
+        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires, view_once: params.view_once };
         let mut sent = context.client.enqueue(&params.chat, draft).await?;
         if let (Delivery::Queued, Some(wait_ms), true) = (sent.state, params.wait_ms, context.network.online) {
             sent.state = context.client.wait_sent(&params.chat, sent.local_id, wait(wait_ms)).await?;
@@ -349,6 +349,18 @@ methods! {
         context.client.react(&params.chat, &params.message, &params.text, params.stands).await?;
         Done {}
     };
+
+    #[doc = "Pins a message for everybody in the chat, or ends that. In a group admins may."]
+    MessagesPin = "messages.pin" (PinMessage) -> Done, |context, params| {
+        context.client.pin(&params.chat, &params.message, params.pinned).await?;
+        Done {}
+    };
+
+    #[doc = "The pinned messages of a chat, the one pinned last first."]
+    MessagesPinned = "messages.pinned" (OneChat) -> Vec<MessageInfo>, |context, params| context.client.pinned(&params.chat).await?;
+
+    #[doc = "Says again, in another chat, what a message says, with its files. Who said it first is not told."]
+    MessagesForward = "messages.forward" (Forward) -> Sent, |context, params| context.client.forward(&params.chat, &params.message, &params.to).await?;
 
     #[doc = "All versions of a message, the first one first."]
     MessagesHistory = "messages.history" (ChosenMessage) -> Vec<Version>, |context, params| context.client.history(&params.chat, &params.message).await?;

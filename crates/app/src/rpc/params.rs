@@ -205,6 +205,10 @@ params! {
         #[serde(default)]
         #[ts(optional)]
         expires: Option<Expires>,
+        /// Its files may be opened once by each receiver, and not at all by this account.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        view_once: bool,
         /// How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in
         /// the outbox.
         #[serde(default)]
@@ -278,6 +282,26 @@ params! {
         text: String,
         /// Whether it is to stand, or to be taken back.
         stands: bool,
+    }
+
+    /// Which message to pin.
+    PinMessage {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Whether it is to be pinned, or not any more.
+        pinned: bool,
+    }
+
+    /// What to say again where.
+    Forward {
+        /// The chat it is in.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// The chat to say it in.
+        to: ChatId,
     }
 
     /// Where to save an attachment.

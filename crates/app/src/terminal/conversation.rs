@@ -2,7 +2,7 @@
 
 use undertone_core::{
     AttachmentInfo, ChatInfo, ChatKind, MemberInfo, MessageId, MessageInfo, MessageKind,
-    MessageState, Version,
+    MessageState, Version, rich_text,
 };
 
 use super::{
@@ -271,13 +271,20 @@ impl Drawing<'_> {
         }
         let mut body = Vec::new();
         self.quote(message, &mut body);
-        if !message.text.is_empty() {
-            for line in multi_line(&message.text) {
+        let text = match &message.rich {
+            Some(blocks) => rich_text::as_letters(blocks),
+            None => message.text.clone(),
+        };
+        if !text.is_empty() {
+            for line in multi_line(&text) {
                 body.extend(wrap(&line, self.screen.width.saturating_sub(INDENT.len())));
             }
         }
         for file in &message.attachments {
             body.push(self.attachment(message, file));
+        }
+        if message.opened {
+            body.push(style.dim("[opened once]"));
         }
         if message.deleted {
             body = vec![style.dim("This message was deleted.")];
@@ -406,8 +413,16 @@ impl Drawing<'_> {
             .timer_s
             .or(message.expires_ms.map(|_| 0))
             .map_or("", |_| "⏱");
-        let parts = [edited, timer, state, id];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let marks = [
+            (message.pinned, "pinned"),
+            (message.forwarded, "forwarded"),
+            (message.view_once && !message.opened, "to open once"),
+        ];
+        let marks = marks
+            .into_iter()
+            .map(|(is, mark)| if is { mark } else { "" });
+        let parts = marks.chain([edited, timer, state, id]);
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
         parts.join(" ")
     }
 

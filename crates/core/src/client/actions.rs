@@ -84,6 +84,31 @@ impl Client {
         .await
     }
 
+    /// Pins a message for everybody in the chat, or ends that. In a group admins may.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.unknown`, `message.gone`, `group.forbidden`.
+    pub async fn pin(&self, chat: &ChatId, message: &MessageId, pinned: bool) -> Result<()> {
+        self.act(chat, message, move |work, row, target| {
+            action::pin(work, row, target, pinned)
+        })
+        .await
+    }
+
+    /// The pinned messages of a chat, the one pinned last first.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn pinned(&self, chat: &ChatId) -> Result<Vec<MessageInfo>> {
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::pinned(db, &engine.me, row.id)
+        })
+        .await
+    }
+
     /// All versions of a message, the first one first; none of one that was deleted.
     ///
     /// # Errors

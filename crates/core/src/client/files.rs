@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 
 use super::Client;
 use crate::{
-    attachments::{AttachmentError, AttachmentId, Attachments},
+    attachments::{AttachmentError, AttachmentId, Attachments, Reference},
     driver::Blobs,
     error::{Error, Reason, Result},
     ids::{ChatId, MessageId},
     media::{self, FileKind},
     query,
-    sync::{files, message::NewFile},
+    sync::{erase, files, message::NewFile},
     view::*,
 };
 
@@ -71,6 +71,7 @@ impl Client {
             .await?;
         self.download(&message, index, &attachment).await?;
         let attachments = self.inner.attachments.clone();
+        let view_once = message.view_once;
         let path = to.to_owned();
         let bytes = tokio::task::spawn_blocking(move || {
             attachments.save(&attachment, &path)?;
@@ -78,10 +79,52 @@ impl Client {
         })
         .await
         .map_err(|_| Error::Reason(Reason::Closed))??;
+        if view_once {
+            self.write(move |work| erase::opened_once(work, local))
+                .await?;
+        }
         Ok(Saved {
             path: to.to_owned(),
             bytes,
         })
+    }
+
+    /// Copies a message's files for another message: under new keys and as a new blob, so that nothing joins the two.
+    pub(super) async fn copy_files(&self, message: &MessageInfo) -> Result<Vec<NewFile>> {
+        let mut copies = Vec::with_capacity(message.attachments.len());
+        for file in &message.attachments {
+            let (local, index) = (message.local_id, file.index);
+            let attachments = self.inner.attachments.clone();
+            let id = self
+                .write(move |work| files::take_up(work, &attachments, local, index))
+                .await?;
+            self.download(message, index, &id).await?;
+            let attachments = self.inner.attachments.clone();
+            let now_ms = self.inner.engine.clock.now_ms();
+            let copy = self
+                .inner
+                .engine
+                .blocking(move |engine| {
+                    let mut reader = attachments.open(&id)?;
+                    let copy = attachments.import(&mut reader, now_ms, &mut |_| true)?;
+                    let old =
+                        engine.read(|snapshot| files::part(snapshot.connection(), local, index))?;
+                    let reference = attachments.reference(&copy)?;
+                    let part = Attachment {
+                        external: external(&reference, old.content_type, &old.name),
+                        preview: old.preview,
+                        info: old.info,
+                    };
+                    Ok(NewFile {
+                        attachment: *copy.as_bytes(),
+                        part,
+                        name: old.name,
+                    })
+                })
+                .await?;
+            copies.push(copy);
+        }
+        Ok(copies)
     }
 
     async fn download(&self, message: &MessageInfo, index: u32, id: &AttachmentId) -> Result<()> {
@@ -200,18 +243,7 @@ fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -
         Prepared::File(mut file) => attachments.import(&mut file, now_ms, &mut |_| true)?,
     };
     let reference = attachments.reference(&id)?;
-    let external = ExternalPart {
-        content_type,
-        url: uri::blob(reference.blob_id.as_bytes()),
-        size: reference.size,
-        encryption: ENCRYPTION_STREAM,
-        key: Zeroizing::new(reference.key.key().to_vec()),
-        nonce: reference.key.nonce().to_vec(),
-        hash_algorithm: HASH_SHA_256,
-        content_hash: reference.content_hash.to_vec(),
-        filename: name.clone(),
-        ..ExternalPart::default()
-    };
+    let external = external(&reference, content_type, &name);
     let known = info != MediaInfo::default();
     Ok(NewFile {
         attachment: *id.as_bytes(),
@@ -222,6 +254,22 @@ fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -
         },
         name,
     })
+}
+
+/// How a message names a file.
+fn external(reference: &Reference, content_type: String, name: &str) -> ExternalPart {
+    ExternalPart {
+        content_type,
+        url: uri::blob(reference.blob_id.as_bytes()),
+        size: reference.size,
+        encryption: ENCRYPTION_STREAM,
+        key: Zeroizing::new(reference.key.key().to_vec()),
+        nonce: reference.key.nonce().to_vec(),
+        hash_algorithm: HASH_SHA_256,
+        content_hash: reference.content_hash.to_vec(),
+        filename: name.to_owned(),
+        ..ExternalPart::default()
+    }
 }
 
 /// The name it is sent under: no folders, not too long.

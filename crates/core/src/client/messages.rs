@@ -11,7 +11,7 @@ use crate::{
     ids::{ChatId, MessageId},
     query,
     sync::{
-        message::{self, New},
+        message::{self, New, NewFile},
         receipt, timer,
     },
     view::*,
@@ -27,11 +27,41 @@ impl Client {
     /// Puts a message into the outbox, for good. The order of calls is the order of messages.
     ///
     /// # Errors
-    /// `chat.*`, `message.empty`, `message.too_long`, `attachment.*`, `media.*`.
+    /// `chat.*`, `message.empty`, `message.too_long`, `message.timer_invalid`, `attachment.*`, `media.*`.
     pub async fn enqueue(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
         // A fair lock: whoever called first writes first, however the threads that write are scheduled.
         let _turn = self.inner.turn.lock().await;
         let files = self.import(&draft.attachments).await?;
+        self.enqueue_with(chat, draft, files, false).await
+    }
+
+    /// Says again, in another chat, what a message says, with its files. Who said it first is not told.
+    ///
+    /// # Errors
+    /// `chat.*`, `message.unknown`, `message.gone` (deleted, or to be opened once), `attachment.*`, `connection.offline` if a
+    /// file is not here and the server can't be reached.
+    pub async fn forward(&self, from: &ChatId, message: &MessageId, to: &ChatId) -> Result<Sent> {
+        let _turn = self.inner.turn.lock().await;
+        let found = self.message(from, message.as_str()).await?;
+        if found.deleted || found.view_once {
+            return Err(Reason::MessageGone.into());
+        }
+        let files = self.copy_files(&found).await?;
+        let draft = Draft {
+            text: Some(found.text),
+            markdown: found.markdown,
+            ..Draft::default()
+        };
+        self.enqueue_with(to, draft, files, true).await
+    }
+
+    async fn enqueue_with(
+        &self,
+        chat: &ChatId,
+        draft: Draft,
+        files: Vec<NewFile>,
+        forwarded: bool,
+    ) -> Result<Sent> {
         let chat = chat.clone();
         let attachments = self.inner.attachments.clone();
         self.write(move |work| {
@@ -65,6 +95,8 @@ impl Client {
                     reply_to,
                     files,
                     expires,
+                    view_once: draft.view_once,
+                    forwarded,
                 },
             )?;
             Ok(Sent {

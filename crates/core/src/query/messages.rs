@@ -8,13 +8,15 @@ use undertone_mls::AccountId;
 use crate::{
     error::{Reason, Result},
     ids::{ChatId, ContactId, MessageId},
+    rich_text,
     sync::{account::Me, conversation, message},
     view::*,
 };
 
 const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
     m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms,
-    t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age)
+    t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age), m.view_once, m.forwarded,
+    EXISTS (SELECT 1 FROM pins p WHERE p.conversation = m.conversation AND p.target = m.message_id)
     FROM messages m JOIN conversations c ON c.id = m.conversation LEFT JOIN timers t ON t.message = m.id";
 /// Characters of a quoted text.
 const QUOTED: usize = 300;
@@ -72,6 +74,12 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
                 .filter(|after| *after > 0)
                 .and_then(|after| u32::try_from(after / 1000).ok()),
             expires_ms: expires(row)?,
+            rich: None,
+            mentions: Vec::new(),
+            pinned: row.get(23)?,
+            forwarded: row.get(22)?,
+            view_once: row.get::<_, i64>(21)? != 0,
+            opened: row.get::<_, i64>(21)? == 2,
             delivered_to: 0,
             read_by: 0,
             reactions: Vec::new(),
@@ -104,6 +112,11 @@ fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
                 "SELECT count(*), count(nullif(read_at_ms, 0)) FROM receipts WHERE message = ?1",
             )?
             .query_row([info.local_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    }
+    if info.markdown {
+        let read = rich_text::read(&info.text);
+        info.rich = Some(read.blocks);
+        info.mentions = read.mentions;
     }
     if info.kind == MessageKind::Message {
         info.attachments = files(db, info.local_id)?;
@@ -196,6 +209,18 @@ fn reactions(
         }
     }
     Ok(shown)
+}
+
+/// The pinned messages of a chat, the one pinned last first.
+pub(crate) fn pinned(db: &Connection, me: &Me, conversation: i64) -> Result<Vec<MessageInfo>> {
+    let mut statement = db.prepare_cached(&format!(
+        "{MESSAGE} JOIN pins p ON p.conversation = m.conversation AND p.target = m.message_id
+         WHERE m.conversation = ?1 AND m.kind = 1 AND m.gone = 0 ORDER BY p.pinned_at_ms DESC, m.id DESC"
+    ))?;
+    let raw = statement
+        .query_map([conversation], message_row)?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    raw.into_iter().map(|raw| whole(db, me, raw)).collect()
 }
 
 /// What others told of a message of one's own, by name.

@@ -6,7 +6,7 @@
 mod messages;
 mod search;
 
-pub(crate) use messages::{find_message, history, message_by_row, messages, receipts};
+pub(crate) use messages::{find_message, history, message_by_row, messages, pinned, receipts};
 pub(crate) use search::search;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -400,6 +400,7 @@ pub(crate) fn members(db: &Connection, me: &Me, id: i64) -> Result<Vec<MemberInf
                 is_me,
                 devices,
                 verified: verified || is_me,
+                uri: undertone_content::uri::account(account.as_bytes()),
             })
         })
         .collect()

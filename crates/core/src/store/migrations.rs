@@ -75,6 +75,11 @@ pub const STEPS: &[Migration] = &[
         name: "settings",
         step: Step::Sql(include_str!("../../migrations/0006_settings.sql")),
     },
+    Migration {
+        version: 7,
+        name: "pins",
+        step: Step::Sql(include_str!("../../migrations/0007_pins.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -10,8 +10,10 @@
 //! What somebody does to a message of somebody else (but for reacting) is nothing. Who somebody is, MLS says, never the content.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::{Meaning, MessageId, MimiContent, Origin, Salt};
-use undertone_mls::AccountId;
+use undertone_content::{
+    Disposition, Meaning, MessageId, MimiContent, NestedPart, Origin, PartBody, Salt,
+};
+use undertone_mls::{AccountId, Role};
 
 use super::{
     Work,
@@ -29,6 +31,30 @@ enum Kind {
     Edit = 1,
     Delete = 2,
     Reaction = 3,
+    Pin = 4,
+    Unpin = 5,
+}
+
+/// Content types of what pins a message and ends that; the message is the one it answers.
+const PIN: &str = "application/vnd.undertone.pin";
+const UNPIN: &str = "application/vnd.undertone.unpin";
+
+fn pin_kind(content: &MimiContent) -> Option<Kind> {
+    match &content.body.body {
+        PartBody::Single(part) if content.body.disposition == Disposition::Session => {
+            match part.content_type.as_str() {
+                PIN => Some(Kind::Pin),
+                UNPIN => Some(Kind::Unpin),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether it pins a message, or ends that.
+pub(crate) fn is_pin(content: &MimiContent) -> bool {
+    pin_kind(content).is_some()
 }
 
 /// The longest reaction, bytes: an emoji of a family with skin tones has 41.
@@ -45,7 +71,12 @@ struct Action<'a> {
 }
 
 fn read(content: &MimiContent) -> Option<Action<'_>> {
+    let pin = pin_kind(content).zip(content.in_reply_to);
     let (kind, target, replaces) = match content.meaning() {
+        Meaning::Post if pin.is_some() => {
+            let (kind, target) = pin?;
+            (kind, target, None)
+        }
         Meaning::Edit(target) => (Kind::Edit, target, None),
         Meaning::Delete(target) => (Kind::Delete, target, None),
         Meaning::Reaction {
@@ -77,10 +108,32 @@ pub(crate) fn receive(
     let Ok(id) = MessageId::of(bytes, &content.salt, &sender_uri, &room) else {
         return Ok(());
     };
+    if matches!(action.kind, Kind::Pin | Kind::Unpin) && !may_pin(work, row, &sender.account)? {
+        return Ok(());
+    }
     if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
+        if action.kind == Kind::Pin {
+            let name = if sender.account == work.me.account {
+                "You".to_owned()
+            } else {
+                conversation::name_of(work.db, row.id, &sender.account)?
+            };
+            let line = format!("{name} pinned a message.");
+            message::add_line(work, row.id, message::Kind::Notice, &line, place)?;
+        }
         apply(work, row, action.kind, &action.target, &sender.account)?;
     }
     Ok(())
+}
+
+/// In a group, admins pin; elsewhere everybody.
+fn may_pin(work: &Work<'_>, row: &Conversation, account: &AccountId) -> Result<bool> {
+    if row.kind != conversation::Kind::Group {
+        return Ok(true);
+    }
+    work.group(&row.group, |group| {
+        Ok(group.settings().role(account) >= Role::Admin)
+    })
 }
 
 /// Its row; None if it was there before.
@@ -186,6 +239,7 @@ pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Re
     } else {
         versions(work, conversation, local, target, &author)?;
         reactions(work, conversation, target)?;
+        pins(work, conversation, target)?;
     }
     work.tell(Change::MessageState(local));
     Ok(())
@@ -271,6 +325,36 @@ fn reactions(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()
                 position += 1;
             }
         }
+    }
+    Ok(())
+}
+
+/// Whether it is pinned: what was done last counts.
+fn pins(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
+    let last: Option<(i64, Vec<u8>, i64)> = work
+        .db
+        .prepare_cached(
+            "SELECT kind, sender, sent_at_ms FROM actions WHERE conversation = ?1 AND target = ?2 AND kind IN (4, 5)
+             ORDER BY generation DESC, number DESC, counter DESC, message_id DESC LIMIT 1",
+        )?
+        .query_row(params![conversation, target], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    match last {
+        Some((kind, by, at)) if kind == Kind::Pin as i64 => {
+            work.db
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO pins (conversation, target, by_account, pinned_at_ms) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![conversation, target, by, at])?;
+        }
+        Some(_) => {
+            work.db
+                .prepare_cached("DELETE FROM pins WHERE conversation = ?1 AND target = ?2")?
+                .execute(params![conversation, target])?;
+        }
+        None => {}
     }
     Ok(())
 }
@@ -448,6 +532,29 @@ pub(crate) fn delete(work: &Work<'_>, id: i64, target: &Target) -> Result<()> {
     let row = open(work, id)?;
     let source = Source::next(work, &row)?;
     let content = MimiContent::delete(&source.origin(work), target.id);
+    enqueue(work, &row, &content)
+}
+
+/// Pins a message for everybody, or ends that.
+pub(crate) fn pin(work: &Work<'_>, id: i64, target: &Target, pinned: bool) -> Result<()> {
+    let row = open(work, id)?;
+    if target.gone || target.unsent {
+        return Err(Reason::MessageGone.into());
+    }
+    if !may_pin(work, &row, &work.me.account)? {
+        return Err(Reason::GroupForbidden.into());
+    }
+    let is_pinned = work
+        .db
+        .prepare_cached("SELECT 1 FROM pins WHERE conversation = ?1 AND target = ?2")?
+        .exists(params![row.id, target.id.as_bytes()])?;
+    if is_pinned == pinned {
+        return Ok(());
+    }
+    let source = Source::next(work, &row)?;
+    let kind = if pinned { PIN } else { UNPIN };
+    let body = NestedPart::single(Disposition::Session, kind, Vec::new());
+    let content = MimiContent::new(&source.origin(work), body).answering(target.id);
     enqueue(work, &row, &content)
 }
 

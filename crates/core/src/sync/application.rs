@@ -90,6 +90,9 @@ pub(crate) fn content_came(
         return Ok(());
     }
     match content.meaning() {
+        Meaning::Post if action::is_pin(content) => {
+            action::receive(work, row, sender, bytes, content, place)
+        }
         Meaning::Post => {
             message::receive(work, row, sender, bytes, content, place)?;
             Ok(())

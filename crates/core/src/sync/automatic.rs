@@ -10,7 +10,7 @@ use undertone_content::{
     PartBody, Salt, decode_report, encode_report,
 };
 
-use super::{Work, conversation::Conversation, message};
+use super::{Work, action, conversation::Conversation, message};
 use crate::error::{Reason, Result};
 
 /// Content type of [`Ask`].
@@ -128,7 +128,7 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     if let Some(proof) = content.link_proof() {
         return Some(Automatic::LinkProof(proof));
     }
-    if content.body.disposition != Disposition::Session {
+    if content.body.disposition != Disposition::Session || action::is_pin(content) {
         return None;
     }
     let PartBody::Single(part) = &content.body.body else {

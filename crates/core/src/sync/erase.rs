@@ -67,9 +67,13 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
             .execute(params![local, left])?;
     }
     actions(work, &row, &id)?;
-    work.db
-        .prepare_cached("DELETE FROM reactions WHERE conversation = ?1 AND target = ?2")?
-        .execute(params![conversation, id])?;
+    for table in ["reactions", "pins"] {
+        work.db
+            .prepare_cached(&format!(
+                "DELETE FROM {table} WHERE conversation = ?1 AND target = ?2"
+            ))?
+            .execute(params![conversation, id])?;
+    }
     work.wake();
     work.tell(Change::MessageState(local));
     Ok(())
@@ -94,6 +98,33 @@ fn files(work: &Work<'_>, local: i64) -> Result<()> {
     for id in ids.iter().filter_map(|id| AttachmentId::from_slice(id)) {
         work.attachments.remove(work.tx, &id)?;
     }
+    Ok(())
+}
+
+/// The files of a message that may be opened once were opened, or have gone out: they go, the message stays.
+pub(crate) fn opened_once(work: &Work<'_>, local: i64) -> Result<()> {
+    let (conversation, device, counter, view_once): (i64, Vec<u8>, u64, i64) = work
+        .db
+        .prepare_cached(
+            "SELECT conversation, device, counter, view_once FROM messages WHERE id = ?1",
+        )?
+        .query_row([local], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+    if view_once != 1 {
+        return Ok(());
+    }
+    let left = if device == work.me.device.as_bytes() {
+        let row = conversation::load(work.db, conversation)?;
+        emptied(work, &row, counter)?
+    } else {
+        Vec::new()
+    };
+    files(work, local)?;
+    work.db
+        .prepare_cached("UPDATE messages SET view_once = 2, content = ?2 WHERE id = ?1")?
+        .execute(params![local, left])?;
+    work.tell(Change::MessageState(local));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The files of a message: which attachment each is.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_content::MimiContent;
+use undertone_content::{MediaInfo, MimiContent};
 
 use super::Work;
 use crate::{
@@ -49,6 +49,40 @@ pub(crate) fn of_message(db: &Connection, message: i64) -> Result<Files> {
         chat: ChatId::from_bytes(&group),
         message: MessageId::from_bytes(&id),
         files,
+    })
+}
+
+/// What a message says of a file.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) preview: Option<Vec<u8>>,
+    pub(crate) info: Option<MediaInfo>,
+}
+
+/// What a message says of one of its files.
+pub(crate) fn part(db: &Connection, message: i64, index: u32) -> Result<Part> {
+    let (name, content_type, preview, content): (String, String, Vec<u8>, Vec<u8>) = db
+        .query_row(
+            "SELECT f.name, f.content_type, f.preview, m.content FROM message_files f JOIN messages m ON m.id = f.message
+             WHERE f.message = ?1 AND f.position = ?2",
+            params![message, index],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .optional()?
+        .ok_or(Reason::AttachmentUnknown)?;
+    let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
+    let position = usize::try_from(index).map_err(|_| Reason::AttachmentUnknown)?;
+    let info = content
+        .shown()
+        .files
+        .get(position)
+        .map(|file| file.info.clone());
+    Ok(Part {
+        name,
+        content_type,
+        preview: (!preview.is_empty()).then_some(preview),
+        info: info.filter(|info| *info != MediaInfo::default()),
     })
 }
 

@@ -4,14 +4,14 @@
 //! (generation, number) of the channel; what is still in the outbox stands behind everything.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::{Attachment, Expiration, MimiContent, Origin, Salt, uri};
+use undertone_content::{Attachment, Expiration, ExtensionKey, MimiContent, Origin, Salt, uri};
 use undertone_mls::{AccountId, DeviceId};
 
 use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    outbox, receipt, settings, timer,
+    erase, outbox, receipt, settings, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -64,6 +64,10 @@ pub(crate) struct New {
     pub(crate) files: Vec<NewFile>,
     /// When it is to go; None: as the conversation has it.
     pub(crate) expires: Option<Expiration>,
+    /// Its files may be opened once.
+    pub(crate) view_once: bool,
+    /// Somebody else said it first.
+    pub(crate) forwarded: bool,
 }
 
 /// The sender and room as MIMI names them.
@@ -76,7 +80,7 @@ pub(crate) fn uris(account: &AccountId, conversation: &Conversation) -> (String,
 
 /// Puts a message into the store and the outbox, for good: what is fixed here is what everybody will get.
 pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 32])> {
-    if new.text.is_empty() && new.files.is_empty() {
+    if (new.text.is_empty() || new.view_once) && new.files.is_empty() {
         return Err(Reason::MessageEmpty.into());
     }
     if new.text.len() > TEXT_BYTES {
@@ -125,6 +129,12 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
             None => content,
         };
         content.expires = expires;
+        if new.view_once {
+            content = content.marked(ExtensionKey::VIEW_ONCE);
+        }
+        if new.forwarded {
+            content = content.marked(ExtensionKey::FORWARDED);
+        }
         content
     };
     let encode = |content: &MimiContent| content.encode().map_err(|_| Reason::MessageTooLong);
@@ -175,6 +185,7 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
             work.now_ms
         ])?;
     let local = work.last_id();
+    mark(work, local, &content)?;
     insert_files(work, local, &content, |position| {
         new.files
             .get(position)
@@ -185,6 +196,19 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
     touch(work, id)?;
     work.tell(Change::Message(local));
     Ok((local, *message_id.as_bytes()))
+}
+
+/// Notes what its marks say.
+fn mark(work: &Work<'_>, local: i64, content: &MimiContent) -> Result<()> {
+    let view_once =
+        content.is_marked(&ExtensionKey::VIEW_ONCE) && !content.shown().files.is_empty();
+    let forwarded = content.is_marked(&ExtensionKey::FORWARDED);
+    if view_once || forwarded {
+        work.db
+            .prepare_cached("UPDATE messages SET view_once = ?2, forwarded = ?3 WHERE id = ?1")?
+            .execute(params![local, view_once, forwarded])?;
+    }
+    Ok(())
 }
 
 fn touch(work: &Work<'_>, conversation: i64) -> Result<()> {
@@ -257,6 +281,7 @@ pub(crate) fn receive(
             work.now_ms
         ])?;
     let local = work.last_id();
+    mark(work, local, content)?;
     insert_files(work, local, content, |_| None)?;
     timer::set(work, local, content.expires)?;
     if mine {
@@ -370,10 +395,17 @@ pub(crate) fn set_state(work: &Work<'_>, local: i64, state: State) -> Result<()>
 
 /// The own copy of a message came back: it has its place.
 pub(crate) fn set_place(work: &Work<'_>, local: i64, place: Place) -> Result<()> {
-    work.db
-        .prepare_cached("UPDATE messages SET state = 6, generation = ?2, number = ?3 WHERE id = ?1 AND state <> 6")?
-        .execute(params![local, place.generation, place.number])?;
+    let view_once: Option<i64> = work
+        .db
+        .prepare_cached(
+            "UPDATE messages SET state = 6, generation = ?2, number = ?3 WHERE id = ?1 AND state <> 6 RETURNING view_once",
+        )?
+        .query_row(params![local, place.generation, place.number], |row| row.get(0))
+        .optional()?;
     timer::begin(work, local)?;
+    if view_once == Some(1) {
+        erase::opened_once(work, local)?;
+    }
     work.tell(Change::MessageState(local));
     Ok(())
 }

@@ -146,6 +146,11 @@ impl Person {
         self.read_store(|db| db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0)))
     }
 
+    /// Whether a table holds these bytes.
+    pub fn finds_in(&self, table: &str, needle: &str) -> bool {
+        self.finds(needle).iter().any(|found| found == table)
+    }
+
     /// The tables of the store, those of the search index included, that hold these bytes, in any case of letters.
     pub fn finds(&self, needle: &str) -> Vec<String> {
         let needle = needle.to_lowercase();

@@ -42,6 +42,7 @@ pub fn member(name: &str, is_me: bool) -> MemberInfo {
         is_me,
         devices: 1,
         verified: false,
+        uri: String::new(),
     }
 }
 
@@ -70,6 +71,12 @@ pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
         deleted: false,
         timer_s: None,
         expires_ms: None,
+        rich: None,
+        mentions: Vec::new(),
+        pinned: false,
+        forwarded: false,
+        view_once: false,
+        opened: false,
         delivered_to: 0,
         read_by: 0,
         reactions: Vec::new(),
