@@ -2,6 +2,7 @@
 
 mod attachments;
 mod command_line;
+mod conversation;
 mod deletion;
 mod delivery;
 mod disks;
