@@ -61,24 +61,9 @@ pub const STEPS: &[Migration] = &[
         step: Step::Sql(include_str!("../../migrations/0003_engine.sql")),
     },
     Migration {
-        version: 4,
-        name: "actions",
-        step: Step::Sql(include_str!("../../migrations/0004_actions.sql")),
-    },
-    Migration {
-        version: 5,
-        name: "timers",
-        step: Step::Sql(include_str!("../../migrations/0005_timers.sql")),
-    },
-    Migration {
         version: 6,
-        name: "settings",
-        step: Step::Sql(include_str!("../../migrations/0006_settings.sql")),
-    },
-    Migration {
-        version: 7,
-        name: "pins",
-        step: Step::Sql(include_str!("../../migrations/0007_pins.sql")),
+        name: "messages",
+        step: Step::Sql(include_str!("../../migrations/0006_messages.sql")),
     },
 ];
 
