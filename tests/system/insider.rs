@@ -164,6 +164,7 @@ impl Insider {
                 addresses: inside.group.addresses(),
                 renames: Vec::new(),
                 removes: false,
+                blob: None,
             }
         })
     }

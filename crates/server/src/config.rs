@@ -454,7 +454,7 @@ queue_mib = 2048
 
 [retention]
 item_days = 30               # a message waits this long for its reader
-blob_days = 30               # an attachment waits this long
+blob_days = 30               # an attachment waits this long, and never shorter than a message
 queue_days = 365             # a device that never comes back is forgotten
 channel_days = 365           # a conversation in which nothing happens is forgotten
 
@@ -464,7 +464,7 @@ requests = 1000              # one token buys so many requests
 mib = 64                     # and so many MiB
 
 [disk]
-reserve_mib = 256            # kept free so that reading and deleting still work when the disk is full
+reserve_mib = 256            # kept free so that reading, deleting and removing people still work when the disk is full
 "#
     )
 }

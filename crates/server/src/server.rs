@@ -210,6 +210,7 @@ fn store_limits(config: &Config) -> StoreLimits {
         addresses: quotas.addresses_per_queue,
         key_packages: quotas.key_packages_per_address,
         disk_reserve: config.disk.reserve_mib << 20,
+        commit_reserve: (config.disk.reserve_mib << 20) / 4,
         ..StoreLimits::default()
     }
 }

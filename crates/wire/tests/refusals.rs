@@ -108,6 +108,10 @@ fn a_wrong_length_anywhere_is_refused() {
                 }),
                 Body::Send(proto::Send {
                     address_secrets: vec![],
+                    ..good.clone()
+                }),
+                Body::Send(proto::Send {
+                    blob_hash: bytes(31),
                     ..good
                 }),
             ],
@@ -136,6 +140,10 @@ fn a_wrong_length_anywhere_is_refused() {
                 }),
                 Body::ChannelCommit(proto::ChannelCommit {
                     epoch: u64::MAX,
+                    ..good.clone()
+                }),
+                Body::ChannelCommit(proto::ChannelCommit {
+                    blob_hash: bytes(33),
                     ..good
                 }),
             ],
@@ -310,6 +318,10 @@ fn an_item_that_contradicts_its_kind_is_refused() {
         proto::QueueItem {
             kind: 1,
             next_lock: Bytes::new(),
+            ..good.clone()
+        },
+        proto::QueueItem {
+            blob_hash: bytes(31),
             ..good.clone()
         },
         proto::QueueItem {

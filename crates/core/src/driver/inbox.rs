@@ -159,7 +159,7 @@ async fn sign_in(shared: &Arc<Shared>, connection: &Arc<dyn Connection>) -> Resu
     let hello = connection.hello().clone();
     let (registered, invitation, pair) = shared
         .write(move |work| {
-            tokens::shown_to_inbox(work, &hello)?;
+            tokens::shown_to_inbox(work, &hello.token_keys)?;
             note_clock(work, &hello)?;
             let state = account::queue_state(work.db)?;
             let pair = if state.registered {
@@ -444,6 +444,11 @@ async fn take(
                     break;
                 }
             },
+            Push::Notice(Notice::TokenKeysChanged(keys)) => {
+                shared
+                    .write(move |work| tokens::shown_to_inbox(work, &keys))
+                    .await?;
+            }
             Push::Notice(Notice::Replaced) => {
                 trouble = Some(WireError::new(Code::AuthReplaced).into());
                 break;

@@ -412,6 +412,7 @@ impl Again {
                 send_id: send.send_id,
                 payload: send.payload.clone(),
                 addresses: addresses(&send.addresses),
+                blob: send.blob,
             }),
             Request::ChannelSend(send) => {
                 Request::ChannelSend(undertone_wire::request::ChannelSend {
@@ -439,6 +440,7 @@ impl Again {
                         })
                         .collect(),
                     removes: commit.removes,
+                    blob: commit.blob,
                 })
             }
             _ => return Err(Reason::StateBroken.into()),

@@ -112,6 +112,7 @@ pub(crate) fn next(work: &Work<'_>, conversation: &Conversation) -> Result<Optio
             })
             .collect(),
         removes: pending.removes,
+        blob: send::named(&staged.blob_id)?,
     }))))
 }
 

@@ -5,7 +5,7 @@ use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{
     client_proto::{BlobPointer, Payload, payload},
-    ids::{BlobId, SendId, sha256},
+    ids::{BlobHash, BlobId, SendId, sha256},
     padding,
     request::Send,
     secrets::{AddressSecret, Secret},
@@ -25,6 +25,14 @@ pub(crate) enum Step {
         body: Vec<u8>,
     },
     Send(Send),
+}
+
+/// The name under which the server knows the blob with this id (empty: none), so that it can see that it is there.
+pub(crate) fn named(blob_id: &[u8]) -> Result<Option<BlobHash>> {
+    if blob_id.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(BlobId::from_slice(blob_id)?.hash()))
 }
 
 /// Puts a DirectMessage on its way to these addresses.
@@ -93,12 +101,13 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
                 payload::Body::Inline(body.into())
             } else {
                 payload::Body::Blob(BlobPointer {
-                    blob_id: blob_id.into(),
+                    blob_id: Bytes::copy_from_slice(&blob_id),
                     key: blob_key.into(),
                     hash: sha256(&body).to_vec().into(),
                     size: body.len() as u64,
                 })
             };
+            let blob = named(&blob_id)?;
             let plain = Payload { body: Some(inner) }.encode_to_vec();
             let addresses = addresses
                 .chunks_exact(32)
@@ -110,6 +119,7 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
                     send_id: SendId::from_slice(&send_id)?,
                     payload: Bytes::from(padding::pad_payload(&plain, 0)?),
                     addresses: channel::shuffled(addresses),
+                    blob,
                 }),
             ))
         })

@@ -19,8 +19,8 @@ pub(crate) const ENOUGH: u32 = 40;
 const KEY_LIVES_MS: i64 = 15 * 24 * 3600 * 1000;
 
 /// What the inbox was shown. Whatever the outbox is shown must be among it.
-pub(crate) fn shown_to_inbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
-    for key in &hello.token_keys {
+pub(crate) fn shown_to_inbox(work: &Work<'_>, keys: &[TokenKey]) -> Result<()> {
+    for key in keys {
         work.db.execute(
             "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox) VALUES (?1, ?2, ?3, 0)
              ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms",

@@ -25,6 +25,7 @@ fn send(length: usize) -> Request {
         send_id: SendId::random(),
         payload: vec![1; length].into(),
         addresses: vec![AddressSecret::random()],
+        blob: None,
     })
 }
 

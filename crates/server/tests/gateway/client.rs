@@ -399,6 +399,7 @@ pub fn send(payload: &[u8], to: &[&AddressSecret]) -> Request {
         send_id: SendId::random(),
         payload: Bytes::copy_from_slice(payload),
         addresses: to.iter().map(|secret| secret.duplicate()).collect(),
+        blob: None,
     })
 }
 

@@ -219,6 +219,7 @@ impl State {
                     next_lock: None,
                     channel: None,
                     payload: payload.clone(),
+                    blob: send.blob,
                 });
                 let accepted = Accepted { number: 0, missed };
                 self.remembered.insert(send.send_id, accepted.clone());
@@ -268,6 +269,7 @@ impl State {
                     next_lock: None,
                     channel: Some(send.channel_id.hash()),
                     payload: payload.clone(),
+                    blob: None,
                 });
                 let accepted = Accepted { number, missed };
                 self.remembered.insert(send.send_id, accepted.clone());
@@ -316,6 +318,7 @@ impl State {
                     next_lock: Some(commit.next_lock),
                     channel: Some(commit.channel_id.hash()),
                     payload: payload.clone(),
+                    blob: commit.blob,
                 });
                 for rename in &commit.renames {
                     let old = rename.old.hash();
