@@ -211,7 +211,8 @@ impl ItemKind {
 }
 
 impl Notice {
-    fn to_proto(&self) -> proto::Notice {
+    /// The message to send.
+    pub fn to_proto(&self) -> proto::Notice {
         proto::Notice {
             body: Some(match self {
                 Self::Replaced => proto::notice::Body::Replaced(proto::Replaced {}),

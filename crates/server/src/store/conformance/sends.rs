@@ -268,7 +268,13 @@ pub(crate) fn commits_leave_the_last_of_the_reserve_alone(world: World) {
         "one change could take all of it"
     );
     assert!(world.texts(&ada).is_empty(), "nothing of it was queued");
-    assert!(world.store.channel_commit(commit(&many[..2])).wait().is_ok());
+    assert!(
+        world
+            .store
+            .channel_commit(commit(&many[..2]))
+            .wait()
+            .is_ok()
+    );
     assert_eq!(world.texts(&ada).len(), 2);
     world.parts.disk.set(last - 1);
     let small = super::channels::commit(&channel, 1, "small", &[to_ada]);

@@ -7,7 +7,9 @@ use undertone_wire::proto::{self, ItemKind};
 
 use super::stored;
 use super::writer::{Failure, Writer};
-use crate::store::{Accepted, AddressHash, BlobHash, ChannelHash, DirectSend, StoreError, StoredItem};
+use crate::store::{
+    Accepted, AddressHash, BlobHash, ChannelHash, DirectSend, StoreError, StoredItem,
+};
 
 /// Where the address hash stands in a padded item: after the length, the field's tag and the field's length.
 const ADDRESS_AT: usize = LENGTH_PREFIX + 2;
