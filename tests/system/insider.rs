@@ -324,6 +324,7 @@ impl Accomplice {
             send_id: SendId::random(),
             payload,
             addresses,
+            blob: None,
         };
         self.ask(Request::Send(send)).await
     }
