@@ -98,8 +98,12 @@ pub struct SendingPace {
     pub helper: Duration,
     /// A request for resync that was not answered is repeated after this (at least).
     pub resync_again: Duration,
-    /// Longest wait between attempts to connect.
+    /// Longest wait between attempts to connect. A conversation in which the server's answers lead nowhere waits up to ten times as long.
     pub reconnect_to: Duration,
+    /// A Welcome that did not reach an address is sent again after this, then after six times as long, and so on.
+    pub welcome_again: Duration,
+    /// Sends that did not reach a device for this long are shown.
+    pub unreached: Duration,
 }
 
 impl Default for SendingPace {
@@ -113,6 +117,8 @@ impl Default for SendingPace {
             helper: Duration::from_secs(10),
             resync_again: Duration::from_secs(3600),
             reconnect_to: Duration::from_secs(60),
+            welcome_again: Duration::from_secs(60),
+            unreached: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -142,6 +148,8 @@ impl SendingPace {
             helper: Duration::from_millis(300),
             resync_again: Duration::from_secs(3600),
             reconnect_to: Duration::from_millis(50),
+            welcome_again: Duration::from_secs(2),
+            unreached: Duration::from_secs(20),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     attachments::{AttachmentError, AttachmentId, Progress},
     error::{Error, Result},
     sync::{commit, duty, fetch, files, outbox, send},
-    view::Event,
+    view::{Event, LinkState},
 };
 
 /// A transfer that failed is taken up again after this at the latest.
@@ -147,7 +147,14 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
                 .write(move |work| fetch::missing(work, item, false))
                 .await
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            // While there is no server at all nothing is given up.
+            let online = shared.links.borrow().inbox == LinkState::Online;
+            if online && !shared.write(move |work| fetch::failed(work, item)).await? {
+                return Ok(());
+            }
+            Err(error)
+        }
     }
 }
 

@@ -60,6 +60,11 @@ pub const STEPS: &[Migration] = &[
         name: "engine",
         step: Step::Sql(include_str!("../../migrations/0003_engine.sql")),
     },
+    Migration {
+        version: 4,
+        name: "bounds",
+        step: Step::Sql(include_str!("../../migrations/0004_bounds.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -15,7 +15,7 @@ use undertone_wire::{
     client_proto::{BlobPointer, DirectMessage, direct_message},
     ids::{BlobId, sha256},
     request::{AddressRename, ChannelCommit},
-    secrets::Secret,
+    secrets::{AddressSecret, Secret},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent,
     message::Place,
-    outbox, resync, send,
+    outbox, reach, resync, send,
 };
 use crate::error::Result;
 
@@ -191,15 +191,18 @@ pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Res
     Ok(())
 }
 
-/// The server has accepted it. Nothing is merged; its copy is awaited.
-pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: bool) -> Result<()> {
+/// The server has accepted it, and reached all addresses but these. Nothing is merged; its copy is awaited.
+pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: &[AddressSecret]) -> Result<()> {
+    came_first(work, conversation)?;
+    reach::channel_send(work, conversation, missed)
+}
+
+/// The server has it, or another commit came first: the queue tells which.
+fn came_first(work: &Work<'_>, conversation: i64) -> Result<()> {
     work.db.execute(
         "UPDATE commits SET sent = 1, accepted_at_ms = ?2 WHERE conversation = ?1",
         params![conversation, work.now_ms],
     )?;
-    if missed {
-        channel::own_address_missed(work, conversation)?;
-    }
     Ok(())
 }
 
@@ -229,7 +232,7 @@ pub(crate) fn refused(work: &Work<'_>, id: i64, error: &WireError) -> Result<()>
     };
     match error.code {
         Code::ChannelEpoch if error.epoch > conversation.epoch => {
-            accepted(work, id, false)?;
+            came_first(work, id)?;
             resync::behind(work, &conversation, error.epoch)?;
         }
         Code::ChannelEpoch if error.epoch < conversation.epoch => {

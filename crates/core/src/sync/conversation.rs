@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, change::Change, message};
+use super::{Work, address, change::Change, intent, message, pool};
 use crate::error::{Reason, Result};
 
 /// As stored.
@@ -174,6 +174,70 @@ pub(crate) fn at_address(work: &Work<'_>, address: i64) -> Result<Vec<Conversati
 pub(crate) fn sendable(work: &Work<'_>) -> Result<Vec<Conversation>> {
     list(work.db, "state IN (1, 2) AND ?1", true)
 }
+
+/// Those begun with an own link by somebody who has not proven it.
+pub(crate) fn unproven(work: &Work<'_>, condition: &str, value: i64) -> Result<Vec<Conversation>> {
+    list(
+        work.db,
+        &format!("link <> 0 AND state = 1 AND {condition}"),
+        value,
+    )
+}
+
+/// Deletes one of those, and everything that is kept for it, as if it had never been.
+pub(crate) fn drop_unproven(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.drop_group(&row.group);
+    Group::forget(&work.mls, &row.group)?;
+    pool::remove(work, row.address)?;
+    address::revoke(work, row.address)?;
+    intent::drop_all(work, row.id)?;
+    work.db.execute(
+        "DELETE FROM send_attempts WHERE send IN (SELECT id FROM sends WHERE conversation = ?1)",
+        [row.id],
+    )?;
+    work.db.execute(
+        "DELETE FROM fetches WHERE item IN (SELECT id FROM held_items WHERE address = ?1)",
+        [row.address],
+    )?;
+    work.db
+        .execute("DELETE FROM held_items WHERE address = ?1", [row.address])?;
+    for table in HELD_BY_CONVERSATION {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [row.id],
+        )?;
+    }
+    work.db
+        .execute("DELETE FROM conversations WHERE id = ?1", [row.id])?;
+    if let Some(peer) = &row.peer {
+        work.db.execute(
+            "DELETE FROM names WHERE account_id = ?1 AND NOT EXISTS (SELECT 1 FROM members WHERE account_id = ?1)
+                AND NOT EXISTS (SELECT 1 FROM contacts WHERE account_id = ?1)",
+            [peer.as_bytes()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Tables with rows of one conversation each.
+const HELD_BY_CONVERSATION: &[&str] = &[
+    "automatic_sent",
+    "behind",
+    "commits",
+    "device_counters",
+    "gaps",
+    "leave_wishes",
+    "member_since",
+    "members",
+    "messages",
+    "misses",
+    "old_channels",
+    "outbox",
+    "resyncs",
+    "sends",
+    "sent_again",
+    "stuck",
+];
 
 fn list(
     db: &rusqlite::Connection,

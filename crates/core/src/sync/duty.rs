@@ -2,6 +2,8 @@
 //!
 //! Duties are read from the store each time. Nothing is kept in memory that a restart would lose, and a duty done twice does no harm.
 
+use std::collections::HashSet;
+
 use rusqlite::OptionalExtension as _;
 use undertone_wire::{
     hpke::HpkeKeyPair,
@@ -14,7 +16,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, address, commit,
+    Work, address, clock, commit,
     conversation::{self, State},
     fetch, gaps, keys, link, outbox,
     pool::{self, Publication},
@@ -41,7 +43,8 @@ pub(crate) enum Outbox {
     Take(i64, TakeKeyPackages),
     CreateChannel(i64, CreateChannel),
     Commit(i64, Box<ChannelCommit>),
-    Messages(Vec<outbox::Ready>),
+    /// conversations.id
+    Messages(i64, Vec<outbox::Ready>),
     Send(i64, Send),
     UploadCommit {
         conversation: i64,
@@ -60,13 +63,24 @@ pub(crate) enum Outbox {
     Files(i64),
 }
 
-/// What the inbox connection has to do, most urgent first. One at a time: each changes what comes after it.
-pub(crate) fn inbox(work: &Work<'_>) -> Result<Option<Inbox>> {
+impl Outbox {
+    /// The conversation whose turn this is; None: it is about none, or is done by a task of its own.
+    pub(crate) fn conversation(&self) -> Option<i64> {
+        match self {
+            Self::CreateChannel(id, _) | Self::Commit(id, _) | Self::Messages(id, _) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// What the inbox connection has to do, most urgent first. One at a time: each changes what comes after it. `publish`: whether key packages
+/// may be among it.
+pub(crate) fn inbox(work: &Work<'_>, publish: bool) -> Result<Option<Inbox>> {
     let make = address::to_make(work, ADDRESSES)?;
     if !make.is_empty() {
         return Ok(Some(Inbox::CreateAddresses(make)));
     }
-    if let Some(publication) = pool::to_publish(work)? {
+    if publish && let Some(publication) = pool::to_publish(work)? {
         return Ok(Some(Inbox::Publish(publication)));
     }
     let revoke = address::to_revoke(work, ADDRESSES)?;
@@ -113,8 +127,9 @@ pub(crate) fn publish(publication: &Publication) -> PublishKeyPackages {
     }
 }
 
-/// What can be sent now: at most one thing of each conversation, since the next depends on it.
-pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
+/// What can be sent now: at most one thing of each conversation, since the next depends on it; nothing of those that are `waiting`.
+pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outbox>> {
+    clock::tick(work)?;
     gaps::tick(work)?;
     resync::tick(work)?;
     link::tick(work)?;
@@ -140,6 +155,9 @@ pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
     for row in conversation::sendable(work)? {
         if served == CONVERSATIONS {
             break;
+        }
+        if waiting.contains(&row.id) {
+            continue;
         }
         if let Some(duty) = conversation_duty(work, &row)? {
             duties.push(duty);
@@ -181,7 +199,7 @@ fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Resul
         return Ok(None);
     }
     let ready = outbox::ready(work, row)?;
-    Ok((!ready.is_empty()).then_some(Outbox::Messages(ready)))
+    Ok((!ready.is_empty()).then_some(Outbox::Messages(row.id, ready)))
 }
 
 /// Messages whose files are not all on the server.

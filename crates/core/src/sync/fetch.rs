@@ -105,6 +105,18 @@ pub(crate) fn missing(work: &Work<'_>, item: i64, for_good: bool) -> Result<()> 
     }
 }
 
+/// It could not be asked for although the server is there. That is tried again and again, but not for ever: a server could stop a
+/// conversation with it. Says whether it is still wanted.
+pub(crate) fn failed(work: &Work<'_>, item: i64) -> Result<bool> {
+    if held::waited_enough(work, item)? {
+        missing(work, item, true)?;
+    }
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM fetches WHERE item = ?1 AND state = 0")?
+        .exists([item])?)
+}
+
 fn finish(work: &Work<'_>, item: i64, state: i64, body: &[u8]) -> Result<()> {
     work.db.execute(
         "UPDATE fetches SET state = ?2, body = ?3 WHERE item = ?1 AND state = 0",

@@ -24,6 +24,10 @@ const ASKED_AT_ONCE: usize = 200;
 const AGAIN_BYTES: usize = 40_000;
 /// Messages that send again, for one request.
 const AGAIN_MESSAGES: usize = 8;
+/// Bytes sent again for one device in [`SHARE_MS`].
+const SHARE_BYTES: usize = 1024 * 1024;
+/// What was sent again for a device is not sent again for it within this time.
+const SHARE_MS: i64 = 3600 * 1000;
 /// How long automatic messages are kept to close gaps with.
 const AUTOMATIC_KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 /// How long a gap may still be closed.
@@ -336,7 +340,14 @@ pub(crate) fn members_came(
 pub(crate) fn start_anew(work: &Work<'_>, conversation: i64) -> Result<()> {
     let lines = "DELETE FROM messages WHERE kind = 3 AND id IN (SELECT message FROM gaps WHERE conversation = ?1)";
     work.db.execute(lines, [conversation])?;
-    for table in ["gaps", "device_counters", "member_since", "leave_wishes"] {
+    for table in [
+        "gaps",
+        "device_counters",
+        "member_since",
+        "leave_wishes",
+        "sent_again",
+        "misses",
+    ] {
         work.db.execute(
             &format!("DELETE FROM {table} WHERE conversation = ?1"),
             [conversation],
@@ -416,24 +427,64 @@ pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &
     if let Some(since) = since {
         found.retain(|message| (message.generation, message.number) > since);
     }
-    found.dedup_by(|a, b| a.content == b.content);
-    send_again(work, row, found)
+    send_again(work, row, &sender.device, found)
 }
 
-fn send_again(work: &Work<'_>, row: &Conversation, found: Vec<Repeated>) -> Result<()> {
+/// Sends again what this device asked for, as far as it did not get it within the hour and its hour's share lasts: one small request makes
+/// everybody who is asked send to the whole group.
+fn send_again(
+    work: &Work<'_>,
+    row: &Conversation,
+    asker: &DeviceId,
+    found: Vec<Repeated>,
+) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM sent_again WHERE at_ms < ?1",
+        [work.now_ms - SHARE_MS],
+    )?;
+    let mut share: usize = work.db.query_row(
+        "SELECT coalesce(sum(bytes), 0) FROM sent_again WHERE conversation = ?1 AND device = ?2",
+        params![row.id, asker.as_bytes()],
+        |row| row.get(0),
+    )?;
     let mut batches: Vec<Again> = Vec::new();
     let mut bytes = 0;
     for message in found {
-        if batches.is_empty() || bytes + message.content.len() > AGAIN_BYTES {
+        let size = message.content.len();
+        if share + size > SHARE_BYTES {
+            continue;
+        }
+        let new_batch = batches.is_empty() || bytes + size > AGAIN_BYTES;
+        if new_batch && batches.len() == AGAIN_MESSAGES {
+            break;
+        }
+        let noted = work
+            .db
+            .prepare_cached(
+                "INSERT OR IGNORE INTO sent_again (conversation, device, generation, number, bytes, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                row.id,
+                asker.as_bytes(),
+                message.generation,
+                i64::try_from(message.number).unwrap_or(i64::MAX),
+                size,
+                work.now_ms
+            ])?;
+        if noted == 0 {
+            continue;
+        }
+        if new_batch {
             batches.push(Again::default());
             bytes = 0;
         }
-        bytes += message.content.len();
+        share += size;
+        bytes += size;
         if let Some(batch) = batches.last_mut() {
             batch.messages.push(message);
         }
     }
-    for batch in batches.iter().take(AGAIN_MESSAGES) {
+    for batch in &batches {
         // A message near the limit does not fit into another one; it can't be sent again this way.
         if let Ok(content) = automatic::again(work, row, batch) {
             outbox::push(work, row.id, 0, &content, false, work.automatic_at())?;

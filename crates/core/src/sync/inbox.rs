@@ -121,10 +121,14 @@ fn dispatch(work: &Work<'_>, address: &Address, item: &Item) -> Result<()> {
         .filter(|row| !matches!(row.state, State::Left | State::Removed))
         .collect();
     if candidates.is_empty() {
-        return held::hold(work, address, item, held::WaitsFor::Welcome).map(|_| ());
+        // Only where a Welcome may still come: a conversation that is over has nothing to wait for.
+        if welcome::is_expected(work, address)? {
+            held::hold_for_welcome(work, address, item)?;
+        }
+        return Ok(());
     }
     if held::blocked(work, address.id)? {
-        return held::hold(work, address, item, held::WaitsFor::Blob).map(|_| ());
+        return held::hold_behind(work, address, item);
     }
     in_conversation(work, address, item, Body::Unknown)
 }

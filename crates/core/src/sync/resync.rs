@@ -307,6 +307,8 @@ pub(crate) fn awaits(work: &Work<'_>, landing: i64) -> Result<bool> {
 
 /// This device is no member any more: nothing is asked for.
 pub(crate) fn forget(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let group = conversation::load(work.db, conversation)?.group;
+    resync::withdraw(&work.mls, &group)?;
     let landing: Option<i64> = work
         .db
         .query_row(

@@ -134,6 +134,25 @@ pub(crate) fn uploaded(work: &Work<'_>, send: i64) -> Result<()> {
     Ok(())
 }
 
+/// It goes once more, later, and only to these addresses: under a new id, since the server answers the old one as before.
+pub(crate) fn again(
+    work: &Work<'_>,
+    send: i64,
+    addresses: &[&AddressSecret],
+    not_before_ms: i64,
+) -> Result<()> {
+    let addresses: Vec<u8> = addresses
+        .iter()
+        .flat_map(|address| *address.expose())
+        .collect();
+    work.db.execute(
+        "UPDATE sends SET addresses = ?2, send_id = ?3, not_before_ms = ?4 WHERE id = ?1",
+        params![send, addresses, SendId::random().as_bytes(), not_before_ms],
+    )?;
+    work.wake();
+    Ok(())
+}
+
 /// The server has it, or will never take it.
 pub(crate) fn done(work: &Work<'_>, send: i64) -> Result<()> {
     work.db.execute("DELETE FROM sends WHERE id = ?1", [send])?;

@@ -20,7 +20,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-pub use server::{FakeServer, Fault};
+pub use server::{FakeServer, Fault, Nonsense};
 
 /// Long enough for anything here on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ pub fn pace() -> SendingPace {
         helper: Duration::from_millis(300),
         resync_again: Duration::from_secs(3600),
         reconnect_to: Duration::from_millis(300),
+        welcome_again: Duration::from_millis(50),
+        unreached: Duration::from_millis(500),
     }
 }
 
@@ -118,16 +120,67 @@ impl Person {
     }
 
     /// The key pairs of the queue that are kept in the home, which nobody has open.
-    pub fn queue_keys(&self) -> u64 {
+    pub fn queue_keys(&self) -> i64 {
+        self.looks_up("SELECT count(*) FROM queue_keys")
+    }
+
+    /// Does this to the store of the home, which nobody has open: a bug, or somebody with a mind of their own.
+    pub fn tamper(&self, sql: &str) {
         let owner = Owner::acquire(&self.home).expect("nobody has it open");
         let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
-        let count = home.expect("unlocked").database().read(|snapshot| {
-            let db = snapshot.connection();
-            Ok::<_, StoreError>(
-                db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0))?,
-            )
+        let done = home.expect("unlocked").database().transaction(|tx| {
+            tx.connection().execute_batch(sql)?;
+            Ok::<_, StoreError>(())
         });
-        count.expect("read")
+        done.expect("written");
+    }
+
+    /// A number from the store of the home, which nobody has open.
+    pub fn looks_up(&self, sql: &str) -> i64 {
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        let found = home.expect("unlocked").database().read(|snapshot| {
+            let db = snapshot.connection();
+            Ok::<_, StoreError>(db.query_row(sql, [], |row| row.get(0))?)
+        });
+        found.expect("read")
+    }
+
+    /// Columns that hold moments, in the store of the home, which nobody has open, with a moment more than a minute ahead. Left out is what
+    /// nothing waits for: when something was said or made, and when a link ends.
+    pub fn moments_ahead(&self) -> Vec<String> {
+        const HARMLESS: &[&str] = &[
+            "messages.",
+            "account.",
+            "adds.created_at_ms",
+            "addresses.created_at_ms",
+            "attachments.created_at_ms",
+            "contacts.added_at_ms",
+            "links.expires_at_ms",
+        ];
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        let found = home.expect("unlocked").database().read(|snapshot| {
+            let db = snapshot.connection();
+            let mut statement = db.prepare(
+                "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND substr(c.name, -3) = '_ms'",
+            )?;
+            let columns = statement
+                .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut ahead = Vec::new();
+            for (table, column) in columns {
+                let name = format!("{table}.{column}");
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} > ?1)");
+                let limit = self.clock.now_ms() + 60_000;
+                let found: bool = db.query_row(&sql, [limit], |row| row.get(0))?;
+                if found && !HARMLESS.iter().any(|harmless| name.starts_with(harmless)) {
+                    ahead.push(name);
+                }
+            }
+            Ok::<_, StoreError>(ahead)
+        });
+        found.expect("read")
     }
 
     /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.

@@ -26,6 +26,21 @@ use undertone_wire::{
     tokens::{Token, TokenIssuer},
 };
 
+/// What a server that is up to no good answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonsense {
+    /// Every commit is for another epoch, namely the one that it is for.
+    EpochOfOnesOwn,
+    /// No channel is known, and none can be made because it exists.
+    NoChannelThatExists,
+    /// What is sent to a channel is answered as if it had been something else.
+    OtherKind,
+    /// Whatever is sent is too old for the very epoch that it is of.
+    StaleForOnesOwn,
+    /// No address has key packages, though each exists.
+    NoPool,
+}
+
 /// What is to go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -89,6 +104,13 @@ struct State {
     /// Where the newest direct item went, and the newest message of a channel.
     last_direct: Vec<AddressHash>,
     last_message: Vec<AddressHash>,
+    /// Queues that nothing reaches: who sends there is told so.
+    unreachable: Vec<QueueId>,
+    nonsense: Option<Nonsense>,
+    /// Blobs can't be read at present.
+    blobs_fail: bool,
+    /// Messages that channels took.
+    messages: u64,
     /// Addresses for key packages that somebody else will have been quicker to make.
     take_addresses: u32,
 }
@@ -146,6 +168,10 @@ impl FakeServer {
                 rotations: 0,
                 last_direct: Vec::new(),
                 last_message: Vec::new(),
+                unreachable: Vec::new(),
+                nonsense: None,
+                blobs_fail: false,
+                messages: 0,
                 take_addresses: 0,
             })),
             issuer: Arc::new(issuer),
@@ -267,6 +293,30 @@ impl FakeServer {
     pub fn last_addresses(&self) -> (Vec<AddressHash>, Vec<AddressHash>) {
         let state = lock(&self.state);
         (state.last_direct.clone(), state.last_message.clone())
+    }
+
+    /// Nothing reaches this queue, and whoever sends there is told so; or everything does again.
+    pub fn set_reachable(&self, queue: QueueId, reachable: bool) {
+        let mut state = lock(&self.state);
+        state.unreachable.retain(|other| *other != queue);
+        if !reachable {
+            state.unreachable.push(queue);
+        }
+    }
+
+    /// From now on it answers so.
+    pub fn answer_with(&self, nonsense: Option<Nonsense>) {
+        lock(&self.state).nonsense = nonsense;
+    }
+
+    /// Blobs can't be read, or can again.
+    pub fn set_blobs_fail(&self, fail: bool) {
+        lock(&self.state).blobs_fail = fail;
+    }
+
+    /// Messages that channels took so far.
+    pub fn messages(&self) -> u64 {
+        lock(&self.state).messages
     }
 
     /// Loses all blobs.

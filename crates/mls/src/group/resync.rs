@@ -21,7 +21,7 @@ use crate::{
     Certificate, DeviceId, DeviceKeys, Error, GroupId, LeafProfile, PeerKeyPackage, Provider,
     Result, ResyncAddress, Violation,
     derive::{hkdf, open as aead_open, put_part, seal as aead_seal},
-    key_package::create_key_package,
+    key_package::{create_key_package, delete_key_package},
     store,
 };
 
@@ -109,6 +109,17 @@ pub fn ask(
     };
     request.signature = device.sign(&signed(&request)).to_vec().into();
     Ok(request.encode_to_vec())
+}
+
+/// Forgets the requests of this device for a conversation, and deletes their key packages: a Welcome for them is no longer waited for.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn withdraw(provider: &Provider<'_>, group: &GroupId) -> Result<()> {
+    for reference in store::delete_resync_asked(provider, group)? {
+        delete_key_package(provider, &reference)?;
+    }
+    Ok(())
 }
 
 /// Seals a request to one member.

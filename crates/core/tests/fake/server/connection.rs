@@ -243,6 +243,9 @@ impl Transport for FakeServer {
     ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
         Box::pin(async move {
             let state = lock(&self.state);
+            if state.blobs_fail {
+                return Err(lost());
+            }
             let Some(blob) = state.blobs.get(id) else {
                 return Err(Error::new(Code::BlobUnknown));
             };

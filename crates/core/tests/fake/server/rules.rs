@@ -2,6 +2,30 @@
 
 use super::*;
 
+impl Nonsense {
+    fn answer(self, request: &Request) -> Option<Result<Response, Error>> {
+        Some(match (self, request) {
+            (Self::EpochOfOnesOwn, Request::ChannelCommit(commit)) => {
+                Err(Error::channel_epoch(commit.epoch))
+            }
+            (Self::NoChannelThatExists, Request::ChannelCommit(_) | Request::ChannelSend(_)) => {
+                Err(Error::new(Code::ChannelUnknown))
+            }
+            (Self::NoChannelThatExists, Request::CreateChannel(_)) => {
+                Err(Error::new(Code::ChannelExists))
+            }
+            (Self::OtherKind, Request::ChannelCommit(_) | Request::ChannelSend(_)) => {
+                Ok(Response::Done)
+            }
+            (Self::StaleForOnesOwn, Request::ChannelSend(send)) => {
+                Err(Error::stale(send.epoch, send.epoch))
+            }
+            (Self::NoPool, Request::PublishKeyPackages(_)) => Err(Error::new(Code::AddressUnknown)),
+            _ => return None,
+        })
+    }
+}
+
 impl State {
     pub(super) fn resolve(&self, secret: &AddressSecret) -> Option<AddressHash> {
         let hash = secret.hash();
@@ -31,6 +55,10 @@ impl State {
                 continue;
             };
             let queue_id = self.addresses[&hash].0;
+            if self.unreachable.contains(&queue_id) {
+                missed.push(index);
+                continue;
+            }
             if self.lose_next_to == Some(queue_id) {
                 self.lose_next_to = None;
                 continue;
@@ -85,6 +113,9 @@ impl State {
             return refuse(Code::RequestWrongRole);
         }
         let queue_id = lock(line).queue;
+        if let Some(answer) = self.nonsense.and_then(|kind| kind.answer(&request)) {
+            return answer;
+        }
         match request {
             Request::RegisterQueue(register) => {
                 if !self.registered.contains(&register.queue_id) {
@@ -259,6 +290,7 @@ impl State {
                 }
                 let number = channel.next_number;
                 channel.next_number += 1;
+                self.messages += 1;
                 self.last_message = resolved;
                 let (payload, epoch) = (send.payload.clone(), send.epoch);
                 let missed = self.deliver(&send.addresses, |address| QueueItem {
