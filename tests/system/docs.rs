@@ -226,6 +226,46 @@ fn no_source_file_is_longer_than_600_lines() {
 }
 
 #[test]
+fn every_source_file_says_what_lives_there_and_leaves_nothing_open() {
+    // Written in halves, so that this file does not find itself.
+    let open = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("DES", "IGN sec"),
+    ];
+    let vague = [
+        "util", "utils", "helper", "helpers", "common", "manager", "misc",
+    ];
+    let mut wrong = Vec::new();
+    let sources: Vec<_> = project()
+        .into_iter()
+        .filter(|path| ends_with(path, &["rs"]))
+        .collect();
+    assert!(sources.len() > 200, "{}", sources.len());
+    for path in sources {
+        let text = read(&path);
+        let begins = text
+            .lines()
+            .find(|line| !line.starts_with("#![") && !line.is_empty());
+        if !begins.is_some_and(|line| line.starts_with("//!")) {
+            wrong.push(format!("{} does not say what lives there", path.display()));
+        }
+        for word in open {
+            if text.contains(word) {
+                wrong.push(format!("{} has {word}", path.display()));
+            }
+        }
+        if path
+            .file_stem()
+            .is_some_and(|stem| vague.iter().any(|word| stem == *word))
+        {
+            wrong.push(format!("{} is no name", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn nothing_names_a_place_outside_of_the_project() {
     // Written in halves, so that this file does not find itself.
     let places = [
