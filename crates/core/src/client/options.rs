@@ -189,6 +189,37 @@ pub struct ClientOptions {
     pub cheap_kdf_for_tests: bool,
     /// How long automatic things wait.
     pub sending: SendingPace,
+    /// Commits and Welcomes of more bytes than this go by reference to a blob, so that small groups do what large ones do; only debug
+    /// builds look at it.
+    pub inline_max_for_tests: Option<usize>,
+}
+
+impl ClientOptions {
+    /// The largest body that goes inside an item.
+    #[cfg(debug_assertions)]
+    pub(crate) fn inline_max(&self) -> usize {
+        self.inline_max_for_tests.unwrap_or(usize::MAX)
+    }
+
+    /// The largest body that goes inside an item: whatever fits.
+    #[cfg(not(debug_assertions))]
+    pub(crate) fn inline_max(&self) -> usize {
+        usize::MAX
+    }
+}
+
+/// In debug builds `UNDERTONE_TEST_INLINE_MAX` sets it, for tests that run the app as a process of its own.
+#[cfg(debug_assertions)]
+fn inline_max_of_this_process() -> Option<usize> {
+    std::env::var("UNDERTONE_TEST_INLINE_MAX")
+        .ok()?
+        .parse()
+        .ok()
+}
+
+#[cfg(not(debug_assertions))]
+fn inline_max_of_this_process() -> Option<usize> {
+    None
 }
 
 impl Default for ClientOptions {
@@ -199,6 +230,7 @@ impl Default for ClientOptions {
             clock: Arc::new(SystemClock),
             cheap_kdf_for_tests: false,
             sending: SendingPace::of_this_process(),
+            inline_max_for_tests: inline_max_of_this_process(),
         }
     }
 }

@@ -396,7 +396,10 @@ async fn issue(shared: &Arc<Shared>, connection: &Arc<dyn Connection>, count: u3
     let request = Request::IssueTokens(pending.blinded().to_vec());
     match connection.request(request).await {
         Ok(Response::IssuedTokens(issued)) => {
-            let key = tokens::issuing_key(connection.hello(), issued.key_id)
+            let id = issued.key_id;
+            let key = shared
+                .write(move |work| tokens::issuing_key(work, id))
+                .await?
                 .ok_or_else(|| WireError::new(Code::TokenKeysDiffer))?;
             let fresh = pending.finalize(&key, &issued)?;
             shared.write(move |work| tokens::put(work, &fresh)).await?;

@@ -110,8 +110,10 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
                 body,
             } => match upload_payload(shared, blob, key, body).await {
                 Ok(()) => {
-                    let send = *send;
-                    shared.write(move |work| send::uploaded(work, send)).await
+                    let (send, blob) = (*send, *blob);
+                    shared
+                        .write(move |work| send::uploaded(work, send, &blob))
+                        .await
                 }
                 Err(error) => Err(error),
             },
@@ -137,11 +139,7 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
                 .write(move |work| fetch::came(work, item, &body))
                 .await
         }
-        Err(Error::Attachment(_)) => {
-            shared
-                .write(move |work| fetch::missing(work, item, true))
-                .await
-        }
+        Err(Error::Attachment(_)) => shared.write(move |work| fetch::wrong(work, item)).await,
         Err(Error::Wire(error)) if error.code == Code::BlobUnknown => {
             shared
                 .write(move |work| fetch::missing(work, item, false))

@@ -99,8 +99,7 @@ impl Reader<'_> {
                 match &notice {
                     Notice::Replaced => self.goodbye = Error::new(Code::AuthReplaced),
                     Notice::ShuttingDown { retry_after_s } => {
-                        self.goodbye =
-                            Error::retry_after(Code::ServerShuttingDown, *retry_after_s);
+                        self.goodbye = Error::retry_after(Code::ServerShuttingDown, *retry_after_s);
                     }
                     Notice::TokenKeysChanged(_) => {}
                 }

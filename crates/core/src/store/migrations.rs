@@ -65,6 +65,16 @@ pub const STEPS: &[Migration] = &[
         name: "bounds",
         step: Step::Sql(include_str!("../../migrations/0004_bounds.sql")),
     },
+    Migration {
+        version: 5,
+        name: "proofs",
+        step: Step::Sql(include_str!("../../migrations/0005_proofs.sql")),
+    },
+    Migration {
+        version: 6,
+        name: "by reference",
+        step: Step::Sql(include_str!("../../migrations/0006_by_reference.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -14,6 +14,9 @@ const ASK: &str = "application/vnd.undertone.ask-again";
 /// Content type of [`Again`].
 const AGAIN: &str = "application/vnd.undertone.again";
 
+/// Content type of what says nothing but that its sender is in the same state.
+const VOUCH: &str = "application/vnd.undertone.vouch";
+
 /// What is missing.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Ask {
@@ -103,6 +106,12 @@ pub(crate) fn ask(work: &Work<'_>, row: &Conversation, ask: &Ask) -> Result<Vec<
 /// Sends again.
 pub(crate) fn again(work: &Work<'_>, row: &Conversation, again: &Again) -> Result<Vec<u8>> {
     let body = NestedPart::single(Disposition::Session, AGAIN, again.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
+/// Shows a device that came back that this one is in the same state: a message is signed together with all of it (RFC 9420 section 6.1).
+pub(crate) fn vouch(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, VOUCH, Vec::new());
     encode(&compose(work, row, body))
 }
 

@@ -3,8 +3,11 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, address, change::Change, intent, message, pool};
-use crate::error::{Reason, Result};
+use super::{Work, address, change::Change, intent, message, pool, proof};
+use crate::{
+    error::{Reason, Result},
+    ids::ContactId,
+};
 
 /// As stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,11 +299,18 @@ pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
 
 /// Takes name, epoch and members over from the group, after a commit.
 pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
+    // As long as a state is only tried the members and the name are those of before.
+    let trying = proof::is_under_way(work, id)?;
+    let known = get(work.db, id)?.map(|row| row.name).unwrap_or_default();
+    let name = if trying { &known } else { group.name() };
     work.db
         .prepare_cached(
             "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4 WHERE id = ?1",
         )?
-        .execute(params![id, group.epoch(), group.name(), work.now_ms])?;
+        .execute(params![id, group.epoch(), name, work.now_ms])?;
+    if trying {
+        return Ok(());
+    }
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;
@@ -417,21 +427,57 @@ pub(crate) fn take_counter(work: &Work<'_>, id: i64) -> Result<u64> {
         .query_row([id], |row| row.get(0))?)
 }
 
-/// What an account is called: as a contact, else as its device says in this conversation.
+/// What an account is called: as a contact, else as its device says in this conversation. Anybody can call themselves anything, so a name
+/// that says somebody else too is followed by the beginning of the account's id.
 pub(crate) fn name_of(
     db: &rusqlite::Connection,
     conversation: i64,
     account: &AccountId,
 ) -> Result<String> {
-    let name: Option<String> = db
+    let name: Option<(String, bool)> = db
         .prepare_cached(
-            "SELECT name FROM contacts WHERE account_id = ?2 AND name <> ''
-             UNION ALL SELECT name FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
-             UNION ALL SELECT name FROM names WHERE account_id = ?2 LIMIT 1",
+            "SELECT name, 1 FROM contacts WHERE account_id = ?2 AND name <> ''
+             UNION ALL SELECT name, 0 FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
+             UNION ALL SELECT name, 0 FROM names WHERE account_id = ?2 LIMIT 1",
         )?
-        .query_row(params![conversation, account.as_bytes()], |row| row.get(0))
+        .query_row(params![conversation, account.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    Ok(name.unwrap_or_else(|| "Somebody".to_owned()))
+    let Some((name, is_contact)) = name else {
+        return Ok("Somebody".to_owned());
+    };
+    let reserved = ["you", "somebody", "another device of yours"];
+    if reserved.contains(&name.trim().to_lowercase().as_str())
+        || is_shared(db, conversation, account, &name, is_contact)?
+    {
+        let id = ContactId::from_bytes(account.as_bytes()).to_string();
+        return Ok(format!("{name} ({})", id.get(..8).unwrap_or(&id)));
+    }
+    Ok(name)
+}
+
+/// Whether another member of this group goes by the name, or a contact does and this account is none.
+fn is_shared(
+    db: &rusqlite::Connection,
+    conversation: i64,
+    account: &AccountId,
+    name: &str,
+    is_contact: bool,
+) -> Result<bool> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM members m JOIN conversations v ON v.id = m.conversation AND v.kind = 2
+                LEFT JOIN contacts c ON c.account_id = m.account_id AND c.name <> ''
+                WHERE m.conversation = ?1 AND m.account_id <> ?2 AND lower(trim(coalesce(c.name, m.name))) = lower(trim(?4))
+             UNION ALL SELECT 1 FROM contacts WHERE account_id <> ?2 AND NOT ?3 AND lower(trim(name)) = lower(trim(?4))",
+        )?
+        .exists(params![
+            conversation,
+            account.as_bytes(),
+            is_contact,
+            name
+        ])?)
 }
 
 /// A plain line in the chat, where the conversation stands now.

@@ -20,7 +20,7 @@ use super::{
     conversation::{self, State},
     fetch, gaps, keys, link, outbox,
     pool::{self, Publication},
-    resync, send, take, tokens,
+    proof, resync, send, take, tokens,
 };
 use crate::error::Result;
 
@@ -151,6 +151,12 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
         });
     }
     duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
+    for row in proof::by_commit(work)? {
+        // The own copy must be able to come back.
+        if address::is_made(work, row.address)? && work.has_group(&row.group)? {
+            duties.extend(commit_duty(work, &row)?);
+        }
+    }
     let mut served = 0;
     for row in conversation::sendable(work)? {
         if served == CONVERSATIONS {
@@ -165,6 +171,19 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
         }
     }
     Ok(duties)
+}
+
+/// The commit of a conversation that is to be made or sent next.
+fn commit_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
+    Ok(commit::next(work, row)?.map(|step| match step {
+        commit::Step::Send(request) => Outbox::Commit(row.id, request),
+        commit::Step::Upload { blob, key, body } => Outbox::UploadCommit {
+            conversation: row.id,
+            blob,
+            key,
+            body,
+        },
+    }))
 }
 
 fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
@@ -183,17 +202,8 @@ fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Resul
     if let Some(request) = super::channel::to_make(work, row)? {
         return Ok(Some(Outbox::CreateChannel(row.id, request)));
     }
-    match commit::next(work, row)? {
-        Some(commit::Step::Send(request)) => return Ok(Some(Outbox::Commit(row.id, request))),
-        Some(commit::Step::Upload { blob, key, body }) => {
-            return Ok(Some(Outbox::UploadCommit {
-                conversation: row.id,
-                blob,
-                key,
-                body,
-            }));
-        }
-        None => {}
+    if let Some(duty) = commit_duty(work, row)? {
+        return Ok(Some(duty));
     }
     if commit::is_staged(work, row.id)? || (row.state == State::Joining && row.link == 0) {
         return Ok(None);
@@ -215,17 +225,18 @@ fn uploads(work: &Work<'_>) -> Result<Vec<i64>> {
 
 /// When something is due that is not due yet; None: nothing.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    let queued: Option<i64> = work.db.query_row(
-        "SELECT min(at) FROM (
+    let queued: Option<i64> = work
+        .db
+        .prepare_cached(
+            "SELECT min(at) FROM (
             SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3
             UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
             UNION ALL SELECT min(not_before_ms) FROM sends
             UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
             UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)
          WHERE at > ?1",
-        [work.now_ms],
-        |row| row.get(0),
-    )?;
+        )?
+        .query_row([work.now_ms], |row| row.get(0))?;
     let parts = [
         queued,
         gaps::next_due(work)?,
@@ -254,6 +265,7 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
              UNION ALL SELECT 1 FROM takes WHERE packages = x'' AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0
+             UNION ALL SELECT 1 FROM proofs WHERE way = 1
              LIMIT 1",
             [work.now_ms],
             |_| Ok(()),

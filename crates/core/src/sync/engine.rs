@@ -58,6 +58,7 @@ pub(crate) struct Engine {
     pub(crate) me: Me,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pace: SendingPace,
+    inline_max: usize,
     pub(crate) events: broadcast::Sender<Event>,
     /// Counts the times that there may be something new to do.
     pub(crate) duties: watch::Sender<u64>,
@@ -73,12 +74,14 @@ impl Engine {
         me: Me,
         clock: Arc<dyn Clock>,
         pace: SendingPace,
+        inline_max: usize,
     ) -> Self {
         Self {
             database,
             me,
             clock,
             pace,
+            inline_max,
             events: broadcast::channel(EVENTS_KEPT).0,
             duties: watch::channel(0).0,
             in_flight: Mutex::new(InFlight {
@@ -119,6 +122,7 @@ impl Engine {
             me: &self.me,
             now_ms: self.clock.now_ms(),
             pace: &self.pace,
+            inline_max: self.inline_max,
             groups: RefCell::new(std::mem::take(&mut *kept)),
             changes: RefCell::new(Vec::new()),
             duties: Cell::new(false),

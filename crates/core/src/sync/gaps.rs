@@ -54,6 +54,18 @@ pub(crate) fn numbers_missing(
     Ok(())
 }
 
+/// What stood at this place came, and was not taken.
+pub(crate) fn number_missing(work: &Work<'_>, conversation: i64, place: Place) -> Result<()> {
+    note(
+        work,
+        conversation,
+        &[],
+        place.generation,
+        place.number,
+        place,
+    )
+}
+
 /// A number below the highest came after all.
 pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> Result<()> {
     close(work, row.id, &[], row.generation, number)

@@ -39,8 +39,8 @@ pub(crate) fn hold(
     waits_for: WaitsFor,
 ) -> Result<i64> {
     work.db.execute(
-        "INSERT INTO held_items (address, kind, number, epoch, next_lock, payload, waits_for, received_at_ms, channel_hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO held_items (address, kind, number, epoch, next_lock, payload, waits_for, received_at_ms, channel_hash, blob_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             address.id,
             kind_number(item.kind),
@@ -50,7 +50,8 @@ pub(crate) fn hold(
             item.payload,
             waits_for as i64,
             work.now_ms,
-            item.channel
+            item.channel,
+            item.blob
         ],
     )?;
     Ok(work.last_id())
@@ -166,7 +167,7 @@ pub(crate) fn welcome_came(work: &Work<'_>, address: i64) -> Result<()> {
 pub(crate) fn release(work: &Work<'_>, address: i64) -> Result<()> {
     let rows = {
         let mut statement = work.db.prepare_cached(
-            "SELECT id, kind, number, epoch, next_lock, payload, channel_hash FROM held_items WHERE address = ?1 AND waits_for = 2 ORDER BY id",
+            "SELECT id, kind, number, epoch, next_lock, payload, channel_hash, blob_hash FROM held_items WHERE address = ?1 AND waits_for = 2 ORDER BY id",
         )?;
         statement
             .query_map([address], |row| {
@@ -179,6 +180,7 @@ pub(crate) fn release(work: &Work<'_>, address: i64) -> Result<()> {
                         next_lock: row.get(4)?,
                         payload: row.get(5)?,
                         channel: row.get(6)?,
+                        blob: row.get(7)?,
                     },
                 ))
             })?

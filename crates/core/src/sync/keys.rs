@@ -36,11 +36,8 @@ pub(crate) fn to_rotate(work: &Work<'_>) -> Result<Option<HpkeKeyPair>> {
     come_back_to(work, today)?;
     let newest: Option<(i64, bool)> = work
         .db
-        .query_row(
-            "SELECT day, confirmed FROM queue_keys ORDER BY day DESC LIMIT 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+        .prepare_cached("SELECT day, confirmed FROM queue_keys ORDER BY day DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match newest {
         Some((day, true)) if day >= today => Ok(None),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{
-    client_proto::{BlobPointer, Payload, payload},
+    client_proto::{BlobPointer, DirectMessage, Payload, direct_message, payload},
     ids::{BlobHash, BlobId, SendId, sha256},
     padding,
     request::Send,
@@ -35,6 +35,15 @@ pub(crate) fn named(blob_id: &[u8]) -> Result<Option<BlobHash>> {
     Ok(Some(BlobId::from_slice(blob_id)?.hash()))
 }
 
+/// Whether a DirectMessage goes as a blob. Nobody fetches anything but Welcomes, and requests are small.
+fn by_reference(work: &Work<'_>, body: &[u8]) -> bool {
+    let welcome = || {
+        DirectMessage::decode(body)
+            .is_ok_and(|message| matches!(message.body, Some(direct_message::Body::Welcome(_))))
+    };
+    body.len() > INLINE_MAX || (body.len() > work.inline_max && welcome())
+}
+
 /// Puts a DirectMessage on its way to these addresses.
 pub(crate) fn push(
     work: &Work<'_>,
@@ -47,7 +56,7 @@ pub(crate) fn push(
         .iter()
         .flat_map(|address| *address.expose())
         .collect();
-    let blob = (body.len() > INLINE_MAX).then(|| (BlobId::random(), Secret::<32>::random()));
+    let blob = by_reference(work, body).then(|| (BlobId::random(), Secret::<32>::random()));
     let (blob_id, blob_key) = blob.as_ref().map_or((&[][..], &[][..]), |(id, key)| {
         (&id.as_bytes()[..], &key.expose()[..])
     });
@@ -127,9 +136,25 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
 }
 
 /// Its body is on the server.
-pub(crate) fn uploaded(work: &Work<'_>, send: i64) -> Result<()> {
-    work.db
-        .execute("UPDATE sends SET blob_done = 1 WHERE id = ?1", [send])?;
+pub(crate) fn uploaded(work: &Work<'_>, send: i64, blob: &BlobId) -> Result<()> {
+    work.db.execute(
+        "UPDATE sends SET blob_done = 1 WHERE id = ?1 AND blob_id = ?2",
+        params![send, blob.as_bytes()],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The server does not have its body any more, or not for long enough: it is uploaded anew.
+pub(crate) fn upload_again(work: &Work<'_>, send: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE sends SET blob_id = ?2, blob_key = ?3, blob_done = 0 WHERE id = ?1 AND blob_id <> x''",
+        params![
+            send,
+            BlobId::random().as_bytes(),
+            Secret::<32>::random().expose()
+        ],
+    )?;
     work.wake();
     Ok(())
 }

@@ -30,6 +30,8 @@ pub(crate) struct Work<'t> {
     pub(crate) now_ms: i64,
     /// How long automatic things wait.
     pub(crate) pace: &'t SendingPace,
+    /// Larger bodies go as blobs; what fits into an item goes inline whatever this says.
+    pub(crate) inline_max: usize,
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,

@@ -15,7 +15,7 @@ use std::{
 
 use undertone_core::{
     ChatInfo, Client, ClientOptions, Clock, Draft, MessageKind, Page, SendingPace, SystemClock,
-    home::{Owner, Passphrase},
+    home::{Home, Owner, Passphrase},
     store::StoreError,
 };
 use zeroize::Zeroizing;
@@ -87,6 +87,7 @@ fn options(server: &FakeServer, clock: &Arc<TestClock>) -> ClientOptions {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         cheap_kdf_for_tests: true,
         sending: pace(),
+        inline_max_for_tests: server.inline_max(),
         ..ClientOptions::default()
     }
 }
@@ -117,6 +118,13 @@ impl Person {
 
     pub fn clock(&self) -> &TestClock {
         &self.clock
+    }
+
+    /// The home, which nobody has open.
+    pub fn home_while_away(&self) -> Home {
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        home.expect("unlocked")
     }
 
     /// The key pairs of the queue that are kept in the home, which nobody has open.
@@ -396,4 +404,20 @@ pub async fn three(server: &FakeServer) -> (Person, Person, Person) {
         person.settle().await;
     }
     (ada, ben, cleo)
+}
+
+/// Copies a home, as a backup of the disk does.
+pub fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("copied");
+    for entry in std::fs::read_dir(from).expect("copied") {
+        let entry = entry.expect("copied");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("copied").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if entry.file_type().expect("copied").is_file() {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("copied");
 }
