@@ -415,6 +415,21 @@ async fn who_is_not_believed_leaves_and_is_added_anew() -> Outcome {
     Ok(())
 }
 
+/// Ada, Ben and Cleo in Ada's group "Board", in which no app has anything more to do by itself: Ada's change has filled the tree.
+async fn three_at_rest(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, ben, cleo) = three(server).await;
+    let desk = ada.chat("Desk").await.id;
+    ada.client().group_rename(&desk, "Board").await.unwrap();
+    for person in [&ada, &ben, &cleo] {
+        eventually("the new name", || async {
+            person.client().find_chat("Board").await.is_ok()
+        })
+        .await;
+        person.settle().await;
+    }
+    (ada, ben, cleo)
+}
+
 /// Bytes of the secret from which this home's group derives the next epoch are changed: commits that others make do not fit here, and
 /// those made here fit nobody else. The home is not open.
 fn spoil_next_epoch(home: &Person) {
@@ -475,14 +490,11 @@ fn spoil_next_epoch(home: &Person) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_a_change_does_not_open_for_says_whose_it_was_and_comes_back() -> Outcome {
     let server = FakeServer::new();
-    let (ada, mut ben, cleo) = three(&server).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    let (ada, mut ben, cleo) = three_at_rest(&server).await;
     ben.quit().await;
     spoil_next_epoch(&ben);
     ben.reopen().await;
-    let desk = ada.chat("Desk").await.id;
+    let desk = ada.chat("Board").await.id;
     ada.client().group_rename(&desk, "Newsroom").await?;
     is_back(&ben, "Newsroom").await;
     notices_have(
@@ -507,69 +519,63 @@ async fn whom_a_change_does_not_open_for_says_whose_it_was_and_comes_back() -> O
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_without_it() -> Outcome {
     let server = FakeServer::new();
-    let (mut ada, ben, cleo) = three(&server).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    let (mut ada, ben, cleo) = three_at_rest(&server).await;
     ada.quit().await;
     spoil_next_epoch(&ada);
     ada.reopen().await;
     ada.settle().await;
-    let desk = ada.chat("Desk").await.id;
+    let desk = ada.chat("Board").await.id;
     // She makes a change and does not answer those who ask about it.
     server.hold(server.queue_numbered(0));
     ada.client().group_rename(&desk, "Newsroom").await?;
     for person in [&ben, &cleo] {
         notices_have(
             person,
-            "Desk",
+            "Board",
             "This device could not take in a change by Ada.",
         )
         .await;
         notices_have(
             person,
-            "Desk",
+            "Board",
             "A change that nobody could take in was ignored.",
         )
         .await;
-        is_back(person, "Desk").await;
+        is_back(person, "Board").await;
     }
-    ben.says("Desk", "Without Ada, then.").await;
-    cleo.reads("Desk", &["Ben: Without Ada, then."]).await;
-    cleo.says("Desk", "For now.").await;
+    ben.says("Board", "Without Ada, then.").await;
+    cleo.reads("Board", &["Ben: Without Ada, then."]).await;
+    cleo.says("Board", "For now.").await;
     let lines = ["Ben: Without Ada, then.", "Cleo: For now."];
-    ben.reads("Desk", &lines).await;
-    cleo.reads("Desk", &lines).await;
+    ben.reads("Board", &lines).await;
+    cleo.reads("Board", &lines).await;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_follows_to_another_channel_without_a_reason() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, mut cleo) = three(&server).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    let (ada, ben, mut cleo) = three_at_rest(&server).await;
     // Cleo's app goes to the next fallback channel, alone, and speaks there.
     cleo.quit().await;
     go_to_fallback(&cleo);
     cleo.open().await;
-    let desk = cleo.chat("Desk").await.id;
-    let before = ada.chat("Desk").await.epoch;
+    let desk = cleo.chat("Board").await.id;
+    let before = ada.chat("Board").await.epoch;
     let draft = Draft::text("Over here!");
     cleo.client().enqueue(&desk, draft).await?;
     cleo.client().start().await?;
     eventually("the others have tried their channel", || async {
-        ada.chat("Desk").await.epoch > before && ben.chat("Desk").await.epoch > before
+        ada.chat("Board").await.epoch > before && ben.chat("Board").await.epoch > before
     })
     .await;
-    ada.says("Desk", "Still here.").await;
-    ben.reads("Desk", &["Ada: Still here."]).await;
-    ben.says("Desk", "Me too.").await;
-    ada.reads("Desk", &["Ada: Still here.", "Ben: Me too."])
+    ada.says("Board", "Still here.").await;
+    ben.reads("Board", &["Ada: Still here."]).await;
+    ben.says("Board", "Me too.").await;
+    ada.reads("Board", &["Ada: Still here.", "Ben: Me too."])
         .await;
     for person in [&ada, &ben] {
-        assert_eq!(person.chat("Desk").await.state, ChatState::Active);
+        assert_eq!(person.chat("Board").await.state, ChatState::Active);
     }
     Ok(())
 }
