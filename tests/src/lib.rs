@@ -15,6 +15,7 @@ mod person;
 pub mod seizure;
 mod server_process;
 mod session;
+pub mod socks_server;
 mod waiting;
 
 pub use binaries::binary;

@@ -1,6 +1,7 @@
 //! A person: a home folder and the real app, run one command at a time or left watching.
 
 use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -207,7 +208,8 @@ impl Person {
             let _ = stdin.write_all(input.as_bytes());
         }
         let output = child.wait_with_output().map_err(failed)?;
-        self.keep_log(&output.stderr).map_err(failed)?;
+        let logged = self.log().and_then(|mut log| log.write_all(&output.stderr));
+        logged.map_err(failed)?;
         if output.status.success() {
             return serde_json::from_slice(&output.stdout)
                 .map_err(|error| Failed::harness(&step, error));
@@ -215,12 +217,11 @@ impl Person {
         Err(said(step, &output.stderr, output.status.code()))
     }
 
-    fn keep_log(&self, stderr: &[u8]) -> std::io::Result<()> {
-        std::fs::OpenOptions::new()
+    fn log(&self) -> std::io::Result<File> {
+        OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.log_path())?
-            .write_all(stderr)
+            .open(self.log_path())
     }
 
     /// Makes a contact link for one person.
@@ -365,36 +366,44 @@ impl Person {
     /// If it can't be started.
     pub fn watch(&self) -> Outcome<Watching> {
         let step = format!("{}: undertone watch", self.name);
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log_path());
-        let log = log.map_err(|error| Failed::harness(&step, error))?;
+        let (child, events) = self.left_running(&step, "watch", Stdio::null())?;
+        Ok(Watching {
+            step,
+            child,
+            events,
+        })
+    }
+
+    /// The app in the middle of a command, and what it says, one JSON value a line.
+    pub(crate) fn left_running(
+        &self,
+        step: &str,
+        command: &str,
+        input: Stdio,
+    ) -> Outcome<(Child, Receiver<Value>)> {
+        let failed = |error: std::io::Error| Failed::harness(step, error);
+        let log = self.log().map_err(failed)?;
         let mut child = self
             .command()
-            .arg("watch")
-            .stdin(Stdio::null())
+            .arg(command)
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .map_err(|error| Failed::harness(&step, error))?;
-        let (sender, events) = mpsc::channel();
+            .map_err(failed)?;
+        let (sender, said) = mpsc::channel();
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if let Ok(event) = serde_json::from_str::<Value>(&line)
-                        && sender.send(event).is_err()
+                    if let Ok(value) = serde_json::from_str::<Value>(&line)
+                        && sender.send(value).is_err()
                     {
                         break;
                     }
                 }
             });
         }
-        Ok(Watching {
-            step,
-            child,
-            events,
-        })
+        Ok((child, said))
     }
 }
 

@@ -35,8 +35,8 @@ pub struct ServerOptions {
     pub folder: Option<PathBuf>,
     /// Anyone may register.
     pub open: bool,
-    /// The origin to be known as, such as a fault proxy's address; none: its own address.
-    pub origin: Option<SocketAddr>,
+    /// The origin to be known as, such as a fault proxy's address or an onion service; none: its own address.
+    pub origin: Option<String>,
     /// Log level.
     pub log: LogLevel,
     /// Settings to change before it starts, as (table, key, value); the top level's table is empty.
@@ -96,7 +96,8 @@ impl ServerProcess {
         init.arg("init")
             .arg(&folder)
             .args(["--json", "--listen", &address.to_string()]);
-        init.args(["--origin", &options.origin.unwrap_or(address).to_string()]);
+        init.arg("--origin");
+        init.arg(options.origin.unwrap_or_else(|| address.to_string()));
         if options.open {
             init.arg("--open");
         }

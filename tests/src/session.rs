@@ -1,9 +1,9 @@
 //! The app left running, and spoken to over JSON-RPC on its standard input and output.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -32,31 +32,7 @@ impl Person {
     /// If it can't be started.
     pub fn rpc(&self) -> Outcome<Session> {
         let step = format!("{}: undertone rpc", self.name());
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log_path());
-        let log = log.map_err(|error| Failed::harness(&step, error))?;
-        let mut child = self
-            .command()
-            .arg("rpc")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| Failed::harness(&step, error))?;
-        let (sender, answers) = mpsc::channel();
-        if let Some(output) = child.stdout.take() {
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if let Ok(answer) = serde_json::from_str::<Value>(&line)
-                        && sender.send(answer).is_err()
-                    {
-                        break;
-                    }
-                }
-            });
-        }
+        let (mut child, answers) = self.left_running(&step, "rpc", Stdio::piped())?;
         let input = child.stdin.take();
         Ok(Session {
             step,

@@ -28,7 +28,7 @@ pub fn eventually<T>(
     }
 }
 
-/// True in `./dev soak`, where counts are those of the issue rather than a few.
+/// True in `./dev soak`, which tries everything as often as the project promises rather than a few times.
 pub fn is_soak() -> bool {
     std::env::var_os("UNDERTONE_SOAK").is_some_and(|value| value == "1")
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use undertone_tests::{Failed, Outcome, Person, ServerOptions, ServerProcess, binary};
 
-use crate::sentences::{Said, app, said, two_people};
+use crate::sentences::{Said, init_command, said, two_people};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const INSIDE: &str = "UNDERTONE_TEST_INSIDE";
@@ -97,16 +97,7 @@ fn a_full_disk_refuses_what_is_new_and_keeps_what_is_there() -> Outcome {
     // A home that has no room is not begun.
     let invitation = server.invitation(2)?;
     let ballast = fill(&small, 64 * 1024);
-    let mut command = app(&ada)?;
-    command.args([
-        "init",
-        "--name",
-        "Ada",
-        "--server",
-        &invitation,
-        "--recovery-file",
-    ]);
-    Said::by(command.arg(ada.recovery_file()))?.refused(11, "The disk is full");
+    Said::by(&mut init_command(&ada, &invitation))?.refused(11, "The disk is full");
     assert!(!ada.home().exists() && !ada.recovery_file().exists());
     fs::remove_file(&ballast).expect("removed");
     ada.init(&invitation)?;
@@ -182,16 +173,7 @@ fn a_server_with_a_full_disk_takes_nothing_new_and_delivers_what_it_has() -> Out
     ben.reads_eventually("Ada", &["Before it was full"], PATIENCE)?;
     let folder = tempfile::tempdir().expect("a folder");
     let late = Person::at("Late", folder.path())?.with_cheap_passphrase();
-    let mut command = app(&late)?;
-    command.args([
-        "init",
-        "--name",
-        "Late",
-        "--server",
-        &invitation,
-        "--recovery-file",
-    ]);
-    Said::by(command.arg(late.recovery_file()))?
+    Said::by(&mut init_command(&late, &invitation))?
         .refused(8, "The server's disk is full; its owner must make room.");
     let status = Said::by(
         Command::new(binary("undertone-server")?)
@@ -278,16 +260,9 @@ fn a_read_only_disk_is_named_and_nothing_is_changed() -> Outcome {
     let closed = place.join("closed");
     fs::create_dir(&closed).expect("a folder");
     close(&closed);
-    let mut command = app(&ada)?;
-    command.arg("init").arg("--home").arg(closed.join("home"));
-    command.args([
-        "--name",
-        "Ada",
-        "--server",
-        &server.invitation(1)?,
-        "--recovery-file",
-    ]);
-    Said::by(command.arg(place.join("phrase.txt")))?.refused(11, "can't be written to");
+    let late = Person::at("Late", &place)?.with_cheap_passphrase();
+    let mut command = init_command(&late, &server.invitation(1)?);
+    Said::by(command.arg("--home").arg(closed.join("home")))?.refused(11, "can't be written to");
 
     server.stop()?;
     close(server.folder());

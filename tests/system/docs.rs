@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use undertone_tests::{Failed, Outcome, binary};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -223,6 +226,46 @@ fn no_source_file_is_longer_than_600_lines() {
 }
 
 #[test]
+fn every_source_file_says_what_lives_there_and_leaves_nothing_open() {
+    // Written in halves, so that this file does not find itself.
+    let open = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("DES", "IGN sec"),
+    ];
+    let vague = [
+        "util", "utils", "helper", "helpers", "common", "manager", "misc",
+    ];
+    let mut wrong = Vec::new();
+    let sources: Vec<_> = project()
+        .into_iter()
+        .filter(|path| ends_with(path, &["rs"]))
+        .collect();
+    assert!(sources.len() > 200, "{}", sources.len());
+    for path in sources {
+        let text = read(&path);
+        let begins = text
+            .lines()
+            .find(|line| !line.starts_with("#![") && !line.is_empty());
+        if !begins.is_some_and(|line| line.starts_with("//!")) {
+            wrong.push(format!("{} does not say what lives there", path.display()));
+        }
+        for word in open {
+            if text.contains(word) {
+                wrong.push(format!("{} has {word}", path.display()));
+            }
+        }
+        if path
+            .file_stem()
+            .is_some_and(|stem| vague.iter().any(|word| stem == *word))
+        {
+            wrong.push(format!("{} is no name", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn nothing_names_a_place_outside_of_the_project() {
     // Written in halves, so that this file does not find itself.
     let places = [
@@ -257,14 +300,107 @@ fn nothing_names_a_place_outside_of_the_project() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-#[test]
-fn the_exit_codes_of_both_programs_are_written_down() {
-    let server = read("docs/server.md");
-    for number in 0..=7 {
-        assert!(
-            server.contains(&format!("{number} ")),
-            "exit code {number} of undertone-server"
-        );
+/// The lines of a page's blocks of commands that start one of the two programs, without their comments.
+fn commands(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_fenced = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            is_fenced = !is_fenced;
+        } else if is_fenced
+            && (line.starts_with("undertone ") || line.starts_with("undertone-server "))
+        {
+            found.push(
+                line.split(" #")
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            );
+        }
     }
+    found
+}
+
+/// What a program says of itself or of one of its commands.
+fn help(program: &str, path: &[&str]) -> Outcome<String> {
+    let output = Command::new(binary(program)?)
+        .args(path)
+        .arg("--help")
+        .output()
+        .map_err(|error| Failed::harness("asking for help", error))?;
+    assert!(output.status.success(), "{program} {path:?} --help");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The commands that a help lists.
+fn listed(help: &str) -> BTreeSet<&str> {
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    list.take_while(|line| line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect()
+}
+
+#[test]
+fn every_command_line_of_the_pages_is_one_that_the_programs_know() -> Outcome {
+    let mut checked = 0;
+    for page in pages() {
+        for line in commands(&read(&page)) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let (program, words) = words.split_first().expect("a program");
+            let (mut path, mut said) = (Vec::new(), help(program, &[])?);
+            for word in words {
+                if listed(&said).contains(word) {
+                    path.push(*word);
+                    said = help(program, &path)?;
+                }
+            }
+            let place = format!("{}: {line}", page.display());
+            assert!(
+                !path.is_empty() && listed(&said).is_empty(),
+                "no such command: {place}"
+            );
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                let is_known = said.split_whitespace().any(|known| known == *option);
+                assert!(is_known, "no option {option}: {place}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 15, "the pages show commands: {checked}");
+    Ok(())
+}
+
+#[test]
+fn the_exit_codes_of_both_programs_are_written_down() -> Outcome {
+    let page = read("docs/server.md");
+    let said = page.split("Exit codes: ").nth(1).expect("exit codes");
+    let said = said
+        .split("\n\n")
+        .next()
+        .unwrap_or_default()
+        .replace('\n', " ");
+    let numbers: Vec<_> = said
+        .split(", ")
+        .map(|part| {
+            part.split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7"], "{said}");
+
     assert!(read("README.md").contains("undertone help exit-codes"));
+    let output = Command::new(binary("undertone")?)
+        .args(["help", "exit-codes"])
+        .output()
+        .map_err(|error| Failed::harness("asking for the exit codes", error))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for number in 0..=14 {
+        let begins =
+            |line: &str| line.split_whitespace().next() == Some(number.to_string().as_str());
+        assert!(said.lines().any(begins), "exit code {number} in {said}");
+    }
+    Ok(())
 }

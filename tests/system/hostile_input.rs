@@ -95,6 +95,7 @@ fn frames(role: Role, channel: ChannelId, address: &AddressSecret) -> Vec<Vec<u8
                 send_id,
                 payload: payload.clone(),
                 addresses: addresses(),
+                blob: None,
             }),
             Request::CreateChannel(CreateChannel {
                 channel_id: ChannelId::random(),
@@ -118,6 +119,7 @@ fn frames(role: Role, channel: ChannelId, address: &AddressSecret) -> Vec<Vec<u8
                 addresses: addresses(),
                 renames: Vec::new(),
                 removes: true,
+                blob: None,
             }),
             Request::ChannelControl(ChannelControl {
                 channel_id: ChannelId::random(),

@@ -164,6 +164,7 @@ impl Insider {
                 addresses: inside.group.addresses(),
                 renames: Vec::new(),
                 removes: false,
+                blob: None,
             }
         })
     }
@@ -323,6 +324,7 @@ impl Accomplice {
             send_id: SendId::random(),
             payload,
             addresses,
+            blob: None,
         };
         self.ask(Request::Send(send)).await
     }

@@ -3,7 +3,7 @@
 use undertone_tests::seizure::{self, Evidence};
 use undertone_tests::{Outcome, is_soak};
 
-/// What the issue asks for: half of it undelivered when the disk is taken.
+/// So many messages, half of them undelivered when the disk is taken, are what the project promises to try.
 const ALL: usize = 300;
 
 /// A run of the drill. Each test needs one of its own, so all but one are content with fewer messages.

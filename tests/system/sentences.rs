@@ -66,35 +66,23 @@ fn is_one_sentence(text: &str, words: &str) {
     }
 }
 
-/// The app as a person runs it: without `--json`.
-pub fn app(person: &Person) -> Outcome<Command> {
-    let mut command = Command::new(binary("undertone")?);
-    command
-        .arg("--home")
-        .arg(person.home())
-        .arg("--passphrase-file")
-        .arg(person.passphrase_file());
-    command.env("UNDERTONE_TEST_CHEAP_KDF", "1");
-    Ok(command)
+/// What the app says to a person: without `--json`.
+pub fn said(person: &Person, arguments: &[&str]) -> Outcome<Said> {
+    Said::by(person.command_for_people().args(arguments))
 }
 
-pub fn said(person: &Person, arguments: &[&str]) -> Outcome<Said> {
-    Said::by(app(person)?.args(arguments))
+/// The command that makes a person's home.
+pub fn init_command(person: &Person, server: &str) -> Command {
+    let mut command = person.command_for_people();
+    command.args(["init", "--name", person.name(), "--server", server]);
+    command.arg("--recovery-file").arg(person.recovery_file());
+    command
 }
 
 /// Somebody without a home yet, and what `undertone init` says to that server.
 fn init(folder: &Path, server: &str) -> Outcome<(Person, Said)> {
     let person = Person::at("Late", folder)?.with_cheap_passphrase();
-    let mut command = app(&person)?;
-    command.args([
-        "init",
-        "--name",
-        "Late",
-        "--server",
-        server,
-        "--recovery-file",
-    ]);
-    let said = Said::by(command.arg(person.recovery_file()))?;
+    let said = Said::by(&mut init_command(&person, server))?;
     Ok((person, said))
 }
 
@@ -342,7 +330,7 @@ fn a_clock_two_days_off_warns_and_goes_on() -> Outcome {
     // Ada's is, either way: she sends and receives, also somebody who is new to her.
     for (text, off) in [("Two days late", "-172800"), ("Two days early", "172800")] {
         let sent = Said::by(
-            app(&ada)?
+            ada.command_for_people()
                 .env("UNDERTONE_TEST_CLOCK_OFF_S", off)
                 .args(["send", "Ben", text]),
         )?;
@@ -358,19 +346,11 @@ fn a_clock_two_days_off_warns_and_goes_on() -> Outcome {
         "the clock is right again"
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let cleo = Person::at("Cleo", folder.path())?;
-    let mut command = app(&cleo)?;
+    let cleo = Person::at("Cleo", folder.path())?.with_cheap_passphrase();
+    let mut command = init_command(&cleo, &server.invitation(1)?);
     command.env("UNDERTONE_TEST_CLOCK_OFF_S", "172800");
-    command.args([
-        "init",
-        "--name",
-        "Cleo",
-        "--server",
-        &server.invitation(1)?,
-        "--recovery-file",
-    ]);
-    assert_eq!(Said::by(command.arg(cleo.recovery_file()))?.exit, Some(0));
-    cleo.with_cheap_passphrase().meet(&ada)
+    assert_eq!(Said::by(&mut command)?.exit, Some(0));
+    cleo.meet(&ada)
 }
 
 #[test]

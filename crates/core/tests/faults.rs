@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Fault, Person, eventually, meet, three};
+use fake::{FakeServer, Fault, Person, copy_folder, eventually, meet, three};
 use undertone_core::{ChatState, Draft, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -190,21 +190,6 @@ async fn a_device_that_was_put_back_is_let_in_again() -> Outcome {
     ben.says("Ada", "Sorry about that.").await;
     ada.reads("Ben", &["Ben: Sorry about that."]).await;
     Ok(())
-}
-
-fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,14 +98,17 @@ pub(crate) fn read_conversation(
         .optional()?)
 }
 
+/// This crate's tables that hold a group, requests excepted.
+pub(crate) const OF_A_GROUP: [&str; 4] = [
+    "mls_conversation",
+    "mls_epoch_secret",
+    "mls_pending",
+    "mls_leave",
+];
+
 /// Everything of a group in this crate's tables, requests excepted.
 pub(crate) fn delete_conversation(provider: &Provider<'_>, group: &GroupId) -> Result<()> {
-    for table in [
-        "mls_conversation",
-        "mls_epoch_secret",
-        "mls_pending",
-        "mls_leave",
-    ] {
+    for table in OF_A_GROUP {
         provider.connection().execute(
             &format!("DELETE FROM {table} WHERE group_id = ?1"),
             [group.as_bytes()],
@@ -238,6 +241,15 @@ pub(crate) fn read_resync_asked(
             |row| row.get(0),
         )
         .optional()?)
+}
+
+/// The key packages of all requests.
+pub(crate) fn list_resync_asked(provider: &Provider<'_>) -> Result<Vec<Vec<u8>>> {
+    let mut statement = provider
+        .connection()
+        .prepare_cached("SELECT hash_ref FROM mls_resync_asked")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Forgets all requests for a group, and returns their key packages so that these can be deleted too.

@@ -188,6 +188,7 @@ async fn fan_out(world: &World, width: usize) -> Outcome<f64> {
                     send_id: SendId::random(),
                     payload: Bytes::from(vec![7; PAYLOAD]),
                     addresses: addresses.clone(),
+                    blob: None,
                 }));
             }
             if let Some(reply) = in_flight.pop_front() {
@@ -219,6 +220,7 @@ async fn store_and_forward(world: &World, count: usize) -> Outcome<(f64, f64)> {
                 send_id: SendId::random(),
                 payload: Bytes::from(vec![7; PAYLOAD]),
                 addresses: vec![address],
+                blob: None,
             })
         })
         .collect();

@@ -200,6 +200,18 @@ fn default_registration() -> Registration {
     Registration::Invitation
 }
 
+/// Each figure under the name that stands in the file, with the smallest and the largest that makes sense.
+macro_rules! within {
+    ($config:ident: $($section:ident.$field:ident: $low:literal..=$high:expr;)*) => {
+        [$((
+            concat!(stringify!($section), ".", stringify!($field)),
+            u64::from($config.$section.$field),
+            $low,
+            $high,
+        )),*]
+    };
+}
+
 impl Config {
     /// Settings with every default and this origin.
     #[must_use]
@@ -268,123 +280,31 @@ impl Config {
         if self.plain_text_on_loopback && !self.listen.ip().is_loopback() {
             return wrong("plain_text_on_loopback needs a loopback address in listen");
         }
-        let limits = &self.limits;
-        let quotas = &self.quotas;
-        let within = [
-            (
-                "limits.connections",
-                u64::from(limits.connections),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.addresses_per_send",
-                u64::from(limits.addresses_per_send),
-                2,
-                4096,
-            ),
-            ("limits.item_kib", u64::from(limits.item_kib), 8, 64),
-            ("limits.blob_mib", limits.blob_mib, 1, 1 << 20),
-            (
-                "limits.write_timeout_s",
-                u64::from(limits.write_timeout_s),
-                1,
-                3600,
-            ),
-            (
-                "limits.hello_timeout_s",
-                u64::from(limits.hello_timeout_s),
-                1,
-                600,
-            ),
-            (
-                "limits.idle_timeout_s",
-                u64::from(limits.idle_timeout_s),
-                10,
-                86_400,
-            ),
-            (
-                "quotas.addresses_per_queue",
-                u64::from(quotas.addresses_per_queue),
-                1,
-                10_000_000,
-            ),
-            (
-                "quotas.key_packages_per_address",
-                u64::from(quotas.key_packages_per_address),
-                1,
-                10_000,
-            ),
-            (
-                "quotas.conversation_items",
-                u64::from(quotas.conversation_items),
-                1,
-                100_000_000,
-            ),
-            (
-                "quotas.conversation_mib",
-                u64::from(quotas.conversation_mib),
-                1,
-                1 << 20,
-            ),
-            (
-                "quotas.contact_items",
-                u64::from(quotas.contact_items),
-                1,
-                1_000_000,
-            ),
-            (
-                "quotas.contact_mib",
-                u64::from(quotas.contact_mib),
-                1,
-                1 << 20,
-            ),
-            (
-                "quotas.queue_items",
-                u64::from(quotas.queue_items),
-                1,
-                100_000_000,
-            ),
-            ("quotas.queue_mib", u64::from(quotas.queue_mib), 1, 1 << 20),
-            (
-                "retention.item_days",
-                u64::from(self.retention.item_days),
-                1,
-                3650,
-            ),
-            (
-                "retention.blob_days",
-                u64::from(self.retention.blob_days),
-                1,
-                3650,
-            ),
-            (
-                "retention.queue_days",
-                u64::from(self.retention.queue_days),
-                1,
-                36_500,
-            ),
-            (
-                "retention.channel_days",
-                u64::from(self.retention.channel_days),
-                1,
-                36_500,
-            ),
-            (
-                "tokens.per_day",
-                u64::from(self.tokens.per_day),
-                1,
-                1_000_000,
-            ),
-            (
-                "tokens.requests",
-                u64::from(self.tokens.requests),
-                1,
-                1_000_000,
-            ),
-            ("tokens.mib", u64::from(self.tokens.mib), 1, 65_536),
-            ("disk.reserve_mib", self.disk.reserve_mib, 1, 1 << 30),
-        ];
+        let within = within! { self:
+            limits.connections: 1..=1_000_000;
+            limits.addresses_per_send: 2..=4096;
+            limits.item_kib: 8..=64;
+            limits.blob_mib: 1..=1 << 20;
+            limits.write_timeout_s: 1..=3600;
+            limits.hello_timeout_s: 1..=600;
+            limits.idle_timeout_s: 10..=86_400;
+            quotas.addresses_per_queue: 1..=10_000_000;
+            quotas.key_packages_per_address: 1..=10_000;
+            quotas.conversation_items: 1..=100_000_000;
+            quotas.conversation_mib: 1..=1 << 20;
+            quotas.contact_items: 1..=1_000_000;
+            quotas.contact_mib: 1..=1 << 20;
+            quotas.queue_items: 1..=100_000_000;
+            quotas.queue_mib: 1..=1 << 20;
+            retention.item_days: 1..=3650;
+            retention.blob_days: 1..=3650;
+            retention.queue_days: 1..=36_500;
+            retention.channel_days: 1..=36_500;
+            tokens.per_day: 1..=1_000_000;
+            tokens.requests: 1..=1_000_000;
+            tokens.mib: 1..=65_536;
+            disk.reserve_mib: 1..=1 << 30;
+        };
         for (field, value, low, high) in within {
             if value < low || value > high {
                 return wrong(&format!(
@@ -454,7 +374,7 @@ queue_mib = 2048
 
 [retention]
 item_days = 30               # a message waits this long for its reader
-blob_days = 30               # an attachment waits this long
+blob_days = 30               # an attachment waits this long, and never shorter than a message
 queue_days = 365             # a device that never comes back is forgotten
 channel_days = 365           # a conversation in which nothing happens is forgotten
 
@@ -464,7 +384,7 @@ requests = 1000              # one token buys so many requests
 mib = 64                     # and so many MiB
 
 [disk]
-reserve_mib = 256            # kept free so that reading and deleting still work when the disk is full
+reserve_mib = 256            # kept free so that reading, deleting and removing people still work when the disk is full
 "#
     )
 }

@@ -26,6 +26,9 @@ use crate::store::{Clock, Quota, Store, StoreError, StoreLimits, SystemClock};
 /// How often expired things are deleted.
 const SWEEP: Duration = Duration::from_secs(3600);
 
+/// How often it is looked whether a new week has begun.
+const ROLL: Duration = Duration::from_secs(1);
+
 /// The first sweep after a start.
 const FIRST_SWEEP: Duration = Duration::from_secs(5);
 
@@ -48,17 +51,28 @@ impl Server {
     /// # Errors
     /// One sentence for whatever is in the way; nothing is left running then.
     pub async fn start(dir: &Path, config: Config) -> Result<Self, ServerError> {
+        Self::start_by(dir, config, Arc::new(SystemClock::default())).await
+    }
+
+    /// As [`Server::start`], with days and seconds from this clock.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_by(
+        dir: &Path,
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServerError> {
         config.check()?;
         let identity = Arc::new(Identity::read(dir)?);
         let pin = identity.pin();
         let lock = admin::reach::take_for_server(dir).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let tokens = TokenKeys::read(dir, clock.day())?;
         let listener = listen::bind(config.listen)?;
         let local_addr = listener
             .local_addr()
             .map_err(|_| ServerError::AddressUnavailable(config.listen))?;
-        let opened = Opened::open(dir, &config).await?;
+        let opened = Opened::open_by(dir, &config, Arc::clone(&clock)).await?;
         let (stop, stopping) = watch::channel(false);
         let metrics = Metrics::default();
         let store: Arc<dyn Store> = opened.store.clone();
@@ -101,6 +115,7 @@ impl Server {
             stopping.clone(),
         ));
         tasks.spawn(sweep(Arc::clone(&gateway), stopping.clone()));
+        tasks.spawn(roll_token_keys(Arc::clone(&gateway), stopping.clone()));
         let acceptor = tls.map(|(acceptor, leaves)| {
             tasks.spawn(renew_leaves(leaves, stopping));
             acceptor
@@ -165,12 +180,21 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens the store of the folder `dir`, creating it the first time. The caller holds the folder's lock.
     pub(crate) async fn open(dir: &Path, config: &Config) -> Result<Self, ServerError> {
+        Self::open_by(dir, config, Arc::new(SystemClock::default())).await
+    }
+
+    async fn open_by(
+        dir: &Path,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServerError> {
         let data = dir.join(folder::DATA);
         let limits = store_limits(config);
         let opening = tokio::task::spawn_blocking(move || {
             let hub = Hub::new(RingLimits::default());
             let mut options = Options::new(&data, Arc::clone(&hub));
             options.limits = limits;
+            options.clock = clock;
             let store = SqliteStore::open(&data, options.clone())?;
             let blobs = Blobs::open(&data, store.clone(), &options)?;
             Ok::<_, StoreError>(Self { hub, store, blobs })
@@ -210,6 +234,7 @@ fn store_limits(config: &Config) -> StoreLimits {
         addresses: quotas.addresses_per_queue,
         key_packages: quotas.key_packages_per_address,
         disk_reserve: config.disk.reserve_mib << 20,
+        commit_reserve: (config.disk.reserve_mib << 20) / 4,
         ..StoreLimits::default()
     }
 }
@@ -233,6 +258,15 @@ async fn sweep(gateway: Arc<Gateway>, mut stopping: watch::Receiver<bool>) {
         }
         if let Err(error) = gateway.blobs.sweep().await {
             tracing::warn!(error = %error, "sweep of blobs");
+        }
+    }
+}
+
+async fn roll_token_keys(gateway: Arc<Gateway>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = stopped(&mut stopping) => return,
+            () = tokio::time::sleep(ROLL) => gateway.tokens.roll(gateway.clock.day()),
         }
     }
 }

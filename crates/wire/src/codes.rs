@@ -129,6 +129,7 @@ codes! {
     BlobTooLarge, "blob.too_large", Never, "The file is larger than the server allows.";
     BlobOffset, "blob.offset", RetryNow, "The upload must go on from the place the server names.";
     BlobIncomplete, "blob.incomplete", RetryLater, "The file has not been uploaded completely yet.";
+    BlobNeeded, "blob.needed", RetryNow, "A large part of this is not on the server, or not for long enough; it must be uploaded first.";
     BlobRange, "blob.range", Never, "The range lies outside the file.";
     // store and limits
     StoreFull, "store.full", RetryLater, "The server's disk is full; its owner must make room.";

@@ -135,6 +135,7 @@ mod tests {
                     send_id: vec![1; 16].into(),
                     payload: vec![2; payload].into(),
                     address_secrets: vec![vec![3; 32].into()],
+                    blob_hash: Bytes::new(),
                 })),
             })),
         }

@@ -34,7 +34,8 @@ pub const SEAL_OVERHEAD: usize = 16;
 /// Bytes of the length that stands before padded content.
 pub const LENGTH_PREFIX: usize = 4;
 
-/// The most that a QueueItem's other fields take beside its payload.
+/// The most that a QueueItem's other fields take beside its payload. The hash of a blob that it names takes 34 more; such a
+/// payload is small, and the item is of the next class.
 pub const ITEM_FIELDS: usize = 130;
 
 /// Sizes of a payload that an app sends: each fills its item class.
@@ -207,6 +208,7 @@ mod tests {
             next_lock: vec![2; 32].into(),
             payload: vec![3; payload].into(),
             channel_hash: vec![4; 32].into(),
+            blob_hash: Bytes::new(),
         }
     }
 

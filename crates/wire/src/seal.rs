@@ -307,6 +307,7 @@ mod tests {
             next_lock: None,
             channel: Some(ChannelHash::new([2; 32])),
             payload: Bytes::copy_from_slice(payload),
+            blob: None,
         }
     }
 

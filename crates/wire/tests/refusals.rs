@@ -108,6 +108,10 @@ fn a_wrong_length_anywhere_is_refused() {
                 }),
                 Body::Send(proto::Send {
                     address_secrets: vec![],
+                    ..good.clone()
+                }),
+                Body::Send(proto::Send {
+                    blob_hash: bytes(31),
                     ..good
                 }),
             ],
@@ -136,6 +140,10 @@ fn a_wrong_length_anywhere_is_refused() {
                 }),
                 Body::ChannelCommit(proto::ChannelCommit {
                     epoch: u64::MAX,
+                    ..good.clone()
+                }),
+                Body::ChannelCommit(proto::ChannelCommit {
+                    blob_hash: bytes(33),
                     ..good
                 }),
             ],
@@ -168,6 +176,7 @@ fn too_many_and_too_much_have_their_own_codes() {
             send_id: bytes(16),
             payload: bytes(payload),
             address_secrets: vec![bytes(32); addresses],
+            blob_hash: bytes(0),
         }))
     };
     assert_eq!(send(65_537, 1), Code::LimitPayload);
@@ -310,6 +319,10 @@ fn an_item_that_contradicts_its_kind_is_refused() {
         proto::QueueItem {
             kind: 1,
             next_lock: Bytes::new(),
+            ..good.clone()
+        },
+        proto::QueueItem {
+            blob_hash: bytes(31),
             ..good.clone()
         },
         proto::QueueItem {

@@ -12,10 +12,10 @@ use std::{env, fmt::Write as _, fs, path::Path};
 use undertone_wire::{
     frame,
     hpke::HpkePublicKey,
-    ids::{ChannelId, Pin, QueueId},
+    ids::{BlobHash, ChannelId, Pin, QueueId},
     padding,
     request::FromClient,
-    response::FromServer,
+    response::{FromServer, QueueItem},
     secrets::{AddressSecret, InvitationCode, Secret},
     tokens::TokenIssuer,
 };
@@ -50,6 +50,12 @@ fn snapshot() -> String {
     }
     let padded = padding::pad_item(&samples::commit_item().to_proto()).unwrap();
     lines.push(format!("padded item: {}", hex(&padded)));
+    let by_reference = QueueItem {
+        blob: Some(BlobHash::new([33; 32])),
+        ..samples::commit_item()
+    };
+    let padded = padding::pad_item(&by_reference.to_proto()).unwrap();
+    lines.push(format!("padded item by reference: {}", hex(&padded)));
     for (name, text) in samples::texts() {
         lines.push(format!("text {name}: {text}"));
     }

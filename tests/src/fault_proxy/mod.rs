@@ -7,7 +7,7 @@
 //! What must stay true: nothing but what the script says is changed, and frames pass in their order.
 
 mod http;
-pub(crate) mod pump;
+mod pump;
 mod script;
 
 use std::{
@@ -89,7 +89,7 @@ impl FaultProxy {
         let address = listener.local_addr();
         let address = address.map_err(|error| Failed::harness(step, error))?;
         let server = ServerProcess::start_with(ServerOptions {
-            origin: Some(address),
+            origin: Some(address.to_string()),
             ..options
         })?;
         let proxy = Self::start(listener, server.address(), server.folder(), script)

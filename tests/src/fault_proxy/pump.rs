@@ -21,7 +21,8 @@ use undertone_wire::{
     frame,
     limits::{CONNECT_PATH, MESSAGE_BYTES},
     proto::{self, client_frame, server_frame},
-    request::Request,
+    request::{FromClient, Request, Role},
+    response::FromServer,
 };
 
 use super::{
@@ -60,7 +61,7 @@ async fn frames(
         .await?;
     let (mut to_app, mut from_app) = app.split();
     let (mut to_server, mut from_server) = server.split();
-    let mut lost_responses = HashSet::new();
+    let mut talk = Talk::default();
     loop {
         tokio::select! {
             message = from_app.next() => {
@@ -70,7 +71,7 @@ async fn frames(
                     continue;
                 }
                 let payload: Bytes = message.into_payload().into();
-                let (passed, ends) = requests(payload, script, tally, &mut lost_responses);
+                let (passed, ends) = requests(payload, script, tally, &mut talk);
                 for message in mangled(passed, |bytes| script.mangle_to_server(bytes), tally) {
                     to_server.send(message).await?;
                 }
@@ -87,7 +88,7 @@ async fn frames(
                     continue;
                 }
                 let payload: Bytes = message.into_payload().into();
-                let (passed, ends) = answers(payload, script, tally, &lost_responses);
+                let (passed, ends) = answers(payload, script, tally, &talk);
                 for message in mangled(passed, |bytes| script.mangle_to_app(bytes), tally) {
                     to_app.send(message).await?;
                 }
@@ -100,18 +101,32 @@ async fn frames(
     }
 }
 
+/// What has to be remembered of one connection.
+#[derive(Default)]
+struct Talk {
+    /// What the app said that the connection is for.
+    role: Option<Role>,
+    /// The ids of requests whose responses will be lost.
+    lost_responses: HashSet<u64>,
+}
+
 /// The frames of an app's message up to the first lost one, and whether one was lost.
 fn requests(
     payload: Bytes,
     script: &dyn Script,
     tally: &Tally,
-    lost_responses: &mut HashSet<u64>,
+    talk: &mut Talk,
 ) -> (BytesMut, bool) {
     let mut passed = BytesMut::new();
     for decoded in frame::client_frames(payload.clone()) {
         let Ok(decoded) = decoded else {
             return (BytesMut::from(&payload[..]), false);
         };
+        if talk.role.is_none()
+            && let Ok(FromClient::Hello(hello)) = FromClient::parse(decoded.clone())
+        {
+            talk.role = Some(hello.role);
+        }
         if let Some(client_frame::Body::Request(request)) = &decoded.body
             && let Some(body) = &request.body
             && let Ok(typed) = Request::parse(body.clone())
@@ -129,7 +144,7 @@ fn requests(
                     return (passed, true);
                 }
                 Fate::LoseResponse => {
-                    lost_responses.insert(request.id);
+                    talk.lost_responses.insert(request.id);
                 }
             }
         }
@@ -141,19 +156,20 @@ fn requests(
 }
 
 /// The frames of a server's message up to the first lost one, and whether one was lost.
-fn answers(
-    payload: Bytes,
-    script: &dyn Script,
-    tally: &Tally,
-    lost_responses: &HashSet<u64>,
-) -> (BytesMut, bool) {
+fn answers(payload: Bytes, script: &dyn Script, tally: &Tally, talk: &Talk) -> (BytesMut, bool) {
     let mut passed = BytesMut::new();
     for decoded in frame::server_frames(payload.clone()) {
-        let Ok(decoded) = decoded else {
+        let Ok(mut decoded) = decoded else {
             return (BytesMut::from(&payload[..]), false);
         };
+        let mut is_refused = false;
         match &decoded.body {
-            Some(server_frame::Body::Response(answer)) if lost_responses.contains(&answer.id) => {
+            Some(server_frame::Body::Hello(_)) => {
+                (decoded, is_refused) = greeting(decoded, script, talk.role);
+            }
+            Some(server_frame::Body::Response(answer))
+                if talk.lost_responses.contains(&answer.id) =>
+            {
                 tally.responses_lost.fetch_add(1, Ordering::Relaxed);
                 return (passed, true);
             }
@@ -163,11 +179,30 @@ fn answers(
             }
             _ => {}
         }
-        if frame::append(&mut passed, &decoded).is_err() {
+        if frame::append(&mut passed, &decoded).is_err() || is_refused {
             return (passed, true);
         }
     }
     (passed, false)
+}
+
+/// What the app gets in place of the server's hello, and whether that is a refusal.
+fn greeting(
+    said: proto::ServerFrame,
+    script: &dyn Script,
+    role: Option<Role>,
+) -> (proto::ServerFrame, bool) {
+    let (Ok(FromServer::Hello(mut hello)), Some(role)) = (FromServer::parse(said.clone()), role)
+    else {
+        return (said, false);
+    };
+    match script.hello(role, &mut hello) {
+        Ok(()) => (FromServer::Hello(hello).to_proto(), false),
+        Err(code) => {
+            let outcome = Err(code.into());
+            (FromServer::Response { id: 0, outcome }.to_proto(), true)
+        }
+    }
 }
 
 /// The messages to send in place of one.
@@ -195,14 +230,14 @@ fn mangled(message: BytesMut, fate: impl Fn(&[u8]) -> Mangle, tally: &Tally) -> 
 }
 
 /// A stream of which the first bytes were read already.
-pub(crate) struct Prefixed {
+struct Prefixed {
     head: BytesMut,
     stream: FromApp<TcpStream>,
 }
 
 impl Prefixed {
     /// Reads until there is a request line.
-    pub(crate) async fn read(mut stream: FromApp<TcpStream>) -> Result<Self, Failure> {
+    async fn read(mut stream: FromApp<TcpStream>) -> Result<Self, Failure> {
         let mut head = BytesMut::with_capacity(1024);
         while !head.contains(&b'\n') {
             if head.len() > 8192 || stream.read_buf(&mut head).await? == 0 {
@@ -213,7 +248,7 @@ impl Prefixed {
     }
 
     /// Whether it asks for frames rather than blobs.
-    pub(crate) fn asks_for_frames(&self) -> bool {
+    fn asks_for_frames(&self) -> bool {
         self.head
             .starts_with(format!("GET {CONNECT_PATH} ").as_bytes())
     }

@@ -5,7 +5,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use undertone_wire::{ids::sha256, request::Request};
+use undertone_wire::{
+    Code,
+    ids::sha256,
+    request::{Request, Role},
+    response::ServerHello,
+};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,15 @@ pub struct HttpRequest {
 
 /// Decides over frames. Called in the order in which they pass.
 pub trait Script: Send + Sync {
+    /// What the server says of itself on a new connection, to be changed at will.
+    ///
+    /// # Errors
+    /// A code that is said in its place; the connection ends.
+    fn hello(&self, role: Role, hello: &mut ServerHello) -> Result<(), Code> {
+        let _ = (role, hello);
+        Ok(())
+    }
+
     /// A request on its way to the server; `bytes` is its encoded body.
     fn request(&self, request: &Request, bytes: &[u8]) -> Fate {
         let _ = (request, bytes);

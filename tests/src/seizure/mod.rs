@@ -19,6 +19,8 @@ pub mod wal;
 pub use secrets::Secrets;
 pub use town::{Copy, Evidence, live};
 
+use std::collections::BTreeSet;
+
 use crate::failed::{Failed, Outcome};
 use database::Database;
 use keys::Targets;
@@ -74,20 +76,36 @@ const MUST_BE_LOOKED_FOR: [&str; 13] = [
     "queue's HPKE private key",
 ];
 
+/// Tables that say something of queues and channels; comparing them when they are empty joins nothing.
+const MUST_HAVE_ROWS: [&str; 7] = [
+    "queues",
+    "addresses",
+    "key_packages",
+    "channels",
+    "items",
+    "sealing_keys",
+    "blobs",
+];
+
+fn knows_what_to_look_for(evidence: &Evidence) -> Outcome {
+    for kind in MUST_BE_LOOKED_FOR {
+        let is_one = |needle: &crate::disk::Needle| needle.name == kind;
+        if !evidence.secrets.needles.iter().any(is_one) {
+            return Err(Failed::harness(
+                "searching",
+                format!("no {kind} is known to look for, so it proves nothing."),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// No byte of any copy is a secret's.
 ///
 /// # Errors
 /// If a copy can't be read.
 pub fn names_nobody(evidence: &Evidence) -> Outcome<Finding> {
-    for kind in MUST_BE_LOOKED_FOR {
-        let is_one = |needle: &crate::disk::Needle| needle.name == kind;
-        if !evidence.secrets.needles.iter().any(is_one) {
-            return Err(Failed::harness(
-                "searching the disk",
-                format!("no {kind} is known to look for, so it proves nothing."),
-            ));
-        }
-    }
+    knows_what_to_look_for(evidence)?;
     let search = Search::new(evidence.secrets.needles.iter().cloned());
     let mut against = Vec::new();
     for copy in &evidence.copies {
@@ -146,16 +164,22 @@ pub fn shares_no_run(evidence: &Evidence) -> Outcome<Finding> {
 /// # Errors
 /// If a copy can't be read.
 pub fn joins_nothing(evidence: &Evidence) -> Outcome<Finding> {
-    let (mut against, mut cells) = (Vec::new(), 0);
+    let (mut against, mut cells, mut tables) = (Vec::new(), 0, BTreeSet::new());
     for copy in &evidence.copies {
         let database = Database::open(&copy.data())?;
-        cells += database.cells()?.len();
+        let found = database.cells()?;
+        cells += found.len();
+        tables.extend(found.into_iter().map(|cell| cell.table));
         let found = joins::forbidden(&database)?;
         against.extend(
             found
                 .into_iter()
                 .map(|found| format!("{found} ({})", copy.moment)),
         );
+    }
+    if let Some(empty) = MUST_HAVE_ROWS.iter().find(|name| !tables.contains(**name)) {
+        let sentence = format!("no copy has a row of {empty}, so it proves nothing.");
+        return Err(Failed::harness("comparing tables", sentence));
     }
     Ok(Finding {
         claim: "no table joins a channel to a queue, or two queues to each other",
@@ -238,6 +262,7 @@ pub fn opens_nothing(
 /// # Errors
 /// If nothing was logged: then it proves nothing.
 pub fn logs_name_nobody(evidence: &Evidence) -> Outcome<Finding> {
+    knows_what_to_look_for(evidence)?;
     let (server, apps) = logs::lines(evidence);
     if server == 0 || apps == 0 {
         return Err(Failed::harness(

@@ -71,7 +71,10 @@ pub fn runs(copies: &[Copy]) -> Outcome<Runs> {
                 runs.add(&Place::Queue(item.queue), &item.sealed);
             }
         }
-        for path in files(&copy.data().join("blobs")).map_err(failed)? {
+        // At some moments there is no blob, and then the copy has no such folder.
+        let blobs = copy.data().join("blobs");
+        let all = files(&copy.data()).map_err(failed)?;
+        for path in all.into_iter().filter(|path| path.starts_with(&blobs)) {
             let name = path
                 .file_name()
                 .unwrap_or_default()

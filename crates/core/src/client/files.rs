@@ -42,11 +42,11 @@ impl Client {
             let attachments = self.inner.attachments.clone();
             let draft = draft.clone();
             let now_ms = self.inner.engine.clock.now_ms();
-            let file =
-                tokio::task::spawn_blocking(move || import_one(&attachments, &draft, now_ms))
-                    .await
-                    .map_err(|_| Error::Reason(Reason::Closed))?;
-            taken.push(file?);
+            let engine = &self.inner.engine;
+            let file = engine
+                .blocking(move |_| import_one(&attachments, &draft, now_ms))
+                .await?;
+            taken.push(file);
         }
         Ok(taken)
     }
@@ -73,12 +73,13 @@ impl Client {
         let attachments = self.inner.attachments.clone();
         let view_once = message.view_once;
         let path = to.to_owned();
-        let bytes = tokio::task::spawn_blocking(move || {
-            attachments.save(&attachment, &path)?;
-            Ok::<_, Error>(attachments.status(&attachment)?.size)
-        })
-        .await
-        .map_err(|_| Error::Reason(Reason::Closed))??;
+        let engine = &self.inner.engine;
+        let bytes = engine
+            .blocking(move |_| {
+                attachments.save(&attachment, &path)?;
+                Ok(attachments.status(&attachment)?.size)
+            })
+            .await?;
         if view_once {
             self.write(move |work| erase::opened_once(work, local))
                 .await?;
@@ -131,9 +132,10 @@ impl Client {
         let attachments = &self.inner.attachments;
         let status = {
             let (attachments, id) = (attachments.clone(), *id);
-            tokio::task::spawn_blocking(move || attachments.status(&id))
-                .await
-                .map_err(|_| Error::Reason(Reason::Closed))??
+            let engine = &self.inner.engine;
+            engine
+                .blocking(move |_| Ok(attachments.status(&id)?))
+                .await?
         };
         if status.is_here() {
             return Ok(());

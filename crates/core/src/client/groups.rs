@@ -10,7 +10,7 @@ use crate::{
     ids::{ChatId, ContactId},
     query,
     sync::{
-        Work, add, contact,
+        Work, add, commit, contact,
         conversation::{self, Conversation, Kind, State, role_number},
         intent, outbox,
         take::{self, Source},
@@ -330,7 +330,8 @@ impl Client {
         self.wait_intents(vec![intent]).await
     }
 
-    /// Asks to leave; another member's app takes this account out as soon as it sees that.
+    /// Asks to leave; another member's app takes this account out as soon as it sees that. Where this device has lost the thread nobody
+    /// can be asked: it leaves at once, and a member has to take it out.
     ///
     /// # Errors
     /// `chat.unknown`, `group.not_a_group`, `group.last_owner`, `chat.closed`.
@@ -338,6 +339,9 @@ impl Client {
         let wanted = chat.clone();
         self.write(move |work| {
             let row = group_row(work, &wanted)?;
+            if row.state == State::Resyncing {
+                return commit::leave_unheard(work, &row);
+            }
             let (owners, others, mine) = work.group(&row.group, |group| {
                 let accounts = group.accounts()?;
                 let owner = |role: &MlsRole| *role == MlsRole::Owner;

@@ -159,6 +159,7 @@ impl Client {
             me,
             Arc::clone(&options.clock),
             options.sending,
+            options.inline_max(),
         ));
         let transport = transport(&options, &proxy)?;
         Ok(Self {
@@ -302,6 +303,7 @@ async fn register(
         me,
         Arc::clone(&options.clock),
         options.sending,
+        options.inline_max(),
     ));
     let shared = Driver::new(engine, Arc::clone(transport), attachments);
     let mut attempt = 0;

@@ -104,8 +104,12 @@ pub struct SendingPace {
     pub helper: Duration,
     /// A request for resync that was not answered is repeated after this (at least).
     pub resync_again: Duration,
-    /// Longest wait between attempts to connect.
+    /// Longest wait between attempts to connect. A conversation in which the server's answers lead nowhere waits up to ten times as long.
     pub reconnect_to: Duration,
+    /// A Welcome that did not reach an address is sent again after this, then after six times as long, and so on.
+    pub welcome_again: Duration,
+    /// Sends that did not reach a device for this long are shown.
+    pub unreached: Duration,
 }
 
 impl Default for SendingPace {
@@ -119,6 +123,8 @@ impl Default for SendingPace {
             helper: Duration::from_secs(10),
             resync_again: Duration::from_secs(3600),
             reconnect_to: Duration::from_secs(60),
+            welcome_again: Duration::from_secs(60),
+            unreached: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -148,6 +154,8 @@ impl SendingPace {
             helper: Duration::from_millis(300),
             resync_again: Duration::from_secs(3600),
             reconnect_to: Duration::from_millis(50),
+            welcome_again: Duration::from_secs(2),
+            unreached: Duration::from_secs(20),
         }
     }
 }
@@ -187,6 +195,37 @@ pub struct ClientOptions {
     pub cheap_kdf_for_tests: bool,
     /// How long automatic things wait.
     pub sending: SendingPace,
+    /// Commits and Welcomes of more bytes than this go by reference to a blob, so that small groups do what large ones do; only debug
+    /// builds look at it.
+    pub inline_max_for_tests: Option<usize>,
+}
+
+impl ClientOptions {
+    /// The largest body that goes inside an item.
+    #[cfg(debug_assertions)]
+    pub(crate) fn inline_max(&self) -> usize {
+        self.inline_max_for_tests.unwrap_or(usize::MAX)
+    }
+
+    /// The largest body that goes inside an item: whatever fits.
+    #[cfg(not(debug_assertions))]
+    pub(crate) fn inline_max(&self) -> usize {
+        usize::MAX
+    }
+}
+
+/// In debug builds `UNDERTONE_TEST_INLINE_MAX` sets it, for tests that run the app as a process of its own.
+#[cfg(debug_assertions)]
+fn inline_max_of_this_process() -> Option<usize> {
+    std::env::var("UNDERTONE_TEST_INLINE_MAX")
+        .ok()?
+        .parse()
+        .ok()
+}
+
+#[cfg(not(debug_assertions))]
+fn inline_max_of_this_process() -> Option<usize> {
+    None
 }
 
 impl Default for ClientOptions {
@@ -197,6 +236,7 @@ impl Default for ClientOptions {
             clock: Arc::new(SystemClock),
             cheap_kdf_for_tests: false,
             sending: SendingPace::of_this_process(),
+            inline_max_for_tests: inline_max_of_this_process(),
         }
     }
 }

@@ -19,8 +19,8 @@ use super::{Shared, pause::Pause};
 use crate::{
     error::{Error, Result},
     sync::{
-        account, address, change::Change, commit, conversation, duty, inbox, keys, outbox, pool,
-        resync, tokens,
+        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, outbox,
+        pool, resync, tokens,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -32,6 +32,10 @@ const CREDIT: u32 = 64;
 const BATCH: usize = 64;
 /// How often an item that does not open is fetched again before it is passed over.
 const ATTEMPTS: u32 = 3;
+/// How often key packages are published anew on one connection because the server says that their address is gone.
+const RENAMED_AWAY: u32 = 4;
+/// A connection that lived so long, or brought something, was a good one.
+const LIVED: Duration = Duration::from_secs(10);
 /// The server's clock may be so far off before somebody is told.
 const CLOCK_S: i64 = 3600;
 /// How often keys are looked at on a connection that lives long.
@@ -48,10 +52,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut damaged = HashMap::new();
     loop {
         shared.show(|links| links.inbox = LinkState::Connecting);
+        let began = tokio::time::Instant::now();
         let outcome = tokio::select! {
             outcome = session(&shared, &mut pause, &mut damaged) => outcome,
             () = shared.stopped() => return,
         };
+        if began.elapsed() >= LIVED {
+            pause.reset();
+        }
         let hint = match &outcome {
             Err(Error::Wire(error)) => Duration::from_secs(u64::from(error.retry_after_s)),
             _ => Duration::ZERO,
@@ -104,26 +112,40 @@ async fn signed_in_session(
 ) -> Result<()> {
     let signed_in_ms = shared.engine.clock.now_ms();
     let signed_in = sign_in(shared, connection).await?;
+    let (pairs, retired) = shared
+        .write(|work| Ok((keys::all(work)?, keys::retired(work)?)))
+        .await?;
+    let session = Session {
+        next_sequence: signed_in.next_sequence,
+        signed_in_ms,
+        retired,
+    };
     let mut opening = Opening {
-        pairs: shared.write(keys::all).await?,
+        pairs,
         keys: HashMap::new(),
         damaged,
     };
     connection.credit(CREDIT).await?;
     // Subscribed before the first look, so that nothing falls between.
     let mut duties = shared.engine.duties.subscribe();
-    pause.reset();
     shared.show(|links| {
         links.inbox = LinkState::Online;
         links.failures = 0;
         links.problem = None;
     });
-    drained(shared, &signed_in, signed_in_ms).await?;
+    drained(shared, &session).await?;
     let mut look = tokio::time::interval(LOOK);
+    let mut renamed_away = 0;
     loop {
-        while let Some(duty) = shared.write(duty::inbox).await? {
-            if !perform(shared, connection, duty).await? {
+        loop {
+            let publish = renamed_away < RENAMED_AWAY;
+            let Some(duty) = shared.write(move |work| duty::inbox(work, publish)).await? else {
                 break;
+            };
+            match perform(shared, connection, duty).await? {
+                Performed::Done => {}
+                Performed::RenamedAway => renamed_away += 1,
+                Performed::NotNow => break,
             }
         }
         tokio::select! {
@@ -136,8 +158,9 @@ async fn signed_in_session(
                 }
                 let items = take(shared, connection, &mut opening, pushes).await?;
                 if items > 0 {
+                    pause.reset();
                     connection.credit(items).await?;
-                    drained(shared, &signed_in, signed_in_ms).await?;
+                    drained(shared, &session).await?;
                 }
             }
             changed = duties.changed() => {
@@ -159,7 +182,7 @@ async fn sign_in(shared: &Arc<Shared>, connection: &Arc<dyn Connection>) -> Resu
     let hello = connection.hello().clone();
     let (registered, invitation, pair) = shared
         .write(move |work| {
-            tokens::shown_to_inbox(work, &hello)?;
+            tokens::shown_to_inbox(work, &hello.token_keys)?;
             note_clock(work, &hello)?;
             let state = account::queue_state(work.db)?;
             let pair = if state.registered {
@@ -208,7 +231,16 @@ async fn sign_in(shared: &Arc<Shared>, connection: &Arc<dyn Connection>) -> Resu
     Ok(answer)
 }
 
+/// What is known of the queue since it was signed in.
+struct Session {
+    next_sequence: u64,
+    signed_in_ms: i64,
+    /// Key pairs that were retired before.
+    retired: Vec<i64>,
+}
+
 fn note_clock(work: &crate::sync::Work<'_>, hello: &ServerHello) -> Result<()> {
+    clock::tick(work)?;
     let theirs = i64::try_from(hello.time_s).unwrap_or(i64::MAX);
     let off = theirs.saturating_sub(work.now_ms / 1000);
     account::set_clock_off(work.db, off)?;
@@ -219,17 +251,18 @@ fn note_clock(work: &crate::sync::Work<'_>, hello: &ServerHello) -> Result<()> {
 }
 
 /// Notes it if everything that was in the queue when this connection was signed in has been taken.
-async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn, signed_in_ms: i64) -> Result<()> {
+async fn drained(shared: &Arc<Shared>, session: &Session) -> Result<()> {
     if shared.links.borrow().drained {
         return Ok(());
     }
-    let next = signed_in.next_sequence;
+    let (next, signed_in_ms) = (session.next_sequence, session.signed_in_ms);
+    let retired = session.retired.clone();
     let empty = shared
         .write(move |work| {
             let empty = inbox::position(work)? + 1 >= next;
             if empty {
                 account::set_drained(work.db, work.now_ms)?;
-                keys::queue_is_empty(work)?;
+                keys::queue_is_empty(work, &retired)?;
                 outbox::copies_lost(work, signed_in_ms)?;
                 commit::copies_lost(work, signed_in_ms)?;
                 work.wake();
@@ -243,17 +276,26 @@ async fn drained(shared: &Arc<Shared>, signed_in: &SignedIn, signed_in_ms: i64) 
     Ok(())
 }
 
-/// Does one thing. False: it can't be done now, and the rest has to wait too.
+/// What came of a duty.
+enum Performed {
+    Done,
+    /// The server does not know the address of a pool: it is told of it again.
+    RenamedAway,
+    /// It can't be done now, and the rest has to wait too.
+    NotNow,
+}
+
+/// Does one thing.
 async fn perform(
     shared: &Arc<Shared>,
     connection: &Arc<dyn Connection>,
     duty: duty::Inbox,
-) -> Result<bool> {
+) -> Result<Performed> {
     match duty {
         duty::Inbox::CreateAddresses(told) => {
             return create_addresses(shared, connection, told)
                 .await
-                .map(|()| true);
+                .map(|()| Performed::Done);
         }
         duty::Inbox::RevokeAddresses(told) => {
             let hashes = told.iter().map(|(_, hash, _)| (*hash).into()).collect();
@@ -289,7 +331,7 @@ async fn perform(
                     shared
                         .write(move |work| address::assert(work, pool))
                         .await?;
-                    return Ok(true);
+                    return Ok(Performed::RenamedAway);
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -303,9 +345,15 @@ async fn perform(
                 .await?;
             shared.write(keys::confirmed).await?;
         }
-        duty::Inbox::IssueTokens(count) => return issue(shared, connection, count).await,
+        duty::Inbox::IssueTokens(count) => {
+            return Ok(if issue(shared, connection, count).await? {
+                Performed::Done
+            } else {
+                Performed::NotNow
+            });
+        }
     }
-    Ok(true)
+    Ok(Performed::Done)
 }
 
 /// Tells the server of addresses: all at once, and if it refuses that, one by one, so that one that it will not have does not stop
@@ -348,7 +396,10 @@ async fn issue(shared: &Arc<Shared>, connection: &Arc<dyn Connection>, count: u3
     let request = Request::IssueTokens(pending.blinded().to_vec());
     match connection.request(request).await {
         Ok(Response::IssuedTokens(issued)) => {
-            let key = tokens::issuing_key(connection.hello(), issued.key_id)
+            let id = issued.key_id;
+            let key = shared
+                .write(move |work| tokens::issuing_key(work, id))
+                .await?
                 .ok_or_else(|| WireError::new(Code::TokenKeysDiffer))?;
             let fresh = pending.finalize(&key, &issued)?;
             shared.write(move |work| tokens::put(work, &fresh)).await?;
@@ -444,6 +495,11 @@ async fn take(
                     break;
                 }
             },
+            Push::Notice(Notice::TokenKeysChanged(keys)) => {
+                shared
+                    .write(move |work| tokens::shown_to_inbox(work, &keys))
+                    .await?;
+            }
             Push::Notice(Notice::Replaced) => {
                 trouble = Some(WireError::new(Code::AuthReplaced).into());
                 break;

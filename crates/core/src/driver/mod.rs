@@ -7,6 +7,7 @@ mod blobs;
 mod inbox;
 mod outbox;
 mod pause;
+mod stall;
 mod timers;
 mod transfers;
 

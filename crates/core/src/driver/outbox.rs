@@ -1,23 +1,29 @@
 //! The sending connection: anonymous, paid for with blind tokens.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use tokio::{sync::Mutex, task::JoinSet};
 use undertone_wire::{
     Class, Code, Error as WireError,
     request::Request,
-    response::{Response, TokenCredit},
+    response::{Accepted, Response, TokenCredit},
+    secrets::AddressSecret,
 };
 
 use super::{
     Shared,
     pause::Pause,
+    stall::Stalls,
     transfers::{Transfer, carry, transfer},
 };
 use crate::{
     error::{Error, Reason, Result},
-    sync::{channel, commit, conversation, duty, outbox, send, take, tokens},
+    sync::{channel, commit, conversation, duty, outbox, reach, send, take, tokens},
     transport::{Connection, Role},
     view::LinkState,
 };
@@ -26,6 +32,8 @@ use crate::{
 const FEW_REQUESTS: u64 = 48;
 /// A token is redeemed when fewer bytes are left.
 const FEW_BYTES: u64 = 4 * 1024 * 1024;
+/// How long what was sent waits for company before the next round.
+const GATHER: Duration = Duration::from_millis(3);
 /// How long nothing is looked at when nothing is due.
 const LOOK: Duration = Duration::from_secs(600);
 
@@ -39,23 +47,30 @@ struct Line {
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut line: Option<Line> = None;
     let mut pause = Pause::new(shared.engine.pace.reconnect_to);
+    let mut stalls = Stalls::new(shared.engine.pace.reconnect_to);
     let mut transfers = JoinSet::new();
     let mut under_way = HashSet::new();
     let mut wakes = shared.engine.duties.subscribe();
     loop {
         let outcome = tokio::select! {
-            outcome = round(&shared, &mut line, &mut transfers, &mut under_way) => outcome,
+            outcome = round(&shared, &mut line, &mut stalls, &mut transfers, &mut under_way) => outcome,
             () = shared.stopped() => break,
         };
         let wait = match outcome {
-            Ok(Round::Busy) => {
-                pause.reset();
+            // Only what the server took is a success: one that answers with nonsense is no better than one that is away.
+            Ok(Round::Busy { moved }) => {
+                if moved {
+                    pause.reset();
+                    // The first message goes at once. What is written while it is on its way goes together with what is
+                    // written in the moment after: a round costs about as much for many as for one.
+                    tokio::select! {
+                        () = tokio::time::sleep(GATHER) => {}
+                        () = shared.stopped() => break,
+                    }
+                }
                 continue;
             }
-            Ok(Round::Idle(wait)) => {
-                pause.reset();
-                wait
-            }
+            Ok(Round::Idle(wait)) => wait,
             Err(error) => {
                 tracing::debug!(code = error.code(), "outbox connection ended");
                 if let Some(line) = line.take() {
@@ -101,8 +116,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 enum Round {
-    /// Something was done: there may be more.
-    Busy,
+    /// Something was asked for: there may be more. `moved`: the server took something of it.
+    Busy { moved: bool },
     /// Nothing to do for so long, unless something wakes.
     Idle(Duration),
 }
@@ -110,6 +125,7 @@ enum Round {
 async fn round(
     shared: &Arc<Shared>,
     line: &mut Option<Line>,
+    stalls: &mut Stalls,
     transfers: &mut JoinSet<Transfer>,
     under_way: &mut HashSet<Transfer>,
 ) -> Result<Round> {
@@ -118,7 +134,10 @@ async fn round(
             under_way.remove(&done);
         }
     }
-    let duties = shared.write(duty::outbox).await?;
+    let waiting = stalls.waiting(Instant::now());
+    let duties = shared
+        .write(move |work| duty::outbox(work, &waiting))
+        .await?;
     let mut requests = Vec::new();
     for duty in duties {
         match transfer(duty) {
@@ -144,6 +163,9 @@ async fn round(
         let wait = due.map_or(LOOK, |at| {
             Duration::from_millis(u64::try_from(at - now).unwrap_or(0)).min(LOOK)
         });
+        let wait = stalls
+            .next(Instant::now())
+            .map_or(wait, |stalled| wait.min(stalled));
         return Ok(Round::Idle(wait.max(Duration::from_millis(5))));
     }
     if line.is_none() {
@@ -154,14 +176,40 @@ async fn round(
         *line = Some(opened);
     }
     let Some(open) = line.as_ref() else {
-        return Ok(Round::Busy);
+        return Ok(Round::Busy { moved: false });
     };
     pay(shared, open, false).await?;
-    let outcomes = join_all(requests.into_iter().map(|duty| perform(shared, open, duty))).await;
-    for outcome in outcomes {
-        outcome?;
+    let outcomes = join_all(requests.into_iter().map(|duty| async move {
+        let conversation = duty.conversation();
+        (conversation, perform(shared, open, duty).await)
+    }))
+    .await;
+    let (mut moved, mut trouble) = (false, None);
+    for (conversation, outcome) in outcomes {
+        let done = match outcome {
+            Ok(done) => done,
+            Err(error) => {
+                // What broke on the way says nothing about the conversation.
+                let answered = matches!(
+                    &error,
+                    Error::Wire(WireError {
+                        code: Code::ResponseMalformed,
+                        ..
+                    })
+                );
+                trouble = Some(error);
+                if !answered {
+                    continue;
+                }
+                false
+            }
+        };
+        moved |= done;
+        if let Some(conversation) = conversation {
+            stalls.note(conversation, done, Instant::now());
+        }
     }
-    Ok(Round::Busy)
+    trouble.map_or(Ok(Round::Busy { moved }), Err)
 }
 
 /// Connects, compares the token keys with what the inbox was shown, and pays. None: there is no token yet.
@@ -270,17 +318,21 @@ async fn ask(
     Err(Reason::NoTokens.into())
 }
 
-/// Does one thing and writes down what came of it. An error means that the connection is no good, or that the server wants a pause.
-async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Result<()> {
+/// Does one thing and writes down what came of it; says whether the server took it. An error means that the connection is no good, or that
+/// the server wants a pause.
+async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Result<bool> {
     match duty {
-        duty::Outbox::Take(id, request) => take_key_packages(shared, line, id, &request).await,
+        duty::Outbox::Take(id, request) => take_key_packages(shared, line, id, &request)
+            .await
+            .map(|()| true),
+        // A channel alone moves nothing: what it was made for has to be taken too.
         duty::Outbox::CreateChannel(id, request) => {
             match ask(shared, line, || Ok(Request::CreateChannel(request.clone()))).await? {
                 Ok(_) => {
                     let channel = request.channel_id;
                     shared
                         .write(move |work| conversation::set_channel_made(work, id, &channel))
-                        .await
+                        .await?;
                 }
                 Err(_) => {
                     shared
@@ -288,65 +340,81 @@ async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Resul
                             let row = conversation::load(work.db, id)?;
                             channel::exists_otherwise(work, &row)
                         })
-                        .await
+                        .await?;
                 }
             }
+            Ok(false)
         }
         duty::Outbox::Commit(id, request) => {
-            let own = shared
-                .write(move |work| {
-                    let row = conversation::load(work.db, id)?;
-                    work.group(&row.group, |group| Ok(group.own_address()?))
-                })
-                .await?;
-            let position = request.addresses.iter().position(|address| *address == own);
             let again = Again::new(Request::ChannelCommit(*request));
             match ask(shared, line, || again.make()).await? {
                 Ok(Response::Accepted(answer)) => {
-                    let missed = position.is_some_and(|index| answer.missed.contains(index));
+                    let missed = again.missed(&answer);
                     shared
-                        .write(move |work| commit::accepted(work, id, missed))
-                        .await
+                        .write(move |work| commit::accepted(work, id, &missed))
+                        .await?;
+                    Ok(true)
                 }
                 Ok(_) => Err(WireError::new(Code::ResponseMalformed).into()),
                 Err(error) => {
                     shared
                         .write(move |work| commit::refused(work, id, &error))
-                        .await
+                        .await?;
+                    Ok(false)
                 }
             }
         }
-        duty::Outbox::Messages(ready) => messages(shared, line, ready).await,
+        duty::Outbox::Messages(_, ready) => messages(shared, line, ready).await,
         duty::Outbox::Send(id, request) => {
             let again = Again::new(Request::Send(request));
             match ask(shared, line, || again.make()).await? {
-                // Addresses that were missed are gone: nobody waits there.
-                Ok(_) | Err(_) => shared.write(move |work| send::done(work, id)).await,
+                Ok(Response::Accepted(answer)) => {
+                    let missed = again.missed(&answer);
+                    shared
+                        .write(move |work| reach::direct_send(work, id, &missed))
+                        .await?;
+                }
+                Err(WireError {
+                    code: Code::BlobNeeded,
+                    ..
+                }) => {
+                    shared
+                        .write(move |work| send::upload_again(work, id))
+                        .await?;
+                    return Ok(false);
+                }
+                Ok(_) | Err(_) => shared.write(move |work| send::done(work, id)).await?,
             }
+            Ok(true)
         }
         // Done by tasks of their own.
         duty::Outbox::UploadCommit { .. }
         | duty::Outbox::UploadSend { .. }
         | duty::Outbox::Fetch(_)
-        | duty::Outbox::Files(_) => Ok(()),
+        | duty::Outbox::Files(_) => Ok(true),
     }
 }
 
-/// Messages of one conversation, in their order, all on their way at once.
-async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) -> Result<()> {
+/// Messages of one conversation, in their order, all on their way at once. Says whether the server took any.
+async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) -> Result<bool> {
     let answers = join_all(ready.into_iter().map(|message| {
         let again = Again::new(Request::ChannelSend(message.request));
         async move {
             let answer = ask(shared, line, || again.make()).await;
-            (message.row, answer)
+            (message.row, again, answer)
         }
     }))
     .await;
-    let mut trouble = None;
+    let (mut trouble, mut moved) = (None, false);
     let mut told = Vec::new();
-    for (row, answer) in answers {
+    for (row, again, answer) in answers {
         match answer {
-            Ok(answer) => told.push((row, answer)),
+            Ok(Ok(Response::Accepted(answer))) => {
+                moved = true;
+                told.push((row, Ok(again.missed(&answer))));
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(refusal)) => told.push((row, Err(refusal))),
             Err(error) => trouble = Some(error),
         }
     }
@@ -354,15 +422,14 @@ async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) 
         .write(move |work| {
             for (row, answer) in &told {
                 match answer {
-                    Ok(Response::Accepted(answer)) => outbox::accepted(work, *row, answer)?,
-                    Ok(_) => {}
+                    Ok(missed) => outbox::accepted(work, *row, missed)?,
                     Err(error) => outbox::refused(work, *row, error)?,
                 }
             }
             Ok(())
         })
         .await?;
-    trouble.map_or(Ok(()), Err)
+    trouble.map_or(Ok(moved), Err)
 }
 
 async fn take_key_packages(
@@ -401,6 +468,21 @@ impl Again {
         Self(request)
     }
 
+    /// The addresses that the server says it did not reach.
+    fn missed(&self, answer: &Accepted) -> Vec<AddressSecret> {
+        let addresses = match &self.0 {
+            Request::Send(send) => &send.addresses[..],
+            Request::ChannelSend(send) => &send.addresses,
+            Request::ChannelCommit(commit) => &commit.addresses,
+            _ => &[],
+        };
+        answer
+            .missed
+            .indices()
+            .filter_map(|index| Some(addresses.get(index)?.duplicate()))
+            .collect()
+    }
+
     fn make(&self) -> Result<Request> {
         let addresses = |all: &[undertone_wire::secrets::AddressSecret]| {
             all.iter()
@@ -412,6 +494,7 @@ impl Again {
                 send_id: send.send_id,
                 payload: send.payload.clone(),
                 addresses: addresses(&send.addresses),
+                blob: send.blob,
             }),
             Request::ChannelSend(send) => {
                 Request::ChannelSend(undertone_wire::request::ChannelSend {
@@ -439,6 +522,7 @@ impl Again {
                         })
                         .collect(),
                     removes: commit.removes,
+                    blob: commit.blob,
                 })
             }
             _ => return Err(Reason::StateBroken.into()),

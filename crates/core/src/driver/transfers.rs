@@ -13,7 +13,7 @@ use crate::{
     attachments::{AttachmentError, AttachmentId, Progress},
     error::{Error, Result},
     sync::{commit, duty, fetch, files, outbox, send},
-    view::Event,
+    view::{Event, LinkState},
 };
 
 /// A transfer that failed is taken up again after this at the latest.
@@ -110,8 +110,10 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
                 body,
             } => match upload_payload(shared, blob, key, body).await {
                 Ok(()) => {
-                    let send = *send;
-                    shared.write(move |work| send::uploaded(work, send)).await
+                    let (send, blob) = (*send, *blob);
+                    shared
+                        .write(move |work| send::uploaded(work, send, &blob))
+                        .await
                 }
                 Err(error) => Err(error),
             },
@@ -137,17 +139,20 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
                 .write(move |work| fetch::came(work, item, &body))
                 .await
         }
-        Err(Error::Attachment(_)) => {
-            shared
-                .write(move |work| fetch::missing(work, item, true))
-                .await
-        }
+        Err(Error::Attachment(_)) => shared.write(move |work| fetch::wrong(work, item)).await,
         Err(Error::Wire(error)) if error.code == Code::BlobUnknown => {
             shared
                 .write(move |work| fetch::missing(work, item, false))
                 .await
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            // While there is no server at all nothing is given up.
+            let online = shared.links.borrow().inbox == LinkState::Online;
+            if online && !shared.write(move |work| fetch::failed(work, item)).await? {
+                return Ok(());
+            }
+            Err(error)
+        }
     }
 }
 

@@ -96,12 +96,13 @@ impl Reader<'_> {
             }
             FromServer::SealKey(key) => self.push_notice(Push::SealKey(key))?,
             FromServer::Notice(notice) => {
-                self.goodbye = match notice {
-                    Notice::Replaced => Error::new(Code::AuthReplaced),
+                match &notice {
+                    Notice::Replaced => self.goodbye = Error::new(Code::AuthReplaced),
                     Notice::ShuttingDown { retry_after_s } => {
-                        Error::retry_after(Code::ServerShuttingDown, retry_after_s)
+                        self.goodbye = Error::retry_after(Code::ServerShuttingDown, *retry_after_s);
                     }
-                };
+                    Notice::TokenKeysChanged(_) => {}
+                }
                 self.push_notice(Push::Notice(notice))?;
             }
             FromServer::Hello(_) => return Err(Code::ConnectionProtocol.into()),

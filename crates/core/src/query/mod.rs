@@ -265,8 +265,13 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
         })?;
     let unread: u32 = db
         .prepare_cached(
-            "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation
-             WHERE m.conversation = ?1 AND m.id > c.read_up_to AND m.kind = 1 AND m.gone = 0 AND m.sender <> ?2",
+            // Only messages have a sender: the index over it answers this without the rows, which are many and long. Those that are gone are
+            // counted by an index of their own.
+            "SELECT (SELECT count(*) FROM messages m INDEXED BY sqlite_autoindex_messages_1
+                WHERE m.conversation = c.id AND m.id > c.read_up_to AND m.sender <> x'' AND m.sender <> ?2)
+              - (SELECT count(*) FROM messages m INDEXED BY messages_gone
+                WHERE m.conversation = c.id AND m.id > c.read_up_to AND m.gone <> 0 AND m.sender <> x'' AND m.sender <> ?2)
+             FROM conversations c WHERE c.id = ?1",
         )?
         .query_row(params![row.id, me.account.as_bytes()], |found| found.get(0))?;
     let last = messages(db, me, row, 1, None)?.pop();

@@ -61,9 +61,24 @@ pub const STEPS: &[Migration] = &[
         step: Step::Sql(include_str!("../../migrations/0003_engine.sql")),
     },
     Migration {
+        version: 4,
+        name: "bounds",
+        step: Step::Sql(include_str!("../../migrations/0004_bounds.sql")),
+    },
+    Migration {
+        version: 5,
+        name: "proofs",
+        step: Step::Sql(include_str!("../../migrations/0005_proofs.sql")),
+    },
+    Migration {
         version: 6,
+        name: "by reference",
+        step: Step::Sql(include_str!("../../migrations/0006_by_reference.sql")),
+    },
+    Migration {
+        version: 7,
         name: "messages",
-        step: Step::Sql(include_str!("../../migrations/0006_messages.sql")),
+        step: Step::Sql(include_str!("../../migrations/0007_messages.sql")),
     },
 ];
 

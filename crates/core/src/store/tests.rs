@@ -1,3 +1,5 @@
+//! The client store by itself: transactions, migrations, search, and what is left of each after a sudden end or on a full disk.
+
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};

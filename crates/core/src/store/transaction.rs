@@ -27,7 +27,7 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(connection: MutexGuard<'a, Connection>) -> StoreResult<Self> {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Self {
             connection,
             after_commit: RefCell::new(Vec::new()),
@@ -72,7 +72,7 @@ impl<'a> Transaction<'a> {
         {
             return Err(super::StoreError::Io);
         }
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         let actions = self.after_commit.take();
         drop(self);
         for action in actions {

@@ -9,7 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent, link,
     message::{self, Place, Sender},
-    receipt, resync, settings,
+    proof, receipt, resync, settings,
 };
 use crate::error::Result;
 
@@ -25,7 +25,17 @@ pub(crate) fn process(
         Ok(group.process_application(&work.mls, epoch, body)?)
     })?;
     match outcome {
-        ApplicationOutcome::Message(application) => take(work, row, &application, place),
+        ApplicationOutcome::Message(application) => {
+            if proof::is_under_way(work, row.id)? {
+                // What the helper says in a state that may be of the helper's own making is asked for once that is proven.
+                if !proof::heard(work, row.id, &application.account)? {
+                    return gaps::number_missing(work, row.id, place);
+                }
+                let row = &conversation::load(work.db, row.id)?;
+                return take(work, row, &application, place);
+            }
+            take(work, row, &application, place)
+        }
         ApplicationOutcome::LeaveProposed { account, .. } => leave_proposed(work, row, &account),
         ApplicationOutcome::Ahead => resync::need(work, row),
         // The second copy of something; what can't be opened any more shows as a gap; what is not to be believed is nothing.

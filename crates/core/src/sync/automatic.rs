@@ -18,6 +18,9 @@ const ASK: &str = "application/vnd.undertone.ask-again";
 /// Content type of [`Again`].
 const AGAIN: &str = "application/vnd.undertone.again";
 
+/// Content type of what says nothing but that its sender is in the same state.
+const VOUCH: &str = "application/vnd.undertone.vouch";
+
 /// What is missing.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Ask {
@@ -120,6 +123,12 @@ pub(crate) fn status(
 ) -> Result<Vec<u8>> {
     let report = encode_report(statuses);
     let body = NestedPart::single(Disposition::Session, MESSAGE_STATUS, report);
+    encode(&compose(work, row, body))
+}
+
+/// Shows a device that came back that this one is in the same state: a message is signed together with all of it (RFC 9420 section 6.1).
+pub(crate) fn vouch(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, VOUCH, Vec::new());
     encode(&compose(work, row, body))
 }
 

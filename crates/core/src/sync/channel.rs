@@ -2,12 +2,13 @@
 
 use rand::seq::SliceRandom as _;
 use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::update_jitter_ms;
 use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
 
 use super::{
     Work, address,
-    conversation::{self, Conversation},
-    gaps,
+    conversation::{self, Conversation, State},
+    gaps, intent,
     message::Place,
     outbox,
 };
@@ -67,10 +68,11 @@ pub(crate) enum Standing {
     Present,
     /// It was, in this generation.
     Past(u32),
+    /// It is the next fallback channel, which those can name who are or were members in this epoch.
+    Next,
 }
 
-/// Whether the channel with this hash is one of the conversation's. If it is the next fallback channel, which only members can name,
-/// this device follows there.
+/// Whether the channel with this hash is one of the conversation's.
 pub(crate) fn standing(
     work: &Work<'_>,
     row: &Conversation,
@@ -92,12 +94,22 @@ pub(crate) fn standing(
     let next = work.group(&row.group, |group| {
         Ok(group.fallback_channel_id(&work.mls, u64::from(row.moves))?)
     })?;
-    if hash != next.hash().as_bytes() {
-        return Ok(None);
+    if hash == next.hash().as_bytes() {
+        return Ok(Some(Standing::Next));
     }
-    fall_back(work, row)?;
-    conversation::set_channel_made(work, row.id, &next)?;
-    Ok(Some(Standing::Present))
+    Ok(None)
+}
+
+/// Something came on the next fallback channel. Any member, also one who was removed meanwhile, can name and make it, so that alone is no
+/// reason to go there. This device tries its own channel with an update of its leaf: if that is refused it goes there too.
+pub(crate) fn doubt(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    if row.state != State::Active {
+        return Ok(());
+    }
+    let members = conversation::devices(work.db, row.id)?.len();
+    let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
+    let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+    intent::doubt(work, row.id, row.epoch, at)
 }
 
 /// The server does not know the channel (it expired, or its creation was lost).

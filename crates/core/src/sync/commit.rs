@@ -15,7 +15,7 @@ use undertone_wire::{
     client_proto::{BlobPointer, DirectMessage, direct_message},
     ids::{BlobId, sha256},
     request::{AddressRename, ChannelCommit},
-    secrets::Secret,
+    secrets::{AddressSecret, Secret},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent,
     message::Place,
-    outbox, resync, send, timer,
+    outbox, proof, reach, resync, send, timer,
 };
 use crate::error::Result;
 
@@ -112,6 +112,7 @@ pub(crate) fn next(work: &Work<'_>, conversation: &Conversation) -> Result<Optio
             })
             .collect(),
         removes: pending.removes,
+        blob: send::named(&staged.blob_id)?,
     }))))
 }
 
@@ -141,14 +142,11 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
             }
             Err(error) => return Err(error.into()),
         };
-        let blob =
-            (pending.body.len() > INLINE_MAX).then(|| (BlobId::random(), Secret::<32>::random()));
-        let pointer = blob.as_ref().map(|(id, key)| BlobPointer {
-            blob_id: id.to_bytes(),
-            key: key.to_bytes(),
-            hash: sha256(&pending.body).to_vec().into(),
-            size: pending.body.len() as u64,
-        });
+        let blob = (pending.body.len() > INLINE_MAX.min(work.inline_max))
+            .then(|| (BlobId::random(), Secret::<32>::random()));
+        let pointer = blob
+            .as_ref()
+            .map(|(id, key)| pointer_to(id, key, &pending.body));
         let body = match &pointer {
             Some(pointer) => Body::Blob(pointer),
             None => Body::Inline(&pending.body),
@@ -180,6 +178,59 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
     Ok(true)
 }
 
+fn pointer_to(blob: &BlobId, key: &Secret<32>, body: &[u8]) -> BlobPointer {
+    BlobPointer {
+        blob_id: blob.to_bytes(),
+        key: key.to_bytes(),
+        hash: sha256(body).to_vec().into(),
+        size: body.len() as u64,
+    }
+}
+
+/// The body of this device's own commit, if this is its payload come back: what is here need not be fetched.
+pub(crate) fn own_body(
+    work: &Work<'_>,
+    conversation: i64,
+    payload: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    let staged = row(work, conversation)?;
+    Ok(staged
+        .filter(|staged| !staged.blob_id.is_empty() && staged.payload == payload)
+        .map(|staged| staged.body))
+}
+
+/// The server does not have the body any more, or not for long enough: the same commit is uploaded anew, and its payload says where.
+/// What is staged stays staged: should the earlier payload have been accepted after all, it comes back and counts.
+fn upload_again(work: &Work<'_>, row: &Conversation, staged: &Row) -> Result<()> {
+    if staged.blob_id.is_empty() {
+        return Ok(());
+    }
+    let (blob, key) = (BlobId::random(), Secret::<32>::random());
+    let pointer = pointer_to(&blob, &key, &staged.body);
+    let payload = work.group(&row.group, |group| {
+        let Some(pending) = group.pending(&work.mls)? else {
+            return Ok(None);
+        };
+        let body = Body::Blob(&pointer);
+        let sealed = group.seal(&work.mls, EnvelopeKind::Commit, pending.epoch, &body)?;
+        Ok(Some(sealed))
+    })?;
+    let Some(payload) = payload else {
+        return void(work, row.id);
+    };
+    work.db.execute(
+        "UPDATE commits SET blob_id = ?2, blob_key = ?3, blob_done = 0, payload = ?4, payload_hash = ?5 WHERE conversation = ?1",
+        params![
+            row.id,
+            blob.as_bytes(),
+            key.expose(),
+            payload,
+            sha256(&payload)
+        ],
+    )?;
+    Ok(())
+}
+
 /// Its body is on the server.
 pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Result<()> {
     work.db.execute(
@@ -190,15 +241,18 @@ pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Res
     Ok(())
 }
 
-/// The server has accepted it. Nothing is merged; its copy is awaited.
-pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: bool) -> Result<()> {
+/// The server has accepted it, and reached all addresses but these. Nothing is merged; its copy is awaited.
+pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: &[AddressSecret]) -> Result<()> {
+    came_first(work, conversation)?;
+    reach::channel_send(work, conversation, missed)
+}
+
+/// The server has it, or another commit came first: the queue tells which.
+fn came_first(work: &Work<'_>, conversation: i64) -> Result<()> {
     work.db.execute(
         "UPDATE commits SET sent = 1, accepted_at_ms = ?2 WHERE conversation = ?1",
         params![conversation, work.now_ms],
     )?;
-    if missed {
-        channel::own_address_missed(work, conversation)?;
-    }
     Ok(())
 }
 
@@ -226,15 +280,34 @@ pub(crate) fn refused(work: &Work<'_>, id: i64, error: &WireError) -> Result<()>
     let Some(conversation) = conversation::get(work.db, id)? else {
         return Ok(());
     };
+    let proving = proof::is_under_way(work, id)?;
     match error.code {
+        // The commit that was to prove the state shows that it is another's.
+        Code::ChannelLock if proving => proof::refuse(work, id)?,
+        Code::ChannelEpoch if proving && error.epoch < conversation.epoch => {
+            proof::refuse(work, id)?;
+        }
+        Code::ChannelUnknown
+        | Code::LimitPayload
+        | Code::LimitAddresses
+        | Code::RequestMalformed
+            if proving =>
+        {
+            proof::by_member_instead(work, &conversation)?;
+        }
         Code::ChannelEpoch if error.epoch > conversation.epoch => {
-            accepted(work, id, false)?;
+            came_first(work, id)?;
             resync::behind(work, &conversation, error.epoch)?;
         }
         Code::ChannelEpoch if error.epoch < conversation.epoch => {
             channel::fall_back(work, &conversation)?;
         }
         Code::ChannelEpoch => {}
+        Code::BlobNeeded => {
+            if let Some(staged) = row(work, id)? {
+                upload_again(work, &conversation, &staged)?;
+            }
+        }
         Code::ChannelLock => channel::fall_back(work, &conversation)?,
         Code::ChannelUnknown => channel::unknown(work, &conversation)?,
         Code::LimitPayload | Code::LimitAddresses | Code::RequestMalformed => {
@@ -284,8 +357,11 @@ pub(crate) fn process(
             Err(violation) => undertone_mls::Group::refused(violation),
         })
     })?;
+    let proving = proof::is_under_way(work, row.id)?;
     match outcome {
         CommitOutcome::Merged(merged) => self::merged(work, row, &merged, place),
+        CommitOutcome::Removed { .. } if proving => proof::refuse(work, row.id),
+        CommitOutcome::Refused(_) if proving => proof::drop_answer(work, row.id),
         CommitOutcome::Removed { by } => removed(work, row, &by),
         CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
         CommitOutcome::Resync(refusal) => {
@@ -348,9 +424,11 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
         // The commit did not take the wish to leave along; it is proposed again.
         outbox::push_leave(work, row.id)?;
     }
-    tell(work, row, merged, place)?;
     work.wake();
-    Ok(())
+    if proof::is_under_way(work, row.id)? {
+        return proof::merged(work, row.id, merged, &row.channel);
+    }
+    tell(work, row, merged, place)
 }
 
 /// After a removal the own address has a new name; after an own update it may be another address.
@@ -412,6 +490,15 @@ fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
     address::revoke(work, row.address)?;
     resync::forget(work, row.id)?;
     conversation::set_state(work, row.id, state)
+}
+
+/// Leaves a conversation that this device has lost the thread of: it can't ask to be taken out.
+pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    undertone_mls::Group::settle(&work.mls, &row.group)?;
+    undertone_mls::Group::forget(&work.mls, &row.group)?;
+    end(work, row, State::Left)?;
+    let text = "You left. To the others you are a member until one of them removes you.";
+    conversation::notice(work, row.id, text)
 }
 
 /// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.

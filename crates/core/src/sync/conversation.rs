@@ -3,8 +3,11 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, change::Change, message};
-use crate::error::{Reason, Result};
+use super::{Work, address, change::Change, intent, message, pool, proof};
+use crate::{
+    error::{Reason, Result},
+    ids::ContactId,
+};
 
 /// As stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +181,70 @@ pub(crate) fn sendable(work: &Work<'_>) -> Result<Vec<Conversation>> {
     list(work.db, "state IN (1, 2) AND ?1", true)
 }
 
+/// Those begun with an own link by somebody who has not proven it.
+pub(crate) fn unproven(work: &Work<'_>, condition: &str, value: i64) -> Result<Vec<Conversation>> {
+    list(
+        work.db,
+        &format!("link <> 0 AND state = 1 AND {condition}"),
+        value,
+    )
+}
+
+/// Deletes one of those, and everything that is kept for it, as if it had never been.
+pub(crate) fn drop_unproven(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.drop_group(&row.group);
+    Group::forget(&work.mls, &row.group)?;
+    pool::remove(work, row.address)?;
+    address::revoke(work, row.address)?;
+    intent::drop_all(work, row.id)?;
+    work.db.execute(
+        "DELETE FROM send_attempts WHERE send IN (SELECT id FROM sends WHERE conversation = ?1)",
+        [row.id],
+    )?;
+    work.db.execute(
+        "DELETE FROM fetches WHERE item IN (SELECT id FROM held_items WHERE address = ?1)",
+        [row.address],
+    )?;
+    work.db
+        .execute("DELETE FROM held_items WHERE address = ?1", [row.address])?;
+    for table in HELD_BY_CONVERSATION {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [row.id],
+        )?;
+    }
+    work.db
+        .execute("DELETE FROM conversations WHERE id = ?1", [row.id])?;
+    if let Some(peer) = &row.peer {
+        work.db.execute(
+            "DELETE FROM names WHERE account_id = ?1 AND NOT EXISTS (SELECT 1 FROM members WHERE account_id = ?1)
+                AND NOT EXISTS (SELECT 1 FROM contacts WHERE account_id = ?1)",
+            [peer.as_bytes()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Tables with rows of one conversation each.
+const HELD_BY_CONVERSATION: &[&str] = &[
+    "automatic_sent",
+    "behind",
+    "commits",
+    "device_counters",
+    "gaps",
+    "leave_wishes",
+    "member_since",
+    "members",
+    "messages",
+    "misses",
+    "old_channels",
+    "outbox",
+    "resyncs",
+    "sends",
+    "sent_again",
+    "stuck",
+];
+
 fn list(
     db: &rusqlite::Connection,
     condition: &str,
@@ -235,11 +302,18 @@ pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
 
 /// Takes name, epoch and members over from the group, after a commit.
 pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
+    // As long as a state is only tried the members and the name are those of before.
+    let trying = proof::is_under_way(work, id)?;
+    let known = get(work.db, id)?.map(|row| row.name).unwrap_or_default();
+    let name = if trying { &known } else { group.name() };
     work.db
         .prepare_cached(
             "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4, timer_s = ?5 WHERE id = ?1",
         )?
-        .execute(params![id, group.epoch(), group.name(), work.now_ms, group.policy().timer_s])?;
+        .execute(params![id, group.epoch(), name, work.now_ms, group.policy().timer_s])?;
+    if trying {
+        return Ok(());
+    }
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;
@@ -356,21 +430,57 @@ pub(crate) fn take_counter(work: &Work<'_>, id: i64) -> Result<u64> {
         .query_row([id], |row| row.get(0))?)
 }
 
-/// What an account is called: as a contact, else as its device says in this conversation.
+/// What an account is called: as a contact, else as its device says in this conversation. Anybody can call themselves anything, so a name
+/// that says somebody else too is followed by the beginning of the account's id.
 pub(crate) fn name_of(
     db: &rusqlite::Connection,
     conversation: i64,
     account: &AccountId,
 ) -> Result<String> {
-    let name: Option<String> = db
+    let name: Option<(String, bool)> = db
         .prepare_cached(
-            "SELECT name FROM contacts WHERE account_id = ?2 AND name <> ''
-             UNION ALL SELECT name FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
-             UNION ALL SELECT name FROM names WHERE account_id = ?2 LIMIT 1",
+            "SELECT name, 1 FROM contacts WHERE account_id = ?2 AND name <> ''
+             UNION ALL SELECT name, 0 FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
+             UNION ALL SELECT name, 0 FROM names WHERE account_id = ?2 LIMIT 1",
         )?
-        .query_row(params![conversation, account.as_bytes()], |row| row.get(0))
+        .query_row(params![conversation, account.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    Ok(name.unwrap_or_else(|| "Somebody".to_owned()))
+    let Some((name, is_contact)) = name else {
+        return Ok("Somebody".to_owned());
+    };
+    let reserved = ["you", "somebody", "another device of yours"];
+    if reserved.contains(&name.trim().to_lowercase().as_str())
+        || is_shared(db, conversation, account, &name, is_contact)?
+    {
+        let id = ContactId::from_bytes(account.as_bytes()).to_string();
+        return Ok(format!("{name} ({})", id.get(..8).unwrap_or(&id)));
+    }
+    Ok(name)
+}
+
+/// Whether another member of this group goes by the name, or a contact does and this account is none.
+fn is_shared(
+    db: &rusqlite::Connection,
+    conversation: i64,
+    account: &AccountId,
+    name: &str,
+    is_contact: bool,
+) -> Result<bool> {
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM members m JOIN conversations v ON v.id = m.conversation AND v.kind = 2
+                LEFT JOIN contacts c ON c.account_id = m.account_id AND c.name <> ''
+                WHERE m.conversation = ?1 AND m.account_id <> ?2 AND lower(trim(coalesce(c.name, m.name))) = lower(trim(?4))
+             UNION ALL SELECT 1 FROM contacts WHERE account_id <> ?2 AND NOT ?3 AND lower(trim(name)) = lower(trim(?4))",
+        )?
+        .exists(params![
+            conversation,
+            account.as_bytes(),
+            is_contact,
+            name
+        ])?)
 }
 
 /// A plain line in the chat, where the conversation stands now.

@@ -2,6 +2,8 @@
 //!
 //! Duties are read from the store each time. Nothing is kept in memory that a restart would lose, and a duty done twice does no harm.
 
+use std::collections::HashSet;
+
 use rusqlite::OptionalExtension as _;
 use undertone_wire::{
     hpke::HpkeKeyPair,
@@ -14,11 +16,11 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, address, commit,
+    Work, address, clock, commit,
     conversation::{self, State},
     fetch, gaps, keys, link, outbox,
     pool::{self, Publication},
-    receipt, resync, send, take, tokens,
+    proof, receipt, resync, send, take, tokens,
 };
 use crate::error::Result;
 
@@ -41,7 +43,8 @@ pub(crate) enum Outbox {
     Take(i64, TakeKeyPackages),
     CreateChannel(i64, CreateChannel),
     Commit(i64, Box<ChannelCommit>),
-    Messages(Vec<outbox::Ready>),
+    /// conversations.id
+    Messages(i64, Vec<outbox::Ready>),
     Send(i64, Send),
     UploadCommit {
         conversation: i64,
@@ -60,13 +63,24 @@ pub(crate) enum Outbox {
     Files(i64),
 }
 
-/// What the inbox connection has to do, most urgent first. One at a time: each changes what comes after it.
-pub(crate) fn inbox(work: &Work<'_>) -> Result<Option<Inbox>> {
+impl Outbox {
+    /// The conversation whose turn this is; None: it is about none, or is done by a task of its own.
+    pub(crate) fn conversation(&self) -> Option<i64> {
+        match self {
+            Self::CreateChannel(id, _) | Self::Commit(id, _) | Self::Messages(id, _) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// What the inbox connection has to do, most urgent first. One at a time: each changes what comes after it. `publish`: whether key packages
+/// may be among it.
+pub(crate) fn inbox(work: &Work<'_>, publish: bool) -> Result<Option<Inbox>> {
     let make = address::to_make(work, ADDRESSES)?;
     if !make.is_empty() {
         return Ok(Some(Inbox::CreateAddresses(make)));
     }
-    if let Some(publication) = pool::to_publish(work)? {
+    if publish && let Some(publication) = pool::to_publish(work)? {
         return Ok(Some(Inbox::Publish(publication)));
     }
     let revoke = address::to_revoke(work, ADDRESSES)?;
@@ -113,8 +127,9 @@ pub(crate) fn publish(publication: &Publication) -> PublishKeyPackages {
     }
 }
 
-/// What can be sent now: at most one thing of each conversation, since the next depends on it.
-pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
+/// What can be sent now: at most one thing of each conversation, since the next depends on it; nothing of those that are `waiting`.
+pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outbox>> {
+    clock::tick(work)?;
     gaps::tick(work)?;
     resync::tick(work)?;
     link::tick(work)?;
@@ -137,10 +152,19 @@ pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
         });
     }
     duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
+    for row in proof::by_commit(work)? {
+        // The own copy must be able to come back.
+        if address::is_made(work, row.address)? && work.has_group(&row.group)? {
+            duties.extend(commit_duty(work, &row)?);
+        }
+    }
     let mut served = 0;
     for row in conversation::sendable(work)? {
         if served == CONVERSATIONS {
             break;
+        }
+        if waiting.contains(&row.id) {
+            continue;
         }
         if let Some(duty) = conversation_duty(work, &row)? {
             duties.push(duty);
@@ -148,6 +172,19 @@ pub(crate) fn outbox(work: &Work<'_>) -> Result<Vec<Outbox>> {
         }
     }
     Ok(duties)
+}
+
+/// The commit of a conversation that is to be made or sent next.
+fn commit_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
+    Ok(commit::next(work, row)?.map(|step| match step {
+        commit::Step::Send(request) => Outbox::Commit(row.id, request),
+        commit::Step::Upload { blob, key, body } => Outbox::UploadCommit {
+            conversation: row.id,
+            blob,
+            key,
+            body,
+        },
+    }))
 }
 
 fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
@@ -166,23 +203,14 @@ fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Resul
     if let Some(request) = super::channel::to_make(work, row)? {
         return Ok(Some(Outbox::CreateChannel(row.id, request)));
     }
-    match commit::next(work, row)? {
-        Some(commit::Step::Send(request)) => return Ok(Some(Outbox::Commit(row.id, request))),
-        Some(commit::Step::Upload { blob, key, body }) => {
-            return Ok(Some(Outbox::UploadCommit {
-                conversation: row.id,
-                blob,
-                key,
-                body,
-            }));
-        }
-        None => {}
+    if let Some(duty) = commit_duty(work, row)? {
+        return Ok(Some(duty));
     }
     if commit::is_staged(work, row.id)? || (row.state == State::Joining && row.link == 0) {
         return Ok(None);
     }
     let ready = outbox::ready(work, row)?;
-    Ok((!ready.is_empty()).then_some(Outbox::Messages(ready)))
+    Ok((!ready.is_empty()).then_some(Outbox::Messages(row.id, ready)))
 }
 
 /// Messages whose files are not all on the server.
@@ -198,17 +226,18 @@ fn uploads(work: &Work<'_>) -> Result<Vec<i64>> {
 
 /// When something is due that is not due yet; None: nothing.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    let queued: Option<i64> = work.db.query_row(
-        "SELECT min(at) FROM (
+    let queued: Option<i64> = work
+        .db
+        .prepare_cached(
+            "SELECT min(at) FROM (
             SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3
             UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
             UNION ALL SELECT min(not_before_ms) FROM sends
             UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
             UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)
          WHERE at > ?1",
-        [work.now_ms],
-        |row| row.get(0),
-    )?;
+        )?
+        .query_row([work.now_ms], |row| row.get(0))?;
     let parts = [
         queued,
         gaps::next_due(work)?,
@@ -238,6 +267,7 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
              UNION ALL SELECT 1 FROM takes WHERE packages = x'' AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0
+             UNION ALL SELECT 1 FROM proofs WHERE way = 1
              LIMIT 1",
             [work.now_ms],
             |_| Ok(()),

@@ -61,6 +61,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     ages: OnceLock<i64>,
     pub(crate) pace: SendingPace,
+    inline_max: usize,
     pub(crate) events: broadcast::Sender<Event>,
     /// Counts the times that there may be something new to do.
     pub(crate) duties: watch::Sender<u64>,
@@ -77,6 +78,7 @@ impl Engine {
         me: Me,
         clock: Arc<dyn Clock>,
         pace: SendingPace,
+        inline_max: usize,
     ) -> Self {
         Self {
             database,
@@ -85,6 +87,7 @@ impl Engine {
             clock,
             ages: OnceLock::new(),
             pace,
+            inline_max,
             events: broadcast::channel(EVENTS_KEPT).0,
             duties: watch::channel(0).0,
             in_flight: Mutex::new(InFlight {
@@ -128,6 +131,7 @@ impl Engine {
             steady_ms: self.clock.steady_ms(),
             ages: &self.ages,
             pace: &self.pace,
+            inline_max: self.inline_max,
             groups: RefCell::new(std::mem::take(&mut *kept)),
             changes: RefCell::new(Vec::new()),
             duties: Cell::new(false),

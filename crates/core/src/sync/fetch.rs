@@ -1,15 +1,19 @@
 //! Large payloads (commits and Welcomes over 64 KiB) that were put in a blob: what is to be fetched, and what has come.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_wire::{client_proto::BlobPointer, ids::BlobId, secrets::Secret};
+use undertone_wire::{
+    client_proto::BlobPointer,
+    ids::{BlobId, sha256},
+    secrets::Secret,
+};
 
 use super::{Work, held};
 use crate::error::Result;
 
 /// The largest one that is fetched: a Welcome to a group of several thousand.
 const LARGEST: u64 = 16 * 1024 * 1024;
-/// Attempts, with a growing wait between them, after which it is missing for good.
-const ATTEMPTS: i64 = 8;
+/// How often the server must say that it does not have it, with a growing wait between: it was there when the item was queued.
+const ATTEMPTS: i64 = 3;
 
 /// As stored (fetches.state).
 const TO_FETCH: i64 = 0;
@@ -33,12 +37,18 @@ pub(crate) struct Fetch {
     pub(crate) size: u64,
 }
 
-/// A held item needs this blob.
-pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<()> {
-    let whole = pointer.blob_id.len() == 32
+/// Whether a pointer is whole and leads to the blob whose hash its sender named to the server. Any other is nothing, and all who get
+/// it see that alike.
+pub(crate) fn is_named(pointer: &BlobPointer, named: &[u8]) -> bool {
+    pointer.blob_id.len() == 32
         && pointer.key.len() == 32
         && pointer.hash.len() == 32
-        && pointer.size <= LARGEST;
+        && pointer.size <= LARGEST
+        && sha256(&pointer.blob_id) == named
+}
+
+/// A held item needs this blob.
+pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<()> {
     work.db.execute(
         "INSERT OR REPLACE INTO fetches (item, blob_id, key, hash, size, attempts, not_before_ms, body, state) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, x'', ?7)",
         params![
@@ -48,7 +58,7 @@ pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<
             &pointer.hash[..],
             i64::try_from(pointer.size).unwrap_or(0),
             work.now_ms,
-            if whole { TO_FETCH } else { MISSING }
+            TO_FETCH
         ],
     )?;
     work.wake();
@@ -89,7 +99,12 @@ pub(crate) fn came(work: &Work<'_>, item: i64, body: &[u8]) -> Result<()> {
     finish(work, item, HERE, body)
 }
 
-/// The server does not have it, or it is not what was sent. It may be on its way still; after some attempts it is given up.
+/// It is here, and not what its pointer says. All who fetch it see that, so it is read like a body in which nothing stands.
+pub(crate) fn wrong(work: &Work<'_>, item: i64) -> Result<()> {
+    finish(work, item, HERE, &[])
+}
+
+/// The server says that it does not have it. After some attempts, or at once if need be, it is given up.
 pub(crate) fn missing(work: &Work<'_>, item: i64, for_good: bool) -> Result<()> {
     let attempts: Option<i64> = work
         .db
@@ -103,6 +118,18 @@ pub(crate) fn missing(work: &Work<'_>, item: i64, for_good: bool) -> Result<()> 
         Some(attempts) if for_good || attempts >= ATTEMPTS => finish(work, item, MISSING, &[]),
         _ => Ok(()),
     }
+}
+
+/// It could not be asked for although the server is there. That is tried again and again, but not for ever: a server could stop a
+/// conversation with it. Says whether it is still wanted.
+pub(crate) fn failed(work: &Work<'_>, item: i64) -> Result<bool> {
+    if held::waited_enough(work, item)? {
+        missing(work, item, true)?;
+    }
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM fetches WHERE item = ?1 AND state = 0")?
+        .exists([item])?)
 }
 
 fn finish(work: &Work<'_>, item: i64, state: i64, body: &[u8]) -> Result<()> {

@@ -24,6 +24,12 @@ const ASKED_AT_ONCE: usize = 200;
 const AGAIN_BYTES: usize = 40_000;
 /// Messages that send again, for one request.
 const AGAIN_MESSAGES: usize = 8;
+/// Bytes sent again for one device in [`SHARE_MS`].
+const SHARE_BYTES: usize = 1024 * 1024;
+/// What was sent again for a device is not sent again for it within this time.
+const SHARE_MS: i64 = 3600 * 1000;
+/// How often a gap is asked for: after a minute, when it is shown, and after 4, 8, 16 and 32 hours.
+const ASKS: i64 = 6;
 /// How long automatic messages are kept to close gaps with.
 const AUTOMATIC_KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 /// How long a gap may still be closed.
@@ -48,6 +54,18 @@ pub(crate) fn numbers_missing(
         note(work, row.id, &[], row.generation, number, place)?;
     }
     Ok(())
+}
+
+/// What stood at this place came, and was not taken.
+pub(crate) fn number_missing(work: &Work<'_>, conversation: i64, place: Place) -> Result<()> {
+    note(
+        work,
+        conversation,
+        &[],
+        place.generation,
+        place.number,
+        place,
+    )
 }
 
 /// A number below the highest came after all.
@@ -204,8 +222,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
         if row.state != State::Active {
             continue;
         }
-        ask(work, &row)?;
+        // First, since asking once more is no reason to say nothing yet.
         show(work, &row)?;
+        ask(work, &row)?;
     }
     work.db.execute(
         "DELETE FROM gaps WHERE noticed_at_ms < ?1",
@@ -215,12 +234,19 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 }
 
 fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    let due = open_gaps(
+    let mut due = open_gaps(
         work,
         row.id,
         "asked_at_ms = 0 AND noticed_at_ms <= ?2",
         work.now_ms - millis(work.pace.gap),
     )?;
+    // The question or its answer may have been lost too.
+    for asks in 1..ASKS {
+        let condition = format!("asked_at_ms > 0 AND asked_at_ms <= ?2 AND asks = {asks}");
+        let before = work.now_ms - ask_again_after(work, asks);
+        due.extend(open_gaps(work, row.id, &condition, before)?);
+    }
+    due.truncate(ASKED_AT_ONCE);
     if due.is_empty() {
         return Ok(());
     }
@@ -238,12 +264,20 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
             });
         }
         work.db.execute(
-            "UPDATE gaps SET asked_at_ms = ?2 WHERE id = ?1",
+            "UPDATE gaps SET asked_at_ms = ?2, asks = asks + 1 WHERE id = ?1",
             params![gap.id, work.now_ms],
         )?;
     }
     let content = automatic::ask(work, row, &asked)?;
     outbox::push(work, row.id, 0, &content, false, work.automatic_at())
+}
+
+/// How long after the `asks`-th question the next one is due.
+fn ask_again_after(work: &Work<'_>, asks: i64) -> i64 {
+    match asks {
+        1 => millis(work.pace.gap_shown),
+        more => 3_600_000 << more,
+    }
 }
 
 fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
@@ -282,9 +316,14 @@ fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
 /// When something about gaps is due next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     Ok(work.db.query_row(
-        "SELECT min(CASE WHEN asked_at_ms = 0 THEN noticed_at_ms + ?1 ELSE asked_at_ms + ?2 END) FROM gaps WHERE message = 0
-            AND (asked_at_ms = 0 OR asked_at_ms + ?2 > ?3)",
-        params![millis(work.pace.gap), millis(work.pace.gap_shown), work.now_ms],
+        "SELECT min(at) FROM (SELECT CASE asks WHEN 0 THEN noticed_at_ms + ?1 WHEN 1 THEN asked_at_ms + ?2 ELSE asked_at_ms + (3600000 << asks) END AS at
+            FROM gaps WHERE asks < ?4) WHERE at > ?3",
+        params![
+            millis(work.pace.gap),
+            millis(work.pace.gap_shown),
+            work.now_ms,
+            ASKS
+        ],
         |row| row.get(0),
     )?)
 }
@@ -336,7 +375,14 @@ pub(crate) fn members_came(
 pub(crate) fn start_anew(work: &Work<'_>, conversation: i64) -> Result<()> {
     let lines = "DELETE FROM messages WHERE kind = 3 AND id IN (SELECT message FROM gaps WHERE conversation = ?1)";
     work.db.execute(lines, [conversation])?;
-    for table in ["gaps", "device_counters", "member_since", "leave_wishes"] {
+    for table in [
+        "gaps",
+        "device_counters",
+        "member_since",
+        "leave_wishes",
+        "sent_again",
+        "misses",
+    ] {
         work.db.execute(
             &format!("DELETE FROM {table} WHERE conversation = ?1"),
             [conversation],
@@ -418,24 +464,66 @@ pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &
     if let Some(since) = since {
         found.retain(|message| (message.generation, message.number) > since);
     }
-    found.dedup_by(|a, b| a.content == b.content);
-    send_again(work, row, found)
+    send_again(work, row, &sender.device, found)
 }
 
-fn send_again(work: &Work<'_>, row: &Conversation, found: Vec<Repeated>) -> Result<()> {
+/// Sends again what this device asked for, as far as it did not get it within the hour and its hour's share lasts: one small request makes
+/// everybody who is asked send to the whole group.
+fn send_again(
+    work: &Work<'_>,
+    row: &Conversation,
+    asker: &DeviceId,
+    found: Vec<Repeated>,
+) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM sent_again WHERE at_ms < ?1",
+        [work.now_ms - SHARE_MS],
+    )?;
+    let mut share: usize = work.db.query_row(
+        "SELECT coalesce(sum(bytes), 0) FROM sent_again WHERE conversation = ?1 AND device = ?2",
+        params![row.id, asker.as_bytes()],
+        |row| row.get(0),
+    )?;
     let mut batches: Vec<Again> = Vec::new();
     let mut bytes = 0;
     for message in found {
-        if batches.is_empty() || bytes + message.content.len() > AGAIN_BYTES {
+        let size = message.content.len();
+        if share + size > SHARE_BYTES {
+            continue;
+        }
+        let new_batch = batches.is_empty() || bytes + size > AGAIN_BYTES;
+        if new_batch && batches.len() == AGAIN_MESSAGES {
+            break;
+        }
+        let noted = work
+            .db
+            .prepare_cached(
+                "INSERT INTO sent_again (conversation, device, generation, number, bytes, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (conversation, device, generation, number) DO UPDATE SET times = times + 1, bytes = bytes + excluded.bytes
+                    WHERE times < 2",
+            )?
+            .execute(params![
+                row.id,
+                asker.as_bytes(),
+                message.generation,
+                i64::try_from(message.number).unwrap_or(i64::MAX),
+                size,
+                work.now_ms
+            ])?;
+        if noted == 0 {
+            continue;
+        }
+        if new_batch {
             batches.push(Again::default());
             bytes = 0;
         }
-        bytes += message.content.len();
+        share += size;
+        bytes += size;
         if let Some(batch) = batches.last_mut() {
             batch.messages.push(message);
         }
     }
-    for batch in batches.iter().take(AGAIN_MESSAGES) {
+    for batch in &batches {
         // A message near the limit does not fit into another one; it can't be sent again this way.
         if let Ok(content) = automatic::again(work, row, batch) {
             outbox::push(work, row.id, 0, &content, false, work.automatic_at())?;

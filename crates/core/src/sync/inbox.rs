@@ -18,7 +18,7 @@ use super::{
     conversation::{self, Conversation, State},
     fetch, held,
     message::Place,
-    outbox, resync, welcome,
+    outbox, proof, resync, spare, welcome,
 };
 use crate::error::Result;
 
@@ -32,6 +32,8 @@ pub(crate) struct Item {
     pub(crate) payload: Vec<u8>,
     /// SHA-256 of the id of the channel it came by; empty: none.
     pub(crate) channel: Vec<u8>,
+    /// The blob that its sender named, and that the server saw to be there; empty: none.
+    pub(crate) blob: Vec<u8>,
 }
 
 /// A large body that was put in a blob.
@@ -40,7 +42,7 @@ pub(crate) enum Body {
     Unknown,
     /// Here it is.
     Here(Vec<u8>),
-    /// The server does not have it.
+    /// The server does not have it, although it said so.
     Missing,
 }
 
@@ -100,6 +102,10 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
                 .channel
                 .map(|hash| hash.as_bytes().to_vec())
                 .unwrap_or_default(),
+            blob: item
+                .blob
+                .map(|hash| hash.as_bytes().to_vec())
+                .unwrap_or_default(),
         };
         dispatch(work, &address, &item)?;
     }
@@ -121,10 +127,14 @@ fn dispatch(work: &Work<'_>, address: &Address, item: &Item) -> Result<()> {
         .filter(|row| !matches!(row.state, State::Left | State::Removed))
         .collect();
     if candidates.is_empty() {
-        return held::hold(work, address, item, held::WaitsFor::Welcome).map(|_| ());
+        // Only where a Welcome may still come: a conversation that is over has nothing to wait for.
+        if welcome::is_expected(work, address)? {
+            held::hold_for_welcome(work, address, item)?;
+        }
+        return Ok(());
     }
     if held::blocked(work, address.id)? {
-        return held::hold(work, address, item, held::WaitsFor::Blob).map(|_| ());
+        return held::hold_behind(work, address, item);
     }
     in_conversation(work, address, item, Body::Unknown)
 }
@@ -148,8 +158,21 @@ pub(crate) fn in_conversation(
         if matches!(row.state, State::Left | State::Removed) || !work.has_group(&row.group)? {
             continue;
         }
+        let proving = proof::is_under_way(work, row.id)?;
+        if row.state == State::Active && !proving {
+            // What came there before this device did goes first.
+            spare::release(work, row)?;
+        }
+        let row = &conversation::load(work.db, row.id)?;
         // Whoever knows an address can make a channel of their own: only the conversation's channels count.
-        let Some(standing) = channel::standing(work, row, &item.channel)? else {
+        let standing = channel::standing(work, row, &item.channel)?;
+        if standing == Some(channel::Standing::Next)
+            || (proving && standing != Some(channel::Standing::Present))
+        {
+            spare::keep(work, row, address, item)?;
+            return channel::doubt(work, row);
+        }
+        let Some(standing) = standing else {
             // It may be a channel that the others have moved to without this device. If it does not catch up soon, it asks.
             if item.epoch > row.epoch {
                 resync::behind(work, row, item.epoch)?;
@@ -173,6 +196,11 @@ pub(crate) fn in_conversation(
         if matches!(opened, Err(OpenError::Malformed)) && index < last {
             continue;
         }
+        if proving && matches!(opened, Err(OpenError::Malformed | OpenError::Ahead)) {
+            // Of the group, if the state that is tried is not.
+            spare::keep(work, row, address, item)?;
+            return resync::behind(work, row, item.epoch.max(row.epoch + 1));
+        }
         return channel_item(work, row, address, item, opened, body, standing);
     }
     Ok(())
@@ -192,11 +220,21 @@ fn channel_item(
     }
     let body = match (opened, body) {
         (Ok(Opened::Inline(bytes)), _) => Ok(bytes.to_vec()),
+        // Seen alike by all who get the item, now and later. What refers to the blob that was named is there for all of them.
+        (Ok(Opened::Blob(pointer)), _) if !fetch::is_named(&pointer, &item.blob) => {
+            Err(Violation::BlobMissing)
+        }
         (Ok(Opened::Blob(_)), Body::Here(bytes)) => Ok(bytes),
-        (Ok(Opened::Blob(_)), Body::Missing) => Err(Violation::BlobMissing),
+        // The server lost it, or keeps it back, or this device comes too late: others may well have got it.
+        (Ok(Opened::Blob(_)), Body::Missing) => return resync::need_after_loss(work, row),
         (Ok(Opened::Blob(pointer)), Body::Unknown) => {
-            let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
-            return fetch::push(work, id, &pointer);
+            match commit::own_body(work, row.id, &item.payload)? {
+                Some(body) => Ok(body),
+                None => {
+                    let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
+                    return fetch::push(work, id, &pointer);
+                }
+            }
         }
         (Err(OpenError::TooOld), _) => {
             channel::place(work, row, item.number)?;
@@ -266,7 +304,7 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
         (Some(payload::Body::Blob(_)), Body::Here(bytes)) => bytes,
         (Some(payload::Body::Blob(pointer)), Body::Unknown) => {
             // Only what was expected is fetched: a Welcome to an address that waits for one.
-            if !welcome::is_expected(work, address)? {
+            if !fetch::is_named(&pointer, &item.blob) || !welcome::is_expected(work, address)? {
                 return Ok(());
             }
             let id = held::hold(work, address, item, held::WaitsFor::Blob)?;

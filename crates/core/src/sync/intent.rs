@@ -9,7 +9,7 @@ use undertone_mls::{AccountId, Change, Group, PeerKeyPackage, Policy, Role};
 use super::{
     Work,
     conversation::{Conversation, role_from_number, role_number},
-    take,
+    proof, take,
 };
 use crate::error::Result;
 
@@ -90,6 +90,28 @@ pub(crate) fn add(
     Ok(work.last_id())
 }
 
+/// Renews the own leaf in this very epoch, to see whether the channel still takes that. Once in an epoch.
+pub(crate) fn doubt(work: &Work<'_>, conversation: i64, epoch: u64, at_ms: i64) -> Result<()> {
+    let Some(value) = i64::try_from(epoch).ok().and_then(|e| e.checked_add(1)) else {
+        return Ok(());
+    };
+    let waits = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2 AND value = ?3",
+        )?
+        .exists(params![conversation, Kind::SelfUpdate as i64, value])?;
+    if !waits {
+        add(work, conversation, Kind::SelfUpdate, &[], value, at_ms)?;
+    }
+    Ok(())
+}
+
+/// The epoch of a self-update's doubt (its value less one); None: it fills the tree.
+fn doubted(value: i64) -> Option<u64> {
+    u64::try_from(value).ok()?.checked_sub(1)
+}
+
 /// Whether an intent of this kind waits already.
 pub(crate) fn waits(work: &Work<'_>, conversation: i64, kind: Kind) -> Result<bool> {
     Ok(work
@@ -129,7 +151,7 @@ pub(crate) fn unstage(work: &Work<'_>, conversation: i64) -> Result<()> {
 
 /// The staged commit is merged: its intents are fulfilled.
 pub(crate) fn fulfilled(work: &Work<'_>, conversation: i64) -> Result<()> {
-    let done = rows(work, conversation, "state = 1")?;
+    let done = rows(work, conversation, "state = 1", i64::MAX)?;
     for intent in done {
         take::forget(work, take::Purpose::Intent, intent.id)?;
         give_up(work, intent.id)?;
@@ -139,19 +161,26 @@ pub(crate) fn fulfilled(work: &Work<'_>, conversation: i64) -> Result<()> {
 
 /// All intents of a conversation are void (left, removed).
 pub(crate) fn drop_all(work: &Work<'_>, conversation: i64) -> Result<()> {
-    for intent in rows(work, conversation, "1")? {
+    for intent in rows(work, conversation, "1", i64::MAX)? {
         take::forget(work, take::Purpose::Intent, intent.id)?;
         give_up(work, intent.id)?;
     }
     Ok(())
 }
 
-fn rows(work: &Work<'_>, conversation: i64, condition: &str) -> Result<Vec<Intent>> {
+/// `condition` is one of a few fixed texts: the statements are kept, and each new text would push another out.
+fn rows(
+    work: &Work<'_>,
+    conversation: i64,
+    condition: &str,
+    due_at_ms: i64,
+) -> Result<Vec<Intent>> {
     let mut statement = work.db.prepare_cached(&format!(
-        "SELECT id, kind, subject, value FROM intents WHERE conversation = ?1 AND {condition} ORDER BY id"
+        "SELECT id, kind, subject, value FROM intents
+         WHERE conversation = ?1 AND not_before_ms <= ?2 AND {condition} ORDER BY id"
     ))?;
     let rows = statement
-        .query_map([conversation], |row| {
+        .query_map([conversation, due_at_ms], |row| {
             Ok(Intent {
                 id: row.get(0)?,
                 kind: kind_from_row(row.get(1)?),
@@ -165,12 +194,7 @@ fn rows(work: &Work<'_>, conversation: i64, condition: &str) -> Result<Vec<Inten
 
 /// Those that are due.
 pub(crate) fn due(work: &Work<'_>, conversation: i64) -> Result<Vec<Intent>> {
-    let now = work.now_ms;
-    rows(
-        work,
-        conversation,
-        &format!("state = {WAITS} AND not_before_ms <= {now}"),
-    )
+    rows(work, conversation, &format!("state = {WAITS}"), work.now_ms)
 }
 
 /// Marks the ones that a commit carries.
@@ -192,6 +216,12 @@ pub(crate) struct Plan {
 
 /// The next change that the group still needs. Intents that are fulfilled already, or can't be, are dropped on the way.
 pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Result<Option<Plan>> {
+    if proof::is_under_way(work, row.id)? {
+        return Ok(Some(Plan {
+            change: Change::SelfUpdate,
+            intents: Vec::new(),
+        }));
+    }
     let members = group.members()?;
     let role_of = |account: &AccountId| {
         members
@@ -253,7 +283,11 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 give_up(work, intent.id)?;
             }
             Kind::SelfUpdate => {
-                if group.needs_path_update() {
+                let wanted = match doubted(intent.value) {
+                    Some(epoch) => epoch == group.epoch(),
+                    None => group.needs_path_update(),
+                };
+                if wanted {
                     return one(Change::SelfUpdate);
                 }
                 give_up(work, intent.id)?;
@@ -266,7 +300,10 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             }
             Kind::Readd => match group.recheck_resync(&work.mls, &intent.subject, work.now_s()) {
                 Ok(request) => return one(Change::Readd(vec![request])),
-                Err(_) => give_up(work, intent.id)?,
+                Err(_) => {
+                    proof::vouch(work, row, group, &intent.subject)?;
+                    give_up(work, intent.id)?;
+                }
             },
             // Sent as a proposal, not committed by oneself.
             Kind::Leave => give_up(work, intent.id)?,

@@ -10,8 +10,6 @@ use crate::error::Result;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// A server replaces its sealing keys at least hourly; after that nothing new is sealed for an old key.
 const SEALING_KEY_LIVES_MS: i64 = 2 * 3600 * 1000;
-/// Items expire; after that nothing sealed for an old key is left, whatever this device has seen.
-const ITEMS_LIVE_MS: i64 = 60 * DAY_MS;
 
 /// The UTC day.
 pub(crate) fn day(now_ms: i64) -> i64 {
@@ -35,19 +33,43 @@ pub(crate) fn create(work: &Work<'_>) -> Result<HpkeKeyPair> {
 /// The pair that is to be told to the server: the newest one if it is not confirmed, or a new one once a day.
 pub(crate) fn to_rotate(work: &Work<'_>) -> Result<Option<HpkeKeyPair>> {
     let today = day(work.now_ms);
+    come_back_to(work, today)?;
     let newest: Option<(i64, bool)> = work
         .db
-        .query_row(
-            "SELECT day, confirmed FROM queue_keys ORDER BY day DESC LIMIT 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+        .prepare_cached("SELECT day, confirmed FROM queue_keys ORDER BY day DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     match newest {
         Some((day, true)) if day >= today => Ok(None),
         Some((day, false)) => pair(work, day),
         _ => create(work).map(Some),
     }
+}
+
+/// The clock ran ahead and was put right: pairs of days that have not come become pairs of the days before today, in the same order, or
+/// no new pair would be made until those days come. The old pairs stay for as long as any.
+fn come_back_to(work: &Work<'_>, today: i64) -> Result<()> {
+    let days = {
+        let mut statement = work
+            .db
+            .prepare_cached("SELECT day FROM queue_keys ORDER BY day")?;
+        statement
+            .query_map([], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    if days.last().is_none_or(|newest| *newest <= today) {
+        return Ok(());
+    }
+    // Oldest first: each goes down to just above the one before it, so that no two meet.
+    let mut target = today - i64::try_from(days.len()).unwrap_or(i64::MAX);
+    for day in days {
+        work.db.execute(
+            "UPDATE queue_keys SET day = ?2 WHERE day = ?1 AND day > ?2",
+            params![day, target],
+        )?;
+        target += 1;
+    }
+    Ok(())
 }
 
 /// The newest pair, for registering.
@@ -114,15 +136,27 @@ pub(crate) fn all(work: &Work<'_>) -> Result<Vec<(i64, HpkeKeyPair)>> {
         .collect()
 }
 
-/// The queue was empty at this moment: what was retired long enough ago has no item left.
-pub(crate) fn queue_is_empty(work: &Work<'_>) -> Result<()> {
-    work.db.execute(
-        "DELETE FROM queue_keys WHERE retired_at_ms > 0 AND (retired_at_ms < ?1 OR retired_at_ms < ?2)",
-        params![
-            work.now_ms - SEALING_KEY_LIVES_MS,
-            work.now_ms - ITEMS_LIVE_MS
-        ],
-    )?;
+/// The days of the pairs that are retired. What is sealed from now on is sealed for a later one: the server confirmed that pair, and takes
+/// a new sealing key at that moment.
+pub(crate) fn retired(work: &Work<'_>) -> Result<Vec<i64>> {
+    let mut statement = work
+        .db
+        .prepare_cached("SELECT day FROM queue_keys WHERE retired_at_ms > 0")?;
+    let days = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<std::result::Result<_, _>>()?;
+    Ok(days)
+}
+
+/// Everything that was in the queue after these pairs were `retired` has been taken: those retired long enough ago have no item left.
+/// The order of events decides, not a clock, which may have jumped in between; the wait comes on top.
+pub(crate) fn queue_is_empty(work: &Work<'_>, retired: &[i64]) -> Result<()> {
+    for day in retired {
+        work.db.execute(
+            "DELETE FROM queue_keys WHERE day = ?1 AND retired_at_ms > 0 AND retired_at_ms < ?2",
+            params![day, work.now_ms - SEALING_KEY_LIVES_MS],
+        )?;
+    }
     Ok(())
 }
 

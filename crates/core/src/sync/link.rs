@@ -19,6 +19,9 @@ pub(crate) const USED: i64 = 2;
 pub(crate) const EXPIRED: i64 = 3;
 pub(crate) const REVOKED: i64 = 4;
 
+/// How long the proof of a link is awaited: what is sent with it lies in a queue for 30 days at most.
+const UNPROVEN_MS: i64 = 31 * 24 * 3600 * 1000;
+
 /// Makes a link. It can be given away once its key packages are on the server ([`is_published`]).
 pub(crate) fn create(work: &Work<'_>, expires_at_ms: i64, uses: u32) -> Result<i64> {
     let address = address::create(work, Kind::Contact, 0)?;
@@ -87,11 +90,15 @@ fn end(work: &Work<'_>, link: i64, state: i64) -> Result<()> {
     if let Some(address) = address {
         pool::remove(work, address)?;
         address::revoke(work, address)?;
+        // Nobody can prove it any more.
+        for row in conversation::unproven(work, "link = ?1", link)? {
+            conversation::drop_unproven(work, &row)?;
+        }
     }
     Ok(())
 }
 
-/// Ends links whose time is over. Called now and then.
+/// Ends links whose time is over, and drops what somebody began with a link and has not proven in time. Called now and then.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     let over = {
         let mut statement = work.db.prepare_cached(
@@ -103,6 +110,10 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     };
     for link in over {
         end(work, link, EXPIRED)?;
+    }
+    let before = work.now_ms - UNPROVEN_MS;
+    for row in conversation::unproven(work, "created_at_ms < ?1", before)? {
+        conversation::drop_unproven(work, &row)?;
     }
     Ok(())
 }

@@ -11,14 +11,13 @@ use undertone_wire::{
     Code, Error as WireError,
     ids::{SendId, sha256},
     request::ChannelSend,
-    response::Accepted,
     secrets::AddressSecret,
 };
 
 use super::{
     Work, action, channel,
     conversation::{self, Conversation},
-    gaps, message, resync,
+    gaps, message, reach, resync,
 };
 use crate::error::Result;
 
@@ -265,8 +264,8 @@ fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelS
     })
 }
 
-/// The server has it on disk.
-pub(crate) fn accepted(work: &Work<'_>, row: i64, answer: &Accepted) -> Result<()> {
+/// The server has it on disk, and reached all addresses but these.
+pub(crate) fn accepted(work: &Work<'_>, row: i64, missed: &[AddressSecret]) -> Result<()> {
     let found = work
         .db
         .prepare_cached(
@@ -280,9 +279,7 @@ pub(crate) fn accepted(work: &Work<'_>, row: i64, answer: &Accepted) -> Result<(
         if message != 0 {
             message::set_state(work, message, message::State::Accepted)?;
         }
-        if !answer.missed.is_none() {
-            channel::own_address_missed(work, conversation)?;
-        }
+        reach::channel_send(work, conversation, missed)?;
     }
     Ok(())
 }

@@ -272,17 +272,28 @@ pub(crate) fn published(work: &Work<'_>, publication: &Publication, held: u32) -
             add_key_package(work, &pool, false)?;
         }
     }
-    forget_old(work)
+    forget_old(work, publication.pool, held)
 }
 
-/// Private halves that nobody can use any more are deleted.
-fn forget_old(work: &Work<'_>) -> Result<()> {
+/// Private halves that nobody can use any more are deleted: old last-resort ones, and as many old one-time ones as the server has given
+/// out to somebody who never wrote. It gives them out in the order of their ids. Those that it still holds are kept however old they
+/// are, or the pool would hold key packages that lead nowhere.
+fn forget_old(work: &Work<'_>, pool: i64, held: u32) -> Result<()> {
+    let published: u32 = work.db.query_row(
+        "SELECT count(*) FROM key_packages WHERE pool = ?1 AND state = 1 AND last_resort = 0",
+        [pool],
+        |row| row.get(0),
+    )?;
     let old = {
         let mut statement = work.db.prepare_cached(
-            "SELECT id, hash_ref, landing, state <> 2 OR last_resort = 1 FROM key_packages WHERE (last_resort = 0 OR state = 2) AND created_at_ms < ?1 LIMIT 20",
+            "SELECT id, hash_ref, landing, state <> 2 OR last_resort = 1 FROM key_packages
+             WHERE pool = ?1 AND state = 2 AND created_at_ms < ?2
+             UNION ALL SELECT * FROM (SELECT id, hash_ref, landing, 1 FROM key_packages
+                WHERE pool = ?1 AND state = 1 AND last_resort = 0 AND created_at_ms < ?2 ORDER BY id LIMIT ?3)",
         )?;
+        let given_out = published.saturating_sub(held);
         statement
-            .query_map([work.now_ms - KEPT_MS], |row| {
+            .query_map(params![pool, work.now_ms - KEPT_MS, given_out], |row| {
                 Ok((
                     row.get::<_, Vec<u8>>(0)?,
                     row.get::<_, Vec<u8>>(1)?,

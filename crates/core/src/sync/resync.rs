@@ -15,9 +15,9 @@ use undertone_wire::{
 use super::{
     Work,
     address::{self, Kind},
-    channel, commit,
+    channel,
     conversation::{self, Conversation, State},
-    intent, outbox, pool, send,
+    intent, outbox, pool, proof, send, spare,
 };
 use crate::error::Result;
 
@@ -26,6 +26,10 @@ const ASKED: usize = 32;
 
 /// This device can't go on in this conversation without help.
 pub(crate) fn need(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    if proof::is_under_way(work, row.id)? {
+        // The state that is tried does not do; nobody is to blame for sure.
+        return proof::drop_answer(work, row.id);
+    }
     if matches!(row.state, State::Left | State::Removed | State::Resyncing) {
         return Ok(());
     }
@@ -36,6 +40,17 @@ pub(crate) fn need(work: &Work<'_>, row: &Conversation) -> Result<()> {
     work.db
         .execute("DELETE FROM behind WHERE conversation = ?1", [row.id])?;
     conversation::set_state(work, row.id, State::Resyncing)
+}
+
+/// What this device could not take in is a change whose body the server has lost. Its maker has the body, so somebody can help; only when
+/// nobody has for long is the change passed over.
+pub(crate) fn need_after_loss(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    need(work, row)?;
+    work.db.execute(
+        "UPDATE resyncs SET body_lost = 1 WHERE conversation = ?1",
+        [row.id],
+    )?;
+    Ok(())
 }
 
 /// The server says that the channel is at `epoch`. If the commits up to there do not come, this device was left out.
@@ -69,12 +84,19 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
         work.now_ms - millis(work.pace.left_out),
     )?;
     for id in left_out {
-        need(work, &conversation::load(work.db, id)?)?;
+        if proof::is_under_way(work, id)? {
+            // The channel is elsewhere, and what leads there does not come.
+            proof::refuse(work, id)?;
+        } else {
+            need(work, &conversation::load(work.db, id)?)?;
+        }
     }
+    proof::tick(work)?;
+    spare::tick(work)?;
     go_on_without(work)?;
     let due = ids(
         work,
-        "SELECT conversation FROM resyncs WHERE asked_at_ms <= ?1",
+        "SELECT conversation FROM resyncs WHERE asked_at_ms <= ?1 AND conversation NOT IN (SELECT conversation FROM proofs WHERE way = 1)",
         work.now_ms - millis(work.pace.resync_again),
     )?;
     for id in due {
@@ -100,7 +122,13 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         params![alone_after(work), work.now_ms],
         |row| row.get(0),
     )?;
-    Ok(behind.into_iter().chain(asked).chain(alone).min())
+    let proof = proof::next_due(work)?;
+    Ok(behind
+        .into_iter()
+        .chain(asked)
+        .chain(alone)
+        .chain(proof)
+        .min())
 }
 
 fn ids(work: &Work<'_>, sql: &str, value: i64) -> Result<Vec<i64>> {
@@ -199,6 +227,9 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
         return Ok(());
     };
     if row.state == State::Resyncing && work.has_group(&row.group)? {
+        if proof::is_under_way(work, row.id)? {
+            return Ok(());
+        }
         return stuck_too(work, &row, &request);
     }
     if row.state != State::Active || !work.has_group(&row.group)? {
@@ -217,6 +248,7 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
     })?;
     if let Some(rank) = rank {
         let at = work.now_ms + i64::try_from(rank).unwrap_or(0) * millis(work.pace.helper);
+        // Also where another was quicker: then the device may be waiting for a second member's word (proof.rs).
         intent::add(work, row.id, intent::Kind::Readd, &request, 0, at)?;
     }
     Ok(())
@@ -265,7 +297,8 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
     let waiting = ids(
         work,
         "SELECT r.conversation FROM resyncs r JOIN conversations c ON c.id = r.conversation WHERE c.state = 3 AND r.asked_at_ms > 0 AND r.asked_at_ms <= ?1
-            AND EXISTS (SELECT 1 FROM stuck s WHERE s.conversation = r.conversation)",
+            AND (r.body_lost = 0 OR r.asked_times > 2) AND EXISTS (SELECT 1 FROM stuck s WHERE s.conversation = r.conversation)
+            AND NOT EXISTS (SELECT 1 FROM proofs p WHERE p.conversation = r.conversation)",
         work.now_ms - alone_after(work),
     )?;
     for id in waiting {
@@ -283,7 +316,7 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
         work.db
             .execute("DELETE FROM stuck WHERE conversation = ?1", [id])?;
         conversation::set_state(work, id, State::Active)?;
-        // Somebody may have gone ahead, and this device followed.
+        // Unless this device has moved since they asked.
         if generation == Some(row.generation) {
             channel::fall_back(work, &row)?;
         }
@@ -292,21 +325,22 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a Welcome to this address answers a request of this device.
-pub(crate) fn awaits(work: &Work<'_>, landing: i64) -> Result<bool> {
+/// The conversation whose request a Welcome to this address answers.
+pub(crate) fn awaits(work: &Work<'_>, landing: i64) -> Result<Option<i64>> {
     Ok(work
         .db
         .query_row(
-            "SELECT 1 FROM resyncs WHERE landing = ?1",
+            "SELECT conversation FROM resyncs WHERE landing = ?1",
             [landing],
-            |_| Ok(()),
+            |row| row.get(0),
         )
-        .optional()?
-        .is_some())
+        .optional()?)
 }
 
 /// This device is no member any more: nothing is asked for.
 pub(crate) fn forget(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let group = conversation::load(work.db, conversation)?.group;
+    resync::withdraw(&work.mls, &group)?;
     let landing: Option<i64> = work
         .db
         .query_row(
@@ -324,24 +358,21 @@ pub(crate) fn forget(work: &Work<'_>, conversation: i64) -> Result<()> {
             [conversation],
         )?;
     }
-    Ok(())
+    proof::forget(work, conversation)
 }
 
-/// This device is back: the rows follow the new state.
-pub(crate) fn came_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    work.db
-        .execute("DELETE FROM resyncs WHERE conversation = ?1", [row.id])?;
-    for table in ["behind", "stuck"] {
+/// This device is back, and at another address than this one of before: the rows follow the new state.
+pub(crate) fn came_back(work: &Work<'_>, conversation: i64, old_address: i64) -> Result<()> {
+    for table in ["resyncs", "behind", "stuck"] {
         work.db.execute(
             &format!("DELETE FROM {table} WHERE conversation = ?1"),
-            [row.id],
+            [conversation],
         )?;
     }
-    commit::void_for_rejoin(work, row.id)?;
-    outbox::send_all_again(work, row.id)?;
-    if row.address != 0 {
-        pool::remove(work, row.address)?;
-        address::revoke(work, row.address)?;
+    outbox::send_all_again(work, conversation)?;
+    if old_address != 0 {
+        pool::remove(work, old_address)?;
+        address::revoke(work, old_address)?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{
-    client_proto::{BlobPointer, Payload, payload},
-    ids::{BlobId, SendId, sha256},
+    client_proto::{BlobPointer, DirectMessage, Payload, direct_message, payload},
+    ids::{BlobHash, BlobId, SendId, sha256},
     padding,
     request::Send,
     secrets::{AddressSecret, Secret},
@@ -27,6 +27,23 @@ pub(crate) enum Step {
     Send(Send),
 }
 
+/// The name under which the server knows the blob with this id (empty: none), so that it can see that it is there.
+pub(crate) fn named(blob_id: &[u8]) -> Result<Option<BlobHash>> {
+    if blob_id.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(BlobId::from_slice(blob_id)?.hash()))
+}
+
+/// Whether a DirectMessage goes as a blob. Nobody fetches anything but Welcomes, and requests are small.
+fn by_reference(work: &Work<'_>, body: &[u8]) -> bool {
+    let welcome = || {
+        DirectMessage::decode(body)
+            .is_ok_and(|message| matches!(message.body, Some(direct_message::Body::Welcome(_))))
+    };
+    body.len() > INLINE_MAX || (body.len() > work.inline_max && welcome())
+}
+
 /// Puts a DirectMessage on its way to these addresses.
 pub(crate) fn push(
     work: &Work<'_>,
@@ -39,7 +56,7 @@ pub(crate) fn push(
         .iter()
         .flat_map(|address| *address.expose())
         .collect();
-    let blob = (body.len() > INLINE_MAX).then(|| (BlobId::random(), Secret::<32>::random()));
+    let blob = by_reference(work, body).then(|| (BlobId::random(), Secret::<32>::random()));
     let (blob_id, blob_key) = blob.as_ref().map_or((&[][..], &[][..]), |(id, key)| {
         (&id.as_bytes()[..], &key.expose()[..])
     });
@@ -93,12 +110,13 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
                 payload::Body::Inline(body.into())
             } else {
                 payload::Body::Blob(BlobPointer {
-                    blob_id: blob_id.into(),
+                    blob_id: Bytes::copy_from_slice(&blob_id),
                     key: blob_key.into(),
                     hash: sha256(&body).to_vec().into(),
                     size: body.len() as u64,
                 })
             };
+            let blob = named(&blob_id)?;
             let plain = Payload { body: Some(inner) }.encode_to_vec();
             let addresses = addresses
                 .chunks_exact(32)
@@ -110,6 +128,7 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
                     send_id: SendId::from_slice(&send_id)?,
                     payload: Bytes::from(padding::pad_payload(&plain, 0)?),
                     addresses: channel::shuffled(addresses),
+                    blob,
                 }),
             ))
         })
@@ -117,9 +136,44 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
 }
 
 /// Its body is on the server.
-pub(crate) fn uploaded(work: &Work<'_>, send: i64) -> Result<()> {
-    work.db
-        .execute("UPDATE sends SET blob_done = 1 WHERE id = ?1", [send])?;
+pub(crate) fn uploaded(work: &Work<'_>, send: i64, blob: &BlobId) -> Result<()> {
+    work.db.execute(
+        "UPDATE sends SET blob_done = 1 WHERE id = ?1 AND blob_id = ?2",
+        params![send, blob.as_bytes()],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// The server does not have its body any more, or not for long enough: it is uploaded anew.
+pub(crate) fn upload_again(work: &Work<'_>, send: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE sends SET blob_id = ?2, blob_key = ?3, blob_done = 0 WHERE id = ?1 AND blob_id <> x''",
+        params![
+            send,
+            BlobId::random().as_bytes(),
+            Secret::<32>::random().expose()
+        ],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// It goes once more, later, and only to these addresses: under a new id, since the server answers the old one as before.
+pub(crate) fn again(
+    work: &Work<'_>,
+    send: i64,
+    addresses: &[&AddressSecret],
+    not_before_ms: i64,
+) -> Result<()> {
+    let addresses: Vec<u8> = addresses
+        .iter()
+        .flat_map(|address| *address.expose())
+        .collect();
+    work.db.execute(
+        "UPDATE sends SET addresses = ?2, send_id = ?3, not_before_ms = ?4 WHERE id = ?1",
+        params![send, addresses, SendId::random().as_bytes(), not_before_ms],
+    )?;
     work.wake();
     Ok(())
 }

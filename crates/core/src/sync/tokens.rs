@@ -1,6 +1,6 @@
 //! Blind tokens: fetched by the inbox, spent by the outbox, so that the one can't be joined to the other.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{
     Code, Error as WireError,
     ids::TokenKeyId,
@@ -15,26 +15,35 @@ use crate::error::Result;
 pub(crate) const FEW: u32 = 12;
 /// How many it is filled up to.
 pub(crate) const ENOUGH: u32 = 40;
-/// Keys shown longer ago than this are not shown any more.
-const KEY_LIVES_MS: i64 = 15 * 24 * 3600 * 1000;
-
-/// What the inbox was shown. Whatever the outbox is shown must be among it.
-pub(crate) fn shown_to_inbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
-    for key in &hello.token_keys {
+/// What the inbox is shown from now on. Whatever the outbox is shown must be among it. Tokens of other keys are worth nothing any more
+/// (their week is over, or the server was put back to a backup) and make room for good ones.
+pub(crate) fn shown_to_inbox(work: &Work<'_>, keys: &[TokenKey]) -> Result<()> {
+    for key in keys {
         work.db.execute(
             "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox) VALUES (?1, ?2, ?3, 0)
              ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms",
             params![key.id.as_bytes(), key.public_key, work.now_ms],
         )?;
     }
-    work.db.execute(
-        "DELETE FROM token_keys WHERE seen_at_ms < ?1",
-        [work.now_ms - KEY_LIVES_MS],
-    )?;
-    work.db.execute(
+    let known = {
+        let mut statement = work.db.prepare_cached("SELECT key_id FROM token_keys")?;
+        statement
+            .query_map([], |row| row.get::<_, [u8; 8]>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for old in known {
+        if keys.iter().all(|key| *key.id.as_bytes() != old) {
+            work.db
+                .execute("DELETE FROM token_keys WHERE key_id = ?1", [old])?;
+        }
+    }
+    let useless = work.db.execute(
         "DELETE FROM tokens WHERE key_id NOT IN (SELECT key_id FROM token_keys)",
         [],
     )?;
+    if useless > 0 {
+        work.wake();
+    }
     Ok(())
 }
 
@@ -66,12 +75,23 @@ pub(crate) fn wanted(work: &Work<'_>) -> Result<u32> {
 
 /// How many there are.
 pub(crate) fn count(db: &rusqlite::Connection) -> Result<u32> {
-    Ok(db.query_row("SELECT count(*) FROM tokens", [], |row| row.get(0))?)
+    Ok(db
+        .prepare_cached("SELECT count(*) FROM tokens")?
+        .query_row([], |row| row.get(0))?)
 }
 
-/// The key that the server issues under.
-pub(crate) fn issuing_key(hello: &ServerHello, id: TokenKeyId) -> Option<TokenKey> {
-    hello.token_keys.iter().find(|key| key.id == id).copied()
+/// The key that the server issues under, if the inbox is shown it.
+pub(crate) fn issuing_key(work: &Work<'_>, id: TokenKeyId) -> Result<Option<TokenKey>> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT public FROM token_keys WHERE key_id = ?1")?
+        .query_row([id.as_bytes()], |row| {
+            Ok(TokenKey {
+                id,
+                public_key: row.get(0)?,
+            })
+        })
+        .optional()?)
 }
 
 /// Puts new ones into the wallet.

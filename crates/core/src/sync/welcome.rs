@@ -13,32 +13,47 @@ use super::{
     gaps, held, intent, link,
     message::{self, Place},
     pool::{self, Pool},
-    resync,
+    proof, resync, spare,
 };
 use crate::error::{Error, Result};
 
 /// Whether this address waits for a Welcome at all.
 pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
-    Ok(pool::landed(work, address.id)?.is_some() || resync::awaits(work, address.id)?)
+    Ok(pool::landed(work, address.id)?.is_some() || resync::awaits(work, address.id)?.is_some())
 }
 
 /// Why this device joins.
 enum Reason {
     Link(i64),
     Contact(AccountId),
-    Resync,
+    /// conversations.id
+    Resync(i64),
 }
 
 /// Takes a Welcome. One that is not right leaves no trace.
 pub(crate) fn process(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<()> {
+    if let Some(conversation) = resync::awaits(work, address.id)?
+        && proof::is_under_way(work, conversation)?
+    {
+        return proof::keep_welcome(work, conversation, address, welcome);
+    }
+    try_answer(work, address, welcome).map(|_| ())
+}
+
+/// Takes a Welcome now. False: it was not right.
+pub(crate) fn try_answer(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<bool> {
     let Some(reason) = reason(work, address)? else {
-        return Ok(());
+        return Ok(false);
     };
     work.db.execute_batch("SAVEPOINT welcome")?;
     match join(work, address, welcome, &reason) {
         Ok(true) => {
             work.db.execute_batch("RELEASE welcome")?;
-            held::welcome_came(work, address.id)
+            held::welcome_came(work, address.id)?;
+            if let Reason::Resync(conversation) = reason {
+                spare::release_all(work, conversation)?;
+            }
+            Ok(true)
         }
         Ok(false) => undo(work),
         Err(Error::Mls(
@@ -51,16 +66,16 @@ pub(crate) fn process(work: &Work<'_>, address: &Address, welcome: &Welcome) -> 
     }
 }
 
-fn undo(work: &Work<'_>) -> Result<()> {
+fn undo(work: &Work<'_>) -> Result<bool> {
     work.forget_all_groups();
     work.db
         .execute_batch("ROLLBACK TO welcome; RELEASE welcome")?;
-    Ok(())
+    Ok(false)
 }
 
 fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
-    if resync::awaits(work, address.id)? {
-        return Ok(Some(Reason::Resync));
+    if let Some(conversation) = resync::awaits(work, address.id)? {
+        return Ok(Some(Reason::Resync(conversation)));
     }
     let Some(landed) = pool::landed(work, address.id)? else {
         return Ok(None);
@@ -76,7 +91,7 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
 
 fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) -> Result<bool> {
     let joined = Group::join(&work.mls, welcome)?;
-    if joined.came_back != matches!(reason, Reason::Resync) {
+    if joined.came_back != matches!(reason, Reason::Resync(_)) {
         return Ok(false);
     }
     let accounts: Vec<AccountId> = joined.group.accounts()?.into_keys().collect();
@@ -100,21 +115,36 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
             Reason::Contact(contact) => {
                 joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
             }
-            Reason::Resync => is_known(work, &joined, peer)?,
+            Reason::Resync(conversation) => is_known(work, *conversation, &joined, peer)?,
         };
     if !right {
         return Ok(false);
+    }
+    if let Reason::Resync(conversation) = reason {
+        let row = conversation::load(work.db, *conversation)?;
+        proof::begin(work, &row, address, joined)?;
+        return Ok(true);
     }
     let id = put_row(work, address, &joined, reason, peer)?;
     settle_in(work, id, address, joined, reason)?;
     Ok(true)
 }
 
-/// Whether what a device is let in to again is the conversation it was in: of the same kind, further on, and by one of its members.
-fn is_known(work: &Work<'_>, joined: &Joined, peer: Option<AccountId>) -> Result<bool> {
-    let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
+/// Whether what a device is let in to again can be the conversation it was in: of the same kind, further on, and by one of its members
+/// as it knew them. That it is that conversation has to be proven.
+fn is_known(
+    work: &Work<'_>,
+    conversation: i64,
+    joined: &Joined,
+    peer: Option<AccountId>,
+) -> Result<bool> {
+    let row = conversation::load(work.db, conversation)?;
+    if row.group != *joined.group.id()
+        || row.state != State::Resyncing
+        || proof::is_refused(work, row.id, &joined.adder.device)?
+    {
         return Ok(false);
-    };
+    }
     let member = work
         .db
         .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND account_id = ?2")?
@@ -137,7 +167,7 @@ fn put_row(
     let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
         let (state, link) = match reason {
             Reason::Link(link) => (State::Joining, *link),
-            Reason::Contact(_) | Reason::Resync => (State::Active, 0),
+            Reason::Contact(_) | Reason::Resync(_) => (State::Active, 0),
         };
         return conversation::create(
             work,
@@ -154,14 +184,7 @@ fn put_row(
             },
         );
     };
-    if matches!(reason, Reason::Resync) {
-        resync::came_back(work, &row)?;
-        if channel.generation == row.generation && channel.number > row.top_number {
-            gaps::numbers_missing(work, &row, row.top_number + 1, channel.number)?;
-        }
-    } else {
-        gaps::start_anew(work, row.id)?;
-    }
+    gaps::start_anew(work, row.id)?;
     conversation::set_channel(
         work,
         row.id,
@@ -197,25 +220,8 @@ fn settle_in(
     } else {
         address::assign(work, address.id, id)?;
     }
-    let own = joined.group.own()?;
-    if let (GroupKind::Direct, Some(kp_key)) = (joined.group.kind(), own.kp_key) {
-        pool::create(
-            work,
-            &Pool {
-                address: address.id,
-                kp_key,
-                link: 0,
-                wanted: pool::WANTED_CONVERSATION,
-                last_resort: true,
-            },
-        )?;
-    }
-    if joined.group.needs_path_update() {
-        let members = joined.group.members()?.len();
-        let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
-        let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
-        intent::add(work, id, intent::Kind::SelfUpdate, &[], 0, at)?;
-    }
+    make_pool(work, address.id, &joined.group)?;
+    fill_tree(work, id, &joined.group)?;
     let place = Place {
         generation: joined.channel.generation,
         number: joined.channel.number,
@@ -226,14 +232,39 @@ fn settle_in(
             "{} added you.",
             conversation::name_of(work.db, id, &joined.adder.account)?
         )),
-        Reason::Resync => Some(
-            "This device had lost the thread here and was let in again; what it missed is asked for."
-                .to_owned(),
-        ),
+        Reason::Resync(_) => None,
     };
     work.keep(joined.group);
     if let Some(line) = line {
         message::add_line(work, id, message::Kind::Notice, &line, place)?;
+    }
+    Ok(())
+}
+
+/// A direct conversation's address has key packages, by which its contact adds this device to groups.
+pub(crate) fn make_pool(work: &Work<'_>, address: i64, group: &Group) -> Result<()> {
+    if let (GroupKind::Direct, Some(kp_key)) = (group.kind(), group.own()?.kp_key) {
+        pool::create(
+            work,
+            &Pool {
+                address,
+                kp_key,
+                link: 0,
+                wanted: pool::WANTED_CONVERSATION,
+                last_resort: true,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Fills this device's part of the tree, after a while, where that helps.
+pub(crate) fn fill_tree(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
+    if group.needs_path_update() {
+        let members = group.members()?.len();
+        let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
+        let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+        intent::add(work, id, intent::Kind::SelfUpdate, &[], 0, at)?;
     }
     Ok(())
 }

@@ -38,6 +38,8 @@ pub(crate) struct Work<'t> {
     pub(crate) steady_ms: i64,
     /// Where that clock stood when the store began to live.
     pub(crate) ages: &'t OnceLock<i64>,
+    /// Larger bodies go as blobs; what fits into an item goes inline whatever this says.
+    pub(crate) inline_max: usize,
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,

@@ -15,12 +15,12 @@ use std::{
 
 use undertone_core::{
     ChatInfo, Client, ClientOptions, Clock, Draft, MessageKind, Page, SendingPace, SystemClock,
-    home::{Owner, Passphrase},
+    home::{Home, Owner, Passphrase},
     store::StoreError,
 };
 use zeroize::Zeroizing;
 
-pub use server::{FakeServer, Fault};
+pub use server::{FakeServer, Fault, Nonsense};
 
 /// Long enough for anything here on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ pub fn pace() -> SendingPace {
         helper: Duration::from_millis(300),
         resync_again: Duration::from_secs(3600),
         reconnect_to: Duration::from_millis(300),
+        welcome_again: Duration::from_millis(50),
+        unreached: Duration::from_millis(500),
     }
 }
 
@@ -98,6 +100,7 @@ fn options(server: &FakeServer, clock: &Arc<TestClock>) -> ClientOptions {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         cheap_kdf_for_tests: true,
         sending: pace(),
+        inline_max_for_tests: server.inline_max(),
         ..ClientOptions::default()
     }
 }
@@ -132,18 +135,11 @@ impl Person {
 
     /// Reads the store of the home, which nobody has open.
     fn read_store<T>(&self, read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> T {
-        let owner = Owner::acquire(&self.home).expect("nobody has it open");
-        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
-        let home = home.expect("unlocked");
-        let value = home
+        let value = self
+            .home_while_away()
             .database()
             .read(|snapshot| Ok::<_, StoreError>(read(snapshot.connection())?));
         value.expect("read")
-    }
-
-    /// The key pairs of the queue that are kept in the home, which nobody has open.
-    pub fn queue_keys(&self) -> u64 {
-        self.read_store(|db| db.query_row("SELECT count(*) FROM queue_keys", [], |row| row.get(0)))
     }
 
     /// Whether a table holds these bytes.
@@ -182,6 +178,77 @@ impl Person {
             }
             Ok(found)
         })
+    }
+
+    /// The home, which nobody has open.
+    pub fn home_while_away(&self) -> Home {
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        home.expect("unlocked")
+    }
+
+    /// The key pairs of the queue that are kept in the home, which nobody has open.
+    pub fn queue_keys(&self) -> i64 {
+        self.looks_up("SELECT count(*) FROM queue_keys")
+    }
+
+    /// Does this to the store of the home, which nobody has open: a bug, or somebody with a mind of their own.
+    pub fn tamper(&self, sql: &str) {
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        let done = home.expect("unlocked").database().transaction(|tx| {
+            tx.connection().execute_batch(sql)?;
+            Ok::<_, StoreError>(())
+        });
+        done.expect("written");
+    }
+
+    /// A number from the store of the home, which nobody has open.
+    pub fn looks_up(&self, sql: &str) -> i64 {
+        self.read_store(|db| db.query_row(sql, [], |row| row.get(0)))
+    }
+
+    /// Columns that hold moments, in the store of the home, which nobody has open, with a moment more than a minute ahead. Left out is what
+    /// nothing waits for: when something was said or made, and when a link ends.
+    pub fn moments_ahead(&self) -> Vec<String> {
+        const HARMLESS: &[&str] = &[
+            "messages.",
+            "account.",
+            "adds.created_at_ms",
+            "addresses.created_at_ms",
+            "attachments.created_at_ms",
+            "contacts.added_at_ms",
+            "links.expires_at_ms",
+            "actions.sent_at_ms",
+            "age.",
+            "chat_settings.",
+            "pins.",
+            "receipts.",
+            "timers.",
+        ];
+        let owner = Owner::acquire(&self.home).expect("nobody has it open");
+        let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
+        let found = home.expect("unlocked").database().read(|snapshot| {
+            let db = snapshot.connection();
+            let mut statement = db.prepare(
+                "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' AND substr(c.name, -3) = '_ms'",
+            )?;
+            let columns = statement
+                .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut ahead = Vec::new();
+            for (table, column) in columns {
+                let name = format!("{table}.{column}");
+                let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} > ?1)");
+                let limit = self.clock.now_ms() + 60_000;
+                let found: bool = db.query_row(&sql, [limit], |row| row.get(0))?;
+                if found && !HARMLESS.iter().any(|harmless| name.starts_with(harmless)) {
+                    ahead.push(name);
+                }
+            }
+            Ok::<_, StoreError>(ahead)
+        });
+        found.expect("read")
     }
 
     /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.
@@ -397,4 +464,20 @@ pub async fn three(server: &FakeServer) -> (Person, Person, Person) {
         person.settle().await;
     }
     (ada, ben, cleo)
+}
+
+/// Copies a home, as a backup of the disk does.
+pub fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("copied");
+    for entry in std::fs::read_dir(from).expect("copied") {
+        let entry = entry.expect("copied");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("copied").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if entry.file_type().expect("copied").is_file() {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("copied");
 }

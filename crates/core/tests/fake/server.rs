@@ -15,16 +15,31 @@ use undertone_core::transport::{
 };
 use undertone_wire::{
     Code, Error,
-    ids::{AddressHash, BlobId, ChannelId, Incarnation, Pin, QueueId, SendId, sha256},
+    ids::{AddressHash, BlobHash, BlobId, ChannelId, Incarnation, Pin, QueueId, SendId, sha256},
     request::{AddressKind, Request, SealedKeyPackage},
     response::{
-        Accepted, Item, ItemKind, Limits, Missed, QueueItem, Response, ServerHello, SignedIn,
-        TakenKeyPackage, TokenCredit,
+        Accepted, Item, ItemKind, Limits, Missed, Notice, QueueItem, Response, ServerHello,
+        SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
     },
     seal::{SealingKey, seal_item},
     secrets::{AddressSecret, Secret},
     tokens::{Token, TokenIssuer},
 };
+
+/// What a server that is up to no good answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nonsense {
+    /// Every commit is for another epoch, namely the one that it is for.
+    EpochOfOnesOwn,
+    /// No channel is known, and none can be made because it exists.
+    NoChannelThatExists,
+    /// What is sent to a channel is answered as if it had been something else.
+    OtherKind,
+    /// Whatever is sent is too old for the very epoch that it is of.
+    StaleForOnesOwn,
+    /// No address has key packages, though each exists.
+    NoPool,
+}
 
 /// What is to go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +67,14 @@ struct Channel {
     last_commit: Option<([u8; 32], u64)>,
 }
 
+/// Looking after what sends and commits refer to.
+#[derive(Default)]
+struct BlobChecks {
+    /// So often it will not be there for long enough.
+    end_soon: u32,
+    refused: u64,
+}
+
 #[derive(Default)]
 struct Pool {
     one_time: VecDeque<SealedKeyPackage>,
@@ -66,6 +89,12 @@ struct State {
     pools: HashMap<AddressHash, Pool>,
     channels: HashMap<ChannelId, Channel>,
     blobs: HashMap<BlobId, (u64, Vec<u8>)>,
+    uploads_break: u32,
+    blob_checks: BlobChecks,
+    blobs_read: u64,
+    outboxes: Vec<Arc<Mutex<Line>>>,
+    sign_ins: u64,
+    unknown_tokens: u64,
     remembered: HashMap<SendId, Accepted>,
     taken: HashMap<SendId, Vec<Option<TakenKeyPackage>>>,
     spent: HashMap<[u8; 32], ()>,
@@ -77,6 +106,7 @@ struct State {
     online: bool,
     lose_next_to: Option<QueueId>,
     spoil_next_commit: bool,
+    misname_next_commit: bool,
     damage_next_push: u32,
     /// Queues whose items stay where they are for now.
     held: Vec<QueueId>,
@@ -88,7 +118,16 @@ struct State {
     rotations: u64,
     /// Where the newest direct item went, and the newest message of a channel.
     last_direct: Vec<AddressHash>,
+    /// Payloads of all direct items.
+    directs: Vec<Bytes>,
     last_message: Vec<AddressHash>,
+    /// Queues that nothing reaches: who sends there is told so.
+    unreachable: Vec<QueueId>,
+    nonsense: Option<Nonsense>,
+    /// Blobs can't be read at present.
+    blobs_fail: bool,
+    /// Messages that channels took.
+    messages: u64,
     /// Addresses for key packages that somebody else will have been quicker to make.
     take_addresses: u32,
 }
@@ -99,6 +138,7 @@ struct Line {
     credit: u32,
     pushed: u64,
     keys_sent: Vec<undertone_wire::ids::KeyId>,
+    notices: VecDeque<Notice>,
     open: bool,
     wake: Arc<tokio::sync::Notify>,
     challenge: [u8; 32],
@@ -108,7 +148,10 @@ struct Line {
 #[derive(Clone)]
 pub struct FakeServer {
     state: Arc<Mutex<State>>,
-    issuer: Arc<TokenIssuer>,
+    /// Of the apps that come by this way.
+    inline_max: Option<usize>,
+    /// Newest first.
+    issuers: Arc<Mutex<Vec<Arc<TokenIssuer>>>>,
     /// Nothing more leaves through this way.
     cut: Arc<std::sync::atomic::AtomicBool>,
     pub address: ServerAddress,
@@ -118,9 +161,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn new_issuer() -> Arc<TokenIssuer> {
+    Arc::new(TokenIssuer::from_seed(&Secret::random()).expect("an issuer"))
+}
+
 impl FakeServer {
     pub fn new() -> Self {
-        let issuer = TokenIssuer::from_seed(&Secret::random()).expect("an issuer");
         Self {
             state: Arc::new(Mutex::new(State {
                 incarnation: Incarnation::random(),
@@ -130,6 +176,12 @@ impl FakeServer {
                 pools: HashMap::new(),
                 channels: HashMap::new(),
                 blobs: HashMap::new(),
+                uploads_break: 0,
+                blob_checks: BlobChecks::default(),
+                blobs_read: 0,
+                outboxes: Vec::new(),
+                sign_ins: 0,
+                unknown_tokens: 0,
                 remembered: HashMap::new(),
                 taken: HashMap::new(),
                 spent: HashMap::new(),
@@ -139,16 +191,23 @@ impl FakeServer {
                 online: true,
                 lose_next_to: None,
                 spoil_next_commit: false,
+                misname_next_commit: false,
                 damage_next_push: 0,
                 held: Vec::new(),
                 registered: Vec::new(),
                 stale: 0,
                 rotations: 0,
                 last_direct: Vec::new(),
+                directs: Vec::new(),
                 last_message: Vec::new(),
+                unreachable: Vec::new(),
+                nonsense: None,
+                blobs_fail: false,
+                messages: 0,
                 take_addresses: 0,
             })),
-            issuer: Arc::new(issuer),
+            inline_max: None,
+            issuers: Arc::new(Mutex::new(vec![new_issuer(), new_issuer()])),
             cut: Arc::default(),
             address: ServerAddress {
                 origin: "server.example:7443".parse().expect("an origin"),
@@ -163,6 +222,18 @@ impl FakeServer {
             cut: Arc::clone(cut),
             ..self.clone()
         }
+    }
+
+    /// A way to the same server for apps that put larger commits and Welcomes into blobs.
+    pub fn with_inline_max(&self, bytes: usize) -> Self {
+        Self {
+            inline_max: Some(bytes),
+            ..self.clone()
+        }
+    }
+
+    pub fn inline_max(&self) -> Option<usize> {
+        self.inline_max
     }
 
     fn is_cut(&self) -> bool {
@@ -269,9 +340,106 @@ impl FakeServer {
         (state.last_direct.clone(), state.last_message.clone())
     }
 
+    /// Nothing reaches this queue, and whoever sends there is told so; or everything does again.
+    pub fn set_reachable(&self, queue: QueueId, reachable: bool) {
+        let mut state = lock(&self.state);
+        state.unreachable.retain(|other| *other != queue);
+        if !reachable {
+            state.unreachable.push(queue);
+        }
+    }
+
+    /// From now on it answers so.
+    pub fn answer_with(&self, nonsense: Option<Nonsense>) {
+        lock(&self.state).nonsense = nonsense;
+    }
+
+    /// Blobs can't be read, or can again.
+    pub fn set_blobs_fail(&self, fail: bool) {
+        lock(&self.state).blobs_fail = fail;
+    }
+
+    /// Messages that channels took so far.
+    pub fn messages(&self) -> u64 {
+        lock(&self.state).messages
+    }
+
+    /// Payloads of all direct items so far.
+    pub fn directs(&self) -> Vec<Bytes> {
+        lock(&self.state).directs.clone()
+    }
+
+    /// Somebody sends a direct item, which an app did not make.
+    pub fn send_direct(&self, to: &AddressSecret, payload: Bytes) {
+        lock(&self.state).direct_item(std::slice::from_ref(to), &payload, None);
+    }
+
+    /// Whether there is such a channel.
+    pub fn has_channel(&self, channel: &ChannelId) -> bool {
+        lock(&self.state).channels.contains_key(channel)
+    }
+
     /// Loses all blobs.
     pub fn lose_blobs(&self) -> usize {
         std::mem::take(&mut lock(&self.state).blobs).len()
+    }
+
+    /// A new week: there is a new key, and the one before is honoured. Those who are signed in are told, or not.
+    pub fn new_week(&self, tell: bool) {
+        lock(&self.issuers).insert(0, new_issuer());
+        lock(&self.issuers).truncate(2);
+        if tell {
+            self.tell_token_keys();
+        }
+    }
+
+    /// Tells those who are signed in which keys there are.
+    pub fn tell_token_keys(&self) {
+        let keys = self.token_keys();
+        for queue in lock(&self.state).queues.values() {
+            if let Some(line) = &queue.line {
+                let mut line = lock(line);
+                line.notices
+                    .push_back(Notice::TokenKeysChanged(keys.clone()));
+                line.wake.notify_one();
+            }
+        }
+    }
+
+    fn token_keys(&self) -> Vec<TokenKey> {
+        let issuers = lock(&self.issuers);
+        issuers.iter().map(|issuer| *issuer.key()).collect()
+    }
+
+    /// Cuts all anonymous connections.
+    pub fn cut_outboxes(&self) {
+        for line in std::mem::take(&mut lock(&self.state).outboxes) {
+            let mut line = lock(&line);
+            line.open = false;
+            line.wake.notify_one();
+        }
+    }
+
+    /// Sign-ins so far, and tokens of keys that are not honoured.
+    pub fn sign_ins(&self) -> (u64, u64) {
+        let state = lock(&self.state);
+        (state.sign_ins, state.unknown_tokens)
+    }
+
+    /// The next so many uploads break off in the middle.
+    pub fn break_uploads(&self, count: u32) {
+        lock(&self.state).uploads_break = count;
+    }
+
+    /// The next so many times that something refers to a blob, it will not be there for long enough.
+    pub fn blobs_end_soon(&self, times: u32) {
+        lock(&self.state).blob_checks.end_soon = times;
+    }
+
+    /// Sends and commits that were refused because of a blob, and blobs that were read.
+    pub fn blob_traffic(&self) -> (u64, u64) {
+        let state = lock(&self.state);
+        (state.blob_checks.refused, state.blobs_read)
     }
 
     /// Blobs there are.
@@ -289,6 +457,11 @@ impl FakeServer {
         lock(&self.state).spoil_next_commit = true;
     }
 
+    /// The next commit names another blob than it refers to, as if a member had it so.
+    pub fn misname_next_commit(&self) {
+        lock(&self.state).misname_next_commit = true;
+    }
+
     /// The next so many pushed items have a bit flipped on the way.
     pub fn damage_next_pushes(&self, count: u32) {
         lock(&self.state).damage_next_push = count;
@@ -299,10 +472,12 @@ impl FakeServer {
         lock(&self.state).take_addresses = count;
     }
 
-    /// As after `restore`: every queue has a new incarnation and begins anew, channels and addresses are gone.
+    /// As after `restore`: every queue has a new incarnation and begins anew, channels and addresses are gone, tokens have new keys.
     pub fn restore_from_backup(&self) {
         self.set_online(false);
+        *lock(&self.issuers) = vec![new_issuer(), new_issuer()];
         let mut state = lock(&self.state);
+        state.spent.clear();
         state.incarnation = Incarnation::random();
         state.channels.clear();
         state.addresses.clear();

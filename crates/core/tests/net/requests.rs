@@ -25,6 +25,7 @@ fn send(length: usize) -> Request {
         send_id: SendId::random(),
         payload: vec![1; length].into(),
         addresses: vec![AddressSecret::random()],
+        blob: None,
     })
 }
 
@@ -295,9 +296,12 @@ async fn a_notice_says_why_the_server_closes() {
             Code::ServerShuttingDown,
         ),
     ] {
-        let server = Server::greeting(move |mut peer| async move {
-            peer.send(&[FromServer::Notice(notice)]).await;
-            peer.send_raw(Message::close(None, "")).await;
+        let server = Server::greeting(move |mut peer| {
+            let notice = notice.clone();
+            async move {
+                peer.send(&[FromServer::Notice(notice)]).await;
+                peer.send_raw(Message::close(None, "")).await;
+            }
         })
         .await;
         let connection = connect(&server).await;

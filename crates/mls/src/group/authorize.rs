@@ -1,4 +1,4 @@
-//! The rules a commit is held against: DESIGN sections 4 and 5 in one place, for others' commits and for our own.
+//! The rules a commit is held against, in one place, for others' commits and for our own.
 //!
 //! Everything is judged from the MLS state of the epoch the commit starts from, and from the commit. All members hold the
 //! same of both, so all come to the same judgement; nothing here may look at a clock or a cache.

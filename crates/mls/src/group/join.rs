@@ -13,14 +13,14 @@ use prost::Message as _;
 use undertone_wire::{client_proto as proto, ids::ChannelId};
 
 use super::{
-    ChannelPosition, Group, LeafFacts, Member, addresses::Addresses, authorize::authorize_tree,
-    join_config, pending::PendingWelcome,
+    ChannelPosition, Group, LeafFacts, Member, addresses::Addresses, aside::KeptKeyPackage,
+    authorize::authorize_tree, join_config, pending::PendingWelcome,
 };
 use crate::{
     Error, GroupId, Provider, Result, Settings, Violation,
     derive::{open, seal},
     extension::read_group_extensions,
-    key_package::{delete_key_package, hash_ref},
+    key_package::hash_ref,
     store,
 };
 
@@ -36,7 +36,7 @@ pub struct Joined {
     pub adder: Member,
     /// By a last-resort key package: choose a new address ([`Group::set_own_address`]) and update the leaf soon.
     pub last_resort: bool,
-    /// It was here before, and this device had asked to come back.
+    /// It was here before, and this device had asked to come back: call [`Group::settle`] once it is believed.
     pub came_back: bool,
 }
 
@@ -44,7 +44,8 @@ impl Group {
     /// Joins. The one-time key package is used up even if the Welcome turns out to be wrong, unless the caller rolls back.
     ///
     /// A conversation that is here already is replaced only by a Welcome for the key package of a resync request
-    /// ([`super::resync::ask`]) for that conversation: otherwise anybody could replace it.
+    /// ([`super::resync::ask`]) for that conversation: otherwise anybody could replace it. The old state is kept aside then, until
+    /// [`Group::settle`] or [`Group::put_back`] is called: whoever made the Welcome may not be a member any more.
     ///
     /// # Errors
     /// [`Error::UnknownKeyPackage`], [`Error::GroupExists`], [`Error::Malformed`], [`Error::Refused`]: drop the item.
@@ -56,6 +57,8 @@ impl Group {
         let MlsMessageBodyIn::Welcome(welcome) = message.extract() else {
             return Err(malformed());
         };
+        // OpenMLS deletes the key package that it uses.
+        let kept = KeptKeyPackage::read_asked(provider)?;
         let builder = StagedWelcome::build_from_welcome(provider, &join_config(), welcome)
             .map_err(welcome_error)?;
         let processed = builder.processed_welcome();
@@ -73,7 +76,7 @@ impl Group {
             None => false,
         };
         if here {
-            Self::forget(provider, &id)?;
+            Self::set_aside(provider, &id)?;
         }
         let staged = builder
             .skip_lifetime_validation()
@@ -93,9 +96,10 @@ impl Group {
             joined_by_last_resort: last_resort,
         };
         group.save(provider)?;
+        // Another answer to the same request may be the right one: its key package stays until this one is believed.
         if came_back {
-            for reference in store::delete_resync_asked(provider, &id)? {
-                delete_key_package(provider, &reference)?;
+            for kept in kept.iter().filter(|kept| kept.is(&reference)) {
+                kept.write(provider)?;
             }
         }
         let adder = group.member(adder)?.ok_or_else(malformed)?;

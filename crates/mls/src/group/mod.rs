@@ -9,6 +9,7 @@
 //! `settings` and `addresses` are those of the epoch that the MLS state is in.
 
 mod addresses;
+mod aside;
 mod authorize;
 mod channel;
 mod create;

@@ -4,6 +4,7 @@
 //! device key signs. It carries a fresh key package, and a Welcome for that one is the only Welcome that replaces the old
 //! state. Whoever helps checks that the device stands in the current tree; a device that is not a member gets no answer.
 
+use openmls::prelude::LeafNodeIndex;
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::{
     OpenMlsProvider as _,
@@ -21,7 +22,7 @@ use crate::{
     Certificate, DeviceId, DeviceKeys, Error, GroupId, LeafProfile, PeerKeyPackage, Provider,
     Result, ResyncAddress, Violation,
     derive::{hkdf, open as aead_open, put_part, seal as aead_seal},
-    key_package::create_key_package,
+    key_package::{create_key_package, delete_key_package},
     store,
 };
 
@@ -63,6 +64,10 @@ pub struct VerifiedResync {
     /// The device's leaf in this epoch.
     pub leaf: u32,
     request: Vec<u8>,
+    /// The device is back by this very request.
+    answered: bool,
+    /// It has not renewed its leaf since.
+    unproven: bool,
 }
 
 impl VerifiedResync {
@@ -70,6 +75,11 @@ impl VerifiedResync {
     /// to be staged anew.
     pub fn request(&self) -> &[u8] {
         &self.request
+    }
+
+    /// Whether another member has answered it already.
+    pub fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Which device comes back.
@@ -109,6 +119,17 @@ pub fn ask(
     };
     request.signature = device.sign(&signed(&request)).to_vec().into();
     Ok(request.encode_to_vec())
+}
+
+/// Forgets the requests of this device for a conversation, and deletes their key packages: a Welcome for them is no longer waited for.
+///
+/// # Errors
+/// [`Error::Storage`].
+pub fn withdraw(provider: &Provider<'_>, group: &GroupId) -> Result<()> {
+    for reference in store::delete_resync_asked(provider, group)? {
+        delete_key_package(provider, &reference)?;
+    }
+    Ok(())
 }
 
 /// Seals a request to one member.
@@ -184,7 +205,8 @@ fn signed(request: &ResyncRequest) -> Vec<u8> {
 }
 
 impl Group {
-    /// Checks an opened request, and notes it: one per device and hour is accepted. `now_s` is in Unix seconds.
+    /// Checks an opened request, and notes it: one per device and hour is accepted, also if another member has answered it already.
+    /// `now_s` is in Unix seconds.
     ///
     /// # Errors
     /// [`Error::Malformed`]; [`Error::Refused`] when it is not a member's, stale, repeated or too frequent.
@@ -194,7 +216,7 @@ impl Group {
         request: &[u8],
         now_s: u64,
     ) -> Result<VerifiedResync> {
-        let verified = self.recheck_resync(provider, request, now_s)?;
+        let verified = self.check(provider, request, now_s)?;
         let device = verified.device();
         let seen = store::read_resync_seen(provider, &self.id, &device)?;
         if seen.is_some_and(|(nonce, at_s)| {
@@ -217,6 +239,28 @@ impl Group {
         request: &[u8],
         now_s: u64,
     ) -> Result<VerifiedResync> {
+        let verified = self.check(provider, request, now_s)?;
+        // Another helper was faster: a second answer would put the device out, because its key package serves once.
+        if verified.answered {
+            return Err(Violation::ResyncRequest.into());
+        }
+        Ok(verified)
+    }
+
+    /// Whether the device is back by this very request and has sent no commit of its own since: it may be waiting to hear from another
+    /// member that the state it was given is the group's.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn is_unproven(&self, provider: &Provider<'_>, request: &[u8], now_s: u64) -> Result<bool> {
+        match self.check(provider, request, now_s) {
+            Ok(verified) => Ok(verified.answered && verified.unproven),
+            Err(Error::Malformed(_) | Error::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check(&self, provider: &Provider<'_>, request: &[u8], now_s: u64) -> Result<VerifiedResync> {
         let refused = || Error::Refused(Violation::ResyncRequest);
         let decoded = ResyncRequest::decode(request)?;
         if decoded.group_id != self.id.as_bytes()[..] || decoded.sent_at_s.abs_diff(now_s) > FRESH_S
@@ -237,11 +281,15 @@ impl Group {
             .find(|(_, facts)| facts.same_device(&key_package.facts))
             .ok_or_else(refused)?;
         let leaf = *leaf;
-        // Another helper was faster: the device is here by this very request, whose address nothing else shows. A second answer would
-        // put it out, because its key package serves once.
-        if here.profile.address == key_package.facts.profile.address {
-            return Err(refused());
-        }
+        // Nothing else shows the request's address.
+        let answered = here.profile.address == key_package.facts.profile.address;
+        let unproven = self
+            .mls
+            .public_group()
+            .leaf(LeafNodeIndex::new(leaf))
+            .is_some_and(|node| {
+                node.encryption_key() == key_package.key_package.leaf_node().encryption_key()
+            });
         let same = key_package.facts.key == *certificate.device_key()
             && key_package.facts.device == certificate.device_id()
             && key_package.facts.account == certificate.account_id();
@@ -257,6 +305,8 @@ impl Group {
                 .map_err(|_| Error::Malformed("nonce"))?,
             leaf,
             request: request.to_vec(),
+            answered,
+            unproven,
         })
     }
 

@@ -232,6 +232,9 @@ impl Group {
             Change::AcceptLeaves => {}
             Change::Readd(requests) => {
                 for request in requests {
+                    if request.is_answered() {
+                        return Err(Violation::ResyncRequest.into());
+                    }
                     let leaf = leaves
                         .iter()
                         .find(|(_, facts)| facts.same_device(&request.key_package.facts))

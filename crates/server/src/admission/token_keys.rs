@@ -1,13 +1,17 @@
 //! The weekly keys of the blind tokens, all derived from one master seed in a file.
 //!
 //! A key issues for one week (of seven UTC days counted from 1970-01-01) and is honoured for one more. Deriving
-//! them means that a restart, a restore or a second node shows clients the same keys. The seed's holder can make
-//! tokens, and cannot tell whose a token is.
+//! them means that a restart or a second node shows clients the same keys; a restore makes a new seed, so that what was
+//! spent since the backup can't be spent again. The seed's holder can make tokens, and cannot tell whose a token is.
+//!
+//! The keys of a new week take effect at one moment ([`TokenKeys::roll`]) for everything that is shown, issued and checked, and
+//! inbox connections are told at that moment: an app refuses an outbox that is shown other keys than its inbox was.
 
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use tokio::sync::watch;
 use undertone_wire::ids::{TokenKeyId, random_bytes};
 use undertone_wire::response::TokenKey;
 use undertone_wire::secrets::Secret;
@@ -26,16 +30,31 @@ const DAYS_OF_A_KEY: u32 = 7;
 const SEED_LABEL: &[u8] = b"undertone/1 weekly token seed";
 
 /// The keys of this week and the one before.
+#[derive(Clone)]
 struct Weeks {
     week: u32,
     current: Arc<TokenIssuer>,
     previous: Arc<TokenIssuer>,
 }
 
-/// Issues and checks tokens, moving on to a new key when the week does.
+/// Issues and checks tokens.
 pub struct TokenKeys {
     master: Secret<32>,
-    weeks: RwLock<Weeks>,
+    weeks: watch::Sender<Weeks>,
+}
+
+/// Tells when other keys are shown.
+pub struct Rolls(watch::Receiver<Weeks>);
+
+impl Rolls {
+    /// Resolves when the keys have changed since this was made, or since it last resolved, and gives the new ones.
+    pub async fn next(&mut self) -> Vec<TokenKey> {
+        if self.0.changed().await.is_err() {
+            // The server is gone, and this connection is about to be.
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().shown()
+    }
 }
 
 impl TokenKeys {
@@ -59,19 +78,42 @@ impl TokenKeys {
             .map_err(|_| ServerError::Crypto("derive a token key"))?;
         Ok(Self {
             master,
-            weeks: RwLock::new(weeks),
+            weeks: watch::Sender::new(weeks),
         })
     }
 
-    /// What ServerHello shows: newest first.
-    pub fn shown(&self, today: Day) -> Vec<TokenKey> {
-        let (_, current, previous) = self.issuers(today);
-        vec![*current.key(), *previous.key()]
+    /// Moves on to the keys of the week of `today`. To be called every moment.
+    pub fn roll(&self, today: Day) {
+        let week = week_of(today);
+        self.weeks.send_if_modified(|weeks| {
+            // A clock that went back keeps the newer keys: what was issued must stay good.
+            if week <= weeks.week {
+                return false;
+            }
+            match Weeks::derive(&self.master, week) {
+                Ok(fresh) => *weeks = fresh,
+                Err(error) => {
+                    tracing::error!(code = error.code.as_str(), "token key not derived");
+                    return false;
+                }
+            }
+            true
+        });
     }
 
-    /// The key that issues today.
-    pub fn issuer(&self, today: Day) -> Arc<TokenIssuer> {
-        self.issuers(today).1
+    /// To be told when the keys change.
+    pub fn rolls(&self) -> Rolls {
+        Rolls(self.weeks.subscribe())
+    }
+
+    /// What ServerHello shows: newest first.
+    pub fn shown(&self) -> Vec<TokenKey> {
+        self.weeks.borrow().shown()
+    }
+
+    /// The key that issues.
+    pub fn issuer(&self) -> Arc<TokenIssuer> {
+        Arc::clone(&self.weeks.borrow().current)
     }
 
     /// Checks a token, and names what must be marked as spent and the last day on which that matters. Costs about
@@ -79,8 +121,12 @@ impl TokenKeys {
     ///
     /// # Errors
     /// [`Code::TokenKeyUnknown`] or [`Code::TokenInvalid`].
-    pub fn check(&self, token: &Token, today: Day) -> Result<(TokenHash, Day)> {
-        let (week, current, previous) = self.issuers(today);
+    pub fn check(&self, token: &Token) -> Result<(TokenHash, Day)> {
+        let Weeks {
+            week,
+            current,
+            previous,
+        } = self.weeks.borrow().clone();
         let id: TokenKeyId = token.key_id();
         let (issuer, issued_in) = if id == current.key().id {
             (current, week)
@@ -93,30 +139,6 @@ impl TokenKeys {
         let last_day = Day((issued_in.saturating_add(2)).saturating_mul(DAYS_OF_A_KEY));
         Ok((TokenHash(token.input_hash()), last_day))
     }
-
-    fn issuers(&self, today: Day) -> (u32, Arc<TokenIssuer>, Arc<TokenIssuer>) {
-        let week = week_of(today);
-        let weeks = self
-            .weeks
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // A clock that went back keeps the newer keys: what was issued must stay good.
-        if week <= weeks.week {
-            return weeks.parts();
-        }
-        drop(weeks);
-        let mut weeks = self
-            .weeks
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if week > weeks.week {
-            match Weeks::derive(&self.master, week) {
-                Ok(fresh) => *weeks = fresh,
-                Err(error) => tracing::error!(code = error.code.as_str(), "token key not derived"),
-            }
-        }
-        weeks.parts()
-    }
 }
 
 impl Weeks {
@@ -128,12 +150,8 @@ impl Weeks {
         })
     }
 
-    fn parts(&self) -> (u32, Arc<TokenIssuer>, Arc<TokenIssuer>) {
-        (
-            self.week,
-            Arc::clone(&self.current),
-            Arc::clone(&self.previous),
-        )
+    fn shown(&self) -> Vec<TokenKey> {
+        vec![*self.current.key(), *self.previous.key()]
     }
 }
 
@@ -174,8 +192,8 @@ mod tests {
     use super::*;
     use undertone_wire::tokens::PendingTokens;
 
-    fn a_token(keys: &TokenKeys, today: Day) -> Token {
-        let issuer = keys.issuer(today);
+    fn a_token(keys: &TokenKeys) -> Token {
+        let issuer = keys.issuer();
         let pending = PendingTokens::blind(1).expect("blind");
         let issued = issuer.evaluate(pending.blinded()).expect("evaluate");
         pending
@@ -191,17 +209,16 @@ mod tests {
         TokenKeys::create_seed(dir.path()).expect("create");
         let monday = Day(7 * 2900);
         let keys = TokenKeys::read(dir.path(), monday).expect("read");
-        let token = a_token(&keys, monday);
-        let (hash, last) = keys.check(&token, monday).expect("good");
-        assert_eq!(
-            keys.check(&token, Day(monday.0 + 13)).expect("good").0,
-            hash
-        );
+        let token = a_token(&keys);
+        let (hash, last) = keys.check(&token).expect("good");
+        keys.roll(Day(monday.0 + 13));
+        assert_eq!(keys.check(&token).expect("good").0, hash);
         assert!(
             last.0 >= monday.0 + 13,
             "kept at least as long as it is honoured"
         );
-        let late = keys.check(&token, Day(monday.0 + 14)).expect_err("too old");
+        keys.roll(Day(monday.0 + 14));
+        let late = keys.check(&token).expect_err("too old");
         assert_eq!(late.code, Code::TokenKeyUnknown);
     }
 
@@ -212,15 +229,28 @@ mod tests {
         let today = Day(20_000);
         let keys = TokenKeys::read(dir.path(), today).expect("read");
         let again = TokenKeys::read(dir.path(), today).expect("read");
-        let ids = |keys: &TokenKeys, day| {
-            keys.shown(day)
-                .into_iter()
-                .map(|k| k.id)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(ids(&keys, today), ids(&again, today));
-        let next_week = ids(&keys, Day(today.0 + 7));
-        assert_eq!(next_week[1], ids(&again, today)[0]);
-        assert_eq!(ids(&keys, Day(today.0 - 30)), next_week);
+        let ids = |keys: &TokenKeys| keys.shown().into_iter().map(|k| k.id).collect::<Vec<_>>();
+        assert_eq!(ids(&keys), ids(&again));
+        keys.roll(Day(today.0 + 7));
+        let next_week = ids(&keys);
+        assert_eq!(next_week[1], ids(&again)[0]);
+        keys.roll(Day(today.0 - 30));
+        assert_eq!(ids(&keys), next_week);
+    }
+
+    #[tokio::test]
+    async fn whoever_listens_is_told_once_of_each_new_week() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        TokenKeys::create_seed(dir.path()).expect("create");
+        let today = Day(7 * 2900);
+        let keys = TokenKeys::read(dir.path(), today).expect("read");
+        let mut rolls = keys.rolls();
+        for day in 1..14 {
+            keys.roll(Day(today.0 + day));
+        }
+        assert_eq!(rolls.next().await, keys.shown());
+        keys.roll(Day(today.0 + 13));
+        let more = tokio::time::timeout(std::time::Duration::from_millis(20), rolls.next());
+        assert!(more.await.is_err(), "nothing new");
     }
 }

@@ -12,7 +12,7 @@ use super::{BackupArgs, answer, status::size};
 use crate::admin::{self, Command, reach};
 use crate::archive;
 use crate::error::ServerError;
-use crate::{admission::token_keys, config, folder, identity};
+use crate::{config, folder, identity};
 
 pub(super) fn run(args: &BackupArgs) -> Result<(), ServerError> {
     if args.file.exists() {
@@ -56,11 +56,8 @@ fn pack(dir: &Path, copy: &Path, partial: &Path, file: &Path) -> Result<u64, Ser
         .open(partial)
         .map_err(failed)?;
     let mut writer = archive::Writer::new(BufWriter::new(output)).map_err(failed)?;
-    for name in [
-        config::FILE_NAME,
-        identity::FILE_NAME,
-        token_keys::FILE_NAME,
-    ] {
+    // Not the seed of the blind tokens: a restored server has another.
+    for name in [config::FILE_NAME, identity::FILE_NAME] {
         add(&mut writer, &dir.join(name), name)?;
     }
     add_folder(&mut writer, copy, folder::DATA)?;

@@ -42,6 +42,7 @@ pub(super) fn send(
         send_id: request.send_id,
         addresses: targets(gateway, &request.addresses)?,
         payload: payload(gateway, request.payload, message)?,
+        blob: request.blob,
     })
 }
 
@@ -97,6 +98,7 @@ pub(super) fn channel_commit(
         payload: payload(gateway, request.payload, message)?,
         renames,
         removes: request.removes,
+        blob: request.blob,
     })
 }
 

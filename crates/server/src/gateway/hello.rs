@@ -35,6 +35,8 @@ pub(super) enum End {
 pub(super) async fn session(gateway: &Arc<Gateway>, stream: Stream) {
     let mut socket = Socket::new(stream, gateway.write_timeout());
     let mut stopping = gateway.stopping.clone();
+    // From before the hello, so that no change falls between.
+    let rolls = gateway.tokens.rolls();
     let hello = tokio::select! {
         biased;
         () = stopped(&mut stopping) => return,
@@ -43,7 +45,9 @@ pub(super) async fn session(gateway: &Arc<Gateway>, stream: Stream) {
     let end = match hello {
         Err(_) => End::Gone,
         Ok(Err(end)) => end,
-        Ok(Ok((Role::Inbox, challenge))) => inbox::run(gateway, &mut socket, challenge).await,
+        Ok(Ok((Role::Inbox, challenge))) => {
+            inbox::run(gateway, &mut socket, challenge, rolls).await
+        }
         Ok(Ok((Role::Outbox, _))) => outbox::run(gateway, &mut socket).await,
     };
     match end {
@@ -94,7 +98,7 @@ async fn hello(gateway: &Gateway, socket: &mut Socket) -> Result<(Role, [u8; 32]
         challenge,
         time_s: now - now % 60,
         limits: gateway.limits(),
-        token_keys: gateway.tokens.shown(gateway.clock.day()),
+        token_keys: gateway.tokens.shown(),
         registration_open: gateway.registration_is_open(),
     };
     socket.push(ServerBody::Hello(answer.to_proto()));

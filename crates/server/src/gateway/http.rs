@@ -8,10 +8,11 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tungstenite::handshake::server::create_response_with_body;
 use undertone_wire::{Code, Error, limits};
 
 use super::stream::Stream;
@@ -92,20 +93,9 @@ fn health(gateway: &Gateway) -> Response<Body> {
     }
 }
 
+/// RFC 6455 section 4.2.
 fn upgrade(request: &Request<Incoming>) -> Response<Body> {
-    let headers = request.headers();
-    let asks = request.method() == Method::GET
-        && has_token(headers, &header::CONNECTION, "upgrade")
-        && has_token(headers, &header::UPGRADE, "websocket")
-        && headers
-            .get(header::SEC_WEBSOCKET_VERSION)
-            .is_some_and(|v| v == "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| {
-        data_encoding::BASE64
-            .decode(key.as_bytes())
-            .is_ok_and(|k| k.len() == 16)
-    });
-    let (true, Some(key)) = (asks, key) else {
+    create_response_with_body(request, || full("")).unwrap_or_else(|_| {
         let mut response = plain(
             StatusCode::UPGRADE_REQUIRED,
             "this path takes WebSocket connections only\n",
@@ -113,36 +103,8 @@ fn upgrade(request: &Request<Incoming>) -> Response<Body> {
         response
             .headers_mut()
             .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return response;
-    };
-    let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
-    let Ok(accept) = HeaderValue::from_str(&websocket_accept(key.as_bytes())) else {
-        return plain(StatusCode::BAD_REQUEST, "");
-    };
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_TYPE);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    response
-}
-
-/// RFC 6455 section 4.2.2: proves that the request was understood; SHA-1 protects nothing here.
-fn websocket_accept(key: &[u8]) -> String {
-    use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
-    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    context.update(key);
-    context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    data_encoding::BASE64.encode(context.finish().as_ref())
-}
-
-fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|part| part.trim().eq_ignore_ascii_case(token))
+        response
+    })
 }
 
 pub(super) fn full(bytes: impl Into<Bytes>) -> Body {
@@ -235,18 +197,5 @@ impl Refused {
             );
         }
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_accept_header_of_rfc_6455() {
-        assert_eq!(
-            websocket_accept(b"dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
     }
 }

@@ -14,7 +14,7 @@ use undertone_wire::ids::{KeyId, QueueId, sha256};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
 use undertone_wire::request::{FromClient, RegisterQueue, Request, Role, SignIn};
-use undertone_wire::response::Response;
+use undertone_wire::response::{Notice, Response};
 use undertone_wire::{Code, Error, Result, frame, limits, proto};
 
 use super::hello::{End, respond};
@@ -24,6 +24,7 @@ use super::refuse::refusal;
 use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
+use crate::admission::token_keys::Rolls;
 use crate::delivery::{self, Pushed, Wake};
 use crate::server::stopped;
 use crate::store::{InvitationHash, Registration, StoreError};
@@ -67,7 +68,12 @@ impl Drop for SignedIn<'_> {
 }
 
 /// Runs an inbox connection to its end.
-pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket, challenge: [u8; 32]) -> End {
+pub(super) async fn run(
+    gateway: &Arc<Gateway>,
+    socket: &mut Socket,
+    challenge: [u8; 32],
+    rolls: Rolls,
+) -> End {
     let session = Session {
         gateway,
         challenge,
@@ -79,11 +85,11 @@ pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket, challenge: 
         key_id: None,
         counted: None,
     };
-    session.run(socket).await
+    session.run(socket, rolls).await
 }
 
 impl Session<'_> {
-    async fn run(mut self, socket: &mut Socket) -> End {
+    async fn run(mut self, socket: &mut Socket, mut rolls: Rolls) -> End {
         let mut stopping = self.gateway.stopping.clone();
         let mut frames: Option<Frames> = None;
         let mut pushed = Vec::new();
@@ -130,6 +136,9 @@ impl Session<'_> {
                     Err(error) => return End::Refused(refusal(&error)),
                 },
                 () = stopped(&mut stopping) => return self.shut_down(socket).await,
+                keys = rolls.next() => {
+                    socket.push(ServerBody::Notice(Notice::TokenKeysChanged(keys).to_proto()));
+                },
                 _ = tick.tick() => {
                     self.pending.shrink();
                     pushed.shrink_to(0);
@@ -336,7 +345,7 @@ impl Session<'_> {
                 .acquire_owned()
                 .await
                 .map_err(|_| Error::new(Code::ServerShuttingDown))?;
-            let issuer = gateway.tokens.issuer(gateway.clock.day());
+            let issuer = gateway.tokens.issuer();
             let issued = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 issuer.evaluate(&blinded)

@@ -35,6 +35,7 @@ pub(super) fn refusal(error: &StoreError) -> Error {
         StoreError::BlobOffset { .. } => Code::BlobOffset,
         StoreError::BlobTooLong => Code::BlobLength,
         StoreError::BlobIncomplete => Code::BlobIncomplete,
+        StoreError::BlobNeeded => Code::BlobNeeded,
         StoreError::BlobRange => Code::BlobRange,
         StoreError::Full => return Error::retry_after(Code::StoreFull, 60),
         StoreError::Busy => return Error::retry_after(Code::LimitRate, 1),

@@ -4,27 +4,18 @@
 //! than one batch waits for it; nothing is read while the session has no room; a message that is no
 //! binary message ends the connection.
 
-use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::AsyncWrite as _;
 use tokio::time::{Instant, Sleep, sleep};
 use undertone_wire::{Code, frame, proto};
 
 use super::stream::Stream;
-use super::websocket::{self, CloseCode, HEADER_SPACE, Parser, Received};
-
-/// Bytes read from the connection at once.
-const READ_BYTES: usize = 32 * 1024;
-
-thread_local! {
-    /// Where bytes are read to: one for each thread instead of one for each connection.
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
-}
+use super::websocket::{self, CloseCode, HEADER_SPACE, Messages, Received};
 
 /// The largest message before a connection has signed in or paid.
 const STRANGER_MESSAGE_BYTES: usize = 64 * 1024;
@@ -52,12 +43,11 @@ pub(super) enum Event {
 /// A connection after its upgrade.
 pub(super) struct Socket {
     stream: Stream,
-    parser: Parser,
+    messages: Messages,
     /// Frames to go out with the next [`Socket::flush`], behind room for the message's header.
     out: BytesMut,
     /// Bytes on their way.
     sending: BytesMut,
-    largest: usize,
     writing: bool,
     pings: u32,
     write_timeout: Duration,
@@ -68,10 +58,9 @@ impl Socket {
     pub(super) fn new(stream: Stream, write_timeout: Duration) -> Self {
         Self {
             stream,
-            parser: Parser::default(),
+            messages: Messages::new(STRANGER_MESSAGE_BYTES),
             out: BytesMut::new(),
             sending: BytesMut::new(),
-            largest: STRANGER_MESSAGE_BYTES,
             writing: false,
             pings: 0,
             write_timeout,
@@ -81,7 +70,8 @@ impl Socket {
 
     /// Takes messages of the full size from here on.
     pub(super) fn trust_with_large_messages(&mut self) {
-        self.largest = undertone_wire::limits::MESSAGE_BYTES;
+        self.messages
+            .set_largest(undertone_wire::limits::MESSAGE_BYTES);
     }
 
     /// Whether something written before still waits for the client to read.
@@ -136,40 +126,32 @@ impl Socket {
             return Poll::Pending;
         }
         loop {
-            match self.parser.next(self.largest) {
-                Ok(Some(Received::Message(message))) => {
+            let received = self
+                .messages
+                .poll_next(cx, &mut self.stream, &mut self.sending);
+            // Pongs may have been added.
+            self.writing |= !self.sending.is_empty();
+            match received {
+                Poll::Ready(Ok(Received::Message(message))) => {
                     return Poll::Ready(Event::Message(message));
                 }
-                Ok(Some(Received::Close)) => return Poll::Ready(Event::Closed),
-                Ok(Some(Received::Ping(payload))) => {
+                Poll::Ready(Ok(Received::Ping)) => {
                     // The client must read its pongs.
                     self.pings += 1;
                     if self.pings > PINGS_AT_ONCE {
                         return Poll::Ready(Event::Refused(Code::LimitRate));
                     }
-                    websocket::append_pong(&mut self.sending, &payload);
-                    self.writing = true;
-                    if let Poll::Ready(event) = self.poll_write(cx) {
-                        return Poll::Ready(event);
-                    }
                 }
-                Ok(None) => match ready!(self.poll_read(cx)) {
-                    Ok(true) => {}
-                    _ => return Poll::Ready(Event::Closed),
-                },
-                Err(code) => return Poll::Ready(Event::Refused(code)),
+                Poll::Ready(Ok(Received::Close)) => {
+                    // The answer to a close goes out if the client reads.
+                    let _ = self.poll_send(cx);
+                    return Poll::Ready(Event::Closed);
+                }
+                Poll::Ready(Err(code)) => return Poll::Ready(Event::Refused(code)),
+                Poll::Pending if self.writing => return self.poll_write(cx),
+                Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    /// Reads once; false at the end of the connection.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut read = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-            self.parser.feed(read.filled());
-            Poll::Ready(Ok(!read.filled().is_empty()))
-        })
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -208,7 +190,7 @@ impl Socket {
         let end = Instant::now() + limit;
         let finish = async {
             self.flush();
-            websocket::append_close(&mut self.sending, code);
+            self.messages.append_close(&mut self.sending, code);
             if poll_fn(|cx| self.poll_send(cx)).await.is_err() {
                 return;
             }
@@ -219,22 +201,20 @@ impl Socket {
         };
         let _ = tokio::time::timeout_at(end, finish).await;
     }
+
     async fn drain(&mut self) {
-        let mut broken = false;
+        let mut answers = BytesMut::new();
         loop {
-            match self.parser.next(self.largest) {
-                Ok(Some(Received::Close)) => return,
-                Ok(Some(_)) => continue,
-                Ok(None) => {}
+            let next = poll_fn(|cx| self.messages.poll_next(cx, &mut self.stream, &mut answers));
+            match next.await {
+                Ok(Received::Close) => return,
+                Ok(_) => answers.clear(),
                 // Behind broken bytes no frame can be found, only the end of the connection.
-                Err(_) => broken = true,
-            }
-            if broken {
-                self.parser = Parser::default();
-            }
-            if !matches!(poll_fn(|cx| self.poll_read(cx)).await, Ok(true)) {
-                return;
+                Err(_) => break,
             }
         }
+        while let Ok(1..) =
+            poll_fn(|cx| websocket::poll_read(cx, &mut self.stream, <[u8]>::len)).await
+        {}
     }
 }

@@ -83,6 +83,9 @@ pub enum StoreError {
     /// The blob has not been uploaded to its end.
     #[error("The blob has not been uploaded completely yet.")]
     BlobIncomplete,
+    /// What is sent refers to a blob that is not there, not whole, or gone before the items would be.
+    #[error("The blob that this refers to is not there for long enough.")]
+    BlobNeeded,
     /// The range asked for is not in the blob.
     #[error("This range is not in the blob.")]
     BlobRange,

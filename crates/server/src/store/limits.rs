@@ -25,7 +25,7 @@ pub struct StoreLimits {
     pub queue_days: u32,
     /// Days a channel is kept after it was last used.
     pub channel_days: u32,
-    /// Days a blob is kept after it was created.
+    /// Days a blob is kept after it was created; never fewer than `item_days`, since items refer to blobs.
     pub blob_days: u32,
     /// Undelivered items of one conversation address.
     pub conversation: Quota,
@@ -41,6 +41,8 @@ pub struct StoreLimits {
     pub key_packages: u32,
     /// Free bytes on the volume below which sends, registrations and uploads are refused.
     pub disk_reserve: u64,
+    /// The part of that which commits and new channels leave alone too: what is left for acknowledgements and deletes.
+    pub commit_reserve: u64,
     /// Longest time from an acknowledgement, expiry or delete until the bytes are out of the data folder: the
     /// write-ahead log is copied back and truncated this often while there is work. A reader that is slower
     /// than this delays it by one round.
@@ -92,6 +94,7 @@ impl Default for StoreLimits {
             addresses: 16_384,
             key_packages: 200,
             disk_reserve: 512 * MIB,
+            commit_reserve: 128 * MIB,
             checkpoint_every: Duration::from_secs(3),
             ack_delay: Duration::from_millis(100),
             sealing_key_age: Duration::from_secs(3600),

@@ -10,7 +10,10 @@
 //! - **In order.** Writes submitted one after the other by one task are applied in that order.
 //! - **Idempotent or says why not**, as `docs/protocol.md` section 2 lists.
 //! - **A full disk stops sends and nothing else.** Below the reserve, sends, registrations and uploads fail with
-//!   [`StoreError::Full`]; acknowledgements, deletes, renames and commits go on.
+//!   [`StoreError::Full`]; acknowledgements and deletes go on, and so do commits and new channels as long as what they
+//!   write leaves the last part of the reserve alone ([`StoreLimits::commit_reserve`]).
+//! - **What is referred to is there.** A send or commit that names a blob is refused with [`StoreError::BlobNeeded`] unless
+//!   that blob is whole and is kept until the items have expired. Which one it was is stored nowhere but inside the items.
 
 pub mod blobs;
 mod clock;
@@ -96,10 +99,10 @@ pub trait Store: Send + Sync + 'static {
     // ---- sends ----
 
     /// Queues a payload on each address. Unknown, revoked or full addresses are reported in the bitmap only.
-    /// Errors: `Full`.
+    /// Errors: `BlobNeeded`, `Full`.
     fn send(&self, send: DirectSend) -> Reply<Accepted>;
 
-    /// Creates a channel. One with the same epoch and lock is left as it is. Errors: `ChannelTaken`.
+    /// Creates a channel. One with the same epoch and lock is left as it is. Errors: `ChannelTaken`, `Full`.
     fn create_channel(&self, channel: NewChannel) -> Reply<()>;
 
     /// A message at an epoch between the channel's `min_send_epoch` and its epoch. Gets the channel's next number.
@@ -108,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Moves the channel to the next epoch, fans the payload out and renames addresses, in one transaction.
     /// A payload whose hash is that of the last accepted commit is answered with that one's number.
-    /// Errors: `UnknownChannel`, `Epoch`, `Lock`.
+    /// Errors: `UnknownChannel`, `Epoch`, `Lock`, `BlobNeeded`, `Full`.
     fn channel_commit(&self, commit: ChannelCommit) -> Reply<Accepted>;
 
     /// A send accepted at any epoch (resync requests, complaints). Gets the channel's next number.

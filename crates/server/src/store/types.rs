@@ -148,6 +148,8 @@ pub struct DirectSend {
     pub payload: Bytes,
     /// At most 4,096.
     pub addresses: Vec<AddressHash>,
+    /// The blob that the payload refers to. Checked and given out with the item, never stored beside anything.
+    pub blob: Option<BlobHash>,
 }
 
 /// A new channel.
@@ -197,6 +199,8 @@ pub struct ChannelCommit {
     pub renames: Vec<AddressRename>,
     /// Whether a member is removed: then nothing encrypted before is accepted any more.
     pub removes: bool,
+    /// As in [`DirectSend`].
+    pub blob: Option<BlobHash>,
 }
 
 /// A new name for an address.

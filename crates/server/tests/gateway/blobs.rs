@@ -5,10 +5,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use undertone_wire::ids::{BlobId, random_bytes};
+use undertone_wire::Code;
+use undertone_wire::ids::{BlobId, ChannelId, random_bytes};
+use undertone_wire::request::{self, AddressKind, ChannelCommit, CreateChannel};
+use undertone_wire::response::Response;
+use undertone_wire::secrets::ChannelKey;
 use undertone_wire::tokens::Token;
 
-use super::client::{Device, TestServer};
+use super::client::{Device, TestServer, send};
 
 /// An HTTP connection.
 struct Http(SendRequest<Full<Bytes>>);
@@ -268,4 +272,73 @@ async fn nothing_else_is_served() {
         http.ask("DELETE", &path(&id), &[], b"").await.status,
         StatusCode::METHOD_NOT_ALLOWED
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_refers_to_a_blob_is_taken_when_all_of_it_is_there() {
+    let server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    let to = ada.address(AddressKind::Conversation).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let (channel_id, key, next) = (
+        ChannelId::random(),
+        ChannelKey::random(),
+        ChannelKey::random(),
+    );
+    let made = outbox
+        .ask(request::Request::CreateChannel(CreateChannel {
+            channel_id,
+            epoch: 0,
+            lock: key.lock(),
+            min_send_epoch: 0,
+        }))
+        .await;
+    assert_eq!(made, Ok(Response::Done));
+    let id = BlobId::random();
+    let commit = || {
+        request::Request::ChannelCommit(ChannelCommit {
+            channel_id,
+            epoch: 0,
+            key: key.duplicate(),
+            next_lock: next.lock(),
+            payload: Bytes::from_static(b"see there"),
+            addresses: vec![to.duplicate()],
+            renames: vec![],
+            removes: false,
+            blob: Some(id.hash()),
+        })
+    };
+    let welcome = || {
+        let request::Request::Send(mut send) = send(b"come in", &[&to]) else {
+            panic!()
+        };
+        send.blob = Some(id.hash());
+        request::Request::Send(send)
+    };
+    let mut http = Http::open(&server).await;
+    for step in ["nothing", "announced", "half"] {
+        match step {
+            "announced" => {
+                http.create(&id, 4096, &ada.token().await).await;
+            }
+            "half" => {
+                http.append(&id, 0, &[1; 2048], &ada.token().await).await;
+            }
+            _ => {}
+        }
+        assert_eq!(outbox.refused(commit()).await, Code::BlobNeeded, "{step}");
+        assert_eq!(outbox.refused(welcome()).await, Code::BlobNeeded, "{step}");
+    }
+    let whole = http.append(&id, 2048, &[1; 2048], &ada.token().await).await;
+    assert_eq!(whole.header("upload-complete"), "?1");
+    for request in [commit(), welcome()] {
+        assert!(matches!(
+            outbox.ask(request).await,
+            Ok(Response::Accepted(_))
+        ));
+    }
+    ada.give_credit(2).await;
+    for _ in 0..2 {
+        assert_eq!(ada.item().await.1.blob, Some(id.hash()));
+    }
 }

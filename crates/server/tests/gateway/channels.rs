@@ -45,6 +45,7 @@ impl Channel {
             addresses: vec![self.to.duplicate()],
             renames: vec![],
             removes,
+            blob: None,
         }
     }
 

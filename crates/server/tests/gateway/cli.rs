@@ -244,6 +244,15 @@ fn a_backup_of_a_running_server_is_restored_whole_or_not_at_all() {
         3,
         "not over another server"
     );
+    let seed = |folder: &str| std::fs::read(Path::new(folder).join("tokens.seed")).unwrap();
+    assert_ne!(
+        seed(restored),
+        seed(&folder),
+        "what was spent since could be spent again"
+    );
+    let packed = std::fs::read(file).unwrap();
+    let old = seed(&folder);
+    assert!(!packed.windows(64).any(|bytes| bytes == &old[..64]));
 
     let mut bytes = std::fs::read(file).unwrap();
     let middle = bytes.len() / 2;

@@ -22,6 +22,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_websockets::{ClientBuilder, Limits, Message, WebSocketStream};
 use undertone_server::admin::{self, Answer, Command};
 use undertone_server::config::{Config, Registration};
+use undertone_server::store::{Clock, SystemClock};
 use undertone_server::{Server, ServerError};
 use undertone_wire::hpke::HpkeKeyPair;
 use undertone_wire::ids::{Pin, QueueId, SendId, random_bytes, sha256};
@@ -57,6 +58,11 @@ impl TestServer {
 
     /// A fresh folder, with these settings changed. Registration is open unless the script says otherwise.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_by(Arc::new(SystemClock::default()), change).await
+    }
+
+    /// The same, with the time from this clock.
+    pub async fn start_by(clock: Arc<dyn Clock>, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         undertone_server::identity::Identity::create(dir.path()).unwrap();
         undertone_server::admission::token_keys::TokenKeys::create_seed(dir.path()).unwrap();
@@ -67,7 +73,9 @@ impl TestServer {
         change(&mut config);
         let text = undertone_server::config::template("127.0.0.1:7443", None, config.registration);
         std::fs::write(dir.path().join(undertone_server::config::FILE_NAME), text).unwrap();
-        let server = Server::start(dir.path(), config.clone()).await.unwrap();
+        let server = Server::start_by(dir.path(), config.clone(), clock)
+            .await
+            .unwrap();
         Self {
             address: server.local_addr(),
             pin: server.pin(),
@@ -399,6 +407,7 @@ pub fn send(payload: &[u8], to: &[&AddressSecret]) -> Request {
         send_id: SendId::random(),
         payload: Bytes::copy_from_slice(payload),
         addresses: to.iter().map(|secret| secret.duplicate()).collect(),
+        blob: None,
     })
 }
 

@@ -1,9 +1,13 @@
 //! Blind tokens: who gets how many, what one buys, and that it counts once.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use undertone_server::store::ManualClock;
 use undertone_wire::Code;
 use undertone_wire::ids::random_bytes;
 use undertone_wire::request::{AddressKind, Request};
-use undertone_wire::response::Response;
+use undertone_wire::response::{Notice, Response};
 use undertone_wire::tokens::Token;
 
 use super::client::{Device, TestServer, send};
@@ -170,4 +174,35 @@ async fn elements_that_are_none_are_refused() {
             Code::RequestMalformed
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_week_is_told_to_whoever_is_connected() {
+    // The evening before.
+    let clock = Arc::new(ManualClock::at(2900 * 7 * 86_400 - 600));
+    let server = TestServer::start_by(clock.clone(), |_| {}).await;
+    let mut ada = Device::new(&server).await;
+    let shown = ada.inbox.hello.token_keys.clone();
+    assert_eq!(server.outbox().await.hello.token_keys, shown);
+    let old = ada.token().await;
+    assert_eq!(old.key_id(), shown[0].id);
+
+    clock.advance(Duration::from_secs(1200));
+    let Notice::TokenKeysChanged(keys) = ada.inbox.notice().await else {
+        panic!("told of the new keys")
+    };
+    assert_eq!(keys[1], shown[0], "the old one is honoured for a week");
+    assert_ne!(keys[0], shown[0]);
+    let mut outbox = server.outbox().await;
+    assert_eq!(
+        outbox.hello.token_keys, keys,
+        "what an outbox is shown was shown to the inbox that has been there all the time"
+    );
+    ada.inbox.hello.token_keys = keys.clone();
+    ada.tokens.clear();
+    let new = ada.token().await;
+    assert_eq!(new.key_id(), keys[0].id);
+    let credit = outbox.ask(Request::RedeemTokens(vec![old, new])).await;
+    assert!(matches!(credit, Ok(Response::TokenCredit(_))));
+    assert!(ada.inbox.is_quiet(1500).await, "told once");
 }

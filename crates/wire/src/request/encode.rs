@@ -8,6 +8,7 @@ use super::{
     Send, SignIn, TakeKeyPackages,
 };
 use crate::{
+    ids::BlobHash,
     limits,
     proto::{self, client_frame, request::Body},
     secrets::AddressSecret,
@@ -16,6 +17,10 @@ use crate::{
 
 fn copy(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
+}
+
+fn blob_hash(blob: Option<BlobHash>) -> Bytes {
+    blob.map_or_else(Bytes::new, |blob| blob.to_bytes())
 }
 
 /// All secrets of a send in one allocation.
@@ -207,6 +212,7 @@ impl Send {
             send_id: self.send_id.to_bytes(),
             payload: self.payload.clone(),
             address_secrets: secrets(&self.addresses),
+            blob_hash: blob_hash(self.blob),
         }
     }
 }
@@ -252,6 +258,7 @@ impl ChannelCommit {
                 })
                 .collect(),
             removes: self.removes,
+            blob_hash: blob_hash(self.blob),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     Result,
     auth::{SIGNATURE_BYTES, VERIFYING_KEY_BYTES},
     hpke::HpkePublicKey,
-    ids::{AddressHash, ChannelId, KeyPackageId, QueueId, SendId},
+    ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId},
     secrets::{AddressSecret, ChannelKey, InvitationCode},
     tokens::Token,
 };
@@ -174,6 +174,8 @@ pub struct Send {
     pub payload: Bytes,
     /// 1 to 4,096.
     pub addresses: Vec<AddressSecret>,
+    /// The blob that the payload refers to, if it does: the server refuses the send unless it is whole and outlives the item.
+    pub blob: Option<BlobHash>,
 }
 
 /// Makes a channel.
@@ -223,6 +225,8 @@ pub struct ChannelCommit {
     pub renames: Vec<AddressRename>,
     /// Whether the commit removes somebody.
     pub removes: bool,
+    /// As in [`Send`].
+    pub blob: Option<BlobHash>,
 }
 
 /// A remaining address's new name after a removal.

@@ -11,7 +11,7 @@ use crate::{
     Code, Error, Result,
     auth::signature_from,
     hpke::HpkePublicKey,
-    ids::{AddressHash, ChannelId, KeyPackageId, QueueId, SendId, TokenKeyId},
+    ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId, TokenKeyId},
     limits,
     proto::{self, client_frame, request::Body},
     secrets::{AddressSecret, ChannelKey, InvitationCode},
@@ -43,6 +43,13 @@ fn payload(payload: Bytes, most: usize) -> Result<Bytes> {
     } else {
         Ok(payload)
     }
+}
+
+fn blob(hash: &[u8]) -> Result<Option<BlobHash>> {
+    if hash.is_empty() {
+        return Ok(None);
+    }
+    BlobHash::from_slice(hash).map(Some)
 }
 
 fn addresses(secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
@@ -160,6 +167,7 @@ impl Request {
                 send_id: SendId::from_slice(&body.send_id)?,
                 payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
                 addresses: addresses(body.address_secrets)?,
+                blob: blob(&body.blob_hash)?,
             }),
             Body::CreateChannel(body) => Self::CreateChannel(create_channel(body)?),
             Body::ChannelSend(body) => Self::ChannelSend(ChannelSend {
@@ -290,5 +298,6 @@ fn channel_commit(body: proto::ChannelCommit) -> Result<ChannelCommit> {
         })
         .collect::<Result<_>>()?,
         removes: body.removes,
+        blob: blob(&body.blob_hash)?,
     })
 }

@@ -193,6 +193,7 @@ impl QueueItem {
             channel_hash: self
                 .channel
                 .map_or_else(Bytes::new, |channel| channel.to_bytes()),
+            blob_hash: self.blob.map_or_else(Bytes::new, |blob| blob.to_bytes()),
         }
     }
 }
@@ -210,12 +211,20 @@ impl ItemKind {
 }
 
 impl Notice {
-    fn to_proto(self) -> proto::Notice {
+    /// The message to send.
+    pub fn to_proto(&self) -> proto::Notice {
         proto::Notice {
             body: Some(match self {
                 Self::Replaced => proto::notice::Body::Replaced(proto::Replaced {}),
                 Self::ShuttingDown { retry_after_s } => {
-                    proto::notice::Body::ShuttingDown(proto::ShuttingDown { retry_after_s })
+                    proto::notice::Body::ShuttingDown(proto::ShuttingDown {
+                        retry_after_s: *retry_after_s,
+                    })
+                }
+                Self::TokenKeysChanged(keys) => {
+                    proto::notice::Body::TokenKeysChanged(proto::TokenKeysChanged {
+                        token_keys: keys.iter().copied().map(TokenKey::to_proto).collect(),
+                    })
                 }
             }),
         }

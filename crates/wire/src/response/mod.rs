@@ -14,7 +14,7 @@ pub use missed::Missed;
 
 use crate::{
     Result,
-    ids::{AddressHash, ChannelHash, Incarnation, KeyId, TokenKeyId, sha256},
+    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, TokenKeyId, sha256},
 };
 
 /// One frame from a server.
@@ -224,10 +224,12 @@ pub struct QueueItem {
     pub channel: Option<ChannelHash>,
     /// At most 64 KiB.
     pub payload: Bytes,
+    /// The blob that its sender named: the server has seen that it is whole, and keeps it as long as the item at least.
+    pub blob: Option<BlobHash>,
 }
 
-/// Why a server is about to close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a server says without being asked. All but the last mean that it is about to close.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The same queue signed in elsewhere.
     Replaced,
@@ -236,4 +238,6 @@ pub enum Notice {
         /// Seconds to wait; 0: no hint.
         retry_after_s: u32,
     },
+    /// Inbox only: from here on ServerHello shows these token keys.
+    TokenKeysChanged(Vec<TokenKey>),
 }

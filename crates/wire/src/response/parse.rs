@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    ids::{AddressHash, ChannelHash, Incarnation, KeyId, TokenKeyId},
+    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, TokenKeyId},
     limits,
     padding::{ITEM_CLASSES, SEAL_OVERHEAD},
     proto::{self, response::Body, server_frame},
@@ -21,6 +21,13 @@ fn malformed() -> Error {
 
 fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
     bytes.try_into().map_err(|_| malformed())
+}
+
+fn token_keys(keys: &[proto::TokenKey]) -> Result<Vec<TokenKey>> {
+    if keys.len() > limits::TOKEN_KEYS {
+        return Err(malformed());
+    }
+    keys.iter().map(TokenKey::parse).collect()
 }
 
 fn exactly(bytes: Bytes, length: usize) -> Result<Bytes> {
@@ -61,6 +68,9 @@ impl FromServer {
                         retry_after_s: body.retry_after_s,
                     })
                 }
+                Some(proto::notice::Body::TokenKeysChanged(body)) => {
+                    Self::Notice(Notice::TokenKeysChanged(token_keys(&body.token_keys)?))
+                }
                 None => Self::Unknown,
             },
         })
@@ -73,9 +83,6 @@ impl ServerHello {
     /// # Errors
     /// [`Code::ResponseMalformed`].
     pub fn parse(hello: proto::ServerHello) -> Result<Self> {
-        if hello.token_keys.len() > limits::TOKEN_KEYS {
-            return Err(malformed());
-        }
         if !(limits::VERSION_MIN..=limits::VERSION_MAX).contains(&hello.version) {
             return Err(malformed());
         }
@@ -84,11 +91,7 @@ impl ServerHello {
             challenge: array(&hello.challenge)?,
             time_s: hello.time_s,
             limits: Limits::parse(&hello.limits.ok_or_else(malformed)?),
-            token_keys: hello
-                .token_keys
-                .iter()
-                .map(TokenKey::parse)
-                .collect::<Result<_>>()?,
+            token_keys: token_keys(&hello.token_keys)?,
             registration_open: hello.registration_open,
         })
     }
@@ -257,6 +260,10 @@ impl QueueItem {
             (ItemKind::Direct, _) => return Err(malformed),
             _ => Some(ChannelHash::from_slice(&item.channel_hash).map_err(|_| malformed)?),
         };
+        let blob = match item.blob_hash.len() {
+            0 => None,
+            _ => Some(BlobHash::from_slice(&item.blob_hash).map_err(|_| malformed)?),
+        };
         if item.payload.len() > limits::PAYLOAD_BYTES {
             return Err(malformed);
         }
@@ -268,6 +275,7 @@ impl QueueItem {
             next_lock,
             channel,
             payload: item.payload,
+            blob,
         })
     }
 }

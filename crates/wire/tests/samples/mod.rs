@@ -7,8 +7,8 @@ use undertone_wire::{
     Code, Error, frame,
     hpke::HpkePublicKey,
     ids::{
-        AccountId, AddressHash, ChannelHash, ChannelId, Incarnation, KeyId, KeyPackageId, Pin,
-        QueueId, SendId,
+        AccountId, AddressHash, BlobHash, ChannelHash, ChannelId, Incarnation, KeyId, KeyPackageId,
+        Pin, QueueId, SendId,
     },
     origin::ServerAddress,
     request::{
@@ -86,6 +86,7 @@ pub fn requests() -> Vec<Request> {
             send_id: SendId::new([13; 16]),
             payload: filled(16, 24),
             addresses: vec![address(14)],
+            blob: None,
         }),
         Request::CreateChannel(CreateChannel {
             channel_id: ChannelId::new([17; 32]),
@@ -112,6 +113,7 @@ pub fn requests() -> Vec<Request> {
                 new: AddressHash::new([21; 32]),
             }],
             removes: true,
+            blob: None,
         }),
         Request::ChannelControl(ChannelControl {
             channel_id: ChannelId::new([17; 32]),
@@ -120,6 +122,23 @@ pub fn requests() -> Vec<Request> {
             addresses: vec![address(14)],
         }),
         Request::Ping,
+        Request::Send(Send {
+            send_id: SendId::new([13; 16]),
+            payload: filled(16, 24),
+            addresses: vec![address(14)],
+            blob: Some(BlobHash::new([33; 32])),
+        }),
+        Request::ChannelCommit(ChannelCommit {
+            channel_id: ChannelId::new([17; 32]),
+            epoch: 300,
+            key: ChannelKey::new([19; 32]),
+            next_lock: [20; 32],
+            payload: filled(16, 24),
+            addresses: vec![address(14)],
+            renames: vec![],
+            removes: false,
+            blob: Some(BlobHash::new([33; 32])),
+        }),
     ]
 }
 
@@ -242,6 +261,13 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
             "shutting_down",
             FromServer::Notice(Notice::ShuttingDown { retry_after_s: 30 }),
         ),
+        (
+            "token_keys_changed",
+            FromServer::Notice(Notice::TokenKeysChanged(vec![TokenKey {
+                id: TokenKey::id_of(&public_key),
+                public_key,
+            }])),
+        ),
     ]
 }
 
@@ -254,6 +280,7 @@ pub fn commit_item() -> QueueItem {
         next_lock: Some([20; 32]),
         channel: Some(ChannelHash::new([21; 32])),
         payload: filled(16, 24),
+        blob: None,
     }
 }
 

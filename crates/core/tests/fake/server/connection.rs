@@ -17,6 +17,9 @@ impl FakeConnection {
         let mut state = lock(&self.server.state);
         let mut line = lock(&self.line);
         let damage = state.damage_next_push > 0;
+        if let Some(notice) = line.notices.pop_front() {
+            return Some(Push::Notice(notice));
+        }
         let id = line.queue?;
         if state.held.contains(&id) {
             return None;
@@ -68,7 +71,8 @@ impl Connection for FakeConnection {
                 lock(&self.line).wake.notify_one();
                 return Err(lost());
             }
-            let answer = state.answer(&self.server.issuer, &self.line, request);
+            let issuers = lock(&self.server.issuers).clone();
+            let answer = state.answer(&issuers, &self.line, request);
             if fault == Some(Fault::Response) {
                 lock(&self.line).open = false;
                 lock(&self.line).wake.notify_one();
@@ -125,6 +129,15 @@ impl Connection for FakeConnection {
     }
 }
 
+impl FakeServer {
+    fn reachable(&self) -> Result<(), Error> {
+        if self.is_cut() || !lock(&self.state).online {
+            return Err(Error::new(Code::ConnectionUnreachable));
+        }
+        Ok(())
+    }
+}
+
 impl Transport for FakeServer {
     fn connect<'a>(
         &'a self,
@@ -142,6 +155,7 @@ impl Transport for FakeServer {
                 credit: 0,
                 pushed: 0,
                 keys_sent: Vec::new(),
+                notices: VecDeque::new(),
                 open: true,
                 wake: Arc::new(tokio::sync::Notify::new()),
                 challenge,
@@ -163,12 +177,16 @@ impl Transport for FakeServer {
                     token_requests: 1000,
                     token_bytes: 64 * 1024 * 1024,
                 },
-                token_keys: vec![*self.issuer.key()],
+                token_keys: self.token_keys(),
                 registration_open: true,
             };
+            let line = Arc::new(Mutex::new(line));
+            if role == Role::Outbox {
+                lock(&self.state).outboxes.push(Arc::clone(&line));
+            }
             Ok(Arc::new(FakeConnection {
                 server: self.clone(),
-                line: Arc::new(Mutex::new(line)),
+                line,
                 hello,
             }) as Arc<dyn Connection>)
         })
@@ -182,7 +200,8 @@ impl Transport for FakeServer {
         token: &'a Token,
     ) -> BoxFuture<'a, Result<BlobState, TransportError>> {
         Box::pin(async move {
-            self.issuer.verify(token)?;
+            self.reachable()?;
+            rules::verify(&lock(&self.issuers), token)?;
             let mut state = lock(&self.state);
             let blob = state.blobs.entry(*id).or_insert((length, Vec::new()));
             Ok(BlobState {
@@ -201,13 +220,20 @@ impl Transport for FakeServer {
         token: &'a Token,
     ) -> BoxFuture<'a, Result<BlobState, TransportError>> {
         Box::pin(async move {
-            self.issuer.verify(token)?;
+            self.reachable()?;
+            rules::verify(&lock(&self.issuers), token)?;
             let mut state = lock(&self.state);
+            let breaks = state.uploads_break > 0;
+            state.uploads_break = state.uploads_break.saturating_sub(1);
             let Some(blob) = state.blobs.get_mut(id) else {
                 return Err(Error::new(Code::BlobUnknown));
             };
             if blob.1.len() as u64 != offset {
                 return Err(Error::new(Code::BlobOffset));
+            }
+            if breaks {
+                blob.1.extend_from_slice(&bytes[..bytes.len() / 2]);
+                return Err(lost());
             }
             blob.1.extend_from_slice(&bytes);
             Ok(BlobState {
@@ -223,6 +249,7 @@ impl Transport for FakeServer {
         id: &'a BlobId,
     ) -> BoxFuture<'a, Result<BlobState, TransportError>> {
         Box::pin(async move {
+            self.reachable()?;
             let state = lock(&self.state);
             let Some(blob) = state.blobs.get(id) else {
                 return Err(Error::new(Code::BlobUnknown));
@@ -242,7 +269,12 @@ impl Transport for FakeServer {
         length: u64,
     ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
         Box::pin(async move {
-            let state = lock(&self.state);
+            self.reachable()?;
+            let mut state = lock(&self.state);
+            state.blobs_read += 1;
+            if state.blobs_fail {
+                return Err(lost());
+            }
             let Some(blob) = state.blobs.get(id) else {
                 return Err(Error::new(Code::BlobUnknown));
             };

@@ -2,6 +2,30 @@
 
 use super::*;
 
+impl Nonsense {
+    fn answer(self, request: &Request) -> Option<Result<Response, Error>> {
+        Some(match (self, request) {
+            (Self::EpochOfOnesOwn, Request::ChannelCommit(commit)) => {
+                Err(Error::channel_epoch(commit.epoch))
+            }
+            (Self::NoChannelThatExists, Request::ChannelCommit(_) | Request::ChannelSend(_)) => {
+                Err(Error::new(Code::ChannelUnknown))
+            }
+            (Self::NoChannelThatExists, Request::CreateChannel(_)) => {
+                Err(Error::new(Code::ChannelExists))
+            }
+            (Self::OtherKind, Request::ChannelCommit(_) | Request::ChannelSend(_)) => {
+                Ok(Response::Done)
+            }
+            (Self::StaleForOnesOwn, Request::ChannelSend(send)) => {
+                Err(Error::stale(send.epoch, send.epoch))
+            }
+            (Self::NoPool, Request::PublishKeyPackages(_)) => Err(Error::new(Code::AddressUnknown)),
+            _ => return None,
+        })
+    }
+}
+
 impl State {
     pub(super) fn resolve(&self, secret: &AddressSecret) -> Option<AddressHash> {
         let hash = secret.hash();
@@ -19,6 +43,25 @@ impl State {
         known.collect()
     }
 
+    /// An item outside any channel.
+    pub(super) fn direct_item(
+        &mut self,
+        addresses: &[AddressSecret],
+        payload: &Bytes,
+        blob: Option<undertone_wire::ids::BlobHash>,
+    ) -> Missed {
+        self.deliver(addresses, |address| QueueItem {
+            address,
+            kind: ItemKind::Direct,
+            number: 0,
+            epoch: 0,
+            next_lock: None,
+            channel: None,
+            payload: payload.clone(),
+            blob,
+        })
+    }
+
     pub(super) fn deliver(
         &mut self,
         addresses: &[AddressSecret],
@@ -31,6 +74,10 @@ impl State {
                 continue;
             };
             let queue_id = self.addresses[&hash].0;
+            if self.unreachable.contains(&queue_id) {
+                missed.push(index);
+                continue;
+            }
             if self.lose_next_to == Some(queue_id) {
                 self.lose_next_to = None;
                 continue;
@@ -76,7 +123,7 @@ impl State {
 
     pub(super) fn answer(
         &mut self,
-        issuer: &TokenIssuer,
+        issuers: &[Arc<TokenIssuer>],
         line: &Arc<Mutex<Line>>,
         request: Request,
     ) -> Result<Response, Error> {
@@ -85,6 +132,9 @@ impl State {
             return refuse(Code::RequestWrongRole);
         }
         let queue_id = lock(line).queue;
+        if let Some(answer) = self.nonsense.and_then(|kind| kind.answer(&request)) {
+            return answer;
+        }
         match request {
             Request::RegisterQueue(register) => {
                 if !self.registered.contains(&register.queue_id) {
@@ -112,6 +162,7 @@ impl State {
                     return refuse(Code::AuthQueueUnknown);
                 };
                 let _ = queue.signing_key;
+                self.sign_ins += 1;
                 self.attach(line, sign_in.queue_id);
                 Ok(Response::SignedIn(self.signed_in(&sign_in.queue_id)))
             }
@@ -166,11 +217,16 @@ impl State {
                 }
                 Ok(Response::KeyPackageCount(pool.one_time.len() as u32))
             }
-            Request::IssueTokens(blinded) => Ok(Response::IssuedTokens(issuer.evaluate(&blinded)?)),
+            Request::IssueTokens(blinded) => {
+                Ok(Response::IssuedTokens(issuers[0].evaluate(&blinded)?))
+            }
             Request::DeleteQueue | Request::Ping => Ok(Response::Done),
             Request::RedeemTokens(tokens) => {
                 for token in &tokens {
-                    issuer.verify(token)?;
+                    if let Err(error) = verify(issuers, token) {
+                        self.unknown_tokens += 1;
+                        return Err(error);
+                    }
                     if self.spent.insert(token.input_hash(), ()).is_some() {
                         return refuse(Code::TokenSpent);
                     }
@@ -209,17 +265,10 @@ impl State {
                 if let Some(known) = self.remembered.get(&send.send_id) {
                     return Ok(Response::Accepted(known.clone()));
                 }
-                let payload = send.payload.clone();
+                self.blob_checks.check(&self.blobs, send.blob)?;
                 self.last_direct = self.resolve_all(&send.addresses);
-                let missed = self.deliver(&send.addresses, |address| QueueItem {
-                    address,
-                    kind: ItemKind::Direct,
-                    number: 0,
-                    epoch: 0,
-                    next_lock: None,
-                    channel: None,
-                    payload: payload.clone(),
-                });
+                self.directs.push(send.payload.clone());
+                let missed = self.direct_item(&send.addresses, &send.payload, send.blob);
                 let accepted = Accepted { number: 0, missed };
                 self.remembered.insert(send.send_id, accepted.clone());
                 Ok(Response::Accepted(accepted))
@@ -258,6 +307,7 @@ impl State {
                 }
                 let number = channel.next_number;
                 channel.next_number += 1;
+                self.messages += 1;
                 self.last_message = resolved;
                 let (payload, epoch) = (send.payload.clone(), send.epoch);
                 let missed = self.deliver(&send.addresses, |address| QueueItem {
@@ -268,6 +318,7 @@ impl State {
                     next_lock: None,
                     channel: Some(send.channel_id.hash()),
                     payload: payload.clone(),
+                    blob: None,
                 });
                 let accepted = Accepted { number, missed };
                 self.remembered.insert(send.send_id, accepted.clone());
@@ -292,6 +343,7 @@ impl State {
                 if !commit.key.opens(&channel.lock) {
                     return refuse(Code::ChannelLock);
                 }
+                self.blob_checks.check(&self.blobs, commit.blob)?;
                 channel.epoch += 1;
                 channel.lock = commit.next_lock;
                 channel.min_send_epoch = if commit.removes {
@@ -308,6 +360,10 @@ impl State {
                     bytes[40] ^= 1;
                     payload = bytes.into();
                 }
+                let misnamed = std::mem::take(&mut self.misname_next_commit);
+                let named = commit
+                    .blob
+                    .map(|blob| if misnamed { BlobHash::random() } else { blob });
                 let missed = self.deliver(&commit.addresses, |address| QueueItem {
                     address,
                     kind: ItemKind::Commit,
@@ -316,6 +372,7 @@ impl State {
                     next_lock: Some(commit.next_lock),
                     channel: Some(commit.channel_id.hash()),
                     payload: payload.clone(),
+                    blob: named,
                 });
                 for rename in &commit.renames {
                     let old = rename.old.hash();
@@ -341,5 +398,34 @@ impl State {
             before.wake.notify_one();
         }
         lock(line).queue = Some(id);
+    }
+}
+
+/// Whether one of these keys made the token.
+pub(super) fn verify(issuers: &[Arc<TokenIssuer>], token: &Token) -> Result<(), Error> {
+    let issuer = issuers
+        .iter()
+        .find(|issuer| issuer.key().id == token.key_id())
+        .ok_or(Error::new(Code::TokenKeyUnknown))?;
+    issuer.verify(token)
+}
+
+impl BlobChecks {
+    /// What is referred to must be whole, and there for long enough.
+    fn check(
+        &mut self,
+        blobs: &HashMap<BlobId, (u64, Vec<u8>)>,
+        named: Option<BlobHash>,
+    ) -> Result<(), Error> {
+        let Some(named) = named else { return Ok(()) };
+        let whole = blobs
+            .iter()
+            .any(|(id, (length, bytes))| id.hash() == named && bytes.len() as u64 == *length);
+        if whole && self.end_soon == 0 {
+            return Ok(());
+        }
+        self.end_soon = self.end_soon.saturating_sub(1);
+        self.refused += 1;
+        Err(Error::new(Code::BlobNeeded))
     }
 }

@@ -315,3 +315,125 @@ fn a_key_package_for_coming_back_serves_for_nothing_else() {
     );
     assert!(town.devices[ben].has(&chat));
 }
+
+#[test]
+fn an_answer_that_is_not_believed_leaves_everything_as_it_was() {
+    let mut town = Town::default();
+    let [ada, ben, cy] = town.people(["Ada", "Ben", "Cy"]);
+    let desk = town.group("Desk", &[ada, ben, cy]);
+    let members = known(&mut town, ben, &desk);
+    let address = |of: usize| members.iter().find(|(member, _)| *member == of).unwrap().1;
+    let request = ask(&mut town, ben, &desk, 1, NOW);
+    // Cy answers from a state that only she has.
+    let (mine, to_cy) = (copy(&town.devices[cy].connection), address(cy));
+    let sealed = seal(&town, ben, &request, &to_cy);
+    let forged = {
+        let provider = Provider::new(&mine);
+        let keys = &town.devices[cy].keys;
+        let opened = resync::open(&provider, keys, &sealed).unwrap();
+        let mut group = Group::load(&provider, &desk).unwrap().unwrap();
+        let verified = group.verify_resync(&provider, &opened, NOW).unwrap();
+        let pending = group
+            .stage_commit(&provider, keys, Change::Readd(vec![verified]))
+            .unwrap();
+        let merged =
+            group.process_commit(&provider, pending.epoch, &pending.next_lock, &pending.body);
+        let crate::CommitOutcome::Merged(merged) = merged.unwrap() else {
+            panic!("not merged");
+        };
+        let channel = crate::ChannelPosition {
+            generation: 0,
+            channel_id: *group.first_channel_id(),
+            number: 9,
+        };
+        group
+            .welcome_bundle(&provider, &merged.welcome.unwrap(), channel)
+            .unwrap()
+    };
+    let provider = Provider::new(&town.devices[ben].connection);
+    let before = Group::load(&provider, &desk).unwrap().unwrap();
+    for _ in 0..2 {
+        let joined = Group::join(&provider, &forged).unwrap();
+        assert!(joined.came_back && joined.group.epoch() > before.epoch());
+        Group::put_back(&provider, &desk).unwrap();
+        let after = Group::load(&provider, &desk).unwrap().unwrap();
+        assert_eq!(after.epoch(), before.epoch());
+        assert_eq!(
+            after.lock(&provider).unwrap(),
+            before.lock(&provider).unwrap()
+        );
+    }
+    // An answer to the same request that is the group's still counts, and ends it.
+    let sealed = seal(&town, ben, &request, &address(ada));
+    let verified = check(&mut town, ada, &desk, &sealed, NOW).unwrap();
+    town.commit(ada, &desk, Change::Readd(vec![verified]))
+        .unwrap();
+    town.settle();
+    town.agree(&desk, &[ada, ben, cy]);
+    let unproven = |town: &mut Town| {
+        town.devices[ada]
+            .with(&desk, |group, provider, _| {
+                group.is_unproven(provider, &request, NOW)
+            })
+            .unwrap()
+    };
+    assert!(unproven(&mut town));
+    let provider = Provider::new(&town.devices[ben].connection);
+    Group::settle(&provider, &desk).unwrap();
+    assert_eq!(
+        Group::join(&provider, &forged).err().unwrap().code(),
+        "mls.unknown_key_package"
+    );
+    town.commit(ben, &desk, Change::SelfUpdate).unwrap();
+    town.settle();
+    assert!(!unproven(&mut town));
+    town.agree(&desk, &[ada, ben, cy]);
+}
+
+#[test]
+fn a_device_comes_back_with_its_newest_certificate_and_not_with_a_withdrawn_one() {
+    use crate::AccountRoot;
+    let mut town = Town::default();
+    let [ada, ben, cy] = town.people(["Ada", "Ben", "Cy"]);
+    let desk = town.group("Desk", &[ada, ben, cy]);
+    let members = known(&mut town, ben, &desk);
+    let address = members.iter().find(|(member, _)| *member == ada).unwrap().1;
+    let old = ask(&mut town, ben, &desk, 1, NOW);
+    // The phrase makes generation 2, and certifies Ben's device again.
+    let root = AccountRoot::from_phrase(&town.devices[ben].phrase);
+    let next = root.device_signing_key(2);
+    let keys = &mut town.devices[ben].keys;
+    let certificate = next.certify(keys.device_id(), keys.certificate().device_key(), 1);
+    keys.recertify(certificate).unwrap();
+    let request = ask(&mut town, ben, &desk, 1, NOW + 1);
+    let sealed = seal(&town, ben, &request, &address);
+    let verified = check(&mut town, ada, &desk, &sealed, NOW).unwrap();
+    town.commit(ada, &desk, Change::Readd(vec![verified]))
+        .unwrap();
+    town.settle();
+    town.agree(&desk, &[ada, ben, cy]);
+    let generation = town.devices[cy]
+        .with(&desk, |group, _, _| group.members())
+        .unwrap()
+        .into_iter()
+        .find(|member| member.device == town.devices[ben].keys.device_id())
+        .unwrap()
+        .generation;
+    assert_eq!(generation, 2);
+    // The request of before, with the certificate of before, brings the old generation back with nobody's help.
+    let sealed = seal(&town, ben, &old, &address);
+    let late = NOW + 2 * 3600;
+    let verified = check(&mut town, ada, &desk, &sealed, late).unwrap();
+    let result = town.commit(ada, &desk, Change::Readd(vec![verified]));
+    assert_eq!(result.unwrap_err().code(), Violation::Generation.code());
+    // Another device of the account, whoever certified it, is no member, and gets no answer.
+    let other = town.second_device(ben);
+    town.devices[other].keys = crate::DeviceKeys::generate(&next, 1);
+    let request = ask(&mut town, other, &desk, 1, late);
+    let sealed = seal(&town, other, &request, &address);
+    let result = check(&mut town, ada, &desk, &sealed, late);
+    assert_eq!(
+        result.err().map(|error| error.code()),
+        Some(Violation::ResyncRequest.code())
+    );
+}

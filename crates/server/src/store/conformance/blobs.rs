@@ -189,20 +189,20 @@ pub(crate) fn a_full_disk_takes_no_blobs(world: World) {
     run(async {
         let folder = folder(&world);
         let blob = BlobHash::random();
-        world.parts.disk.set(5000);
+        world.parts.disk.set(RESERVE + 4000);
         assert_eq!(
             folder.blobs.create(blob, 4096).await,
             Err(StoreError::Full),
             "with its bytes the reserve is gone"
         );
-        world.parts.disk.set(5096);
+        world.parts.disk.set(RESERVE + 4096);
         folder.blobs.create(blob, 4096).await.unwrap();
-        world.parts.disk.set(999);
+        world.parts.disk.set(RESERVE - 1);
         assert_eq!(
             append(&folder.blobs, blob, 0, &[1; 10]).await,
             Err(StoreError::Full)
         );
-        world.parts.disk.set(1000);
+        world.parts.disk.set(RESERVE);
         assert_eq!(
             append(&folder.blobs, blob, 0, &[1; 10])
                 .await

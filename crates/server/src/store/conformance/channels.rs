@@ -56,6 +56,7 @@ pub(crate) fn commit(
         addresses: addresses.to_vec(),
         renames: vec![],
         removes: false,
+        blob: None,
     }
 }
 
@@ -492,6 +493,56 @@ pub(crate) fn a_rename_takes_nothing_from_others(world: World) {
     assert_eq!(world.texts(&ada), ["rename 0", "to ada"]);
     assert_eq!(world.texts(&ben), ["rename 0", "to ben"]);
     assert_eq!(world.counts().addresses, 2);
+}
+
+/// Whoever gets a commit by reference must find what it refers to, today or on the item's last day: a blob that some find
+/// and some do not would split the group.
+pub(crate) fn what_a_commit_refers_to_is_there(mut world: World) {
+    world.limit(|limits| limits.blob_days = 2);
+    let ada = world.owner();
+    let address = world.conversation(&ada);
+    let channel = channel(&world, 0);
+    let (old, blob) = (BlobHash::random(), BlobHash::random());
+    let upload = |blob| {
+        world.store.create_blob(blob, 4096).wait().unwrap();
+        world.store.advance_blob(blob, 0, 4096).wait().unwrap();
+    };
+    upload(old);
+    world.pass_days(1);
+    world.store.create_blob(blob, 4096).wait().unwrap();
+    world.store.advance_blob(blob, 0, 4095).wait().unwrap();
+    let with = |blob, epoch| ChannelCommit {
+        blob: Some(blob),
+        ..commit(&channel, epoch, "see there", &[address])
+    };
+    for (missing, why) in [
+        (BlobHash::random(), "nowhere"),
+        (blob, "not whole"),
+        (old, "gone a day before the item"),
+    ] {
+        assert_eq!(
+            world.store.channel_commit(with(missing, 0)).wait(),
+            Err(StoreError::BlobNeeded),
+            "{why}"
+        );
+    }
+    assert!(world.texts(&ada).is_empty(), "nothing has happened");
+    world.store.advance_blob(blob, 4095, 4096).wait().unwrap();
+    let number = world.store.channel_commit(with(blob, 0)).wait().unwrap();
+    assert_eq!(number.number, 1, "no number was used");
+    assert_eq!(world.read(&ada)[0].blob, Some(blob));
+    // On the last day of the item the blob is there too, although blobs are kept for two days only.
+    world.pass_days(30);
+    world.store.sweep().wait().unwrap();
+    assert_eq!(world.store.expire_blobs(10).wait().unwrap(), [old]);
+    assert_eq!(world.read(&ada).len(), 1);
+    assert!(world.store.blob(blob).wait().unwrap().complete());
+    world.pass_days(1);
+    world.store.sweep().wait().unwrap();
+    assert_eq!(world.store.expire_blobs(10).wait().unwrap(), [blob]);
+    assert!(world.read(&ada).is_empty());
+    // A repetition is answered as it was, whatever has become of the blob.
+    assert!(world.store.channel_commit(with(blob, 0)).wait().is_ok());
 }
 
 pub(crate) fn an_unused_channel_expires(world: World) {

@@ -28,6 +28,9 @@ use crate::delivery::Hub;
 /// A Sunday at noon, UTC.
 pub(crate) const NOON: u64 = 20_000 * 86_400 + 43_200;
 
+/// Of the disk of a [`World`].
+pub(crate) const RESERVE: u64 = 1 << 20;
+
 /// Opens a backend with these parts on the same data each time.
 pub(crate) type Open = Box<dyn Fn(&Parts) -> Arc<dyn Store>>;
 
@@ -65,7 +68,8 @@ impl World {
                 },
                 addresses: 20,
                 key_packages: 4,
-                disk_reserve: 1000,
+                disk_reserve: RESERVE,
+                commit_reserve: RESERVE / 4,
                 ..StoreLimits::default()
             },
             clock: Arc::new(ManualClock::at(NOON)),
@@ -219,6 +223,7 @@ pub(crate) fn direct(text: &str, addresses: &[AddressHash]) -> DirectSend {
         send_id: SendId::random(),
         payload: Bytes::copy_from_slice(text.as_bytes()),
         addresses: addresses.to_vec(),
+        blob: None,
     }
 }
 
@@ -234,6 +239,7 @@ macro_rules! conformance_suite {
                 a_revoked_address_takes_nothing, quotas_are_by_kind_and_freed_by_acknowledging,
                 a_whole_queue_has_a_quota_that_outlives_a_restart, a_fetch_keeps_to_its_limits,
                 a_full_disk_stops_sends_and_nothing_else, everything_is_there_after_a_restart,
+                commits_leave_the_last_of_the_reserve_alone, what_a_send_refers_to_is_there,
                 one_time_key_packages_go_once, key_packages_are_the_owners_to_publish;
             sealing: copies_share_no_bytes, a_sealing_key_is_replaced_hourly, a_sealing_key_seals_4096_items,
                 a_restart_takes_a_new_sealing_key, a_rotated_key_seals_what_follows,
@@ -242,7 +248,8 @@ macro_rules! conformance_suite {
                 a_commit_needs_the_epoch_and_the_key, a_repeated_commit_is_answered_with_its_number,
                 fifty_race_and_one_wins, a_control_send_skips_the_epoch, a_rename_honours_the_old_name_for_a_while,
                 renames_are_followed_and_revoked_by_any_name, a_rename_takes_nothing_from_others,
-                an_unused_channel_expires;
+                an_unused_channel_expires,
+                what_a_commit_refers_to_is_there;
             channel_model: channels_keep_to_their_rules;
             admission: an_invitation_is_used_up, an_invitation_expires, a_failed_registration_uses_nothing_up,
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;

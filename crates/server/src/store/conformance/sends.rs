@@ -224,7 +224,7 @@ pub(crate) fn a_full_disk_stops_sends_and_nothing_else(world: World) {
     let (to_ada, to_ben) = (world.conversation(&ada), world.conversation(&ben));
     let channel = super::channels::channel(&world, 0);
     world.send("before", &[to_ada]).unwrap();
-    world.parts.disk.set(999);
+    world.parts.disk.set(RESERVE - 1);
     assert_eq!(world.send("hello", &[to_ada]), Err(StoreError::Full));
     let send = super::channels::message(&channel, 0, "hello", &[to_ada]);
     assert_eq!(world.store.channel_send(send).wait(), Err(StoreError::Full));
@@ -246,9 +246,75 @@ pub(crate) fn a_full_disk_stops_sends_and_nothing_else(world: World) {
         .unwrap();
     world.store.delete_queue(ben.queue).wait().unwrap();
     assert_eq!(world.texts(&ada), ["commit"]);
-    world.parts.disk.set(1000);
+    world.parts.disk.set(RESERVE);
     assert!(world.send("hello", &[to_ada]).is_ok());
     assert!(world.store.activity().accepts_sends);
+}
+
+/// What is left below the reserve is for commits, but for the last part of it.
+pub(crate) fn commits_leave_the_last_of_the_reserve_alone(world: World) {
+    let ada = world.owner();
+    let to_ada = world.conversation(&ada);
+    let channel = super::channels::channel(&world, 0);
+    let last = RESERVE / 4;
+    // A change is written twice: to the log, then to the database.
+    let large = "x".repeat(60_000);
+    world.parts.disk.set(last + 3 * 2 * 65_536);
+    let many = [to_ada; 6];
+    let commit = |addresses| super::channels::commit(&channel, 0, &large, addresses);
+    assert_eq!(
+        world.store.channel_commit(commit(&many)).wait(),
+        Err(StoreError::Full),
+        "one change could take all of it"
+    );
+    assert!(world.texts(&ada).is_empty(), "nothing of it was queued");
+    assert!(
+        world
+            .store
+            .channel_commit(commit(&many[..2]))
+            .wait()
+            .is_ok()
+    );
+    assert_eq!(world.texts(&ada).len(), 2);
+    world.parts.disk.set(last - 1);
+    let small = super::channels::commit(&channel, 1, "small", &[to_ada]);
+    assert_eq!(
+        world.store.channel_commit(small.clone()).wait(),
+        Err(StoreError::Full)
+    );
+    let new = NewChannel {
+        channel: ChannelHash::random(),
+        epoch: 0,
+        lock: random(),
+        min_send_epoch: 0,
+    };
+    assert_eq!(
+        world.store.create_channel(new.clone()).wait(),
+        Err(StoreError::Full)
+    );
+    world.ack(&ada, 2);
+    assert!(world.texts(&ada).is_empty(), "what makes room goes on");
+    world.parts.disk.set(last + 65_536);
+    assert!(world.store.channel_commit(small).wait().is_ok());
+    assert!(world.store.create_channel(new).wait().is_ok());
+    assert!(!world.store.activity().accepts_sends);
+}
+
+pub(crate) fn what_a_send_refers_to_is_there(world: World) {
+    let ada = world.owner();
+    let to_ada = world.conversation(&ada);
+    let blob = BlobHash::random();
+    let send = DirectSend {
+        blob: Some(blob),
+        ..direct("see there", &[to_ada])
+    };
+    let sent = || world.store.send(send.clone()).wait();
+    assert_eq!(sent(), Err(StoreError::BlobNeeded));
+    world.store.create_blob(blob, 4096).wait().unwrap();
+    assert_eq!(sent(), Err(StoreError::BlobNeeded), "it is not whole");
+    world.store.advance_blob(blob, 0, 4096).wait().unwrap();
+    assert!(sent().is_ok());
+    assert_eq!(world.read(&ada)[0].blob, Some(blob));
 }
 
 pub(crate) fn everything_is_there_after_a_restart(mut world: World) {

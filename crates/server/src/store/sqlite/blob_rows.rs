@@ -20,7 +20,8 @@ impl Writer<'_> {
         if self.full {
             return Err(StoreError::Full.into());
         }
-        let last_day = self.today.plus(self.shared.limits.blob_days);
+        let limits = &self.shared.limits;
+        let last_day = self.today.plus(limits.blob_days.max(limits.item_days));
         self.connection
             .prepare_cached(
                 "INSERT INTO blobs (blob_hash, size, uploaded, last_day) VALUES (?1, ?2, 0, ?3)",
@@ -57,6 +58,20 @@ impl Writer<'_> {
             offset: *to,
             ..record
         })
+    }
+
+    /// Whether what a payload refers to is whole, and stays until the items that are queued today have expired: else some of
+    /// those who get them would find it and some would not. Reads only.
+    pub(super) fn check_blob(&self, blob: Option<&BlobHash>) -> Result<(), Failure> {
+        let Some(blob) = blob else { return Ok(()) };
+        let until = self.today.plus(self.shared.limits.item_days);
+        let kept = read_blob(self.connection, blob)?
+            .is_some_and(|record| record.complete() && record.last_day >= until);
+        if kept {
+            Ok(())
+        } else {
+            Err(StoreError::BlobNeeded.into())
+        }
     }
 
     pub(super) fn expire_blobs(&mut self, limit: &u32) -> Result<Vec<BlobHash>, Failure> {

@@ -17,6 +17,9 @@ use crate::store::{
 /// of the one before and of the one before that are taken.
 const EPOCHS_BACK: u64 = 1;
 
+/// What a new channel or a renamed address takes, with its place in indexes.
+const ROW_BYTES: usize = 512;
+
 impl Writer<'_> {
     pub(super) fn create_channel(&mut self, new: &NewChannel) -> Result<(), Failure> {
         if let Some(channel) = self.load_channel(&new.channel)? {
@@ -27,6 +30,7 @@ impl Writer<'_> {
                 Err(StoreError::ChannelTaken.into())
             };
         }
+        self.take_room(ROW_BYTES)?;
         self.connection
             .prepare_cached(
                 "INSERT INTO channels (channel_hash, epoch, lock, min_send_epoch, next_number, last_commit_hash,
@@ -64,6 +68,7 @@ impl Writer<'_> {
             epoch: send.epoch,
             next_lock: None,
             channel: Some(&send.channel),
+            blob: None,
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -89,6 +94,7 @@ impl Writer<'_> {
             epoch: channel.epoch,
             next_lock: None,
             channel: Some(&control.channel),
+            blob: None,
             bytes: &control.payload,
         };
         let missed = self.fan_out(&payload, &control.addresses)?;
@@ -122,6 +128,8 @@ impl Writer<'_> {
         if commit.key_hash != channel.lock {
             return Err(StoreError::Lock.into());
         }
+        self.check_blob(commit.blob.as_ref())?;
+        self.take_room(ROW_BYTES.saturating_mul(commit.renames.len()))?;
         let Some(next_epoch) = channel.epoch.checked_add(1) else {
             return Err(StoreError::Epoch {
                 epoch: channel.epoch,
@@ -135,6 +143,7 @@ impl Writer<'_> {
             epoch: commit.epoch,
             next_lock: Some(&commit.next_lock),
             channel: Some(&commit.channel),
+            blob: commit.blob.as_ref(),
             bytes: &commit.payload,
         };
         // By the present names: a member learns the new ones from this very item.

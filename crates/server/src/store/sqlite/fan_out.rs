@@ -7,7 +7,9 @@ use undertone_wire::proto::{self, ItemKind};
 
 use super::stored;
 use super::writer::{Failure, Writer};
-use crate::store::{Accepted, AddressHash, ChannelHash, DirectSend, StoreError, StoredItem};
+use crate::store::{
+    Accepted, AddressHash, BlobHash, ChannelHash, DirectSend, StoreError, StoredItem,
+};
 
 /// Where the address hash stands in a padded item: after the length, the field's tag and the field's length.
 const ADDRESS_AT: usize = LENGTH_PREFIX + 2;
@@ -20,6 +22,8 @@ pub(super) struct Payload<'a> {
     pub(super) next_lock: Option<&'a [u8; 32]>,
     /// The channel that accepted it: its hash goes inside what is sealed, and stands nowhere else beside a queue.
     pub(super) channel: Option<&'a ChannelHash>,
+    /// The blob that was checked for it: goes inside what is sealed too.
+    pub(super) blob: Option<&'a BlobHash>,
     pub(super) bytes: &'a Bytes,
 }
 
@@ -31,12 +35,14 @@ impl Writer<'_> {
         if self.full {
             return Err(StoreError::Full.into());
         }
+        self.check_blob(send.blob.as_ref())?;
         let payload = Payload {
             kind: ItemKind::Direct,
             number: 0,
             epoch: 0,
             next_lock: None,
             channel: None,
+            blob: send.blob.as_ref(),
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -52,6 +58,7 @@ impl Writer<'_> {
         addresses: &[AddressHash],
     ) -> Result<Bytes, Failure> {
         let template = template(payload)?;
+        self.take_room((template.len() + SEAL_OVERHEAD).saturating_mul(addresses.len()))?;
         let mut missed = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             if !self.queue_item(&template, address)? {
@@ -160,6 +167,7 @@ fn template(payload: &Payload<'_>) -> Result<Vec<u8>, Failure> {
             .channel
             .map(|channel| channel.to_bytes())
             .unwrap_or_default(),
+        blob_hash: payload.blob.map(|blob| blob.to_bytes()).unwrap_or_default(),
     };
     padding::pad_item(&item).map_err(|_| StoreError::PayloadTooLarge.into())
 }
@@ -180,6 +188,7 @@ mod tests {
                 epoch: 3,
                 next_lock,
                 channel: Some(&ChannelHash::new([5; 32])),
+                blob: None,
                 bytes: &bytes,
             };
             let Ok(mut padded) = template(&payload) else {

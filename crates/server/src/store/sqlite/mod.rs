@@ -1,6 +1,6 @@
 //! The SQLite backend: one file, one writer thread that groups commits, a few reader threads.
 //!
-//! The settings are those of DESIGN section 12: write-ahead log, `synchronous = FULL`, 16 KiB pages, WITHOUT ROWID,
+//! The settings were chosen by measuring: write-ahead log, `synchronous = FULL`, 16 KiB pages, WITHOUT ROWID,
 //! `secure_delete`; but the waiting for the disk is done by us and not by SQLite. The way of a write: [`submit`] (bounded
 //! queue) -> [`writer`] (one transaction for all that waits) -> [`commit`] (on disk -> rings of the online queues ->
 //! answers). Reads go to [`read`]. What a call does stands in the file named after the thing: [`queues`], [`addresses`],

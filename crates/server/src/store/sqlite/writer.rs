@@ -73,6 +73,8 @@ pub(super) struct Writer<'c> {
     pub(super) now: Duration,
     /// Whether the disk's reserve has been reached.
     pub(super) full: bool,
+    /// Free bytes on the volume when this batch began, less what it has written since.
+    left: u64,
     /// Sealed, but not in the table yet; see [`Writer::write_items`].
     pub(super) unwritten: Vec<(QueueId, StoredItem)>,
     /// Queues and channels with something to write back before COMMIT.
@@ -154,6 +156,7 @@ impl<'c> Writer<'c> {
             today: shared.clock.day(),
             now: shared.opened,
             full: false,
+            left: u64::MAX,
             unwritten: Vec::new(),
             unsaved_queues: Vec::new(),
             unsaved_channels: Vec::new(),
@@ -302,13 +305,23 @@ impl<'c> Writer<'c> {
         }
     }
 
+    /// Room for so many bytes more, which are written to the log and then to the database. Refused when that would touch what is
+    /// kept for acknowledgements and deletes; nothing may have been written for the call yet.
+    pub(super) fn take_room(&mut self, bytes: usize) -> Result<(), StoreError> {
+        let twice = (bytes as u64).saturating_mul(2);
+        match self.left.checked_sub(twice) {
+            Some(left) if left >= self.shared.limits.commit_reserve => {
+                self.left = left;
+                Ok(())
+            }
+            _ => Err(StoreError::Full),
+        }
+    }
+
     fn probe_disk(&mut self) {
         // A volume that can't be asked is not taken for a full one: the engine will say so itself.
-        self.full = self
-            .shared
-            .free_space
-            .free_bytes()
-            .is_ok_and(|free| free < self.shared.limits.disk_reserve);
+        self.left = self.shared.free_space.free_bytes().unwrap_or(u64::MAX);
+        self.full = self.left < self.shared.limits.disk_reserve;
         self.shared
             .submissions
             .numbers

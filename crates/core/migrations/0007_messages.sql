@@ -106,3 +106,10 @@ CREATE TABLE pins (
 
 ALTER TABLE messages ADD COLUMN view_once INTEGER NOT NULL DEFAULT 0 CHECK (view_once IN (0, 1, 2)); -- 1 its files may be opened once, 2 they were
 ALTER TABLE messages ADD COLUMN forwarded INTEGER NOT NULL DEFAULT 0 CHECK (forwarded IN (0, 1));
+
+-- For counting: few messages are gone.
+CREATE INDEX messages_gone ON messages (conversation, id, sender) WHERE gone <> 0;
+
+-- An answer can get lost as its question can: what is missing is asked for more than once.
+ALTER TABLE gaps ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sent_again ADD COLUMN times INTEGER NOT NULL DEFAULT 1;

@@ -1,0 +1,608 @@
+//! A device that lost the thread is let in again, and somebody else would like to answer first: a member who was removed meanwhile, or
+//! one who makes herself owner. What is believed, and what is sent before it is.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod fake;
+
+use bytes::Bytes;
+use fake::{FakeServer, Person, eventually, meet, three};
+use openmls::prelude::{Extension, Extensions, MlsGroup, UnknownExtension};
+use openmls_traits::OpenMlsProvider as _;
+use prost::Message as _;
+use undertone_core::{ChatState, Clock as _, Draft, SystemClock};
+use undertone_mls::{
+    AddressSecret, Change, ChannelId, ChannelPosition, CommitOutcome, DeviceKeys, Group, GroupId,
+    Provider, resync,
+};
+use undertone_wire::{
+    client_proto::{
+        DirectMessage, GroupExtension, GroupRole, Payload, RoleEntry, direct_message, payload,
+    },
+    padding,
+};
+
+type Outcome = Result<(), undertone_core::Error>;
+
+/// What a forged answer says.
+#[derive(Clone, Copy, Default)]
+struct Lie {
+    /// The group is on this channel; else on its own.
+    channel: Option<ChannelId>,
+    /// The forger owns the group.
+    owner: bool,
+}
+
+/// Answers a request among these as the app would, but with the state of a group that only this home knows. None: there is no request that
+/// this member can open.
+fn forge(forger: &Person, sent: &[Bytes], lie: Lie) -> Option<(AddressSecret, Bytes)> {
+    let home = forger.home_while_away();
+    let transaction = home.database().begin().expect("a transaction");
+    let db = transaction.connection();
+    let provider = Provider::new(db);
+    let keys: Vec<u8> = db
+        .query_row("SELECT device FROM account", [], |row| row.get(0))
+        .expect("keys");
+    let keys = DeviceKeys::from_secret_bytes(&keys).expect("keys");
+    let (group, channel, generation): (Vec<u8>, Vec<u8>, u32) = db
+        .query_row(
+            "SELECT group_id, channel_id, generation FROM conversations WHERE kind = 2",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .expect("a group");
+    let id = GroupId::from_slice(&group).expect("an id");
+    let request = sent.iter().find_map(|bytes| {
+        let plain = padding::unpad_payload(bytes).ok()?;
+        let Some(payload::Body::Inline(inline)) = Payload::decode(plain).ok()?.body else {
+            return None;
+        };
+        match DirectMessage::decode(&inline[..]).ok()?.body? {
+            direct_message::Body::Request(sealed) => {
+                let request = resync::open(&provider, &keys, &sealed).ok()?;
+                (resync::group_of(&request).ok()? == id).then_some(request)
+            }
+            direct_message::Body::Welcome(_) => None,
+        }
+    })?;
+    if lie.owner {
+        make_owner(&provider, &keys, &id);
+    }
+    let now_s = u64::try_from(SystemClock.now_ms() / 1000).expect("after 1970");
+    let mut group = Group::load(&provider, &id)
+        .expect("loads")
+        .expect("a group");
+    let verified = group
+        .verify_resync(&provider, &request, now_s)
+        .expect("a good request");
+    let pending = group
+        .stage_commit(&provider, &keys, Change::Readd(vec![verified]))
+        .expect("staged");
+    let merged = group
+        .process_commit(&provider, pending.epoch, &pending.next_lock, &pending.body)
+        .expect("processed");
+    let CommitOutcome::Merged(merged) = merged else {
+        panic!("not merged");
+    };
+    let welcome = merged.welcome.expect("a Welcome");
+    let bundle = group
+        .welcome_bundle(
+            &provider,
+            &welcome,
+            ChannelPosition {
+                generation,
+                channel_id: lie
+                    .channel
+                    .unwrap_or_else(|| ChannelId::from_slice(&channel).expect("an id")),
+                number: 40,
+            },
+        )
+        .expect("a bundle");
+    let body = DirectMessage {
+        body: Some(direct_message::Body::Welcome(bundle)),
+    };
+    let plain = Payload {
+        body: Some(payload::Body::Inline(body.encode_to_vec().into())),
+    };
+    let payload = padding::pad_payload(&plain.encode_to_vec(), 0).expect("fits");
+    Some((welcome.recipients[0].duplicate(), payload.into()))
+}
+
+/// The forger commits, for herself alone, what no app would let her.
+fn make_owner(provider: &Provider<'_>, keys: &DeviceKeys, id: &GroupId) {
+    let id = openmls::prelude::GroupId::from_slice(id.as_bytes());
+    let mut mls = MlsGroup::load(provider.storage(), &id)
+        .expect("loads")
+        .expect("a group");
+    let extensions = mls.extensions().iter().map(|extension| match extension {
+        Extension::Unknown(0xF0A1, bytes) => {
+            let mut settings = GroupExtension::decode(&bytes.0[..]).expect("settings");
+            settings.roles = vec![RoleEntry {
+                account_id: keys.account_id().to_bytes(),
+                role: GroupRole::RoleOwner as i32,
+            }];
+            Extension::Unknown(0xF0A1, UnknownExtension(settings.encode_to_vec()))
+        }
+        other => other.clone(),
+    });
+    let extensions = Extensions::from_vec(extensions.collect()).expect("extensions");
+    mls.commit_builder()
+        .propose_group_context_extensions(extensions)
+        .expect("proposed")
+        .load_psks(provider.storage())
+        .expect("no PSK")
+        .build(provider.rand(), provider.crypto(), keys, |_| true)
+        .expect("built")
+        .stage_commit(provider)
+        .expect("staged");
+    mls.merge_pending_commit(provider).expect("merged");
+}
+
+/// Ben's home of today; see [`put_back`].
+async fn copy_of(ben: &mut Person) -> std::path::PathBuf {
+    ben.settle().await;
+    ben.quit().await;
+    let copy = ben.home.with_extension("copy");
+    fake::copy_folder(&ben.home, &copy);
+    ben.reopen().await;
+    copy
+}
+
+/// Ben's disk is put back to an earlier day; he is not on-line yet.
+async fn put_back(ben: &mut Person, copy: &std::path::Path) {
+    ben.settle().await;
+    ben.quit().await;
+    std::fs::remove_dir_all(&ben.home).unwrap();
+    fake::copy_folder(copy, &ben.home);
+}
+
+/// Answers Ben's request before anybody else does.
+async fn answer_first(server: &FakeServer, forger: &Person, lie: Lie) {
+    let answer = std::cell::RefCell::new(None);
+    eventually("Ben has asked", || async {
+        *answer.borrow_mut() = forge(forger, &server.directs(), lie);
+        answer.borrow().is_some()
+    })
+    .await;
+    let (to, payload) = answer.into_inner().unwrap();
+    server.send_direct(&to, payload);
+}
+
+async fn notices_have(person: &Person, chat: &str, part: &str) {
+    eventually(part, || async {
+        let notices = person.notices(chat).await;
+        notices.iter().any(|notice| notice.contains(part))
+    })
+    .await;
+}
+
+async fn is_back(ben: &Person, chat: &str) {
+    eventually("Ben is back", || async {
+        ben.client()
+            .find_chat(chat)
+            .await
+            .is_ok_and(|chat| chat.state == ChatState::Active)
+    })
+    .await;
+}
+
+/// Ben was put back to a day on which Cleo was a member; she is none any more, and has kept her keys. Ada's app is held up.
+async fn ben_has_missed_that_cleo_went(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, mut ben, mut cleo) = three(server).await;
+    for person in [&ada, &cleo] {
+        person.settle().await;
+    }
+    let copy = copy_of(&mut ben).await;
+    cleo.quit().await;
+    let desk = ada.chat("Desk").await.id;
+    let id = ada.client().find_contact("Cleo").await.unwrap().id;
+    ada.client().group_remove(&desk, &id).await.unwrap();
+    notices_have(&ben, "Desk", "Ada removed Cleo.").await;
+    ada.settle().await;
+    put_back(&mut ben, &copy).await;
+    server.hold(server.queue_numbered(0));
+    ben.open().await;
+    let draft = Draft::text("For Ada's eyes.");
+    ben.client().enqueue(&desk, draft).await.unwrap();
+    ben.client().start().await.unwrap();
+    (ada, ben, cleo)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_was_removed_lets_nobody_in() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = ben_has_missed_that_cleo_went(&server).await;
+    answer_first(&server, &cleo, Lie::default()).await;
+    notices_have(&ben, "Desk", "Cleo offered to let this device in again").await;
+    assert_eq!(ben.chat("Desk").await.state, ChatState::Resyncing);
+    server.let_go();
+    is_back(&ben, "Desk").await;
+    notices_have(&ben, "Desk", "Cleo is no longer in this group.").await;
+    ada.reads("Desk", &["Ben: For Ada's eyes."]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_on_a_channel_that_only_the_helper_names() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = ben_has_missed_that_cleo_went(&server).await;
+    let lie = Lie {
+        channel: Some(ChannelId::random()),
+        ..Lie::default()
+    };
+    answer_first(&server, &cleo, lie).await;
+    notices_have(
+        &ben,
+        "Desk",
+        "Nothing is sent until another member confirms",
+    )
+    .await;
+    assert_eq!(ben.chat("Desk").await.state, ChatState::Resyncing);
+    // Another answer comes, and nobody has confirmed the first one.
+    server.let_go();
+    notices_have(&ben, "Desk", "Cleo offered to let this device in again").await;
+    is_back(&ben, "Desk").await;
+    ada.reads("Desk", &["Ben: For Ada's eyes."]).await;
+    assert!(!server.has_channel(&lie.channel.unwrap()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_becomes_owner_by_letting_somebody_in() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, mut cleo) = three(&server).await;
+    for person in [&ada, &cleo] {
+        person.settle().await;
+    }
+    let copy = copy_of(&mut ben).await;
+    ada.says("Desk", "One.").await;
+    for person in [&ben, &cleo] {
+        person.reads("Desk", &["Ada: One."]).await;
+    }
+    cleo.settle().await;
+    cleo.quit().await;
+    put_back(&mut ben, &copy).await;
+    server.hold(server.queue_numbered(0));
+    ben.reopen().await;
+    let lie = Lie {
+        owner: true,
+        ..Lie::default()
+    };
+    answer_first(&server, &cleo, lie).await;
+    notices_have(
+        &ben,
+        "Desk",
+        "Nothing is sent until another member confirms",
+    )
+    .await;
+    server.let_go();
+    is_back(&ben, "Desk").await;
+    let notices = ben.notices("Desk").await;
+    assert!(notices.iter().any(|line| line.contains("was refused")));
+    assert!(!notices.iter().any(|line| line.contains("is now an owner")));
+    ben.says("Desk", "Here again.").await;
+    ada.reads("Desk", &["Ada: One.", "Ben: Here again."]).await;
+    ben.reads("Desk", &["Ada: One.", "Ben: Here again."]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_member_confirms_a_channel_that_the_device_never_saw() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    for person in [&ada, &cleo] {
+        person.settle().await;
+    }
+    let copy = copy_of(&mut ben).await;
+    // The group moves to its fallback channel, and changes there.
+    let desk = ada.chat("Desk").await.id;
+    let mut name = "Desk".to_owned();
+    for round in 1..20 {
+        // Another chat's commit may be the next one.
+        server.spoil_next_commit();
+        name = format!("Newsroom {round}");
+        ada.client().group_rename(&desk, &name).await?;
+        for person in [&ada, &ben, &cleo] {
+            eventually("the new name", || async {
+                person.client().find_chat(&name).await.is_ok()
+            })
+            .await;
+        }
+        let notices = ada.notices(&name).await;
+        if notices.iter().any(|line| line.contains("was not valid")) {
+            break;
+        }
+    }
+    put_back(&mut ben, &copy).await;
+    ben.reopen().await;
+    is_back(&ben, &name).await;
+    let notices = ben.notices(&name).await;
+    for part in [
+        "Nothing is sent until another member confirms",
+        "was let in again by",
+        &format!("The group is now called \u{201c}{name}\u{201d}."),
+    ] {
+        assert!(
+            notices.iter().any(|line| line.contains(part)),
+            "{notices:#?}"
+        );
+    }
+    ben.says(&name, "Here again.").await;
+    for person in [&ada, &cleo] {
+        person.reads(&name, &["Ben: Here again."]).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_by_anothers_name_is_told_apart() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, _cleo) = three(&server).await;
+    let (you, other) = (
+        Person::new("You", &server).await,
+        Person::new("ben ", &server).await,
+    );
+    let desk = ada.chat("Desk").await.id;
+    for person in [&you, &other] {
+        meet(person, &ada).await;
+        ada.settle().await;
+        let id = person.client().account().await?.account_id;
+        ada.client().group_add(&desk, &[id]).await?;
+    }
+    eventually("both are in", || async {
+        ben.client()
+            .members(&desk)
+            .await
+            .is_ok_and(|all| all.len() == 5)
+    })
+    .await;
+    // To Ben both are strangers: one by a word of the app's own, one by his own name.
+    let notices = ben.notices("Desk").await;
+    assert!(
+        !notices.contains(&"Ada added You.".to_owned()),
+        "{notices:#?}"
+    );
+    assert!(
+        notices
+            .iter()
+            .any(|line| line.starts_with("Ada added You ("))
+    );
+    assert!(
+        notices
+            .iter()
+            .any(|line| line.starts_with("Ada added ben "))
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_believed_leaves_and_is_added_anew() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = ben_has_missed_that_cleo_went(&server).await;
+    let lie = Lie {
+        channel: Some(ChannelId::random()),
+        ..Lie::default()
+    };
+    answer_first(&server, &cleo, lie).await;
+    notices_have(
+        &ben,
+        "Desk",
+        "Nothing is sent until another member confirms",
+    )
+    .await;
+    let desk = ben.chat("Desk").await.id;
+    ben.client().group_leave(&desk).await?;
+    assert_eq!(ben.chat("Desk").await.state, ChatState::Left);
+    server.let_go();
+    let id = ada.client().find_contact("Ben").await?.id;
+    // Ada's app finds Ben's request too late, or has answered it: either way he is a member to her until she removes him.
+    ada.settle().await;
+    ada.client().group_remove(&desk, &id).await?;
+    ada.client()
+        .group_add(&desk, std::slice::from_ref(&id))
+        .await?;
+    is_back(&ben, "Desk").await;
+    ben.says("Desk", "Here again.").await;
+    ada.reads("Desk", &["Ben: Here again."]).await;
+    ada.says("Desk", "Welcome.").await;
+    // What he had written before he left was sent to nobody; it stands at the end.
+    let lines = ["Ben: Here again.", "Ada: Welcome.", "Ben: For Ada's eyes."];
+    ben.reads("Desk", &lines).await;
+    Ok(())
+}
+
+/// Ada, Ben and Cleo in Ada's group "Board", in which no app has anything more to do by itself: Ada's change has filled the tree.
+async fn three_at_rest(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, ben, cleo) = three(server).await;
+    let desk = ada.chat("Desk").await.id;
+    ada.client().group_rename(&desk, "Board").await.unwrap();
+    for person in [&ada, &ben, &cleo] {
+        eventually("the new name", || async {
+            person.client().find_chat("Board").await.is_ok()
+        })
+        .await;
+        person.settle().await;
+    }
+    (ada, ben, cleo)
+}
+
+/// Bytes of the secret from which this home's group derives the next epoch are changed: commits that others make do not fit here, and
+/// those made here fit nobody else. The home is not open.
+fn spoil_next_epoch(home: &Person) {
+    let home = home.home_while_away();
+    let transaction = home.database().begin().expect("a transaction");
+    let db = transaction.connection();
+    let id: Vec<u8> = db
+        .query_row(
+            "SELECT group_id FROM conversations WHERE kind = 2",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a group");
+    let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = {
+        let mut statement = db
+            .prepare("SELECT rowid, group_id, group_data FROM openmls_group_data WHERE data_type = 'group_epoch_secrets'")
+            .expect("a table");
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .expect("rows");
+        rows.collect::<Result<_, _>>().expect("rows")
+    };
+    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|at| at == part);
+    for (row, group, mut secrets) in rows {
+        // As an array of numbers, or as bytes.
+        let numbers: Vec<u8> = id
+            .iter()
+            .flat_map(|byte| {
+                if *byte < 24 {
+                    vec![*byte]
+                } else {
+                    vec![24, *byte]
+                }
+            })
+            .collect();
+        if find(&group, &id).is_none() && find(&group, &numbers).is_none() {
+            continue;
+        }
+        let at = find(&secrets, b"init_secret").expect("a secret") + 60;
+        // A number of the array; its neighbour may be a mark that one follows.
+        let at = if secrets[at] == 24 { at + 1 } else { at };
+        secrets[at] = if secrets[at] >= 24 {
+            24 + (secrets[at] - 24 + 1) % 232
+        } else {
+            (secrets[at] + 1) % 24
+        };
+        db.execute(
+            "UPDATE openmls_group_data SET group_data = ?2 WHERE rowid = ?1",
+            rusqlite::params![row, secrets],
+        )
+        .expect("written");
+        transaction.commit().expect("committed");
+        return;
+    }
+    panic!("no group");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_change_does_not_open_for_says_whose_it_was_and_comes_back() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three_at_rest(&server).await;
+    ben.quit().await;
+    spoil_next_epoch(&ben);
+    ben.reopen().await;
+    let desk = ada.chat("Board").await.id;
+    ada.client().group_rename(&desk, "Newsroom").await?;
+    is_back(&ben, "Newsroom").await;
+    notices_have(
+        &ben,
+        "Newsroom",
+        "This device could not take in a change by Ada.",
+    )
+    .await;
+    assert!(
+        ada.notices("Newsroom")
+            .await
+            .iter()
+            .all(|line| !line.contains("could not take in"))
+    );
+    ben.says("Newsroom", "Here again.").await;
+    for person in [&ada, &cleo] {
+        person.reads("Newsroom", &["Ben: Here again."]).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_without_it() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, ben, cleo) = three_at_rest(&server).await;
+    ada.quit().await;
+    spoil_next_epoch(&ada);
+    ada.reopen().await;
+    ada.settle().await;
+    let desk = ada.chat("Board").await.id;
+    // She makes a change and does not answer those who ask about it.
+    server.hold(server.queue_numbered(0));
+    ada.client().group_rename(&desk, "Newsroom").await?;
+    for person in [&ben, &cleo] {
+        notices_have(
+            person,
+            "Board",
+            "This device could not take in a change by Ada.",
+        )
+        .await;
+        notices_have(
+            person,
+            "Board",
+            "A change that nobody could take in was ignored.",
+        )
+        .await;
+        is_back(person, "Board").await;
+    }
+    ben.says("Board", "Without Ada, then.").await;
+    cleo.reads("Board", &["Ben: Without Ada, then."]).await;
+    cleo.says("Board", "For now.").await;
+    let lines = ["Ben: Without Ada, then.", "Cleo: For now."];
+    ben.reads("Board", &lines).await;
+    cleo.reads("Board", &lines).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_follows_to_another_channel_without_a_reason() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three_at_rest(&server).await;
+    // Cleo's app goes to the next fallback channel, alone, and speaks there.
+    cleo.quit().await;
+    go_to_fallback(&cleo);
+    cleo.open().await;
+    let desk = cleo.chat("Board").await.id;
+    let before = ada.chat("Board").await.epoch;
+    let draft = Draft::text("Over here!");
+    cleo.client().enqueue(&desk, draft).await?;
+    cleo.client().start().await?;
+    eventually("the others have tried their channel", || async {
+        ada.chat("Board").await.epoch > before && ben.chat("Board").await.epoch > before
+    })
+    .await;
+    ada.says("Board", "Still here.").await;
+    ben.reads("Board", &["Ada: Still here."]).await;
+    ben.says("Board", "Me too.").await;
+    ada.reads("Board", &["Ada: Still here.", "Ben: Me too."])
+        .await;
+    for person in [&ada, &ben] {
+        assert_eq!(person.chat("Board").await.state, ChatState::Active);
+    }
+    Ok(())
+}
+
+/// As if this home's app had had a reason to leave the channel. The home is not open.
+fn go_to_fallback(person: &Person) {
+    let home = person.home_while_away();
+    let transaction = home.database().begin().expect("a transaction");
+    let db = transaction.connection();
+    let provider = Provider::new(db);
+    let group: Vec<u8> = db
+        .query_row(
+            "SELECT group_id FROM conversations WHERE kind = 2",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a group");
+    let id = GroupId::from_slice(&group).expect("an id");
+    let group = Group::load(&provider, &id)
+        .expect("loads")
+        .expect("a group");
+    let next = group.fallback_channel_id(&provider, 0).expect("a channel");
+    drop(group);
+    db.execute(
+        "UPDATE conversations SET channel_id = ?1, channel_made = 0, generation = 1, moves = 1, top_number = 0 WHERE kind = 2",
+        [next.as_bytes()],
+    )
+    .expect("written");
+    transaction.commit().expect("committed");
+}
