@@ -26,6 +26,7 @@ pub struct Person {
     folder: PathBuf,
     cheap: bool,
     fast: bool,
+    by_reference: bool,
     options: Vec<String>,
     _temporary: Option<TempDir>,
 }
@@ -73,6 +74,7 @@ impl Person {
             folder: folder.to_owned(),
             cheap: false,
             fast: false,
+            by_reference: false,
             options: Vec::new(),
             _temporary: None,
         };
@@ -90,6 +92,13 @@ impl Person {
     pub fn with_options(mut self, options: &[&str]) -> Self {
         self.options
             .extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+
+    /// With an app that puts every change and Welcome into a blob, as it does with those of large groups. Debug builds only.
+    #[must_use]
+    pub fn with_all_by_reference(mut self) -> Self {
+        self.by_reference = true;
         self
     }
 
@@ -164,6 +173,9 @@ impl Person {
         }
         if self.fast {
             command.env("UNDERTONE_TEST_PACE", "fast");
+        }
+        if self.by_reference {
+            command.env("UNDERTONE_TEST_INLINE_MAX", "0");
         }
         command
     }

@@ -69,9 +69,24 @@ async fn fifty_times_two_members_commit_at_the_same_moment() -> Outcome {
 #[test]
 fn two_apps_commit_at_the_same_moment() -> Outcome {
     let server = ServerProcess::start()?;
+    two_apps_race(&server, |person| person)
+}
+
+/// The same with changes that are too large for an item, as those of large groups are: each is a blob that all must find.
+#[test]
+fn two_apps_commit_large_changes_at_the_same_moment() -> Outcome {
+    let server = ServerProcess::start()?;
+    two_apps_race(&server, Person::with_all_by_reference)?;
+    let blobs = server.data().join("blobs");
+    let shards = std::fs::read_dir(blobs).expect("blobs were uploaded");
+    assert!(shards.count() > 10, "each change went as a blob");
+    Ok(())
+}
+
+fn two_apps_race(server: &ServerProcess, made: fn(Person) -> Person) -> Outcome {
     let invitation = server.invitation(3)?;
     let people = ["Ada", "Ben", "Cleo"].map(|name| Person::join_hurried(name, &invitation));
-    let [ada, ben, cleo] = people;
+    let [ada, ben, cleo] = people.map(|person| person.map(made));
     let (ada, ben, cleo) = (ada?, ben?, cleo?);
     ada.meet(&ben)?;
     ada.meet(&cleo)?;

@@ -176,7 +176,7 @@ fn too_many_and_too_much_have_their_own_codes() {
             send_id: bytes(16),
             payload: bytes(payload),
             address_secrets: vec![bytes(32); addresses],
-            blob_hash: bytes(0),
+            blob_hash: Bytes::new(),
         }))
     };
     assert_eq!(send(65_537, 1), Code::LimitPayload);

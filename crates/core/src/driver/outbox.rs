@@ -82,8 +82,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 };
                 shared.show(|links| {
                     links.outbox = LinkState::Connecting;
-                    // The inbox's reason is the better one, if both fail.
-                    links.problem = links.problem.take().or_else(|| Some(error.problem()));
+                    // The inbox's reason is the better one, if both fail; else the latest counts.
+                    if links.inbox == LinkState::Online || links.problem.is_none() {
+                        links.problem = Some(error.problem());
+                    }
                 });
                 let wait = pause.next(hint);
                 tokio::select! {

@@ -18,6 +18,10 @@ use crate::{
 };
 
 /// One frame from a client.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every frame is a request: boxing them would cost each an allocation"
+)]
 #[derive(Debug)]
 pub enum FromClient {
     /// The first frame, once.
