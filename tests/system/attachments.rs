@@ -312,19 +312,36 @@ impl Script for Gate {
 }
 
 /// A command of this person, left running.
-fn begin(person: &Person, arguments: &[&str]) -> Child {
+fn begin(person: &Person, arguments: &[&str]) -> Begun {
     let mut command = person.command();
     command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command.spawn().expect("the app starts")
+    Begun(command.spawn().expect("the app starts"))
 }
 
-fn kill9(mut child: Child) {
-    child.kill().expect("still running");
-    child.wait().expect("a child");
+/// A command under way; it ends with this at the latest.
+struct Begun(Child);
+
+impl Begun {
+    fn kill9(mut self) {
+        self.0.kill().expect("still running");
+        self.0.wait().expect("a child");
+    }
+
+    fn ends(mut self) {
+        self.0.wait().expect("a child");
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // It has ended already, or the test has failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Each place once: nothing was transferred again.
@@ -370,7 +387,7 @@ fn a_large_file_goes_on_after_a_kill_of_any_side() -> Outcome {
         ],
     );
     gate.wait_until_reached(limit)?;
-    kill9(sending);
+    sending.kill9();
     // The server in the middle of what is left.
     gate.close_after("PATCH", 2);
     let watching = ada.watch()?;
@@ -386,14 +403,14 @@ fn a_large_file_goes_on_after_a_kill_of_any_side() -> Outcome {
     let path = saved.to_str().expect("a plain path").to_owned();
     let saving = begin(&ben, &["save", "Ada", &id, &path]);
     gate.wait_until_reached(limit)?;
-    kill9(saving);
+    saving.kill9();
     assert!(!saved.exists(), "half a file is not shown as one");
     gate.close_after("GET", 4);
     let saving = begin(&ben, &["save", "Ada", &id, &path]);
     gate.wait_until_reached(limit)?;
     server.restart_after_kill9()?;
     gate.open();
-    drop(saving.wait_with_output());
+    saving.ends();
     if !saved.exists() {
         ben.save("Ada", &id, &saved)?;
     }

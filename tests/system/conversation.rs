@@ -57,8 +57,8 @@ fn ada_corrects_herself_takes_back_a_word_and_ben_reacts() -> Outcome {
     ada.send("Ben", "We meat at ten")?;
     ada.send("Ben", "Bring the papers")?;
     ben.reads_eventually("Ada", &["We meat at ten", "Bring the papers"], PATIENCE)?;
-    let first = id(&ada, "Ben", "We meat at ten")?;
-    let second = id(&ada, "Ben", "Bring the papers")?;
+    let first = id(ada, "Ben", "We meat at ten")?;
+    let second = id(ada, "Ben", "Bring the papers")?;
 
     let edited = ada.run(["edit", "Ben", &first[..10], "We meet at ten"])?;
     assert_eq!(edited["waits"], false);

@@ -54,6 +54,40 @@ export type AttachmentInfo = {
   here: boolean,
 };
 
+/** A block. */
+export type Block = { "block": "paragraph",
+  /** What it says. */
+  spans: Array<Span>, } | { "block": "heading",
+  /** 1 to 6. */
+  level: number,
+  /** What it says. */
+  spans: Array<Span>, } | { "block": "quote",
+  /** What is quoted. */
+  blocks: Array<Block>, } | { "block": "code",
+  /** What it is written in, as its author says. */
+  language: string | null,
+  /** The text. */
+  text: string, } | { "block": "list",
+  /** The first number, of a numbered one. */
+  start: number | null,
+  /** Its items. */
+  items: Array<ListItem>, } | { "block": "table",
+  /** Rows of cells, the heading first. */
+  rows: Array<Array<Array<Span>>>, } | { "block": "rule"
+};
+
+/** What to change about a chat, for this account only. */
+export type ChatChange = {
+  /** Say nothing of new messages until then, Unix milliseconds; 0: not muted. */
+  muted_until_ms?: number,
+  /** Put it away until a message comes (for good while it is muted). */
+  archived?: boolean,
+  /** Keep it at the top. */
+  pinned?: boolean,
+  /** Read receipts in this chat. */
+  read_receipts?: Choice,
+};
+
 /** A chat: the MLS group id (26 characters). */
 export type ChatId = string;
 
@@ -77,6 +111,18 @@ export type ChatInfo = {
   state: ChatState,
   /** The MLS epoch. */
   epoch: number,
+  /** How long new messages stay once they were read, seconds; None: for good. */
+  timer_s: number | null,
+  /** Until when nothing is said of new messages, Unix milliseconds; None: not muted. */
+  muted_until_ms: number | null,
+  /** Whether it is put away. */
+  archived: boolean,
+  /** Whether it is kept at the top. */
+  pinned: boolean,
+  /** Read receipts in this chat. */
+  read_receipts: Choice,
+  /** What was begun to be written. */
+  draft: DraftText | null,
 };
 
 /** What sort of conversation. */
@@ -85,10 +131,37 @@ export type ChatKind = "direct" | "group" | "notes";
 /** How a chat is doing. */
 export type ChatState = "joining" | "active" | "resyncing" | "left" | "removed";
 
+/** How long messages stay. */
+export type ChatTimer = {
+  /** The chat. */
+  chat: ChatId,
+  /** Seconds after they were read, at most a year; 0: for good. */
+  timer_s: number,
+};
+
+/** A choice for one chat or person. */
+export type Choice = "default" | "on" | "off";
+
+/** One message, by its whole id. */
+export type ChosenMessage = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+};
+
 /** The outcome of comparing a scanned safety code. */
 export type CodeMatches = {
   /** Whether it is this contact's. If so, the contact is verified now. */
   matches: boolean,
+};
+
+/** What to change about a person, for this account only. */
+export type ContactChange = {
+  /** Drop what they write in the direct chat. They are not told. */
+  blocked?: boolean,
+  /** Read receipts with this person, in all chats. */
+  read_receipts?: Choice,
 };
 
 /** A contact: the account id (52 characters). */
@@ -108,10 +181,24 @@ export type ContactInfo = {
   added_ms: number,
   /** How far it is. */
   state: ContactState,
+  /** Whether what they write in the direct chat is dropped. */
+  blocked: boolean,
+  /** Read receipts with this person. */
+  read_receipts: Choice,
 };
 
 /** How far a contact is. */
 export type ContactState = "pending" | "ready";
+
+/** Which message to delete. */
+export type DeleteMessage = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** On everybody's devices; left out: on this account's only. */
+  for_everyone?: boolean,
+};
 
 /** Whether the server has a change. */
 export type Delivered = {
@@ -136,6 +223,26 @@ export type DraftAttachment = {
   name: string | null,
   /** Leave a picture's metadata (place, camera, time) in. */
   keep_metadata: boolean,
+};
+
+/** What was begun to be written. */
+export type DraftText = {
+  /** The text. */
+  text: string,
+  /** The message it answers. */
+  in_reply_to: MessageId | null,
+};
+
+/** A new version of a message. */
+export type EditMessage = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** What it is to say. */
+  text: string,
+  /** Whether the text is Markdown (GFM-MIMI). */
+  markdown?: boolean,
 };
 
 /** What to do after an error. */
@@ -191,6 +298,19 @@ export type Event = { "event": "message",
   problem: Problem | null, } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
+};
+
+/** When a message is to disappear from every device. */
+export type Expires = { "after": number } | { "at": number };
+
+/** What to say again where. */
+export type Forward = {
+  /** The chat it is in. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** The chat to say it in. */
+  to: ChatId,
 };
 
 /** A contact link that somebody gave. */
@@ -276,6 +396,14 @@ export type LinkLife = "open" | "used" | "expired" | "revoked";
 /** One connection's state. */
 export type LinkState = "offline" | "connecting" | "online";
 
+/** An item of a list. */
+export type ListItem = {
+  /** Of a list of things to do: whether it is done. */
+  checked: boolean | null,
+  /** What it says. */
+  blocks: Array<Block>,
+};
+
 /** Which messages to list. */
 export type ListMessages = {
   /** The chat. */
@@ -300,6 +428,8 @@ export type MemberInfo = {
   devices: number,
   /** Whether the safety number was compared. */
   verified: boolean,
+  /** What a link in Markdown leads to that mentions them: `[@Name](uri)`. */
+  uri: string,
 };
 
 /** A member's role in a group. */
@@ -347,6 +477,36 @@ export type MessageInfo = {
   order: Order | null,
   /** The message it answers. */
   in_reply_to: MessageId | null,
+  /** That message, as it stands now. */
+  quote: Quote | null,
+  /** Versions after the first; what they said, `history` tells. */
+  edits: number,
+  /** When the sender says the last version was written. */
+  edited_ms: number | null,
+  /** Whether its author deleted it; then it has no text and no files. */
+  deleted: boolean,
+  /** How long it stays once it was read, seconds; None: for good, or until a moment. */
+  timer_s: number | null,
+  /** When it disappears, if its time has begun. */
+  expires_ms: number | null,
+  /** The text, if it is Markdown, as a tree that is safe to show. */
+  rich: Array<Block> | null,
+  /** Who is mentioned. */
+  mentions: Array<ContactId>,
+  /** Whether it is pinned in the chat. */
+  pinned: boolean,
+  /** Whether somebody else said it first. */
+  forwarded: boolean,
+  /** Whether its files may be opened once. */
+  view_once: boolean,
+  /** Whether they were, or are on their way from here: they are gone. */
+  opened: boolean,
+  /** Of one's own: how many people have it, as far as they tell. */
+  delivered_to: number,
+  /** Of one's own: how many people have read it, as far as they tell. */
+  read_by: number,
+  /** Reactions, in the order they were first given. */
+  reactions: Array<ReactionInfo>,
 };
 
 /** What a line of a chat is. */
@@ -383,6 +543,10 @@ export type NewMessage = {
   attachments?: Array<DraftAttachment>,
   /** The message it answers. */
   in_reply_to?: MessageId,
+  /** When it is to disappear: `{"after": seconds after it was read}` or `{"at": Unix seconds}`; left out: as the chat has it. */
+  expires?: Expires,
+  /** Its files may be opened once by each receiver, and not at all by this account. */
+  view_once?: boolean,
   /** How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in the outbox. */
   wait_ms?: number,
 };
@@ -424,6 +588,16 @@ export type Order = {
   number: number,
 };
 
+/** Which message to pin. */
+export type PinMessage = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** Whether it is to be pinned, or not any more. */
+  pinned: boolean,
+};
+
 /** An error as it is shown and sent over RPC. */
 export type Problem = {
   /** Stable, `area.reason`. */
@@ -434,12 +608,64 @@ export type Problem = {
   sentence: string,
 };
 
+/** The message that another one answers, as it stands now. */
+export type Quote = {
+  /** Its id. */
+  id: MessageId,
+  /** Its place in this device's store; None if it is not on this device. */
+  local_id: number | null,
+  /** Who wrote it. */
+  sender_name: string,
+  /** What it says, at most 300 characters. */
+  text: string,
+  /** How many files it has. */
+  files: number,
+  /** Whether it was deleted. */
+  deleted: boolean,
+};
+
+/** A reaction. */
+export type React = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** Usually one emoji, at most 64 bytes. */
+  text: string,
+  /** Whether it is to stand, or to be taken back. */
+  stands: boolean,
+};
+
+/** A reaction to a message, as it stands. */
+export type ReactionInfo = {
+  /** Usually one emoji. */
+  text: string,
+  /** Who gave it, in the order they did. */
+  people: Array<ContactId>,
+  /** Their names, in the same order. */
+  names: Array<string>,
+  /** Whether this account is one of them. */
+  mine: boolean,
+};
+
 /** How far a chat was read. */
 export type ReadUpTo = {
   /** The chat. */
   chat: ChatId,
   /** The `local_id` of the last message read. */
   up_to_local_id: number,
+};
+
+/** What somebody told of a message. */
+export type Receipt = {
+  /** Who. */
+  contact: ContactId,
+  /** Their name. */
+  name: string,
+  /** When it was told here that it came. */
+  delivered_ms: number | null,
+  /** When it was told here that it was read. */
+  read_ms: number | null,
 };
 
 /** A member's role. */
@@ -485,6 +711,29 @@ export type Scanned = {
   scanned: Array<number>,
 };
 
+/** What to look for. */
+export type Search = {
+  /** Words, or beginnings of words, that must all be in the text, or in a file's name; empty: any message. */
+  text?: string,
+  /** Only in this chat. */
+  chat?: ChatId,
+  /** Only by this person. */
+  sender?: ContactId,
+  /** Only written at or after this, Unix milliseconds. */
+  from_ms?: number,
+  /** Only written before this, Unix milliseconds. */
+  to_ms?: number,
+  /** Only of this sort. */
+  kind?: SearchKind,
+  /** At most so many (1 to 200); None: 50. */
+  limit?: number,
+  /** Only those before the message with this `local_id`: the next page. */
+  before?: number,
+};
+
+/** What sort of message to look for. */
+export type SearchKind = "photo" | "video" | "audio" | "file" | "link";
+
 /** What a person typed to name a chat or contact. */
 export type Selector = {
   /** A name, a unique beginning of one, or an id. */
@@ -501,6 +750,38 @@ export type Sent = {
   state: Delivery,
 };
 
+/** What to change about a chat. */
+export type SetChat = {
+  /** The chat. */
+  chat: ChatId,
+  /** What to change; what is left out stays. */
+  change: ChatChange,
+};
+
+/** What to change about a contact. */
+export type SetContact = {
+  /** The contact's account id. */
+  contact: ContactId,
+  /** What to change; what is left out stays. */
+  change: ContactChange,
+};
+
+/** What was begun to be written. */
+export type SetDraft = {
+  /** The chat. */
+  chat: ChatId,
+  /** The text so far, at most 256 KiB; empty: nothing any more. */
+  text: string,
+  /** The message it answers. */
+  in_reply_to?: MessageId,
+};
+
+/** What is set for all chats. */
+export type Settings = {
+  /** Whether this account tells others what it has read, and is told what they have. */
+  read_receipts: boolean,
+};
+
 /** How long to wait for the server. */
 export type Settle = {
   /** Longest wait, in milliseconds (at most 600,000). */
@@ -515,6 +796,28 @@ export type Settled = {
   outbox_left: number,
   /** Why, if it was not reached. */
   problem: Problem | null,
+};
+
+/** A part of a line. */
+export type Span = { "span": "text",
+  /** The text. */
+  text: string, } | { "span": "strong",
+  /** What is. */
+  spans: Array<Span>, } | { "span": "emphasis",
+  /** What is. */
+  spans: Array<Span>, } | { "span": "strike",
+  /** What is. */
+  spans: Array<Span>, } | { "span": "code",
+  /** The text. */
+  text: string, } | { "span": "break" } | { "span": "link",
+  /** Where to. */
+  url: string,
+  /** What it says, which need not be where it leads. */
+  spans: Array<Span>, } | { "span": "mention",
+  /** Who. */
+  contact: ContactId,
+  /** As the author calls them. */
+  name: string,
 };
 
 /** The connection to the server. */
@@ -547,6 +850,16 @@ export type Verified = {
   contact: ContactId,
   /** Compared, or not any more. */
   verified: boolean,
+};
+
+/** One version of a message. */
+export type Version = {
+  /** What it said. */
+  text: string,
+  /** Whether the text is Markdown. */
+  markdown: boolean,
+  /** When the sender says it was written. */
+  sent_ms: number,
 };
 
 /** Every method, by name. */
@@ -585,8 +898,24 @@ export interface Methods {
   "chats.find": { params: Selector; result: ChatInfo };
   /** Who is in a chat, and in which role. */
   "chats.members": { params: OneChat; result: Array<MemberInfo> };
-  /** Marks a chat as read up to a message. Tells nobody. */
+  /** Marks a chat as read up to a message: the time of messages that disappear begins. Tells nobody. */
   "chats.mark_read": { params: ReadUpTo; result: Done };
+  /** Sets how long new messages stay once they were read; 0: for good. In a group admins may, in a direct chat both. */
+  "chats.set_timer": { params: ChatTimer; result: Delivered };
+  /** Mutes, archives or pins a chat, or sets its read receipts. Nobody else is told. */
+  "chats.set": { params: SetChat; result: Done };
+  /** Keeps what was begun to be written in a chat; an empty text ends it. */
+  "chats.set_draft": { params: SetDraft; result: Done };
+  /** Blocks a contact, or ends that, or sets read receipts with them. They are not told. */
+  "contacts.set": { params: SetContact; result: Done };
+  /** What is set for all chats. */
+  "settings.get": { params: Nothing; result: Settings };
+  /** Sets it. */
+  "settings.set": { params: Settings; result: Done };
+  /** Looks for messages by words, chat, person, date and sort, the newest first. */
+  "messages.search": { params: Search; result: Array<MessageInfo> };
+  /** What others told of a message of one's own: that it came, and that they read it. */
+  "messages.receipts": { params: ChosenMessage; result: Array<Receipt> };
   /** Makes a group. */
   "groups.create": { params: NewGroup; result: GroupResult };
   /** Adds contacts to a group. */
@@ -605,6 +934,20 @@ export interface Methods {
   "messages.list": { params: ListMessages; result: Array<MessageInfo> };
   /** One message, by its id or a beginning of it. */
   "messages.get": { params: OneMessage; result: MessageInfo };
+  /** Gives an own message a new text. Everybody sees that it was edited, and can read what it said before. */
+  "messages.edit": { params: EditMessage; result: Done };
+  /** Deletes a message: an own one for everyone, or any one on this account's devices only. */
+  "messages.delete": { params: DeleteMessage; result: Done };
+  /** Reacts to a message, or takes that reaction back. Several reactions of one person can stand. */
+  "messages.react": { params: React; result: Done };
+  /** Pins a message for everybody in the chat, or ends that. In a group admins may. */
+  "messages.pin": { params: PinMessage; result: Done };
+  /** The pinned messages of a chat, the one pinned last first. */
+  "messages.pinned": { params: OneChat; result: Array<MessageInfo> };
+  /** Says again, in another chat, what a message says, with its files. Who said it first is not told. */
+  "messages.forward": { params: Forward; result: Sent };
+  /** All versions of a message, the first one first. */
+  "messages.history": { params: ChosenMessage; result: Array<Version> };
   /** Downloads an attachment if it isn't here yet, and saves it decrypted to a new file (mode 0600). */
   "attachments.save": { params: SaveAttachment; result: Saved };
   /** From now on, sends what happens as notifications called `event`. */

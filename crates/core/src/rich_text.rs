@@ -457,7 +457,7 @@ mod tests {
         let names: Vec<_> = read
             .blocks
             .iter()
-            .map(|block| serde_json::to_value(block).unwrap()["block"].clone())
+            .map(|block| serde_json::to_value(block).expect("JSON")["block"].clone())
             .collect();
         assert_eq!(
             names,

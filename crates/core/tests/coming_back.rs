@@ -10,7 +10,7 @@
 mod fake;
 
 use bytes::Bytes;
-use fake::{FakeServer, Person, eventually, meet, three};
+use fake::{FakeServer, Person, eventually, meet, three, three_at_rest};
 use openmls::prelude::{Extension, Extensions, MlsGroup, UnknownExtension};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
@@ -415,21 +415,6 @@ async fn who_is_not_believed_leaves_and_is_added_anew() -> Outcome {
     Ok(())
 }
 
-/// Ada, Ben and Cleo in Ada's group "Board", in which no app has anything more to do by itself: Ada's change has filled the tree.
-async fn three_at_rest(server: &FakeServer) -> (Person, Person, Person) {
-    let (ada, ben, cleo) = three(server).await;
-    let desk = ada.chat("Desk").await.id;
-    ada.client().group_rename(&desk, "Board").await.unwrap();
-    for person in [&ada, &ben, &cleo] {
-        eventually("the new name", || async {
-            person.client().find_chat("Board").await.is_ok()
-        })
-        .await;
-        person.settle().await;
-    }
-    (ada, ben, cleo)
-}
-
 /// Bytes of the secret from which this home's group derives the next epoch are changed: commits that others make do not fit here, and
 /// those made here fit nobody else. The home is not open.
 fn spoil_next_epoch(home: &Person) {
@@ -550,59 +535,4 @@ async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_withou
     ben.reads("Board", &lines).await;
     cleo.reads("Board", &lines).await;
     Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_follows_to_another_channel_without_a_reason() -> Outcome {
-    let server = FakeServer::new();
-    let (ada, ben, mut cleo) = three_at_rest(&server).await;
-    // Cleo's app goes to the next fallback channel, alone, and speaks there.
-    cleo.quit().await;
-    go_to_fallback(&cleo);
-    cleo.open().await;
-    let desk = cleo.chat("Board").await.id;
-    let before = ada.chat("Board").await.epoch;
-    let draft = Draft::text("Over here!");
-    cleo.client().enqueue(&desk, draft).await?;
-    cleo.client().start().await?;
-    eventually("the others have tried their channel", || async {
-        ada.chat("Board").await.epoch > before && ben.chat("Board").await.epoch > before
-    })
-    .await;
-    ada.says("Board", "Still here.").await;
-    ben.reads("Board", &["Ada: Still here."]).await;
-    ben.says("Board", "Me too.").await;
-    ada.reads("Board", &["Ada: Still here.", "Ben: Me too."])
-        .await;
-    for person in [&ada, &ben] {
-        assert_eq!(person.chat("Board").await.state, ChatState::Active);
-    }
-    Ok(())
-}
-
-/// As if this home's app had had a reason to leave the channel. The home is not open.
-fn go_to_fallback(person: &Person) {
-    let home = person.home_while_away();
-    let transaction = home.database().begin().expect("a transaction");
-    let db = transaction.connection();
-    let provider = Provider::new(db);
-    let group: Vec<u8> = db
-        .query_row(
-            "SELECT group_id FROM conversations WHERE kind = 2",
-            [],
-            |row| row.get(0),
-        )
-        .expect("a group");
-    let id = GroupId::from_slice(&group).expect("an id");
-    let group = Group::load(&provider, &id)
-        .expect("loads")
-        .expect("a group");
-    let next = group.fallback_channel_id(&provider, 0).expect("a channel");
-    drop(group);
-    db.execute(
-        "UPDATE conversations SET channel_id = ?1, channel_made = 0, generation = 1, moves = 1, top_number = 0 WHERE kind = 2",
-        [next.as_bytes()],
-    )
-    .expect("written");
-    transaction.commit().expect("committed");
 }

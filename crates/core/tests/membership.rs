@@ -6,8 +6,9 @@ mod fake;
 
 use std::collections::BTreeSet;
 
-use fake::{FakeServer, Person, eventually, three};
+use fake::{FakeServer, Person, eventually, three, three_at_rest};
 use undertone_core::{ChatState, Draft, Page};
+use undertone_mls::{Group, GroupId, Provider};
 use undertone_wire::ids::{AddressHash, QueueId};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -135,4 +136,59 @@ async fn queue_of(person: &Person, server: &FakeServer) -> QueueId {
         "Ben" => 1,
         _ => 2,
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_follows_to_another_channel_without_a_reason() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three_at_rest(&server).await;
+    // Cleo's app goes to the next fallback channel, alone, and speaks there.
+    cleo.quit().await;
+    go_to_fallback(&cleo);
+    cleo.open().await;
+    let desk = cleo.chat("Board").await.id;
+    let before = ada.chat("Board").await.epoch;
+    let draft = Draft::text("Over here!");
+    cleo.client().enqueue(&desk, draft).await?;
+    cleo.client().start().await?;
+    eventually("the others have tried their channel", || async {
+        ada.chat("Board").await.epoch > before && ben.chat("Board").await.epoch > before
+    })
+    .await;
+    ada.says("Board", "Still here.").await;
+    ben.reads("Board", &["Ada: Still here."]).await;
+    ben.says("Board", "Me too.").await;
+    ada.reads("Board", &["Ada: Still here.", "Ben: Me too."])
+        .await;
+    for person in [&ada, &ben] {
+        assert_eq!(person.chat("Board").await.state, ChatState::Active);
+    }
+    Ok(())
+}
+
+/// As if this home's app had had a reason to leave the channel. The home is not open.
+fn go_to_fallback(person: &Person) {
+    let home = person.home_while_away();
+    let transaction = home.database().begin().expect("a transaction");
+    let db = transaction.connection();
+    let provider = Provider::new(db);
+    let group: Vec<u8> = db
+        .query_row(
+            "SELECT group_id FROM conversations WHERE kind = 2",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a group");
+    let id = GroupId::from_slice(&group).expect("an id");
+    let group = Group::load(&provider, &id)
+        .expect("loads")
+        .expect("a group");
+    let next = group.fallback_channel_id(&provider, 0).expect("a channel");
+    drop(group);
+    db.execute(
+        "UPDATE conversations SET channel_id = ?1, channel_made = 0, generation = 1, moves = 1, top_number = 0 WHERE kind = 2",
+        [next.as_bytes()],
+    )
+    .expect("written");
+    transaction.commit().expect("committed");
 }

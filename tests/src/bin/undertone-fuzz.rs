@@ -18,7 +18,6 @@ use rand::{Rng, SeedableRng};
 use undertone_tests::fixtures;
 
 /// The wire crate's own examples of every frame.
-#[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../../crates/wire/tests/samples/mod.rs"]
 mod samples;
 

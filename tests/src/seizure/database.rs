@@ -45,6 +45,9 @@ pub struct Database {
     connection: Connection,
 }
 
+/// Key id, encapsulation, sealed key, day of the owner's key.
+pub type SealingKey = (Vec<u8>, Vec<u8>, Vec<u8>, u32);
+
 impl Database {
     /// Opens the one in this data folder.
     ///
@@ -139,7 +142,7 @@ impl Database {
     ///
     /// # Errors
     /// If they can't be read.
-    pub fn sealing_keys(&self, queue: &[u8]) -> Outcome<Vec<(Vec<u8>, Vec<u8>, Vec<u8>, u32)>> {
+    pub fn sealing_keys(&self, queue: &[u8]) -> Outcome<Vec<SealingKey>> {
         let sql = "SELECT key_id, enc, sealed, hpke_key_day FROM sealing_keys WHERE queue_id = ?1 ORDER BY first_sequence";
         let mut rows = self.connection.prepare(sql).map_err(failed)?;
         let found = rows.query_map([queue], |row| {

@@ -1,4 +1,4 @@
-//! The command line: what can be typed ([`args`]), where the passphrase comes from ([`passphrase`]), and how results leave
+//! The command line: what can be typed ([`args`], [`values`]), where the passphrase comes from ([`passphrase`]), and how results leave
 //! ([`output`], [`progress`]). Secrets never come from arguments or the environment, where other processes of the machine
 //! could read them.
 
@@ -6,3 +6,4 @@ pub mod args;
 pub mod output;
 pub mod passphrase;
 pub mod progress;
+pub mod values;

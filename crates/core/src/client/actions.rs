@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     ids::{ChatId, MessageId},
     query,
-    sync::{Work, action, erase},
+    sync::{Work, act, erase},
     view::*,
 };
 
@@ -17,13 +17,13 @@ impl Client {
         &self,
         chat: &ChatId,
         message: &MessageId,
-        act: impl FnOnce(&Work<'_>, i64, &action::Target) -> Result<()> + Send + 'static,
+        act: impl FnOnce(&Work<'_>, i64, &act::Target) -> Result<()> + Send + 'static,
     ) -> Result<()> {
         let _turn = self.inner.turn.lock().await;
         let (chat, message) = (chat.clone(), message.clone());
         self.write(move |work| {
             let row = query::conversation_of(work.db, &chat)?;
-            let target = action::target(work, row.id, &message.bytes()?)?;
+            let target = act::target(work, row.id, &message.bytes()?)?;
             act(work, row.id, &target)
         })
         .await
@@ -42,7 +42,7 @@ impl Client {
     ) -> Result<()> {
         let text = text.to_owned();
         self.act(chat, message, move |work, row, target| {
-            action::edit(work, row, target, &text, markdown)
+            act::edit(work, row, target, &text, markdown)
         })
         .await
     }
@@ -52,7 +52,7 @@ impl Client {
     /// # Errors
     /// `chat.*`, `message.unknown`, `message.not_yours`.
     pub async fn delete_for_everyone(&self, chat: &ChatId, message: &MessageId) -> Result<()> {
-        self.act(chat, message, action::delete).await
+        self.act(chat, message, act::delete).await
     }
 
     /// Deletes a message here, without a trace. Nobody else is told.
@@ -79,7 +79,7 @@ impl Client {
     ) -> Result<()> {
         let text = text.to_owned();
         self.act(chat, message, move |work, row, target| {
-            action::react(work, row, target, &text, stands)
+            act::react(work, row, target, &text, stands)
         })
         .await
     }
@@ -90,7 +90,7 @@ impl Client {
     /// `chat.*`, `message.unknown`, `message.gone`, `group.forbidden`.
     pub async fn pin(&self, chat: &ChatId, message: &MessageId, pinned: bool) -> Result<()> {
         self.act(chat, message, move |work, row, target| {
-            action::pin(work, row, target, pinned)
+            act::pin(work, row, target, pinned)
         })
         .await
     }

@@ -88,7 +88,7 @@ mod tests {
             stalls.note(1, false, now);
             stalls.note(2, true, now);
             assert_eq!(stalls.waiting(now), HashSet::from([1]));
-            let wait = stalls.next(now).unwrap();
+            let wait = stalls.next(now).expect("it waits");
             assert!(wait <= Duration::from_secs(60));
             now += wait;
             assert!(stalls.waiting(now).is_empty());

@@ -31,7 +31,7 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
             let message = message_by_row(db, me, local).ok()??;
             Some(Event::Message {
                 chat: message.chat.clone(),
-                message,
+                message: Box::new(message),
             })
         }
         Change::MessageState(local) => {

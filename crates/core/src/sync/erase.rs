@@ -8,7 +8,7 @@ use undertone_content::MimiContent;
 
 use super::{
     Work,
-    action::Source,
+    act::Source,
     change::Change,
     conversation::{self, Conversation},
     timer,

@@ -61,13 +61,12 @@ fn come_back_to(work: &Work<'_>, today: i64) -> Result<()> {
         return Ok(());
     }
     // Oldest first: each goes down to just above the one before it, so that no two meet.
-    let mut target = today - i64::try_from(days.len()).unwrap_or(i64::MAX);
-    for day in days {
+    let first = today - i64::try_from(days.len()).unwrap_or(i64::MAX);
+    for (target, day) in (first..).zip(days) {
         work.db.execute(
             "UPDATE queue_keys SET day = ?2 WHERE day = ?1 AND day > ?2",
             params![day, target],
         )?;
-        target += 1;
     }
     Ok(())
 }

@@ -10,12 +10,14 @@
 //! - Time and randomness come in through [`Work`].
 
 pub(crate) mod account;
+pub(crate) mod act;
 pub(crate) mod action;
 pub(crate) mod add;
 pub(crate) mod address;
 pub(crate) mod application;
 pub(crate) mod automatic;
 pub(crate) mod change;
+pub(crate) mod changes;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod commit;

@@ -162,7 +162,7 @@ pub(crate) fn span(seconds: u32) -> String {
     ];
     let (size, unit) = units
         .into_iter()
-        .find(|(size, _)| seconds % size == 0)
+        .find(|(size, _)| seconds.is_multiple_of(*size))
         .unwrap_or((1, "second"));
     match seconds / size {
         1 => format!("1 {unit}"),

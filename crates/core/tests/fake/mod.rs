@@ -481,3 +481,18 @@ pub fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("copied");
 }
+
+/// Ada, Ben and Cleo in Ada's group "Board", in which no app has anything more to do by itself: Ada's change has filled the tree.
+pub async fn three_at_rest(server: &FakeServer) -> (Person, Person, Person) {
+    let (ada, ben, cleo) = three(server).await;
+    let desk = ada.chat("Desk").await.id;
+    ada.client().group_rename(&desk, "Board").await.unwrap();
+    for person in [&ada, &ben, &cleo] {
+        eventually("the new name", || async {
+            person.client().find_chat("Board").await.is_ok()
+        })
+        .await;
+        person.settle().await;
+    }
+    (ada, ben, cleo)
+}

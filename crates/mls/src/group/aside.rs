@@ -22,8 +22,11 @@ const LIBRARY: [&str; 4] = [
 /// What follows a group's id in the rows that lie aside. No id has it: ids have a fixed length.
 const ASIDE: &[u8] = b" aside";
 
-/// Every table with the group's id there and the id of what lies aside.
-fn tables(id: &GroupId) -> Result<Vec<(&'static str, Vec<u8>, Vec<u8>)>> {
+/// A table, the group's id there, and the id of what lies aside.
+type Table = (&'static str, Vec<u8>, Vec<u8>);
+
+/// Every table.
+fn tables(id: &GroupId) -> Result<Vec<Table>> {
     let encoded = Cbor::to_vec(&id.to_mls()).map_err(|_| Error::Library("group id"))?;
     let aside = |of: &[u8]| [of, ASIDE].concat();
     let library = LIBRARY.map(|table| (table, encoded.clone(), aside(&encoded)));

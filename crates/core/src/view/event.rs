@@ -1,0 +1,79 @@
+//! What happens, as watchers are told.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::{ContactInfo, LinkState, MessageInfo, MessageState};
+use crate::{
+    error::Problem,
+    ids::{ChatId, ContactId, MessageId},
+};
+
+/// Something happened. Events are hints; the store is the truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A new line in a chat, from others or oneself.
+    Message {
+        /// The chat.
+        chat: ChatId,
+        /// The line.
+        message: Box<MessageInfo>,
+    },
+    /// A message got on, was edited or deleted, or somebody reacted to it.
+    MessageChanged {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// How far it is.
+        state: MessageState,
+    },
+    /// Members, name, role or state of a chat changed.
+    ChatChanged {
+        /// The chat.
+        chat: ChatId,
+    },
+    /// Somebody became a contact.
+    ContactAdded {
+        /// The contact.
+        contact: ContactInfo,
+    },
+    /// A contact's name or verification changed.
+    ContactChanged {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// A file got on.
+    Transfer {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Which of its files.
+        index: u32,
+        /// Bytes done.
+        #[ts(type = "number")]
+        done: u64,
+        /// Bytes in all.
+        #[ts(type = "number")]
+        total: u64,
+    },
+    /// A connection changed.
+    Connection {
+        /// The receiving one.
+        inbox: LinkState,
+        /// The sending one.
+        outbox: LinkState,
+        /// Why, if it is not there.
+        problem: Option<Problem>,
+    },
+    /// The server's clock and this one's are far apart; nothing is refused for that.
+    ClockWarning {
+        /// Server's minus ours, seconds.
+        #[ts(type = "number")]
+        off_s: i64,
+    },
+    /// Events were missed; read again what you show.
+    Lagged,
+}

@@ -1,0 +1,426 @@
+//! What the client shows: plain values for the command line, the RPC and tests.
+//!
+//! They are read from the store at one moment. Times are Unix milliseconds. Accounts, contacts and chats are here, messages in
+//! `messages`, what happens in `event`.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::{
+    error::Problem,
+    ids::{ChatId, ContactId, DeviceId, LinkId, MessageId},
+};
+
+macro_rules! view {
+    ($(#[$doc:meta])* struct $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type,)* }
+    };
+    ($(#[$doc:meta])* enum $name:ident { $($(#[$vdoc:meta])* $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+    };
+}
+
+mod event;
+mod messages;
+
+pub use event::Event;
+pub use messages::*;
+
+view! {
+    /// This account and device.
+    struct AccountInfo {
+        /// The account id.
+        account_id: ContactId,
+        /// The name that contacts see.
+        name: String,
+        /// This device.
+        device_id: DeviceId,
+        /// `host:port` of the server.
+        server: String,
+        /// The server's pin, base32.
+        pin: String,
+        /// Whether the server has this device's queue.
+        registered: bool,
+        /// When the account was made.
+        #[ts(type = "number")]
+        created_ms: i64,
+    }
+}
+
+view! {
+    /// One connection's state.
+    enum LinkState {
+        /// Not connected, and not trying.
+        Offline,
+        /// Trying, or waiting to try again.
+        Connecting,
+        /// Connected and signed in (inbox) or paid for (outbox).
+        Online,
+    }
+}
+
+view! {
+    /// The connection to the server.
+    struct Status {
+        /// The receiving connection.
+        inbox: LinkState,
+        /// The sending connection.
+        outbox: LinkState,
+        /// Messages that the server does not have yet.
+        outbox_waiting: u32,
+        /// Blind tokens in the wallet.
+        tokens: u32,
+        /// Server's clock minus ours, seconds; 0 until it was seen.
+        #[ts(type = "number")]
+        clock_off_s: i64,
+        /// Whether that is enough to warn (over an hour).
+        clock_warning: bool,
+        /// Why the connection is not there.
+        problem: Option<Problem>,
+        /// `host:port`.
+        server: String,
+        /// The SOCKS5 proxy in use, `host:port`.
+        proxy: Option<String>,
+        /// When the inbox was last known empty.
+        #[ts(type = "number | null")]
+        last_sync_ms: Option<i64>,
+    }
+}
+
+view! {
+    /// What a one-shot command left behind.
+    struct Settled {
+        /// Whether the server was reached.
+        online: bool,
+        /// Messages and changes that the server does not have yet.
+        outbox_left: u32,
+        /// Why, if it was not reached.
+        problem: Option<Problem>,
+    }
+}
+
+view! {
+    /// Whether the server has it.
+    enum Delivery {
+        /// On the server's disk.
+        Accepted,
+        /// In the outbox of this device.
+        Queued,
+    }
+}
+
+view! {
+    /// A contact link's life.
+    enum LinkLife {
+        /// Can be used.
+        Open,
+        /// Was used as often as it may be.
+        Used,
+        /// Its time is over.
+        Expired,
+        /// Was withdrawn.
+        Revoked,
+    }
+}
+
+view! {
+    /// A contact link that this device made.
+    struct LinkInfo {
+        /// Its id on this device.
+        id: LinkId,
+        /// What to give to one person; empty unless the link is open.
+        uri: String,
+        /// When it was made.
+        #[ts(type = "number")]
+        created_ms: i64,
+        /// When it ends, if ever.
+        #[ts(type = "number | null")]
+        expires_ms: Option<i64>,
+        /// How often it may still be used.
+        uses_left: u32,
+        /// What has become of it.
+        state: LinkLife,
+    }
+}
+
+/// How to make a contact link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// Life in seconds; None: 7 days; Some(0): without end.
+    pub expires_in_s: Option<u64>,
+    /// How many people may use it (1 to 100).
+    pub uses: u32,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self {
+            expires_in_s: None,
+            uses: 1,
+        }
+    }
+}
+
+view! {
+    /// How far a contact is.
+    enum ContactState {
+        /// The conversation is being set up.
+        Pending,
+        /// Messages can go.
+        Ready,
+    }
+}
+
+view! {
+    /// A contact.
+    struct ContactInfo {
+        /// The account id.
+        id: ContactId,
+        /// The name they go by.
+        name: String,
+        /// Whether the safety number was compared.
+        verified: bool,
+        /// The direct chat.
+        chat: Option<ChatId>,
+        /// When they became a contact.
+        #[ts(type = "number")]
+        added_ms: i64,
+        /// How far it is.
+        state: ContactState,
+        /// Whether what they write in the direct chat is dropped.
+        blocked: bool,
+        /// Read receipts with this person.
+        read_receipts: Choice,
+    }
+}
+
+view! {
+    /// What adding a link led to.
+    struct AddResult {
+        /// The contact; None while the link waits for the server.
+        contact: Option<ContactInfo>,
+        /// The direct chat.
+        chat: Option<ChatId>,
+        /// Whether the server has the first message.
+        state: Delivery,
+    }
+}
+
+view! {
+    /// A safety number.
+    struct SafetyNumber {
+        /// Whose.
+        contact: ContactId,
+        /// 60 digits in 12 groups of 5.
+        digits: String,
+        /// What its QR code holds.
+        qr: Vec<u8>,
+        /// Whether it was compared.
+        verified: bool,
+    }
+}
+
+view! {
+    /// What sort of conversation.
+    enum ChatKind {
+        /// Two accounts.
+        Direct,
+        /// A group.
+        Group,
+        /// Notes to oneself.
+        Notes,
+    }
+}
+
+view! {
+    /// A member's role.
+    enum Role {
+        /// Reads and writes.
+        Member,
+        /// May also add and remove.
+        Admin,
+        /// May also make admins and owners.
+        Owner,
+    }
+}
+
+view! {
+    /// How a chat is doing.
+    enum ChatState {
+        /// Being set up.
+        Joining,
+        /// All is well.
+        Active,
+        /// This device lost the thread and has asked to be let in again.
+        Resyncing,
+        /// Left.
+        Left,
+        /// Removed by somebody.
+        Removed,
+    }
+}
+
+view! {
+    /// What is set for all chats.
+    struct Settings {
+        /// Whether this account tells others what it has read, and is told what they have.
+        read_receipts: bool,
+    }
+}
+
+view! {
+    /// A choice for one chat or person.
+    enum Choice {
+        /// As it is set for all.
+        Default,
+        /// On.
+        On,
+        /// Off.
+        Off,
+    }
+}
+
+impl Choice {
+    pub(crate) fn as_choice(self) -> Option<bool> {
+        match self {
+            Self::Default => None,
+            Self::On => Some(true),
+            Self::Off => Some(false),
+        }
+    }
+}
+
+/// What to change about a chat, for this account only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ChatChange {
+    /// Say nothing of new messages until then, Unix milliseconds; 0: not muted.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub muted_until_ms: Option<i64>,
+    /// Put it away until a message comes (for good while it is muted).
+    #[serde(default)]
+    #[ts(optional)]
+    pub archived: Option<bool>,
+    /// Keep it at the top.
+    #[serde(default)]
+    #[ts(optional)]
+    pub pinned: Option<bool>,
+    /// Read receipts in this chat.
+    #[serde(default)]
+    #[ts(optional)]
+    pub read_receipts: Option<Choice>,
+}
+
+/// What to change about a person, for this account only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ContactChange {
+    /// Drop what they write in the direct chat. They are not told.
+    #[serde(default)]
+    #[ts(optional)]
+    pub blocked: Option<bool>,
+    /// Read receipts with this person, in all chats.
+    #[serde(default)]
+    #[ts(optional)]
+    pub read_receipts: Option<Choice>,
+}
+
+view! {
+    /// What was begun to be written.
+    struct DraftText {
+        /// The text.
+        text: String,
+        /// The message it answers.
+        in_reply_to: Option<MessageId>,
+    }
+}
+
+view! {
+    /// What somebody told of a message.
+    struct Receipt {
+        /// Who.
+        contact: ContactId,
+        /// Their name.
+        name: String,
+        /// When it was told here that it came.
+        #[ts(type = "number | null")]
+        delivered_ms: Option<i64>,
+        /// When it was told here that it was read.
+        #[ts(type = "number | null")]
+        read_ms: Option<i64>,
+    }
+}
+
+view! {
+    /// A chat.
+    struct ChatInfo {
+        /// Its id.
+        id: ChatId,
+        /// Direct, group or notes.
+        kind: ChatKind,
+        /// The group's name, or the contact's.
+        name: String,
+        /// Accounts in it.
+        members: u32,
+        /// Messages not read yet.
+        unread: u32,
+        /// The newest line.
+        last: Option<MessageInfo>,
+        /// One's own role.
+        my_role: Role,
+        /// How it is doing.
+        state: ChatState,
+        /// The MLS epoch.
+        #[ts(type = "number")]
+        epoch: u64,
+        /// How long new messages stay once they were read, seconds; None: for good.
+        timer_s: Option<u32>,
+        /// Until when nothing is said of new messages, Unix milliseconds; None: not muted.
+        #[ts(type = "number | null")]
+        muted_until_ms: Option<i64>,
+        /// Whether it is put away.
+        archived: bool,
+        /// Whether it is kept at the top.
+        pinned: bool,
+        /// Read receipts in this chat.
+        read_receipts: Choice,
+        /// What was begun to be written.
+        draft: Option<DraftText>,
+    }
+}
+
+view! {
+    /// A member of a chat.
+    struct MemberInfo {
+        /// The account id.
+        id: ContactId,
+        /// The name they go by.
+        name: String,
+        /// Their role.
+        role: Role,
+        /// Whether it is this account.
+        is_me: bool,
+        /// How many devices they have in it.
+        devices: u32,
+        /// Whether the safety number was compared.
+        verified: bool,
+        /// What a link in Markdown leads to that mentions them: `[@Name](uri)`.
+        uri: String,
+    }
+}
+
+view! {
+    /// What creating a group led to.
+    struct GroupResult {
+        /// The new chat.
+        chat: ChatId,
+        /// Whether the server has it.
+        state: Delivery,
+    }
+}
