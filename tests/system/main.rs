@@ -1,6 +1,7 @@
 //! Whole-system tests: the real server, the real app, faults where they happen. One file a theme.
 
 mod attachments;
+mod backup;
 mod command_line;
 mod conversation;
 mod deletion;

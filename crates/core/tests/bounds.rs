@@ -245,7 +245,9 @@ async fn who_is_not_reached_is_shown_and_stays_a_member() -> Outcome {
     ada.says("Desk", "And now?").await;
     wanted.push("Ada: And now?".to_owned());
     eventually("Ada is told", || async {
-        count(&ada.notices("Desk").await, "reaches Cleo again") == 1
+        let told = ada.notices("Desk").await;
+        println!("{told:?} {:?}", ada.chat("Desk").await.state);
+        count(&told, "reaches Cleo again") == 1
     })
     .await;
     eventually("Cleo reads what she had missed", || async {
@@ -253,6 +255,15 @@ async fn who_is_not_reached_is_shown_and_stays_a_member() -> Outcome {
     })
     .await;
     Ok(())
+}
+
+/// Waits until the last message of a chat was told to have come.
+async fn delivered(sender: &Person, chat: &str) {
+    eventually("it was delivered", || async {
+        let last = sender.chat(chat).await.last;
+        last.is_some_and(|last| last.delivered_to == 1)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,6 +275,7 @@ async fn asking_again_and_again_is_answered_twice_an_hour() -> Outcome {
     }
     let lines = ["Ada: One.", "Ada: Two.", "Ada: Three."];
     ben.reads("Ada", &lines).await;
+    delivered(&ada, "Ben").await;
     let mut expected = server.messages();
     for round in 0..4 {
         ada.settle().await;
@@ -294,7 +306,9 @@ async fn asking_again_and_again_is_answered_twice_an_hour() -> Outcome {
             .is_some_and(|line| line == "Ada: Enough.")
     })
     .await;
-    assert_eq!(server.messages(), expected + 1);
+    // That, and that it came.
+    delivered(&ada, "Ben").await;
+    assert_eq!(server.messages(), expected + 2);
     assert_eq!(ben.lines("Ada").await.len(), 4);
     Ok(())
 }

@@ -137,8 +137,9 @@ async fn round(
         }
     }
     let waiting = stalls.waiting(Instant::now());
-    let duties = shared
-        .write(move |work| duty::outbox(work, &waiting))
+    // Both of one moment: what becomes due between two looks would be seen by neither.
+    let (duties, due) = shared
+        .write(move |work| Ok((duty::outbox(work, &waiting)?, duty::next_due(work)?)))
         .await?;
     let mut requests = Vec::new();
     for duty in duties {
@@ -160,7 +161,6 @@ async fn round(
         *line = open(shared).await?;
     }
     if requests.is_empty() {
-        let due = shared.write(duty::next_due).await?;
         let now = shared.engine.clock.now_ms();
         let wait = due.map_or(LOOK, |at| {
             Duration::from_millis(u64::try_from(at - now).unwrap_or(0)).min(LOOK)

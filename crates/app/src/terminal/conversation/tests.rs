@@ -1,3 +1,5 @@
+//! A chat is drawn as a person would want to read it, whatever stands in it.
+
 use undertone_core::Quote;
 
 use super::{samples::*, *};
