@@ -113,3 +113,6 @@ CREATE INDEX messages_gone ON messages (conversation, id, sender) WHERE gone <> 
 -- An answer can get lost as its question can: what is missing is asked for more than once.
 ALTER TABLE gaps ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sent_again ADD COLUMN times INTEGER NOT NULL DEFAULT 1;
+
+-- Tokens of a key that the inbox is not shown now are kept a while, unused.
+ALTER TABLE token_keys ADD COLUMN shown INTEGER NOT NULL DEFAULT 1 CHECK (shown IN (0, 1));

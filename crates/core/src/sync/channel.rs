@@ -35,21 +35,25 @@ pub(crate) fn to_make(work: &Work<'_>, row: &Conversation) -> Result<Option<Crea
     })
 }
 
+/// Fallback channels of an epoch that are known when something comes there: others may have had reasons for several moves.
+const LOOK_AHEAD: u32 = 8;
+
 /// Goes on in the same epoch on the next fallback channel: all members saw the same useless commit, or the server lost the channel.
 pub(crate) fn fall_back(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    go_on(work, row, 1)
+}
+
+/// Goes on on the fallback channel that is so many moves away.
+pub(crate) fn go_on(work: &Work<'_>, row: &Conversation, moves: u32) -> Result<()> {
     // The epoch's first fallback has counter 0.
+    let (generation, moves) = (
+        row.generation.saturating_add(moves),
+        row.moves.saturating_add(moves),
+    );
     let channel = work.group(&row.group, |group| {
-        Ok(group.fallback_channel_id(&work.mls, u64::from(row.moves))?)
+        Ok(group.fallback_channel_id(&work.mls, u64::from(moves.saturating_sub(1)))?)
     })?;
-    conversation::set_channel(
-        work,
-        row.id,
-        row.generation + 1,
-        &channel,
-        row.moves + 1,
-        false,
-        0,
-    )?;
+    conversation::set_channel(work, row.id, generation, &channel, moves, false, 0)?;
     gaps::new_generation(work, row.id)?;
     // A commit staged for the old channel is sent on the new one: its epoch and lock are the same.
     work.db.execute(
@@ -68,8 +72,8 @@ pub(crate) enum Standing {
     Present,
     /// It was, in this generation.
     Past(u32),
-    /// It is the next fallback channel, which those can name who are or were members in this epoch.
-    Next,
+    /// It is a fallback channel so many moves away, which those can name who are or were members in this epoch.
+    Next(u32),
 }
 
 /// Whether the channel with this hash is one of the conversation's.
@@ -91,16 +95,19 @@ pub(crate) fn standing(
     if let Some(generation) = past {
         return Ok(Some(Standing::Past(generation)));
     }
-    let next = work.group(&row.group, |group| {
-        Ok(group.fallback_channel_id(&work.mls, u64::from(row.moves))?)
-    })?;
-    if hash == next.hash().as_bytes() {
-        return Ok(Some(Standing::Next));
-    }
-    Ok(None)
+    work.group(&row.group, |group| {
+        for ahead in 0..LOOK_AHEAD {
+            let counter = u64::from(row.moves.saturating_add(ahead));
+            let next = group.fallback_channel_id(&work.mls, counter)?;
+            if hash == next.hash().as_bytes() {
+                return Ok(Some(Standing::Next(ahead + 1)));
+            }
+        }
+        Ok(None)
+    })
 }
 
-/// Something came on the next fallback channel. Any member, also one who was removed meanwhile, can name and make it, so that alone is no
+/// Something came on a fallback channel that is still to come. Any member, also one who was removed meanwhile, can name and make it, so that alone is no
 /// reason to go there. This device tries its own channel with an update of its leaf: if that is refused it goes there too.
 pub(crate) fn doubt(work: &Work<'_>, row: &Conversation) -> Result<()> {
     if row.state != State::Active {

@@ -165,8 +165,17 @@ pub(crate) fn in_conversation(
         }
         let row = &conversation::load(work.db, row.id)?;
         // Whoever knows an address can make a channel of their own: only the conversation's channels count.
-        let standing = channel::standing(work, row, &item.channel)?;
-        if standing == Some(channel::Standing::Next)
+        let mut standing = channel::standing(work, row, &item.channel)?;
+        if let Some(channel::Standing::Next(moves)) = standing
+            && !proving
+            && row.kind == conversation::Kind::Direct
+            && opens(work, row, kind, item)?
+        {
+            // Between two people nobody was removed who could lead this device astray: where the other one is, it goes.
+            channel::go_on(work, row, moves)?;
+            standing = Some(channel::Standing::Present);
+        }
+        if matches!(standing, Some(channel::Standing::Next(_)))
             || (proving && standing != Some(channel::Standing::Present))
         {
             spare::keep(work, row, address, item)?;
@@ -204,6 +213,42 @@ pub(crate) fn in_conversation(
         return channel_item(work, row, address, item, opened, body, standing);
     }
     Ok(())
+}
+
+/// Whether a member of the present epoch made it.
+fn opens(work: &Work<'_>, row: &Conversation, kind: EnvelopeKind, item: &Item) -> Result<bool> {
+    work.group(&row.group, |group| {
+        match group.open(&work.mls, kind, item.epoch, &item.payload) {
+            Err(OpenError::Local(error)) => Err(error.into()),
+            opened => Ok(opened.is_ok()),
+        }
+    })
+}
+
+/// Takes what somebody said on a fallback channel that came to nothing: the group went on elsewhere, and what was said was said.
+pub(crate) fn said_elsewhere(work: &Work<'_>, row: &Conversation, item: &Item) -> Result<()> {
+    if item.kind != ItemKind::Application {
+        return Ok(());
+    }
+    let opened = work.group(&row.group, |group| {
+        match group.open(
+            &work.mls,
+            EnvelopeKind::Application,
+            item.epoch,
+            &item.payload,
+        ) {
+            Err(OpenError::Local(error)) => Err(error.into()),
+            other => Ok(other),
+        }
+    })?;
+    let Ok(Opened::Inline(body)) = opened else {
+        return Ok(());
+    };
+    let place = Place {
+        generation: row.generation,
+        number: row.top_number,
+    };
+    application::process(work, row, item.epoch, &body, place)
 }
 
 fn channel_item(

@@ -97,7 +97,16 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for id in ids {
-        release(work, &conversation::load(work.db, id)?)?;
+        let row = conversation::load(work.db, id)?;
+        release(work, &row)?;
+        // The group has gone on without going there: what was said there is read all the same.
+        for (_, item) in take_where(
+            work,
+            "conversation = ?1 AND epoch < ?2",
+            params![id, row.epoch],
+        )? {
+            inbox::said_elsewhere(work, &conversation::load(work.db, id)?, &item)?;
+        }
     }
     Ok(())
 }
@@ -132,13 +141,25 @@ pub(crate) fn forget(work: &Work<'_>, conversation: i64) -> Result<()> {
 }
 
 fn take(work: &Work<'_>, conversation: i64, channel: &[u8]) -> Result<Vec<(i64, Item)>> {
+    take_where(
+        work,
+        "conversation = ?1 AND channel_hash = ?2",
+        params![conversation, channel],
+    )
+}
+
+/// Takes items out, with the address that each came to.
+fn take_where(
+    work: &Work<'_>,
+    which: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<(i64, Item)>> {
     let items = {
-        let mut statement = work.db.prepare_cached(
-            "SELECT address, kind, number, epoch, next_lock, payload, channel_hash, blob_hash FROM spare_items
-             WHERE conversation = ?1 AND channel_hash = ?2 ORDER BY id",
-        )?;
+        let mut statement = work.db.prepare_cached(&format!(
+            "SELECT address, kind, number, epoch, next_lock, payload, channel_hash, blob_hash FROM spare_items WHERE {which} ORDER BY id"
+        ))?;
         statement
-            .query_map(params![conversation, channel], |row| {
+            .query_map(values, |row| {
                 Ok((
                     row.get::<_, i64>(0)?,
                     Item {
@@ -154,9 +175,8 @@ fn take(work: &Work<'_>, conversation: i64, channel: &[u8]) -> Result<Vec<(i64, 
             })?
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
-    work.db.execute(
-        "DELETE FROM spare_items WHERE conversation = ?1 AND channel_hash = ?2",
-        params![conversation, channel],
-    )?;
+    work.db
+        .prepare_cached(&format!("DELETE FROM spare_items WHERE {which}"))?
+        .execute(values)?;
     Ok(items)
 }

@@ -15,33 +15,33 @@ use crate::error::Result;
 pub(crate) const FEW: u32 = 12;
 /// How many it is filled up to.
 pub(crate) const ENOUGH: u32 = 40;
-/// What the inbox is shown from now on. Whatever the outbox is shown must be among it. Tokens of other keys are worth nothing any more
-/// (their week is over, or the server was put back to a backup) and make room for good ones.
+/// How long tokens of a key that is not shown are kept: longer than a key's two weeks.
+const KEPT_MS: i64 = 21 * 24 * 3600 * 1000;
+
+/// What the inbox is shown from now on. Whatever the outbox is shown must be among it. Tokens of other keys are worth nothing now (their
+/// week is over, or the server was put back to a backup) and make room for good ones; should their key be shown once more, they are there.
 pub(crate) fn shown_to_inbox(work: &Work<'_>, keys: &[TokenKey]) -> Result<()> {
+    let before = count(work.db)?;
+    work.db.execute("UPDATE token_keys SET shown = 0", [])?;
     for key in keys {
         work.db.execute(
-            "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox) VALUES (?1, ?2, ?3, 0)
-             ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms",
+            "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox, shown) VALUES (?1, ?2, ?3, 0, 1)
+             ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms, shown = 1",
             params![key.id.as_bytes(), key.public_key, work.now_ms],
         )?;
     }
-    let known = {
-        let mut statement = work.db.prepare_cached("SELECT key_id FROM token_keys")?;
-        statement
-            .query_map([], |row| row.get::<_, [u8; 8]>(0))?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
-    for old in known {
-        if keys.iter().all(|key| *key.id.as_bytes() != old) {
-            work.db
-                .execute("DELETE FROM token_keys WHERE key_id = ?1", [old])?;
-        }
-    }
-    let useless = work.db.execute(
+    work.db.execute(
+        "DELETE FROM token_keys WHERE shown = 0 AND seen_at_ms < ?1",
+        [work.now_ms - KEPT_MS],
+    )?;
+    // A key that was away has to be shown to an anonymous connection anew.
+    work.db
+        .execute("UPDATE token_keys SET shown_outbox = 0 WHERE shown = 0", [])?;
+    work.db.execute(
         "DELETE FROM tokens WHERE key_id NOT IN (SELECT key_id FROM token_keys)",
         [],
     )?;
-    if useless > 0 {
+    if count(work.db)? != before {
         work.wake();
     }
     Ok(())
@@ -52,7 +52,9 @@ pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
     for key in &hello.token_keys {
         let known = work
             .db
-            .prepare_cached("SELECT 1 FROM token_keys WHERE key_id = ?1 AND public = ?2")?
+            .prepare_cached(
+                "SELECT 1 FROM token_keys WHERE key_id = ?1 AND public = ?2 AND shown = 1",
+            )?
             .exists(params![key.id.as_bytes(), key.public_key])?;
         if !known {
             return Err(WireError::new(Code::TokenKeysDiffer).into());
@@ -73,10 +75,12 @@ pub(crate) fn wanted(work: &Work<'_>) -> Result<u32> {
     Ok(if held < FEW { ENOUGH - held } else { 0 })
 }
 
-/// How many there are.
+/// How many there are of keys that are shown.
 pub(crate) fn count(db: &rusqlite::Connection) -> Result<u32> {
     Ok(db
-        .prepare_cached("SELECT count(*) FROM tokens")?
+        .prepare_cached(
+            "SELECT count(*) FROM tokens WHERE key_id IN (SELECT key_id FROM token_keys WHERE shown = 1)",
+        )?
         .query_row([], |row| row.get(0))?)
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn count(db: &rusqlite::Connection) -> Result<u32> {
 pub(crate) fn issuing_key(work: &Work<'_>, id: TokenKeyId) -> Result<Option<TokenKey>> {
     Ok(work
         .db
-        .prepare_cached("SELECT public FROM token_keys WHERE key_id = ?1")?
+        .prepare_cached("SELECT public FROM token_keys WHERE key_id = ?1 AND shown = 1")?
         .query_row([id.as_bytes()], |row| {
             Ok(TokenKey {
                 id,
@@ -111,7 +115,7 @@ pub(crate) fn put(work: &Work<'_>, tokens: &[Token]) -> Result<()> {
 pub(crate) fn take(work: &Work<'_>, most: u32) -> Result<Vec<Token>> {
     let rows = {
         let mut statement = work.db.prepare_cached(
-            "DELETE FROM tokens WHERE input IN (SELECT input FROM tokens WHERE key_id IN (SELECT key_id FROM token_keys WHERE shown_outbox = 1) LIMIT ?1) RETURNING key_id, input, output",
+            "DELETE FROM tokens WHERE input IN (SELECT input FROM tokens WHERE key_id IN (SELECT key_id FROM token_keys WHERE shown = 1 AND shown_outbox = 1) LIMIT ?1) RETURNING key_id, input, output",
         )?;
         statement
             .query_map([most], |row| {
