@@ -1,7 +1,7 @@
 //! `undertone edit`, `delete`, `react` and `history`.
 
 use serde_json::json;
-use undertone_core::{ChatInfo, MessageInfo};
+use undertone_core::{ChatId, ChatInfo, MessageId, MessageInfo};
 
 use super::{DELIVERY, NEWS, Visit, messages::text_from_stdin, select, with};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     rpc::{
         methods::{
             MessagesDelete, MessagesEdit, MessagesForward, MessagesGet, MessagesHistory,
-            MessagesPin, MessagesPinned, MessagesReact, SyncSettle,
+            MessagesPin, MessagesPinned, MessagesReact, Method, SyncSettle,
         },
         params::{
             ChosenMessage, DeleteMessage, EditMessage, Forward, OneChat, OneMessage, PinMessage,
@@ -58,6 +58,24 @@ async fn done(
     ))
 }
 
+/// Does one thing to a message, and says so.
+async fn act<M: Method>(
+    options: &Global,
+    output: &Output,
+    (chat, message): (&str, &str),
+    params: impl Fn(ChatId, MessageId) -> M::Params,
+    what: &str,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, chat).await?;
+        let message = select::message(&mut visit.session, &chat, message).await?;
+        let params = params(chat.id.clone(), message.id.clone());
+        visit.session.call::<M>(params).await?;
+        done(visit, &chat, &message, what).await
+    })
+}
+
 pub(super) async fn edit(
     options: &Global,
     output: &Output,
@@ -71,21 +89,13 @@ pub(super) async fn edit(
     } else {
         text
     };
-    let visit = Visit::begin(options, output, NEWS).await?;
-    with!(visit, |visit| {
-        let chat = select::chat(&mut visit.session, chat).await?;
-        let message = select::message(&mut visit.session, &chat, message).await?;
-        visit
-            .session
-            .call::<MessagesEdit>(EditMessage {
-                chat: chat.id.clone(),
-                message: message.id.clone(),
-                text: text.clone(),
-                markdown,
-            })
-            .await?;
-        done(visit, &chat, &message, "Edited").await
-    })
+    let params = |chat, message| EditMessage {
+        chat,
+        message,
+        text: text.clone(),
+        markdown,
+    };
+    act::<MessagesEdit>(options, output, (chat, message), params, "Edited").await
 }
 
 pub(super) async fn delete(
@@ -95,25 +105,25 @@ pub(super) async fn delete(
     message: &str,
     for_me: bool,
 ) -> Result<Outcome, Failure> {
+    let params = |chat, message| DeleteMessage {
+        chat,
+        message,
+        for_everyone: !for_me,
+    };
+    if !for_me {
+        let what = "Deleted for everyone";
+        return act::<MessagesDelete>(options, output, (chat, message), params, what).await;
+    }
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         let chat = select::chat(&mut visit.session, chat).await?;
         let message = select::message(&mut visit.session, &chat, message).await?;
-        visit
-            .session
-            .call::<MessagesDelete>(DeleteMessage {
-                chat: chat.id.clone(),
-                message: message.id.clone(),
-                for_everyone: !for_me,
-            })
-            .await?;
-        if for_me {
-            return Ok(Outcome::line(
-                json!({"message": message.id, "waits": false}),
-                "Deleted here.".to_owned(),
-            ));
-        }
-        done(visit, &chat, &message, "Deleted for everyone").await
+        let params = params(chat.id.clone(), message.id.clone());
+        visit.session.call::<MessagesDelete>(params).await?;
+        Ok(Outcome::line(
+            json!({"message": message.id, "waits": false}),
+            "Deleted here.".to_owned(),
+        ))
     })
 }
 
@@ -125,26 +135,19 @@ pub(super) async fn react(
     reaction: String,
     stands: bool,
 ) -> Result<Outcome, Failure> {
-    let visit = Visit::begin(options, output, NEWS).await?;
-    with!(visit, |visit| {
-        let chat = select::chat(&mut visit.session, chat).await?;
-        let message = select::message(&mut visit.session, &chat, message).await?;
-        visit
-            .session
-            .call::<MessagesReact>(React {
-                chat: chat.id.clone(),
-                message: message.id.clone(),
-                text: reaction.clone(),
-                stands,
-            })
-            .await?;
-        let what = if stands {
-            format!("Reacted with {}", single_line(reaction.trim()))
-        } else {
-            format!("Took back {}", single_line(reaction.trim()))
-        };
-        done(visit, &chat, &message, &what).await
-    })
+    let shown = single_line(reaction.trim());
+    let what = if stands {
+        format!("Reacted with {shown}")
+    } else {
+        format!("Took back {shown}")
+    };
+    let params = |chat, message| React {
+        chat,
+        message,
+        text: reaction.clone(),
+        stands,
+    };
+    act::<MessagesReact>(options, output, (chat, message), params, &what).await
 }
 
 pub(super) async fn pin(
@@ -154,21 +157,13 @@ pub(super) async fn pin(
     message: &str,
     pinned: bool,
 ) -> Result<Outcome, Failure> {
-    let visit = Visit::begin(options, output, NEWS).await?;
-    with!(visit, |visit| {
-        let chat = select::chat(&mut visit.session, chat).await?;
-        let message = select::message(&mut visit.session, &chat, message).await?;
-        visit
-            .session
-            .call::<MessagesPin>(PinMessage {
-                chat: chat.id.clone(),
-                message: message.id.clone(),
-                pinned,
-            })
-            .await?;
-        let what = if pinned { "Pinned" } else { "Unpinned" };
-        done(visit, &chat, &message, what).await
-    })
+    let what = if pinned { "Pinned" } else { "Unpinned" };
+    let params = |chat, message| PinMessage {
+        chat,
+        message,
+        pinned,
+    };
+    act::<MessagesPin>(options, output, (chat, message), params, what).await
 }
 
 pub(super) async fn pinned(
