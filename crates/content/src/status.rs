@@ -91,8 +91,10 @@ mod tests {
 
     #[test]
     fn the_drafts_example_reads_and_writes_byte_for_byte() {
-        let bytes = data_encoding::HEXLOWER.decode(EXAMPLE.as_bytes()).unwrap();
-        let statuses = decode_report(&bytes).unwrap();
+        let bytes = data_encoding::HEXLOWER
+            .decode(EXAMPLE.as_bytes())
+            .expect("hex");
+        let statuses = decode_report(&bytes).expect("a report");
         let told: Vec<_> = statuses.iter().map(|(_, status)| *status).collect();
         assert_eq!(
             told,
@@ -108,7 +110,9 @@ mod tests {
 
     #[test]
     fn what_is_no_report_is_refused() {
-        let bytes = data_encoding::HEXLOWER.decode(EXAMPLE.as_bytes()).unwrap();
+        let bytes = data_encoding::HEXLOWER
+            .decode(EXAMPLE.as_bytes())
+            .expect("hex");
         for end in 0..bytes.len() {
             assert!(decode_report(&bytes[..end]).is_err(), "{end} bytes");
         }
@@ -117,6 +121,6 @@ mod tests {
         assert!(decode_report(&longer).is_err());
         // An array of 2^64 - 1 messages.
         assert!(decode_report(&[0x9b, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
-        assert_eq!(decode_report(&[0x80]).unwrap(), []);
+        assert_eq!(decode_report(&[0x80]).expect("none"), []);
     }
 }
