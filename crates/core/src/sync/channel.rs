@@ -55,6 +55,7 @@ pub(crate) fn go_on(work: &Work<'_>, row: &Conversation, moves: u32) -> Result<(
     })?;
     conversation::set_channel(work, row.id, generation, &channel, moves, false, 0)?;
     gaps::new_generation(work, row.id)?;
+    outbox::wait_no_more(work, row.id)?;
     // A commit staged for the old channel is sent on the new one: its epoch and lock are the same.
     work.db.execute(
         "UPDATE commits SET sent = 0 WHERE conversation = ?1",

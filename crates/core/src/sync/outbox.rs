@@ -402,7 +402,18 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
 /// the second one.
 pub(crate) fn send_all_again(work: &Work<'_>, conversation: i64) -> Result<()> {
     work.db.execute(
-        "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE conversation = ?1 AND state IN (2, 3)",
+        "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE conversation = ?1 AND state IN (1, 2, 3)",
+        [conversation],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// What waits for an epoch that the server spoke of waits no more: the conversation goes on elsewhere, and what that server said of the
+/// channel before is worth nothing there.
+pub(crate) fn wait_no_more(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE outbox SET epoch = 0 WHERE conversation = ?1 AND state = 1",
         [conversation],
     )?;
     work.wake();
