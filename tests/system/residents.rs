@@ -116,11 +116,22 @@ impl Resident {
 
     /// All lines of a chat, oldest first.
     pub async fn all(&self, chat: &ChatId) -> Vec<MessageInfo> {
-        let page = Page {
-            limit: 1000,
-            before: None,
-        };
-        self.client().messages(chat, page).await.expect("messages")
+        let mut all = Vec::new();
+        let mut before = None;
+        loop {
+            let page = Page {
+                limit: 1000,
+                before,
+            };
+            let mut lines = self.client().messages(chat, page).await.expect("messages");
+            let whole = lines.len() == 1000;
+            before = lines.first().map(|line| line.local_id);
+            lines.append(&mut all);
+            all = lines;
+            if !whole {
+                return all;
+            }
+        }
     }
 
     /// What people wrote, as "Name: text".

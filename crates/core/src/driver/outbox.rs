@@ -76,6 +76,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if let Some(line) = line.take() {
                     line.connection.close();
                 }
+                stalls.forgive();
                 let hint = match &error {
                     Error::Wire(error) => Duration::from_secs(u64::from(error.retry_after_s)),
                     _ => Duration::ZERO,
@@ -176,6 +177,7 @@ async fn round(
             return Ok(Round::Idle(Duration::from_secs(1)));
         };
         *line = Some(opened);
+        stalls.forgive();
     }
     let Some(open) = line.as_ref() else {
         return Ok(Round::Busy { moved: false });

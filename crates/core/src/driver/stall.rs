@@ -10,8 +10,8 @@ use super::pause::Pause;
 
 /// Rounds without result that are no reason to wait: an epoch that was lost, a channel that had to be made.
 const FREE: u32 = 4;
-/// The longest wait, as a multiple of the longest between connections.
-const LONGEST: u32 = 10;
+/// The longest wait: somebody may be waiting for an answer.
+const LONGEST: Duration = Duration::from_secs(45);
 
 struct Stall {
     rounds: u32,
@@ -28,7 +28,7 @@ pub(super) struct Stalls {
 impl Stalls {
     pub(super) fn new(reconnect_to: Duration) -> Self {
         Self {
-            longest: reconnect_to.saturating_mul(LONGEST),
+            longest: reconnect_to.saturating_mul(10).min(LONGEST),
             rows: HashMap::new(),
         }
     }
@@ -49,6 +49,13 @@ impl Stalls {
             .filter_map(|stall| stall.until?.checked_duration_since(now))
             .filter(|wait| !wait.is_zero())
             .min()
+    }
+
+    /// A new connection is a new chance for all; how long the next wait is stays as it was. Connections have pauses of their own.
+    pub(super) fn forgive(&mut self) {
+        for stall in self.rows.values_mut() {
+            stall.until = None;
+        }
     }
 
     /// A round of this conversation is over; `moved`: the server took something.

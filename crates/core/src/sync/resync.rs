@@ -1,7 +1,7 @@
 //! Coming back: a device that can't process an epoch asks to be removed and added again.
 //!
 //! The request goes outside MLS state, to every member's address, sealed to each and signed by the device. One member helps: the
-//! first in hash order, the others only if it did not. Requests are made and answered at most once an hour.
+//! first in hash order, the others only if it did not. Requests are made once more after two minutes, then once an hour.
 
 use prost::Message as _;
 use rand::seq::SliceRandom as _;
@@ -94,11 +94,19 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     proof::tick(work)?;
     spare::tick(work)?;
     go_on_without(work)?;
-    let due = ids(
+    let mut due = ids(
         work,
         "SELECT conversation FROM resyncs WHERE asked_at_ms <= ?1 AND conversation NOT IN (SELECT conversation FROM proofs WHERE way = 1)",
         work.now_ms - millis(work.pace.resync_again),
     )?;
+    // The first request may have been lost: when every helper has had its turn it is made once more.
+    due.extend(ids(
+        work,
+        "SELECT conversation FROM resyncs WHERE asked_times = 1 AND asked_at_ms > 0 AND asked_at_ms <= ?1
+            AND conversation NOT IN (SELECT conversation FROM proofs)",
+        work.now_ms - once_more_after(work),
+    )?);
+    due.dedup();
     for id in due {
         ask(work, &conversation::load(work.db, id)?)?;
     }
@@ -117,6 +125,11 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         [millis(work.pace.resync_again)],
         |row| row.get(0),
     )?;
+    let once_more: Option<i64> = work.db.query_row(
+        "SELECT min(asked_at_ms) + ?1 FROM resyncs WHERE asked_times = 1 AND asked_at_ms + ?1 > ?2",
+        params![once_more_after(work), work.now_ms],
+        |row| row.get(0),
+    )?;
     let alone: Option<i64> = work.db.query_row(
         "SELECT min(r.asked_at_ms) + ?1 FROM resyncs r JOIN stuck s ON s.conversation = r.conversation WHERE r.asked_at_ms + ?1 > ?2",
         params![alone_after(work), work.now_ms],
@@ -126,9 +139,15 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     Ok(behind
         .into_iter()
         .chain(asked)
+        .chain(once_more)
         .chain(alone)
         .chain(proof)
         .min())
+}
+
+/// A few helpers' turns.
+fn once_more_after(work: &Work<'_>) -> i64 {
+    millis(work.pace.helper).saturating_mul(12)
 }
 
 fn ids(work: &Work<'_>, sql: &str, value: i64) -> Result<Vec<i64>> {
