@@ -76,7 +76,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if let Some(line) = line.take() {
                     line.connection.close();
                 }
-                stalls.forgive();
                 let hint = match &error {
                     Error::Wire(error) => Duration::from_secs(u64::from(error.retry_after_s)),
                     _ => Duration::ZERO,
