@@ -11,6 +11,8 @@ pub(super) struct Pause {
 }
 
 const FIRST: Duration = Duration::from_millis(200);
+/// The most that a server's hint is worth: one that asks for a year, by malice or by a damaged answer, gets a minute.
+const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 impl Pause {
     pub(super) fn new(longest: Duration) -> Self {
@@ -25,14 +27,14 @@ impl Pause {
         self.failures = 0;
     }
 
-    /// How long to wait now; at least `hint`.
+    /// How long to wait now; at least `hint`, as far as that is reasonable.
     pub(super) fn next(&mut self, hint: Duration) -> Duration {
         let whole = FIRST
             .saturating_mul(1 << self.failures.min(16))
             .min(self.longest);
         self.failures = self.failures.saturating_add(1);
         let half = whole / 2;
-        (half + rand::rng().random_range(Duration::ZERO..=half)).max(hint)
+        (half + rand::rng().random_range(Duration::ZERO..=half)).max(hint.min(LONGEST_HINT))
     }
 }
 
@@ -53,9 +55,10 @@ mod tests {
         pause.reset();
         assert!(pause.next(Duration::ZERO) <= FIRST);
         assert_eq!(
-            pause.next(Duration::from_secs(90)),
-            Duration::from_secs(90),
+            pause.next(Duration::from_secs(50)),
+            Duration::from_secs(50),
             "the server's hint counts"
         );
+        assert_eq!(pause.next(Duration::MAX), LONGEST_HINT, "to a point");
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 use undertone_wire::{
-    Code, Error, frame,
+    Class, Code, Error, frame,
     request::Request,
     response::{Response, ServerHello},
 };
@@ -78,13 +78,13 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the connection: the first reason given is what every waiting and later call answers.
+    /// Ends the connection: the first reason given counts.
     pub(super) fn end(&self, reason: Error) {
-        let reason = *self.ended.get_or_init(|| reason);
+        self.ended.get_or_init(|| reason);
         let pending = self.pending().take();
         for (_, waiting) in pending.into_iter().flatten() {
             // Whoever stopped waiting does not mind.
-            let _ = waiting.send(Err(reason));
+            let _ = waiting.send(Err(self.lost()));
         }
         self.in_flight.close();
         self.closing.send_replace(true);
@@ -96,6 +96,16 @@ impl Shared {
             .get()
             .copied()
             .unwrap_or(Error::new(Code::ConnectionLost))
+    }
+
+    /// What every waiting and later request answers once the connection has ended. A server that refuses the connection as a whole
+    /// has refused none of the requests on it: whoever made one must neither give it up nor try again on this connection.
+    fn lost(&self) -> Error {
+        let reason = self.reason();
+        if reason.code.is_local() || reason.class == Class::RetryLater {
+            return reason;
+        }
+        Error::retry_after(Code::ConnectionLost, reason.retry_after_s)
     }
 
     /// Hands a response to whoever waits for it. One that nobody waits for any more is dropped.
@@ -175,14 +185,14 @@ impl SocketConnection {
             .in_flight
             .acquire()
             .await
-            .map_err(|_| self.shared.reason())?;
+            .map_err(|_| self.shared.lost())?;
         let id = self.next_id.fetch_add(1, Relaxed);
         let frame = frame::message(&request.to_frame(id))?;
         drop(request);
         let (sender, response) = oneshot::channel();
         match self.shared.pending().as_mut() {
             Some(pending) => pending.insert(id, sender),
-            None => return Err(self.shared.reason()),
+            None => return Err(self.shared.lost()),
         };
         let _waiting = Waiting {
             shared: &self.shared,
@@ -192,8 +202,8 @@ impl SocketConnection {
             self.frames
                 .send(frame)
                 .await
-                .map_err(|_| self.shared.reason())?;
-            response.await.unwrap_or_else(|_| Err(self.shared.reason()))
+                .map_err(|_| self.shared.lost())?;
+            response.await.unwrap_or_else(|_| Err(self.shared.lost()))
         };
         timeout(self.timing.request, exchange)
             .await

@@ -1,13 +1,11 @@
 //! The network as the engine needs it, over real sockets.
 //!
 //! [`TlsTransport`] implements [`Transport`]: TLS 1.3 to a server known by its pin (`tls`), directly or through a SOCKS5 proxy
-//! (`connect`), requests and pushes over WebSocket (`connection`, `read`, `write`), blobs over HTTP (`blobs`). [`Backoff`] says how
-//! long to wait before coming back.
+//! (`connect`), requests and pushes over WebSocket (`connection`, `read`, `write`), blobs over HTTP (`blobs`).
 //!
 //! What must stay true: no connection shares TLS state, proxy credentials or a blob with another one; every queue is bounded; no task
 //! outlives the handle it belongs to; whatever a server sends ends in a value or a code.
 
-pub mod backoff;
 pub mod blobs;
 pub mod connect;
 pub mod connection;
@@ -20,7 +18,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use undertone_wire::{Error, ids::BlobId, tokens::Token};
 
-pub use backoff::Backoff;
 pub use blobs::BlobClient;
 pub use connect::Timing;
 pub use connection::SocketConnection;

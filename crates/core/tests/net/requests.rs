@@ -289,10 +289,11 @@ async fn nonsense_ends_the_connection_with_a_code() {
 
 #[tokio::test]
 async fn a_notice_says_why_the_server_closes() {
-    for (notice, expected) in [
-        (Notice::Replaced, Code::AuthReplaced),
+    for (notice, expected, of_requests) in [
+        (Notice::Replaced, Code::AuthReplaced, Code::ConnectionLost),
         (
             Notice::ShuttingDown { retry_after_s: 7 },
+            Code::ServerShuttingDown,
             Code::ServerShuttingDown,
         ),
     ] {
@@ -309,9 +310,28 @@ async fn a_notice_says_why_the_server_closes() {
         assert_eq!(code(&connection).await, expected);
         assert_eq!(
             connection.request(Request::Ping).await.unwrap_err().code,
-            expected
+            of_requests
         );
     }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_connection_has_refused_no_request_on_it() {
+    let server = Server::greeting(|mut peer| async move {
+        for _ in 0..2 {
+            peer.request().await;
+        }
+        // One of the requests alone would be given up for good by this answer.
+        peer.answer(0, Err(Code::RequestMalformed.into())).await;
+    })
+    .await;
+    let connection = connect(&server).await;
+    let waiting = join_all((0..2).map(|_| connection.request(send(10)))).await;
+    let later = connection.request(send(10)).await;
+    for outcome in waiting.into_iter().chain([later]) {
+        assert_eq!(outcome.unwrap_err().code, Code::ConnectionLost);
+    }
+    assert_eq!(code(&connection).await, Code::RequestMalformed);
 }
 
 #[tokio::test]
