@@ -219,6 +219,38 @@ async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_twice_because_its_own_copy_was_lost_stands_in_one_place_for_all() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let mut ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    for person in [&ada, &ben] {
+        person.settle().await;
+    }
+    server.lose_next_to(server.queue_numbered(1));
+    let chat = ben.chat("Ada").await.id;
+    ben.client()
+        .enqueue(&chat, Draft::text("What I said first".to_owned()))
+        .await?;
+    ada.reads("Ben", &["Ben: What I said first"]).await;
+    ada.says("Ben", "What was answered").await;
+    // It has not come back, so it still stands last with Ben.
+    ben.reads("Ada", &["Ada: What was answered", "Ben: What I said first"])
+        .await;
+    ben.reopen().await;
+    ben.says("Ada", "And then").await;
+    let all = [
+        "Ben: What I said first",
+        "Ada: What was answered",
+        "Ben: And then",
+    ];
+    ben.reads("Ada", &all).await;
+    ada.reads("Ben", &all).await;
+    assert!(ben.notices("Ada").await.is_empty() && ada.notices("Ben").await.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_comes_back_without_its_memory() -> Outcome {
     let server = FakeServer::new();
     let (ada, ben) = (

@@ -80,6 +80,11 @@ pub const STEPS: &[Migration] = &[
         name: "messages",
         step: Step::Sql(include_str!("../../migrations/0007_messages.sql")),
     },
+    Migration {
+        version: 8,
+        name: "first places",
+        step: Step::Sql(include_str!("../../migrations/0008_first_places.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

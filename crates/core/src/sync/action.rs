@@ -119,6 +119,25 @@ pub(crate) fn receive(
             message::add_line(work, row.id, message::Kind::Notice, &line, place)?;
         }
         apply(work, row, action.kind, &action.target, &sender.account)?;
+        return Ok(());
+    }
+    // What was sent twice stands where it stood first, for everybody.
+    let moved = work
+        .db
+        .prepare_cached(
+            "UPDATE actions SET generation = ?4, number = ?5
+             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND (generation, number) > (?4, ?5) AND generation <> ?6",
+        )?
+        .execute(params![
+            row.id,
+            sender.account.as_bytes(),
+            id.as_bytes(),
+            place.generation,
+            place.number,
+            NO_PLACE
+        ])?;
+    if moved > 0 && action.kind != Kind::Delete {
+        renew(work, row.id, &action.target)?;
     }
     Ok(())
 }

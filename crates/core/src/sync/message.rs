@@ -238,17 +238,27 @@ pub(crate) fn receive(
     else {
         return Ok(false);
     };
-    let known = work
+    let known: Option<i64> = work
         .db
         .prepare_cached(
-            "SELECT 1 FROM messages WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
+            "SELECT id FROM messages WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
         )?
-        .exists(params![
-            row.id,
-            sender.account.as_bytes(),
-            message_id.as_bytes()
-        ])?;
-    if known {
+        .query_row(
+            params![row.id, sender.account.as_bytes(), message_id.as_bytes()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(known) = known {
+        // What was sent twice stands where it stood first, for everybody.
+        let moved = work
+            .db
+            .prepare_cached(
+                "UPDATE messages SET generation = ?2, number = ?3 WHERE id = ?1 AND (generation, number) > (?2, ?3) AND generation <> ?4",
+            )?
+            .execute(params![known, place.generation, place.number, NO_PLACE])?;
+        if moved > 0 {
+            work.tell(Change::Message(known));
+        }
         return Ok(false);
     }
     let (text, markdown) = text_of(content);

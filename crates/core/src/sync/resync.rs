@@ -1,7 +1,8 @@
 //! Coming back: a device that can't process an epoch asks to be removed and added again.
 //!
 //! The request goes outside MLS state, to every member's address, sealed to each and signed by the device. One member helps: the
-//! first in hash order, the others only if it did not. Requests are made once more after two minutes, then once an hour.
+//! first in hash order, the others only if it did not. Requests are repeated after two minutes, eight, and half an
+//! hour, then once an hour.
 
 use prost::Message as _;
 use rand::seq::SliceRandom as _;
@@ -99,13 +100,15 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
         "SELECT conversation FROM resyncs WHERE asked_at_ms <= ?1 AND conversation NOT IN (SELECT conversation FROM proofs WHERE way = 1)",
         work.now_ms - millis(work.pace.resync_again),
     )?;
-    // The first request may have been lost: when every helper has had its turn it is made once more.
-    due.extend(ids(
-        work,
-        "SELECT conversation FROM resyncs WHERE asked_times = 1 AND asked_at_ms > 0 AND asked_at_ms <= ?1
-            AND conversation NOT IN (SELECT conversation FROM proofs)",
-        work.now_ms - once_more_after(work),
-    )?);
+    // A request or its answer may have been lost: it is made again when every helper has had its turn.
+    for (asked_times, wait) in (1..).zip(sooner(work)) {
+        let condition = format!(
+            "SELECT conversation FROM resyncs WHERE asked_times = {asked_times} AND asked_at_ms > 0 AND asked_at_ms <= ?1
+                AND conversation NOT IN (SELECT conversation FROM proofs)"
+        );
+        due.extend(ids(work, &condition, work.now_ms - wait)?);
+    }
+    due.sort_unstable();
     due.dedup();
     for id in due {
         ask(work, &conversation::load(work.db, id)?)?;
@@ -125,9 +128,11 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         [millis(work.pace.resync_again)],
         |row| row.get(0),
     )?;
+    let [first, second, third] = sooner(work);
     let once_more: Option<i64> = work.db.query_row(
-        "SELECT min(asked_at_ms) + ?1 FROM resyncs WHERE asked_times = 1 AND asked_at_ms + ?1 > ?2",
-        params![once_more_after(work), work.now_ms],
+        "SELECT min(at) FROM (SELECT asked_at_ms + CASE asked_times WHEN 1 THEN ?1 WHEN 2 THEN ?2 ELSE ?3 END AS at
+            FROM resyncs WHERE asked_times BETWEEN 1 AND 3) WHERE at > ?4",
+        params![first, second, third, work.now_ms],
         |row| row.get(0),
     )?;
     let alone: Option<i64> = work.db.query_row(
@@ -145,9 +150,13 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         .min())
 }
 
-/// A few helpers' turns.
-fn once_more_after(work: &Work<'_>) -> i64 {
-    millis(work.pace.helper).saturating_mul(12)
+/// How long after the first three requests the next one is made, if that is sooner than the rule: some helpers' turns, and more.
+fn sooner(work: &Work<'_>) -> [i64; 3] {
+    [12, 48, 192].map(|turns| {
+        millis(work.pace.helper)
+            .saturating_mul(turns)
+            .min(millis(work.pace.resync_again))
+    })
 }
 
 fn ids(work: &Work<'_>, sql: &str, value: i64) -> Result<Vec<i64>> {
@@ -316,7 +325,7 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
     let waiting = ids(
         work,
         "SELECT r.conversation FROM resyncs r JOIN conversations c ON c.id = r.conversation WHERE c.state = 3 AND r.asked_at_ms > 0 AND r.asked_at_ms <= ?1
-            AND (r.body_lost = 0 OR r.asked_times > 2) AND EXISTS (SELECT 1 FROM stuck s WHERE s.conversation = r.conversation)
+            AND (r.body_lost = 0 OR r.asked_times > 4) AND EXISTS (SELECT 1 FROM stuck s WHERE s.conversation = r.conversation)
             AND NOT EXISTS (SELECT 1 FROM proofs p WHERE p.conversation = r.conversation)",
         work.now_ms - alone_after(work),
     )?;
