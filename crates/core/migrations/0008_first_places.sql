@@ -2,3 +2,6 @@
 
 ALTER TABLE outbox ADD COLUMN first_generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE outbox ADD COLUMN first_number     INTEGER NOT NULL DEFAULT 0; -- 0: the server has not taken it yet
+
+-- The highest number that was seen there.
+ALTER TABLE old_channels ADD COLUMN top_number INTEGER NOT NULL DEFAULT 0;

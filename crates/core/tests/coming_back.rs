@@ -10,7 +10,7 @@
 mod fake;
 
 use bytes::Bytes;
-use fake::{FakeServer, Person, eventually, meet, three, three_at_rest};
+use fake::{FakeServer, Nonsense, Person, eventually, meet, three, three_at_rest};
 use openmls::prelude::{Extension, Extensions, MlsGroup, UnknownExtension};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
@@ -534,5 +534,44 @@ async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_withou
     let lines = ["Ben: Without Ada, then.", "Cleo: For now."];
     ben.reads("Board", &lines).await;
     cleo.reads("Board", &lines).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_where_nobody_else_was_is_said_again_and_stands_in_one_place_for_all()
+-> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let desk = ben.chat("Desk").await.id;
+    ben.says("Desk", "Good morning").await;
+    ada.reads("Desk", &["Ben: Good morning"]).await;
+    // Ben does not hear of a change, and the server sends him elsewhere: he is alone there, and does not know.
+    server.lose_next_to(server.queue_numbered(1));
+    ada.client().group_rename(&desk, "Crew").await?;
+    server.answer_with(Some(Nonsense::EpochBefore));
+    let before = server.requests();
+    ben.client()
+        .enqueue(&desk, Draft::text("Is anybody there?"))
+        .await?;
+    eventually("Ben is led astray", || async { server.requests() > before }).await;
+    server.answer_with(None);
+    ben.reads("Desk", &["Ben: Good morning", "Ben: Is anybody there?"])
+        .await;
+    ben.settle().await;
+    ada.says("Crew", "Over here").await;
+    let all = [
+        "Ben: Good morning",
+        "Ada: Over here",
+        "Ben: Is anybody there?",
+    ];
+    for person in [&ada, &ben, &cleo] {
+        person.reads("Crew", &all).await;
+    }
+    cleo.says("Crew", "There you are").await;
+    for person in [&ada, &ben, &cleo] {
+        person
+            .reads("Crew", &[&all[..], &["Cleo: There you are"]].concat())
+            .await;
+    }
     Ok(())
 }

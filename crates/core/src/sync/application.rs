@@ -88,6 +88,7 @@ pub(crate) fn content_came(
     match automatic::read(content) {
         Some(Automatic::Ask(ask)) => return gaps::asked(work, row, sender, &ask),
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
+        Some(Automatic::Heard(heard)) => return gaps::heard(work, row, sender, &heard, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::LinkProof(_) | Automatic::Unknown) => return Ok(()),
         None => {}

@@ -18,6 +18,8 @@ const ASK: &str = "application/vnd.undertone.ask-again";
 /// Content type of [`Again`].
 const AGAIN: &str = "application/vnd.undertone.again";
 
+/// Content type of [`Heard`].
+const HEARD: &str = "application/vnd.undertone.heard";
 /// Content type of what says nothing but that its sender is in the same state.
 const VOUCH: &str = "application/vnd.undertone.vouch";
 
@@ -68,11 +70,24 @@ pub(crate) struct Repeated {
     pub(crate) content: Vec<u8>,
 }
 
+/// How far this device and the others have come, by their counters: told after coming back, so that both sides notice what the other
+/// one missed without waiting for the next message.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Heard {
+    /// The counter of the last message that its sender wrote here.
+    #[prost(uint64, tag = "1")]
+    pub(crate) last: u64,
+    /// The highest counter that its sender has of each other device.
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) of: Vec<Counter>,
+}
+
 /// A content read as one of these.
 pub(crate) enum Automatic {
     LinkProof([u8; 32]),
     Ask(Ask),
     Again(Again),
+    Heard(Heard),
     /// What has become of messages.
     Status(Vec<(MessageId, MessageStatus)>),
     /// Of a kind that this version does not know.
@@ -115,6 +130,12 @@ pub(crate) fn again(work: &Work<'_>, row: &Conversation, again: &Again) -> Resul
     encode(&compose(work, row, body))
 }
 
+/// Tells how far this device has come.
+pub(crate) fn heard(work: &Work<'_>, row: &Conversation, heard: &Heard) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, HEARD, heard.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
 /// Tells what has become of messages.
 pub(crate) fn status(
     work: &Work<'_>,
@@ -146,6 +167,7 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     Some(match part.content_type.as_str() {
         ASK => Ask::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Ask),
         AGAIN => Again::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Again),
+        HEARD => Heard::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Heard),
         MESSAGE_STATUS => {
             decode_report(&part.content).map_or(Automatic::Unknown, Automatic::Status)
         }

@@ -395,12 +395,13 @@ pub(crate) fn set_channel(
     top_number: u64,
 ) -> Result<()> {
     work.db.execute(
-        "INSERT OR IGNORE INTO old_channels (conversation, channel_hash, generation) SELECT ?1, ?2, generation FROM conversations
-         WHERE id = ?1 AND generation <> ?3",
+        "INSERT INTO old_channels (conversation, channel_hash, generation, top_number) SELECT ?1, ?2, generation, top_number
+            FROM conversations WHERE id = ?1 AND channel_id <> ?3
+         ON CONFLICT (conversation, channel_hash) DO UPDATE SET top_number = max(top_number, excluded.top_number)",
         params![
             id,
             load(work.db, id)?.channel.hash().as_bytes(),
-            generation
+            channel.as_bytes()
         ],
     )?;
     work.db.execute(

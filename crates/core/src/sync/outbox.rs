@@ -432,6 +432,78 @@ pub(crate) fn send_all_again(work: &Work<'_>, conversation: i64) -> Result<()> {
     Ok(())
 }
 
+/// What this device said on channels that were not the group's way is said again, before everything that waits: it is back where the others
+/// are, in a generation before those.
+pub(crate) fn say_again_after(work: &Work<'_>, conversation: i64, generation: u32) -> Result<()> {
+    let before: i64 = work
+        .db
+        .query_row("SELECT coalesce(max(id), 0) FROM outbox", [], |row| {
+            row.get(0)
+        })?;
+    let astray = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT 0 AS action, id, content, generation AS g, number AS n FROM messages
+                WHERE conversation = ?1 AND device = ?2 AND kind = 1 AND state = 6 AND generation > ?3 AND generation < ?4 AND content <> x''
+             UNION ALL SELECT 1, id, content, generation, number FROM actions
+                WHERE conversation = ?1 AND device = ?2 AND generation > ?3 AND generation < ?4 AND content <> x''
+             ORDER BY g, n",
+        )?;
+        statement
+            .query_map(
+                params![
+                    conversation,
+                    work.me.device.as_bytes(),
+                    generation,
+                    message::NO_PLACE
+                ],
+                |row| {
+                    Ok((
+                        row.get::<_, bool>(0)?,
+                        row.get::<_, i64>(1)?,
+                        row.get::<_, Vec<u8>>(2)?,
+                    ))
+                },
+            )?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for (is_action, id, content) in &astray {
+        if *is_action {
+            work.db.execute(
+                "UPDATE actions SET generation = ?2 WHERE id = ?1",
+                params![id, message::NO_PLACE],
+            )?;
+            push_action(work, conversation, *id, content)?;
+        } else {
+            work.db.execute(
+                "UPDATE messages SET state = 2, generation = ?2, number = counter WHERE id = ?1",
+                params![id, message::NO_PLACE],
+            )?;
+            push(work, conversation, *id, content, false, work.now_ms)?;
+            work.tell(super::change::Change::MessageState(*id));
+        }
+    }
+    // What others said there stands where this device is now; so do lines without a sender.
+    for table in ["messages", "actions"] {
+        work.db.execute(
+            &format!(
+                "UPDATE {table} SET (generation, number) = (SELECT generation, top_number FROM conversations WHERE id = ?1)
+                 WHERE conversation = ?1 AND generation > ?2 AND generation < ?3"
+            ),
+            params![conversation, generation, message::NO_PLACE],
+        )?;
+    }
+    if !astray.is_empty() {
+        let top: i64 = work
+            .db
+            .query_row("SELECT max(id) FROM outbox", [], |row| row.get(0))?;
+        work.db.execute(
+            "UPDATE outbox SET id = id + ?3 WHERE conversation = ?1 AND id <= ?2",
+            params![conversation, before, top],
+        )?;
+    }
+    Ok(())
+}
+
 /// What waits for an epoch that the server spoke of waits no more: the conversation goes on elsewhere, and what that server said of the
 /// channel before is worth nothing there.
 pub(crate) fn wait_no_more(work: &Work<'_>, conversation: i64) -> Result<()> {

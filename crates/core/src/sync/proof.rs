@@ -289,13 +289,26 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
         .execute("DELETE FROM spare_welcomes WHERE conversation = ?1", [id])?;
     resync::came_back(work, id, proof.address)?;
     let (generation, number) = proof.came;
-    if generation == proof.generation && number > proof.top_number {
+    // How far this device had followed the channel that it is on again.
+    let top_number = if generation == proof.generation {
+        Some(proof.top_number)
+    } else {
+        work.db
+            .query_row(
+                "SELECT top_number FROM old_channels WHERE conversation = ?1 AND channel_hash = ?2 AND generation = ?3",
+                params![id, row.channel.hash().as_bytes(), generation],
+                |row| row.get(0),
+            )
+            .optional()?
+    };
+    if let Some(top_number) = top_number.filter(|top_number| number > *top_number) {
         let then = Conversation {
             generation,
             ..row.clone()
         };
-        gaps::numbers_missing(work, &then, proof.top_number + 1, number)?;
+        gaps::numbers_missing(work, &then, top_number + 1, number)?;
     }
+    outbox::say_again_after(work, id, generation)?;
     let after = work.group(&row.group, |group| {
         conversation::refresh(work, id, group)?;
         welcome::make_pool(work, row.address, group)?;
@@ -323,6 +336,7 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
     if row.kind == conversation::Kind::Group {
         tell_differences(work, id, &before, &after)?;
     }
+    gaps::tell_heard(work, &conversation::load(work.db, id)?)?;
     spare::release_all(work, id)
 }
 

@@ -37,6 +37,8 @@ pub enum Nonsense {
     OtherKind,
     /// Whatever is sent is too old for the very epoch that it is of.
     StaleForOnesOwn,
+    /// Whatever is sent is for an epoch that the channel has not reached yet, as if the server had gone back.
+    EpochBefore,
     /// No address has key packages, though each exists.
     NoPool,
 }

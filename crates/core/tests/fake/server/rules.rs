@@ -20,6 +20,10 @@ impl Nonsense {
             (Self::StaleForOnesOwn, Request::ChannelSend(send)) => {
                 Err(Error::stale(send.epoch, send.epoch))
             }
+            (Self::EpochBefore, Request::ChannelSend(send)) => {
+                let before = send.epoch.saturating_sub(1);
+                Err(Error::stale(before, before))
+            }
             (Self::NoPool, Request::PublishKeyPackages(_)) => Err(Error::new(Code::AddressUnknown)),
             _ => return None,
         })
