@@ -75,24 +75,23 @@ pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> R
     close(work, row.id, &[], row.generation, number)
 }
 
-/// Whether nothing is known to have stood at this place: on the present channel its number is missing, on an earlier one
-/// no line has it.
+/// Whether it is not known what stood at this place: its number is missing, or a former channel was left before it came to that number.
 pub(crate) fn is_open_at(work: &Work<'_>, row: &Conversation, place: Place) -> Result<bool> {
-    let known = params![
-        row.id,
-        place.generation,
-        i64::try_from(place.number).unwrap_or(-1)
-    ];
-    let condition = if place.generation == row.generation {
-        "SELECT EXISTS (SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3)"
-    } else {
-        "SELECT NOT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND generation = ?2 AND number = ?3 AND kind = 1
-            UNION ALL SELECT 1 FROM actions WHERE conversation = ?1 AND generation = ?2 AND number = ?3)"
-    };
     Ok(work
         .db
-        .prepare_cached(condition)?
-        .query_row(known, |row| row.get(0))?)
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3
+                UNION ALL SELECT 1 FROM old_channels WHERE conversation = ?1 AND generation = ?2 AND generation < ?4 AND top_number < ?3)",
+        )?
+        .query_row(
+            params![
+                row.id,
+                place.generation,
+                i64::try_from(place.number).unwrap_or(-1),
+                row.generation
+            ],
+            |row| row.get(0),
+        )?)
 }
 
 /// What stood at this place is known after all.
