@@ -240,8 +240,8 @@ async fn what_is_sent_twice_because_its_own_copy_was_lost_stands_in_one_place_fo
     ben.reopen().await;
     ben.says("Ada", "And then").await;
     let all = [
-        "Ben: What I said first",
         "Ada: What was answered",
+        "Ben: What I said first",
         "Ben: And then",
     ];
     ben.reads("Ada", &all).await;

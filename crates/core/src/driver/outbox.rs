@@ -414,7 +414,7 @@ async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) 
         match answer {
             Ok(Ok(Response::Accepted(answer))) => {
                 moved = true;
-                told.push((row, Ok((answer.number, again.missed(&answer)))));
+                told.push((row, Ok(again.missed(&answer))));
             }
             Ok(Ok(_)) => {}
             Ok(Err(refusal)) => told.push((row, Err(refusal))),
@@ -425,7 +425,7 @@ async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) 
         .write(move |work| {
             for (row, answer) in &told {
                 match answer {
-                    Ok((number, missed)) => outbox::accepted(work, *row, *number, missed)?,
+                    Ok(missed) => outbox::accepted(work, *row, missed)?,
                     Err(error) => outbox::refused(work, *row, error)?,
                 }
             }

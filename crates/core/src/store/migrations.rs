@@ -82,8 +82,8 @@ pub const STEPS: &[Migration] = &[
     },
     Migration {
         version: 8,
-        name: "first places",
-        step: Step::Sql(include_str!("../../migrations/0008_first_places.sql")),
+        name: "old channels",
+        step: Step::Sql(include_str!("../../migrations/0008_old_channels.sql")),
     },
 ];
 

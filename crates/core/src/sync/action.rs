@@ -121,12 +121,12 @@ pub(crate) fn receive(
         apply(work, row, action.kind, &action.target, &sender.account)?;
         return Ok(());
     }
-    // What was sent twice stands where it stood first, for everybody.
+    // As with messages.
     let moved = work
         .db
         .prepare_cached(
             "UPDATE actions SET generation = ?4, number = ?5
-             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND (generation, number) > (?4, ?5) AND generation <> ?6",
+             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND (generation, number) < (?4, ?5) AND generation <> ?6",
         )?
         .execute(params![
             row.id,

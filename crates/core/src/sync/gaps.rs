@@ -75,30 +75,6 @@ pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> R
     close(work, row.id, &[], row.generation, number)
 }
 
-/// Whether it is not known what stood at this place: its number is missing, or a former channel was left before it came to that number.
-pub(crate) fn is_open_at(work: &Work<'_>, row: &Conversation, place: Place) -> Result<bool> {
-    Ok(work
-        .db
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3
-                UNION ALL SELECT 1 FROM old_channels WHERE conversation = ?1 AND generation = ?2 AND generation < ?4 AND top_number < ?3)",
-        )?
-        .query_row(
-            params![
-                row.id,
-                place.generation,
-                i64::try_from(place.number).unwrap_or(-1),
-                row.generation
-            ],
-            |row| row.get(0),
-        )?)
-}
-
-/// What stood at this place is known after all.
-pub(crate) fn filled(work: &Work<'_>, conversation: i64, place: Place) -> Result<()> {
-    close(work, conversation, &[], place.generation, place.number)
-}
-
 /// The conversation goes on on another channel, whose numbers start at 1. What is missing before stays missing.
 pub(crate) fn new_generation(work: &Work<'_>, conversation: i64) -> Result<()> {
     work.db.execute(
@@ -690,6 +666,9 @@ pub(crate) fn came_again(
                 generation: message.generation,
                 number: message.number,
             }
+        } else if message::is_known(work, row, sender, &message.content, &content)? {
+            // It stays where it is.
+            Place::FIRST
         } else {
             Place {
                 generation: now.generation,
@@ -701,6 +680,7 @@ pub(crate) fn came_again(
             application::content_came(work, row, sender, &message.content, &content, place)?;
         }
         if missing {
+            message::stand_at(work, row, sender, &message.content, &content, place)?;
             close(work, row.id, &[], message.generation, message.number)?;
         }
     }

@@ -19,6 +19,8 @@ use crate::error::{Reason, Result};
 pub(crate) const NO_PLACE: u32 = u32::MAX;
 /// The longest text.
 pub(crate) const TEXT_BYTES: usize = 32_000;
+/// How long after it came a message may get a later place because it came once more.
+const MOVES_MS: i64 = 24 * 3600 * 1000;
 /// The largest content; MLS and the envelope add a little, and an item holds 64 KiB.
 pub(crate) const CONTENT_BYTES: usize = 60_000;
 
@@ -46,6 +48,14 @@ pub(crate) enum State {
 pub(crate) struct Place {
     pub(crate) generation: u32,
     pub(crate) number: u64,
+}
+
+impl Place {
+    /// Before everything.
+    pub(crate) const FIRST: Self = Self {
+        generation: 0,
+        number: 0,
+    };
 }
 
 /// A file of a message to be sent, ready to be uploaded.
@@ -198,6 +208,69 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
     Ok((local, *message_id.as_bytes()))
 }
 
+fn id_of(
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+) -> Option<undertone_content::MessageId> {
+    let (sender_uri, room) = uris(&sender.account, row);
+    undertone_content::MessageId::of(bytes, &content.salt, &sender_uri, &room).ok()
+}
+
+/// Whether this message or action of theirs is here already.
+pub(crate) fn is_known(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+) -> Result<bool> {
+    let Some(id) = id_of(row, sender, bytes, content) else {
+        return Ok(false);
+    };
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM messages WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3
+             UNION ALL SELECT 1 FROM actions WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
+        )?
+        .exists(params![row.id, sender.account.as_bytes(), id.as_bytes()])?)
+}
+
+/// Its author says that it stands here, where something is missing.
+pub(crate) fn stand_at(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    bytes: &[u8],
+    content: &MimiContent,
+    place: Place,
+) -> Result<()> {
+    let Some(id) = id_of(row, sender, bytes, content) else {
+        return Ok(());
+    };
+    for table in ["messages", "actions"] {
+        work.db
+            .prepare_cached(&format!(
+                "UPDATE {table} SET generation = ?4, number = ?5
+                 WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND generation <> ?6"
+            ))?
+            .execute(params![
+                row.id,
+                sender.account.as_bytes(),
+                id.as_bytes(),
+                place.generation,
+                place.number,
+                NO_PLACE
+            ])?;
+    }
+    if let Some(local) = local_id(work.db, row.id, id.as_bytes())? {
+        work.tell(Change::Message(local));
+    }
+    Ok(())
+}
+
 /// Notes what its marks say.
 fn mark(work: &Work<'_>, local: i64, content: &MimiContent) -> Result<()> {
     let view_once =
@@ -233,9 +306,7 @@ pub(crate) fn receive(
     content: &MimiContent,
     place: Place,
 ) -> Result<bool> {
-    let (sender_uri, room) = uris(&sender.account, row);
-    let Ok(message_id) = undertone_content::MessageId::of(bytes, &content.salt, &sender_uri, &room)
-    else {
+    let Some(message_id) = id_of(row, sender, bytes, content) else {
         return Ok(false);
     };
     let known: Option<i64> = work
@@ -249,13 +320,21 @@ pub(crate) fn receive(
         )
         .optional()?;
     if let Some(known) = known {
-        // What was sent twice stands where it stood first, for everybody.
+        // What was sent twice stands where it stood last, for everybody: its author has seen that copy, and perhaps not the one before.
+        // But nobody can take what was said long ago out of its place.
         let moved = work
             .db
             .prepare_cached(
-                "UPDATE messages SET generation = ?2, number = ?3 WHERE id = ?1 AND (generation, number) > (?2, ?3) AND generation <> ?4",
+                "UPDATE messages SET generation = ?2, number = ?3
+                 WHERE id = ?1 AND (generation, number) < (?2, ?3) AND generation <> ?4 AND received_at_ms > ?5",
             )?
-            .execute(params![known, place.generation, place.number, NO_PLACE])?;
+            .execute(params![
+                known,
+                place.generation,
+                place.number,
+                NO_PLACE,
+                work.now_ms - MOVES_MS
+            ])?;
         if moved > 0 {
             work.tell(Change::Message(known));
         }

@@ -264,27 +264,16 @@ fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelS
     })
 }
 
-/// The server has it on disk under this number of the channel, and reached all addresses but these.
-pub(crate) fn accepted(
-    work: &Work<'_>,
-    row: i64,
-    number: u64,
-    missed: &[AddressSecret],
-) -> Result<()> {
+/// The server has it on disk, and reached all addresses but these.
+pub(crate) fn accepted(work: &Work<'_>, row: i64, missed: &[AddressSecret]) -> Result<()> {
     let found = work
         .db
         .prepare_cached(
-            "UPDATE outbox SET state = 3, accepted_at_ms = ?2,
-                (first_generation, first_number) = (
-                    SELECT c.generation, ?3 FROM conversations c
-                    WHERE c.id = outbox.conversation AND c.channel_id = outbox.channel_id AND outbox.first_number = 0
-                    UNION ALL SELECT outbox.first_generation, outbox.first_number LIMIT 1)
-             WHERE id = ?1 AND state = 2 RETURNING message, conversation",
+            "UPDATE outbox SET state = 3, accepted_at_ms = ?2 WHERE id = ?1 AND state = 2 RETURNING message, conversation",
         )?
-        .query_row(
-            params![row, work.now_ms, i64::try_from(number).unwrap_or(0)],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
-        )
+        .query_row(params![row, work.now_ms], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
         .optional()?;
     if let Some((message, conversation)) = found {
         if message != 0 {
@@ -350,8 +339,7 @@ pub(crate) fn own_copy(
     let found = work
         .db
         .prepare_cached(
-            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2
-             RETURNING message, kind, content, action, first_generation, first_number",
+            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content, action",
         )?
         .query_row(params![row.id, hash], |row| {
             Ok((
@@ -359,22 +347,11 @@ pub(crate) fn own_copy(
                 row.get::<_, i64>(1)?,
                 row.get::<_, Vec<u8>>(2)?,
                 row.get::<_, i64>(3)?,
-                message::Place {
-                    generation: row.get(4)?,
-                    number: row.get(5)?,
-                },
             ))
         })
         .optional()?;
-    let Some((message, kind, content, action, first)) = found else {
+    let Some((message, kind, content, action)) = found else {
         return Ok(false);
-    };
-    // Sent once more because its own copy never came: the others have had it at its first place.
-    let place = if first.number > 0 && first < place && gaps::is_open_at(work, row, first)? {
-        gaps::filled(work, row.id, first)?;
-        first
-    } else {
-        place
     };
     if message != 0 {
         message::set_place(work, message, place)?;
