@@ -21,8 +21,8 @@ pub mod transport;
 pub mod view;
 
 pub use client::{
-    Client, ClientOptions, Clock, EventStream, ProxyChoice, RecoveryPhrase, SendingPace,
-    ServerChoice, SocksProxy, SystemClock,
+    Arriving, Client, ClientOptions, Clock, EventStream, ProxyChoice, Recording, RecoveryPhrase,
+    SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
 pub use ids::{ChatId, ContactId, DeviceId, LinkId, MessageId};

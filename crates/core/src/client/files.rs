@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -128,7 +128,12 @@ impl Client {
         Ok(copies)
     }
 
-    async fn download(&self, message: &MessageInfo, index: u32, id: &AttachmentId) -> Result<()> {
+    pub(super) async fn download(
+        &self,
+        message: &MessageInfo,
+        index: u32,
+        id: &AttachmentId,
+    ) -> Result<()> {
         let attachments = &self.inner.attachments;
         let status = {
             let (attachments, id) = (attachments.clone(), *id);
@@ -187,14 +192,6 @@ impl Client {
     }
 }
 
-/// What a file becomes before it leaves.
-enum Prepared {
-    /// A picture without its metadata.
-    Picture(Box<media::CleanPicture>),
-    /// As it is.
-    File(File),
-}
-
 fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -> Result<NewFile> {
     let unreadable = |_| Error::Reason(Reason::AttachmentUnreadable);
     let mut file = File::open(&draft.path).map_err(unreadable)?;
@@ -208,50 +205,77 @@ fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -
         .map_err(unreadable)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let sniffed = media::sniff(&head);
-    let mut name = file_name(draft);
-    let mut content_type = sniffed.content_type.to_owned();
-    let mut info = MediaInfo::default();
-    let mut preview = None;
-    let prepared = match sniffed.kind {
+    let name = file_name(draft.name.as_deref().map_or(&draft.path, Path::new));
+    match sniffed.kind {
         FileKind::Picture if !draft.keep_metadata => {
-            let mut bytes = Zeroizing::new(Vec::new());
-            (&mut file)
-                .take(media::PICTURE_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-                .map_err(unreadable)?;
-            let picture = media::clean_picture(&bytes)?;
-            content_type = picture.content_type.to_owned();
-            name = with_extension(&name, picture.extension);
-            info.width = Some(picture.width);
-            info.height = Some(picture.height);
-            preview = Some(picture.preview.clone());
-            Prepared::Picture(Box::new(picture))
+            import_picture(attachments, file, &name, now_ms)
         }
         FileKind::UncleanPicture if !draft.keep_metadata => {
-            return Err(media::MediaError::CannotClean.into());
+            Err(media::MediaError::CannotClean.into())
         }
         FileKind::Memo => {
             // A memo that can't be described is still a file.
-            info = media::describe_memo(&mut file).unwrap_or_default();
+            let info = media::describe_memo(&mut file).unwrap_or_default();
             file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-            Prepared::File(file)
+            let content_type = sniffed.content_type.to_owned();
+            import_as_it_is(attachments, file, name, content_type, info, now_ms)
         }
-        _ => Prepared::File(file),
-    };
-    let id = match prepared {
-        Prepared::Picture(picture) => {
-            attachments.import(&mut picture.bytes.as_slice(), now_ms, &mut |_| true)?
+        _ => {
+            let content_type = sniffed.content_type.to_owned();
+            let info = MediaInfo::default();
+            import_as_it_is(attachments, file, name, content_type, info, now_ms)
         }
-        Prepared::File(mut file) => attachments.import(&mut file, now_ms, &mut |_| true)?,
-    };
+    }
+}
+
+/// Takes in a picture without its metadata.
+pub(super) fn import_picture(
+    attachments: &Attachments,
+    source: impl Read,
+    name: &str,
+    now_ms: i64,
+) -> Result<NewFile> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    source
+        .take(media::PICTURE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Reason::AttachmentUnreadable)?;
+    let picture = media::clean_picture(&bytes)?;
+    let name = with_extension(name, picture.extension);
+    let id = attachments.import(&mut picture.bytes.as_slice(), now_ms, &mut |_| true)?;
     let reference = attachments.reference(&id)?;
-    let external = external(&reference, content_type, &name);
+    Ok(NewFile {
+        attachment: *id.as_bytes(),
+        part: Attachment {
+            external: external(&reference, picture.content_type.to_owned(), &name),
+            preview: Some(picture.preview),
+            info: Some(MediaInfo {
+                width: Some(picture.width),
+                height: Some(picture.height),
+                ..MediaInfo::default()
+            }),
+        },
+        name,
+    })
+}
+
+/// Takes in a file as it is.
+pub(super) fn import_as_it_is(
+    attachments: &Attachments,
+    mut source: impl Read,
+    name: String,
+    content_type: String,
+    info: MediaInfo,
+    now_ms: i64,
+) -> Result<NewFile> {
+    let id = attachments.import(&mut source, now_ms, &mut |_| true)?;
+    let reference = attachments.reference(&id)?;
     let known = info != MediaInfo::default();
     Ok(NewFile {
         attachment: *id.as_bytes(),
         part: Attachment {
-            external,
-            preview,
+            external: external(&reference, content_type, &name),
+            preview: None,
             info: known.then_some(info),
         },
         name,
@@ -275,11 +299,8 @@ fn external(reference: &Reference, content_type: String, name: &str) -> External
 }
 
 /// The name it is sent under: no folders, not too long.
-fn file_name(draft: &DraftAttachment) -> String {
-    let given = draft.name.clone().map(PathBuf::from);
-    let name = given
-        .as_deref()
-        .unwrap_or(&draft.path)
+pub(super) fn file_name(path: &Path) -> String {
+    let name = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();

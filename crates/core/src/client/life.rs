@@ -17,7 +17,7 @@ use crate::{
     attachments::Attachments,
     driver::{self, Driver},
     error::{Error, Reason, Result},
-    home::{Creation, Home, Owner, Passphrase},
+    home::{Creation, Home, Owner, Passphrase, socket::Listener},
     ids::{ContactId, DeviceId},
     net::TlsTransport,
     store::Database,
@@ -203,6 +203,17 @@ impl Client {
         self.inner.engine.close().await;
         self.lock_home().take();
         Ok(())
+    }
+
+    /// The home's socket, for a client that made its home by itself: to be served while it is open.
+    ///
+    /// # Errors
+    /// `state.closed`, `home.*`.
+    pub fn listener(&self) -> Result<Listener> {
+        match &*self.lock_home() {
+            Some(home) => Ok(Listener::bind(home.owner())?),
+            None => Err(Reason::Closed.into()),
+        }
     }
 
     fn lock_home(&self) -> std::sync::MutexGuard<'_, Option<Home>> {

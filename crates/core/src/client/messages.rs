@@ -55,7 +55,7 @@ impl Client {
         self.enqueue_with(to, draft, files, true).await
     }
 
-    async fn enqueue_with(
+    pub(super) async fn enqueue_with(
         &self,
         chat: &ChatId,
         draft: Draft,

@@ -14,6 +14,7 @@ mod life;
 mod messages;
 mod options;
 mod settings;
+mod streams;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,6 +23,7 @@ pub use options::{
     ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,
     SystemClock,
 };
+pub use streams::{Arriving, Recording, TakenFile};
 
 use crate::{
     attachments::Attachments,

@@ -1,5 +1,7 @@
 //! What the owner sets for all chats, for one, or for one person, and drafts. Nobody else is told.
 
+use std::collections::BTreeMap;
+
 use undertone_mls::AccountId;
 
 use super::Client;
@@ -27,6 +29,25 @@ impl Client {
     /// `store.*`.
     pub async fn set_settings(&self, settings: Settings) -> Result<()> {
         self.write(move |work| settings::set_all(work, &settings))
+            .await
+    }
+
+    /// What a user interface keeps for itself: small numbers by name.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn preferences(&self) -> Result<BTreeMap<String, i32>> {
+        self.read(|snapshot, _| settings::preferences(snapshot.connection()))
+            .await
+    }
+
+    /// Keeps one of them.
+    ///
+    /// # Errors
+    /// `settings.name_invalid`.
+    pub async fn set_preference(&self, name: &str, value: i32) -> Result<()> {
+        let name = name.to_owned();
+        self.write(move |work| settings::set_preference(work, &name, value))
             .await
     }
 

@@ -1,5 +1,7 @@
 //! What the owner has set: for all chats, for one, and for one person.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
@@ -32,6 +34,42 @@ pub(crate) fn set_all(work: &Work<'_>, settings: &Settings) -> Result<()> {
     work.db.execute(
         "INSERT INTO settings (name, value) VALUES ('read_receipts', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         [settings.read_receipts],
+    )?;
+    Ok(())
+}
+
+/// What sets a user interface's own names apart from the engine's.
+const PREFERENCE: &str = "ui.";
+/// Longest name of one.
+const PREFERENCE_BYTES: usize = 32;
+
+/// What a user interface keeps for itself.
+pub(crate) fn preferences(db: &Connection) -> Result<BTreeMap<String, i32>> {
+    let mut query = db.prepare_cached("SELECT name, value FROM settings")?;
+    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let (name, value) = row?;
+        if let Some(name) = name.strip_prefix(PREFERENCE) {
+            found.insert(name.to_owned(), value);
+        }
+    }
+    Ok(found)
+}
+
+/// Keeps one such number.
+pub(crate) fn set_preference(work: &Work<'_>, name: &str, value: i32) -> Result<()> {
+    let is_name = !name.is_empty()
+        && name.len() <= PREFERENCE_BYTES
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if !is_name {
+        return Err(Reason::PreferenceInvalid.into());
+    }
+    work.db.execute(
+        "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![format!("{PREFERENCE}{name}"), value],
     )?;
     Ok(())
 }
