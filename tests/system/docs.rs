@@ -30,6 +30,8 @@ fn project() -> Vec<PathBuf> {
                 || name == ".git"
                 || name == "node_modules"
                 || path == root.join("target")
+                || path == root.join("ui/dist")
+                || path == root.join("ui/shots")
             {
                 continue;
             }

@@ -25,3 +25,4 @@ mod rpc;
 mod seizure;
 mod sentences;
 mod tokens;
+mod web_host;

@@ -303,6 +303,12 @@ export type Event = { "event": "message",
 /** When a message is to disappear from every device. */
 export type Expires = { "after": number } | { "at": number };
 
+/** Where to GET it. */
+export type FileAddress = {
+  /** A path of this origin. */
+  url: string,
+};
+
 /** What to say again where. */
 export type Forward = {
   /** The chat it is in. */
@@ -317,6 +323,12 @@ export type Forward = {
 export type GivenLink = {
   /** The link, `undertone:...`. */
   link: string,
+};
+
+/** A passphrase. */
+export type GivenPassphrase = {
+  /** As typed. */
+  passphrase: string,
 };
 
 /** Who answers. */
@@ -370,6 +382,19 @@ export type Hello = {
   /** Name and version of the caller, for the log; may be left out. */
   caller?: string,
 };
+
+/** How the host stands. */
+export type HostInfo = {
+  /** How far the home is. */
+  state: HostState,
+  /** The app's version. */
+  version: string,
+  /** Whether the recovery phrase of a new account waits to be written down. */
+  phrase_waits: boolean,
+};
+
+/** How far the home is. */
+export type HostState = "new" | "locked" | "open";
 
 /** A contact link (16 characters). */
 export type LinkId = string;
@@ -515,6 +540,16 @@ export type MessageKind = "message" | "notice" | "gap";
 /** How far a message is. */
 export type MessageState = "received" | "queued" | "uploading" | "sending" | "accepted" | "sent" | "failed";
 
+/** A new account. */
+export type NewAccount = {
+  /** Invitation, or `ORIGIN+PIN` of a server with open registration. */
+  server: string,
+  /** The name that contacts will see. */
+  name: string,
+  /** The passphrase of the home, at least 8 characters. */
+  passphrase: string,
+};
+
 /** A new group. */
 export type NewGroup = {
   /** Its name, 1 to 128 bytes. */
@@ -551,6 +586,38 @@ export type NewMessage = {
   wait_ms?: number,
 };
 
+/** A message with uploaded files. */
+export type NewMessageWithUploads = {
+  /** Where to. */
+  chat: ChatId,
+  /** The text. */
+  text?: string,
+  /** Whether the text is Markdown (GFM-MIMI). */
+  markdown?: boolean,
+  /** Ids of uploads, in the order in which they are to be shown. */
+  uploads: Array<string>,
+  /** The message it answers. */
+  in_reply_to?: MessageId,
+  /** When it is to disappear; left out: as the chat has it. */
+  expires?: Expires,
+  /** Its files may be opened once by each receiver, and not at all by this account. */
+  view_once?: boolean,
+};
+
+/** A file that is about to be sent by PUT. */
+export type NewUpload = {
+  /** Its name. */
+  name: string,
+  /** Its bytes, exactly. */
+  size: number,
+  /** Leave a picture's metadata (place, camera, time) in. */
+  keep_metadata?: boolean,
+  /** A voice memo's length in milliseconds, as the recorder measured it. */
+  duration_ms?: number,
+  /** A voice memo's loudness over time, 0 to 255, at most 256 samples. */
+  waveform?: Array<number>,
+};
+
 /** No parameters. */
 export type Nothing = Record<symbol, never>;
 
@@ -564,6 +631,18 @@ export type OneChat = {
 export type OneContact = {
   /** The contact's account id. */
   contact: ContactId,
+};
+
+/** A file of a message. */
+export type OneFile = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** Which of its files, from 0. */
+  index: number,
+  /** To be saved by the browser, whatever kind it is. */
+  save?: boolean,
 };
 
 /** One contact link. */
@@ -580,12 +659,24 @@ export type OneMessage = {
   message: string,
 };
 
+/** One upload. */
+export type OneUpload = {
+  /** Its id. */
+  upload: string,
+};
+
 /** The conversation's order (docs/protocol.md section 4). */
 export type Order = {
   /** The channel's generation. */
   generation: number,
   /** The channel's number. */
   number: number,
+};
+
+/** The recovery phrase. */
+export type Phrase = {
+  /** Twelve words, separated by spaces. */
+  words: string,
 };
 
 /** Which message to pin. */
@@ -598,6 +689,14 @@ export type PinMessage = {
   pinned: boolean,
 };
 
+/** What a user interface keeps for itself. */
+export type Preference = {
+  /** 1 to 32 small letters and underscores. */
+  name: string,
+  /** What it is. */
+  value: number,
+};
+
 /** An error as it is shown and sent over RPC. */
 export type Problem = {
   /** Stable, `area.reason`. */
@@ -606,6 +705,22 @@ export type Problem = {
   class: ErrorClass,
   /** One plain sentence. */
   sentence: string,
+};
+
+/** What a QR code is to hold: one of the two. */
+export type QrContent = {
+  /** A text. */
+  text?: string,
+  /** Bytes. */
+  bytes?: Array<number>,
+};
+
+/** A QR code without its quiet zone. */
+export type QrModules = {
+  /** Modules a side. */
+  size: number,
+  /** Row by row, `1` for dark. */
+  modules: string,
 };
 
 /** The message that another one answers, as it stands now. */
@@ -844,6 +959,14 @@ export type Status = {
   last_sync_ms: number | null,
 };
 
+/** Where to PUT it. */
+export type UploadAddress = {
+  /** The upload's id, for `host.send`. */
+  upload: string,
+  /** A path of this origin, good once. */
+  url: string,
+};
+
 /** Whether a contact's safety number was compared. */
 export type Verified = {
   /** The contact's account id. */
@@ -912,6 +1035,10 @@ export interface Methods {
   "settings.get": { params: Nothing; result: Settings };
   /** Sets it. */
   "settings.set": { params: Settings; result: Done };
+  /** What a user interface keeps for itself, such as its colours: small numbers by name. */
+  "settings.preferences": { params: Nothing; result: { [key in string]: number } };
+  /** Keeps one of them. */
+  "settings.set_preference": { params: Preference; result: Done };
   /** Looks for messages by words, chat, person, date and sort, the newest first. */
   "messages.search": { params: Search; result: Array<MessageInfo> };
   /** What others told of a message of one's own: that it came, and that they read it. */
@@ -954,6 +1081,34 @@ export interface Methods {
   "events.subscribe": { params: Nothing; result: Done };
   /** Ends the notifications. */
   "events.unsubscribe": { params: Nothing; result: Done };
+}
+
+/** Every method of the host that serves the user interface, by name. */
+export interface HostMethods {
+  /** How the host stands: whether there is a home, and whether it is open. */
+  "host.state": { params: Nothing; result: HostInfo };
+  /** Makes a home with a new account, and opens it. */
+  "host.create": { params: NewAccount; result: Done };
+  /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
+  "host.recovery_phrase": { params: Nothing; result: Phrase };
+  /** The recovery phrase is on paper: it is forgotten here. */
+  "host.phrase_kept": { params: Nothing; result: Done };
+  /** Opens the home. */
+  "host.unlock": { params: GivenPassphrase; result: Done };
+  /** Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock. */
+  "host.lock": { params: Nothing; result: Done };
+  /** An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was. */
+  "host.upload": { params: NewUpload; result: UploadAddress };
+  /** Removes an uploaded file that is not to be sent after all. */
+  "host.discard": { params: OneUpload; result: Done };
+  /** Sends a message with uploaded files. Answers when it is safely in the outbox. */
+  "host.send": { params: NewMessageWithUploads; result: Sent };
+  /** An address to GET a message's file from, with ranges, after downloading it if need be. Only this session's, until it is released or the home is locked. */
+  "host.media": { params: OneFile; result: FileAddress };
+  /** Ends such an address. */
+  "host.release": { params: FileAddress; result: Done };
+  /** Draws a QR code. */
+  "host.qr": { params: QrContent; result: QrModules };
 }
 
 /** Every notification from the app, by name. */

@@ -100,7 +100,14 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         number: 12,
         meaning: "Another process owns the home and doesn't answer.",
-        codes: &["home.owned", "home.busy", "home.in_use", "home.lost"],
+        codes: &[
+            "home.owned",
+            "home.busy",
+            "home.in_use",
+            "home.lost",
+            "home.elsewhere",
+            "host.busy",
+        ],
     },
     ExitCode {
         number: 13,
@@ -113,6 +120,8 @@ pub const EXIT_CODES: &[ExitCode] = &[
         codes: &[
             "usage.",
             "rpc.",
+            "host.port_in_use",
+            "settings.",
             "link.invalid",
             "link.own",
             "account.server_invalid",

@@ -14,18 +14,31 @@ use crate::terminal::time::parse_span;
     name = "undertone",
     version,
     about = "Private messaging on a server you own.",
-    after_help = "Start with `undertone init`, then `undertone link` or `undertone add`.\n`undertone help exit-codes` lists what the exit codes mean.",
+    after_help = "Without a command the app opens in your browser.\nIn the terminal, start with `undertone init`, then `undertone link` or `undertone add`.\n`undertone help exit-codes` lists what the exit codes mean.",
     disable_help_subcommand = true,
-    arg_required_else_help = true,
     max_term_width = 100
 )]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// How the app in the browser comes up, when there is no command.
+    #[command(flatten)]
+    pub app: AppOptions,
+    /// What to do; without one: the app in the browser.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+}
+
+/// How the app in the browser comes up.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AppOptions {
+    /// Don't open the browser; print the address and a code to type there
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Serve the app on this port of 127.0.0.1 [default: one that is free]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
 }
 
 /// Options of every command.
@@ -73,6 +86,18 @@ pub struct Global {
 /// What can be done.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Open the app in your browser: the same as no command at all
+    #[command(
+        after_help = "The app is served on 127.0.0.1 to this user's browser only. It runs until Ctrl-C; a second start brings it to the front again."
+    )]
+    App {
+        /// How it comes up.
+        #[command(flatten)]
+        options: AppOptions,
+        /// Go on as the process that this one was before it locked itself
+        #[arg(long, value_name = "SESSIONS", hide = true, allow_hyphen_values = true)]
+        resume: Option<String>,
+    },
     /// Make a home: a new account on a server
     #[command(
         after_help = "The recovery phrase is shown once, on the terminal, or written to a new file with --recovery-file. It is the only way to remove a stolen device safely: keep it on paper.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `--server -` and give the invitation on standard input."
@@ -476,6 +501,10 @@ mod tests {
     #[test]
     fn every_command_of_the_manual_parses() {
         for line in [
+            "",
+            "--no-browser",
+            "--no-browser --port 4000 --json",
+            "app --no-browser",
             "init --server - --name Ada",
             "init --server host:7443+pin --name Ada --recovery-file phrase.txt --passphrase-fd 3",
             "link",
@@ -525,7 +554,6 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
-            "",
             "send",
             "send Ben",
             "link --expires soon",
@@ -537,6 +565,8 @@ mod tests {
             "send Ben hi --keep-metadata",
             "status --passphrase secret",
             "init --name Ada",
+            "--port 0",
+            "--port 70000",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -547,7 +577,7 @@ mod tests {
         let cli =
             Cli::try_parse_from(["undertone", "send", "Ben", "- milk\n- bread"]).expect("parses");
         assert!(
-            matches!(cli.command, Command::Send { text: Some(text), .. } if text == "- milk\n- bread")
+            matches!(cli.command, Some(Command::Send { text: Some(text), .. }) if text == "- milk\n- bread")
         );
     }
 

@@ -59,7 +59,11 @@ pub fn new(options: &Global) -> Result<Zeroizing<String>, Failure> {
     Ok(passphrase)
 }
 
-fn check_new(passphrase: &str) -> Result<(), Failure> {
+/// Whether a new home may have this passphrase.
+///
+/// # Errors
+/// `passphrase.too_short`.
+pub fn check_new(passphrase: &str) -> Result<(), Failure> {
     if passphrase.chars().count() < SHORTEST {
         return Err(Failure::new(
             "passphrase.too_short",

@@ -26,13 +26,14 @@ use undertone_core::{ChatChange, Expires, Settled};
 
 use crate::{
     cli::{
-        args::{Cli, Command, Global},
+        args::{AppOptions, Cli, Command, Global},
         output::Output,
         progress::Progress,
     },
     failure::Failure,
     rpc::{methods::StatusGet, params::Nothing},
     session::Session,
+    web::{self, Appearance},
 };
 
 /// How long a command that shows something waits for news from the server.
@@ -47,7 +48,19 @@ const DELIVERY: Duration = Duration::from_secs(20);
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     let options = &cli.global;
     let output = Output::new(options);
-    let outcome = match cli.command {
+    let Some(command) = cli.command else {
+        return app(options, cli.app, None).await;
+    };
+    if cli.app.no_browser || cli.app.port.is_some() {
+        return Err(Failure::usage(
+            "--no-browser and --port are for the app in the browser, not for a command.",
+        ));
+    }
+    let outcome = match command {
+        Command::App {
+            options: how,
+            resume,
+        } => return app(options, how, resume).await,
         Command::Init {
             server,
             name,
@@ -191,6 +204,16 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rpc => return rpc::rpc(options).await,
     }?;
     output.print(&outcome)
+}
+
+/// The app in the browser.
+async fn app(options: &Global, how: AppOptions, resume: Option<String>) -> Result<(), Failure> {
+    let appearance = Appearance {
+        no_browser: how.no_browser,
+        port: how.port,
+        resume,
+    };
+    web::run(options, &appearance).await
 }
 
 /// A session for one command, and how the exchange with the server went before it.

@@ -2,6 +2,7 @@
 //! all come from it, so that they can't differ.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -268,6 +269,15 @@ methods! {
     #[doc = "Sets it."]
     SettingsSet = "settings.set" (Settings) -> Done, |context, params| {
         context.client.set_settings(params).await?;
+        Done {}
+    };
+
+    #[doc = "What a user interface keeps for itself, such as its colours: small numbers by name."]
+    SettingsPreferences = "settings.preferences" (Nothing) -> BTreeMap<String, i32>, |context, _| context.client.preferences().await?;
+
+    #[doc = "Keeps one of them."]
+    SettingsSetPreference = "settings.set_preference" (Preference) -> Done, |context, params| {
+        context.client.set_preference(&params.name, params.value).await?;
         Done {}
     };
 

@@ -238,6 +238,14 @@ params! {
         message: String,
     }
 
+    /// What a user interface keeps for itself.
+    Preference {
+        /// 1 to 32 small letters and underscores.
+        name: String,
+        /// What it is.
+        value: i32,
+    }
+
     /// One message, by its whole id.
     ChosenMessage {
         /// The chat.

@@ -8,7 +8,10 @@ use std::{any::TypeId, collections::BTreeMap, fmt::Write};
 use ts_rs::{Config, TS, TypeVisitor};
 use undertone_core::Event;
 
-use super::{RPC_VERSION, methods::catalogue};
+use super::{
+    RPC_VERSION,
+    methods::{Entry, catalogue},
+};
 use crate::failure::EXIT_CODES;
 
 /// Named types met so far, by name.
@@ -104,6 +107,15 @@ pub fn typescript() -> String {
             entry.about, entry.name
         );
     }
+    let mut host_methods = String::new();
+    for entry in crate::web::methods::catalogue() {
+        let (params, answer) = (entry.visit)(&mut types);
+        let _ = writeln!(
+            host_methods,
+            "  /** {} */\n  {:?}: {{ params: {params}; result: {answer} }};",
+            entry.about, entry.name
+        );
+    }
     let event = types.add::<Event>();
     let failure = types.add::<crate::failure::ErrorData>();
     let mut out = format!(
@@ -114,7 +126,7 @@ pub fn typescript() -> String {
     }
     let _ = write!(
         out,
-        "/** Every method, by name. */\nexport interface Methods {{\n{methods}}}\n\n/** Every notification from the app, by name. */\nexport interface Notifications {{\n  \"event\": {event};\n}}\n\n/** `data` of every error. */\nexport type RpcErrorData = {failure};\n"
+        "/** Every method, by name. */\nexport interface Methods {{\n{methods}}}\n\n/** Every method of the host that serves the user interface, by name. */\nexport interface HostMethods {{\n{host_methods}}}\n\n/** Every notification from the app, by name. */\nexport interface Notifications {{\n  \"event\": {event};\n}}\n\n/** `data` of every error. */\nexport type RpcErrorData = {failure};\n"
     );
     out
 }
@@ -122,9 +134,19 @@ pub fn typescript() -> String {
 /// The method list of `docs/rpc.md`.
 #[must_use]
 pub fn method_list() -> String {
+    list(catalogue())
+}
+
+/// The list of the host's own methods in `docs/rpc.md`.
+#[must_use]
+pub fn host_method_list() -> String {
+    list(crate::web::methods::catalogue())
+}
+
+fn list(entries: Vec<Entry>) -> String {
     let mut types = Types::default();
     let mut out = String::new();
-    for entry in catalogue() {
+    for entry in entries {
         let (_, answer) = (entry.visit)(&mut types);
         let params = (entry.params)();
         let _ = writeln!(
@@ -198,6 +220,12 @@ mod tests {
         );
         let text = with_section(
             &text,
+            "host methods",
+            "crates/app/src/web/methods.rs",
+            &host_method_list(),
+        );
+        let text = with_section(
+            &text,
             "exit codes",
             "crates/app/src/failure.rs",
             &exit_code_list(),
@@ -258,8 +286,12 @@ mod tests {
 
     #[test]
     fn every_method_has_a_name_of_two_parts_and_a_sentence() {
-        let names: Vec<_> = catalogue().iter().map(|entry| entry.name).collect();
-        for entry in catalogue() {
+        let all = || {
+            let host = crate::web::methods::catalogue();
+            catalogue().into_iter().chain(host)
+        };
+        let names: Vec<_> = all().map(|entry| entry.name).collect();
+        for entry in all() {
             assert_eq!(entry.name.split('.').count(), 2, "{}", entry.name);
             assert!(entry.about.ends_with('.'), "{}", entry.name);
         }

@@ -1,0 +1,279 @@
+//! Makes, opens and locks the home for the page.
+//!
+//! What must stay true: one change of state at a time; the home's socket is served for as long as it is open, so that commands
+//! work meanwhile; the recovery phrase is kept until the page says that it is on paper, and no longer than the process.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use ts_rs::TS;
+use undertone_core::{
+    Client, ErrorClass, RecoveryPhrase, ServerChoice,
+    home::{
+        HomeError, Owner, Passphrase,
+        socket::{self, Claim, Listener},
+    },
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{args::Global, passphrase},
+    failure::Failure,
+    rpc::{methods::Network, owner::SocketService},
+    session::{client_options, home_folder},
+};
+
+/// How long to wait for a home that another process is just using.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between looks at it.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How far the home is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// There is none yet.
+    New,
+    /// There is one, and it is closed.
+    Locked,
+    /// It is open.
+    Open,
+}
+
+/// The home at this moment.
+#[derive(Clone)]
+pub struct Now {
+    /// How far it is.
+    pub state: HostState,
+    /// The open account, and how it reaches the server.
+    pub client: Option<(Client, Network)>,
+}
+
+/// The home that this host is for.
+pub struct HomeKeeper {
+    options: Global,
+    folder: PathBuf,
+    now: watch::Sender<Now>,
+    /// Held while the state changes.
+    change: tokio::sync::Mutex<Option<SocketService>>,
+    phrase: Mutex<Option<RecoveryPhrase>>,
+}
+
+impl HomeKeeper {
+    /// Looks whether there is a home.
+    ///
+    /// # Errors
+    /// `home.*` if what is there can't be used; `usage.home`.
+    pub fn look(options: &Global) -> Result<Self, Failure> {
+        let folder = home_folder(options)?;
+        let state = match Owner::acquire(&folder) {
+            Ok(_) | Err(HomeError::Owned) => HostState::Locked,
+            Err(HomeError::Missing) if is_free(&folder) => HostState::New,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            options: options.clone(),
+            folder,
+            now: watch::channel(Now {
+                state,
+                client: None,
+            })
+            .0,
+            change: tokio::sync::Mutex::new(None),
+            phrase: Mutex::new(None),
+        })
+    }
+
+    /// The home's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The home from now on.
+    pub fn watch(&self) -> watch::Receiver<Now> {
+        self.now.subscribe()
+    }
+
+    /// The home at this moment.
+    pub fn now(&self) -> Now {
+        self.now.borrow().clone()
+    }
+
+    /// The open account.
+    ///
+    /// # Errors
+    /// `host.locked`.
+    pub fn client(&self) -> Result<(Client, Network), Failure> {
+        let now = self.now.borrow();
+        now.client.clone().ok_or_else(not_open)
+    }
+
+    /// Makes a home with a new account.
+    ///
+    /// # Errors
+    /// `home.exists`, `passphrase.too_short`, `net.offline`, and what registering says. Nothing is left then.
+    pub async fn create(
+        &self,
+        server: &str,
+        name: &str,
+        given: Zeroizing<String>,
+    ) -> Result<(), Failure> {
+        let mut service = self.change.lock().await;
+        if self.now.borrow().state != HostState::New {
+            return Err(HomeError::Exists.into());
+        }
+        if self.options.offline {
+            return Err(Failure::new(
+                "net.offline",
+                "A new account needs its server; start `undertone` without --offline.",
+            ));
+        }
+        let server: ServerChoice = server.trim().parse().map_err(Failure::from)?;
+        passphrase::check_new(&given)?;
+        let passphrase = Passphrase::new(given)?;
+        let made = Client::init(
+            &self.folder,
+            &passphrase,
+            &server,
+            name,
+            client_options(&self.options),
+        )
+        .await;
+        let (client, phrase) = made?;
+        *self.lock_phrase() = Some(phrase);
+        let listener = client.listener()?;
+        *service = Some(self.serve(client, listener).await?);
+        Ok(())
+    }
+
+    /// Opens the home.
+    ///
+    /// # Errors
+    /// `home.wrong_passphrase`; `home.elsewhere` if another process keeps it open; `home.*`.
+    pub async fn unlock(&self, given: Zeroizing<String>) -> Result<(), Failure> {
+        let mut service = self.change.lock().await;
+        match self.now.borrow().state {
+            HostState::Open => return Ok(()),
+            HostState::New => return Err(HomeError::Missing.into()),
+            HostState::Locked => {}
+        }
+        let passphrase = Passphrase::new(given)?;
+        let owner = self.claim().await?;
+        let opened = tokio::task::spawn_blocking(move || owner.unlock(&passphrase))
+            .await
+            .map_err(|_| Failure::new("home.interrupted", "Opening the home was interrupted."))?;
+        let home = opened.map_err(|(_, error)| error)?;
+        let listener = Listener::bind(home.owner())?;
+        let client = Client::from_home(home, client_options(&self.options)).await?;
+        *service = Some(self.serve(client, listener).await?);
+        tracing::info!("home unlocked");
+        Ok(())
+    }
+
+    async fn serve(&self, client: Client, listener: Listener) -> Result<SocketService, Failure> {
+        let network = Network {
+            online: !self.options.offline,
+        };
+        if network.online {
+            client.start().await?;
+        }
+        let service = SocketService::start(listener, client.clone(), network);
+        self.now.send_replace(Now {
+            state: HostState::Open,
+            client: Some((client, network)),
+        });
+        Ok(service)
+    }
+
+    /// Waits for a command that has the home open just now; not for one that stays.
+    async fn claim(&self) -> Result<Owner, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let folder = self.folder.clone();
+            let claimed = tokio::task::spawn_blocking(move || socket::claim(&folder, LOOK)).await;
+            match claimed {
+                Ok(Ok(Claim::Owner(owner))) => return Ok(owner),
+                Ok(Ok(Claim::Served(_)) | Err(HomeError::Owned)) if Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(Err(error)) if error != HomeError::Owned => return Err(error.into()),
+                _ => {
+                    return Err(Failure {
+                        class: ErrorClass::RetryLater,
+                        ..Failure::new(
+                            "home.elsewhere",
+                            "Another Undertone has this home open, perhaps `undertone watch`; end it and try again.",
+                        )
+                    });
+                }
+            }
+        }
+    }
+
+    /// Closes the home, if it is open: requests of others are finished, then the keys go.
+    ///
+    /// # Errors
+    /// What closing the store says.
+    pub async fn close(&self) -> Result<(), Failure> {
+        let mut service = self.change.lock().await;
+        self.lock_phrase().take();
+        let was = self.now.send_replace(Now {
+            state: HostState::Locked,
+            client: None,
+        });
+        if let Some(service) = service.take() {
+            service.close().await;
+        }
+        if let Some((client, _)) = was.client {
+            client.close().await?;
+        }
+        Ok(())
+    }
+
+    /// The recovery phrase of a home that was just made, until it is on paper.
+    ///
+    /// # Errors
+    /// `host.no_phrase`.
+    pub fn recovery_phrase(&self) -> Result<Zeroizing<String>, Failure> {
+        self.lock_phrase()
+            .as_ref()
+            .map(|phrase| Zeroizing::new(phrase.words().to_owned()))
+            .ok_or_else(|| {
+                Failure::new(
+                    "host.no_phrase",
+                    "The recovery phrase is shown once, when the account is made; it is not kept here.",
+                )
+            })
+    }
+
+    /// Whether there is one still to be written down.
+    pub fn has_phrase(&self) -> bool {
+        self.lock_phrase().is_some()
+    }
+
+    /// It is on paper.
+    pub fn phrase_is_kept(&self) {
+        self.lock_phrase().take();
+    }
+
+    fn lock_phrase(&self) -> MutexGuard<'_, Option<RecoveryPhrase>> {
+        self.phrase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a home can be made there.
+fn is_free(folder: &Path) -> bool {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+fn not_open() -> Failure {
+    Failure::new("host.locked", "Undertone is locked.")
+}

@@ -1,0 +1,330 @@
+//! What the page can ask of the host itself, beside the core's methods: the home's state, and what takes the place of paths for
+//! a page that has none. The dispatcher, the TypeScript types and the list in `docs/rpc.md` come from this one table.
+
+use std::sync::Arc;
+
+use qrcodegen::{QrCode, QrCodeEcc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+use undertone_core::{Arriving, ChatId, Draft, Expires, MessageId, Recording, Sent};
+
+use super::{Host, HostState, doors::Hash, secret::Secret};
+use crate::{
+    failure::Failure,
+    rpc::{
+        methods::Entry,
+        params::{Done, Nothing},
+    },
+};
+
+/// Whom a method works for.
+pub struct Caller {
+    /// The host.
+    pub(super) host: Arc<Host>,
+    /// The session.
+    pub(super) session: Hash,
+}
+
+/// How the host stands.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct HostInfo {
+    /// How far the home is.
+    pub state: HostState,
+    /// The app's version.
+    pub version: String,
+    /// Whether the recovery phrase of a new account waits to be written down.
+    pub phrase_waits: bool,
+}
+
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Serialize, Deserialize, TS)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+    )* };
+}
+
+shapes! {
+    /// A new account.
+    NewAccount {
+        /// Invitation, or `ORIGIN+PIN` of a server with open registration.
+        server: String,
+        /// The name that contacts will see.
+        name: String,
+        /// The passphrase of the home, at least 8 characters.
+        #[ts(as = "String")]
+        passphrase: Secret,
+    }
+
+    /// A passphrase.
+    GivenPassphrase {
+        /// As typed.
+        #[ts(as = "String")]
+        passphrase: Secret,
+    }
+
+    /// The recovery phrase.
+    Phrase {
+        /// Twelve words, separated by spaces.
+        #[ts(as = "String")]
+        words: Secret,
+    }
+
+    /// A file that is about to be sent by PUT.
+    NewUpload {
+        /// Its name.
+        name: String,
+        /// Its bytes, exactly.
+        #[ts(type = "number")]
+        size: u64,
+        /// Leave a picture's metadata (place, camera, time) in.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        keep_metadata: bool,
+        /// A voice memo's length in milliseconds, as the recorder measured it.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        duration_ms: Option<u64>,
+        /// A voice memo's loudness over time, 0 to 255, at most 256 samples.
+        #[serde(default)]
+        #[ts(optional, as = "Option<Vec<u8>>")]
+        waveform: Vec<u8>,
+    }
+
+    /// Where to PUT it.
+    UploadAddress {
+        /// The upload's id, for `host.send`.
+        upload: String,
+        /// A path of this origin, good once.
+        url: String,
+    }
+
+    /// One upload.
+    OneUpload {
+        /// Its id.
+        upload: String,
+    }
+
+    /// A message with uploaded files.
+    NewMessageWithUploads {
+        /// Where to.
+        chat: ChatId,
+        /// The text.
+        #[serde(default)]
+        #[ts(optional)]
+        text: Option<String>,
+        /// Whether the text is Markdown (GFM-MIMI).
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        markdown: bool,
+        /// Ids of uploads, in the order in which they are to be shown.
+        uploads: Vec<String>,
+        /// The message it answers.
+        #[serde(default)]
+        #[ts(optional)]
+        in_reply_to: Option<MessageId>,
+        /// When it is to disappear; left out: as the chat has it.
+        #[serde(default)]
+        #[ts(optional)]
+        expires: Option<Expires>,
+        /// Its files may be opened once by each receiver, and not at all by this account.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        view_once: bool,
+    }
+
+    /// A file of a message.
+    OneFile {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Which of its files, from 0.
+        index: u32,
+        /// To be saved by the browser, whatever kind it is.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        save: bool,
+    }
+
+    /// Where to GET it.
+    FileAddress {
+        /// A path of this origin.
+        url: String,
+    }
+
+    /// What a QR code is to hold: one of the two.
+    QrContent {
+        /// A text.
+        #[serde(default)]
+        #[ts(optional)]
+        text: Option<String>,
+        /// Bytes.
+        #[serde(default)]
+        #[ts(optional)]
+        bytes: Option<Vec<u8>>,
+    }
+
+    /// A QR code without its quiet zone.
+    QrModules {
+        /// Modules a side.
+        size: u32,
+        /// Row by row, `1` for dark.
+        modules: String,
+    }
+}
+
+macro_rules! host_methods {
+    ($( #[doc = $about:literal] $method:ident = $name:literal ($params:ty) -> $answer:ty, |$caller:ident, $given:pat_param| $body:expr; )*) => {
+        $(
+            async fn $method($caller: &Caller, $given: $params) -> Result<$answer, Failure> {
+                Ok($body)
+            }
+        )*
+
+        /// Calls a method by name.
+        ///
+        /// # Errors
+        /// `rpc.unknown_method`, `rpc.invalid_params`, or what the method says.
+        pub(super) async fn dispatch(caller: &Caller, method: &str, params: Value) -> Result<Value, Failure> {
+            match method {
+                $( $name => answer($method(caller, parse(params)?).await?), )*
+                _ => Err(Failure::new("rpc.unknown_method", "There is no such method.")),
+            }
+        }
+
+        /// All of the host's methods, in the table's order.
+        #[must_use]
+        pub fn catalogue() -> Vec<Entry> {
+            vec![ $( Entry { name: $name, about: $about.trim_ascii(), visit: |types| (types.add::<$params>(), types.add::<$answer>()), params: crate::rpc::reference::written_out::<$params> }, )* ]
+        }
+    };
+}
+
+fn parse<P: serde::de::DeserializeOwned>(params: Value) -> Result<P, Failure> {
+    let given = if params.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        params
+    };
+    // serde's message may quote a short value, which could be a passphrase: it is not repeated.
+    serde_json::from_value(given)
+        .map_err(|_| Failure::new("rpc.invalid_params", "Wrong parameters."))
+}
+
+fn answer(answer: impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(answer)
+        .map_err(|_| Failure::new("rpc.internal", "The answer could not be written as JSON."))
+}
+
+host_methods! {
+    #[doc = "How the host stands: whether there is a home, and whether it is open."]
+    state = "host.state" (Nothing) -> HostInfo, |caller, _| HostInfo {
+        state: caller.host.home.now().state,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        phrase_waits: caller.host.home.has_phrase(),
+    };
+
+    #[doc = "Makes a home with a new account, and opens it."]
+    create = "host.create" (NewAccount) -> Done, |caller, params| {
+        caller.host.home.create(&params.server, &params.name, params.passphrase.0).await?;
+        Done {}
+    };
+
+    #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`."]
+    recovery_phrase = "host.recovery_phrase" (Nothing) -> Phrase, |caller, _| Phrase {
+        words: Secret(caller.host.home.recovery_phrase()?),
+    };
+
+    #[doc = "The recovery phrase is on paper: it is forgotten here."]
+    phrase_kept = "host.phrase_kept" (Nothing) -> Done, |caller, _| {
+        caller.host.home.phrase_is_kept();
+        Done {}
+    };
+
+    #[doc = "Opens the home."]
+    unlock = "host.unlock" (GivenPassphrase) -> Done, |caller, params| {
+        caller.host.home.unlock(params.passphrase.0).await?;
+        Done {}
+    };
+
+    #[doc = "Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock."]
+    lock = "host.lock" (Nothing) -> Done, |caller, _| {
+        caller.host.lock();
+        Done {}
+    };
+
+    #[doc = "An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was."]
+    upload = "host.upload" (NewUpload) -> UploadAddress, |caller, params| {
+        caller.host.home.client()?;
+        let recording = params.duration_ms.map(|duration_ms| Recording { duration_ms, waveform: params.waveform });
+        let arriving = Arriving { name: params.name, keep_metadata: params.keep_metadata, recording };
+        let address = caller.host.uploads.expect(caller.session, params.size, arriving)?;
+        UploadAddress { upload: address.id, url: address.url }
+    };
+
+    #[doc = "Removes an uploaded file that is not to be sent after all."]
+    discard = "host.discard" (OneUpload) -> Done, |caller, params| {
+        let (client, _) = caller.host.home.client()?;
+        for file in caller.host.uploads.take(&caller.session, &[params.upload])? {
+            client.give_back(file).await?;
+        }
+        Done {}
+    };
+
+    #[doc = "Sends a message with uploaded files. Answers when it is safely in the outbox."]
+    send = "host.send" (NewMessageWithUploads) -> Sent, |caller, params| {
+        let (client, _) = caller.host.home.client()?;
+        let files = caller.host.uploads.take(&caller.session, &params.uploads)?;
+        let draft = Draft {
+            text: params.text,
+            markdown: params.markdown,
+            attachments: Vec::new(),
+            in_reply_to: params.in_reply_to,
+            expires: params.expires,
+            view_once: params.view_once,
+        };
+        client.enqueue_taken(&params.chat, draft, files).await?
+    };
+
+    #[doc = "An address to GET a message's file from, with ranges, after downloading it if need be. Only this session's, until it is released or the home is locked."]
+    media = "host.media" (OneFile) -> FileAddress, |caller, params| {
+        let (client, _) = caller.host.home.client()?;
+        let file = (params.chat, params.message, params.index);
+        FileAddress { url: caller.host.media.grant(&client, caller.session, file, params.save).await? }
+    };
+
+    #[doc = "Ends such an address."]
+    release = "host.release" (FileAddress) -> Done, |caller, params| {
+        caller.host.media.release(&caller.session, &params.url);
+        Done {}
+    };
+
+    #[doc = "Draws a QR code."]
+    qr = "host.qr" (QrContent) -> QrModules, |_caller, params| draw(&params)?;
+}
+
+fn draw(content: &QrContent) -> Result<QrModules, Failure> {
+    let code = match (&content.text, &content.bytes) {
+        (Some(text), None) => QrCode::encode_text(text, QrCodeEcc::Low),
+        (None, Some(bytes)) => QrCode::encode_binary(bytes, QrCodeEcc::Low),
+        _ => {
+            return Err(Failure::new(
+                "rpc.invalid_params",
+                "A QR code holds either a text or bytes.",
+            ));
+        }
+    };
+    let code =
+        code.map_err(|_| Failure::new("host.qr_too_long", "That is too long for a QR code."))?;
+    let side = code.size();
+    let dark = (0..side).flat_map(|y| (0..side).map(move |x| (x, y)));
+    Ok(QrModules {
+        size: u32::try_from(side).unwrap_or(0),
+        modules: dark
+            .map(|(x, y)| if code.get_module(x, y) { '1' } else { '0' })
+            .collect(),
+    })
+}

@@ -1,0 +1,69 @@
+//! The app in the user's own browser: a host on loopback that serves the user interface and speaks the RPC to it.
+//!
+//! [`guard`] decides which requests are looked at, [`doors`] who may come in, [`route`] what is where, [`assets`] hold the user
+//! interface, [`socket`] speaks JSON-RPC over a WebSocket with [`methods`] of its own beside the core's, [`media`] and [`upload`]
+//! carry files, [`home`] makes, opens and locks the home, [`launch`] finds the browser and a host that runs already, and [`run`]
+//! is the whole of it. What must stay true: it listens on 127.0.0.1 alone; nothing is answered before Host and Origin are exactly
+//! its own; nothing is told to who has not shown a secret that was given to this user only; it uses no cookie; nothing
+//! decrypted is written to disk or may be kept by the browser; and text of others leaves as JSON or as bytes that no browser
+//! runs.
+
+pub mod assets;
+mod doors;
+mod guard;
+mod home;
+mod launch;
+mod media;
+pub mod methods;
+mod ranges;
+mod route;
+mod run;
+mod runtime_folder;
+mod secret;
+mod socket;
+mod upload;
+
+pub use home::HostState;
+pub use run::{Appearance, run};
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Everything that the host's tasks share.
+pub struct Host {
+    /// `http://127.0.0.1:PORT`, the one origin there is.
+    origin: String,
+    /// `127.0.0.1:PORT`, as it must stand in Host.
+    authority: String,
+    doors: doors::Doors,
+    home: home::HomeKeeper,
+    media: media::MediaUrls,
+    uploads: upload::Uploads,
+    /// Turns true when the home is to be locked.
+    locking: watch::Sender<bool>,
+    /// Turns true when the process is to end.
+    ending: watch::Sender<bool>,
+}
+
+impl Host {
+    fn new(port: u16, home: home::HomeKeeper, doors: doors::Doors) -> Arc<Self> {
+        let authority = format!("127.0.0.1:{port}");
+        Arc::new(Self {
+            origin: format!("http://{authority}"),
+            authority,
+            doors,
+            home,
+            media: media::MediaUrls::default(),
+            uploads: upload::Uploads::default(),
+            locking: watch::channel(false).0,
+            ending: watch::channel(false).0,
+        })
+    }
+
+    /// Nothing that was handed out for the open home is worth anything from here on.
+    fn revoke(&self) {
+        self.media.revoke_all();
+        self.uploads.revoke_all();
+    }
+}

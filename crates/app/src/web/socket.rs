@@ -1,0 +1,314 @@
+//! The page's WebSocket: first who it is, then JSON-RPC, one message a frame.
+//!
+//! Requests for `host.*` are answered here, all others by the same code that serves `HOME/rpc.sock`, over a pipe inside the
+//! process. What must stay true: nothing is answered before the first message has shown a token or the code; a page that stops
+//! reading holds back its own connection only; when the home is locked the connection ends.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadHalf},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
+
+use super::{
+    Host,
+    doors::{Admitted, Key},
+    methods::{self, Caller},
+    route::ended,
+    secret::Secret,
+};
+use crate::{
+    failure::Failure,
+    rpc::{
+        MAX_MESSAGE,
+        line::{Line, Lines},
+        message::{self, Incoming},
+        methods::Context,
+        serve::serve,
+    },
+};
+
+/// How long a page may take to say who it is.
+const FIRST: Duration = Duration::from_secs(10);
+/// Longest answer: a page of messages with previews.
+const MAX_ANSWER: usize = 256 * 1024 * 1024;
+/// Requests for the host that are worked on side by side.
+const AT_WORK: usize = 64;
+/// Answers that wait to be written.
+const WAITING: usize = 64;
+/// Bytes in the pipe to the core.
+const PIPE: usize = 64 * 1024;
+/// The page has no right to be here (a private code, RFC 6455 section 7.4.2).
+const NOT_ADMITTED: u16 = 4401;
+/// The home was locked.
+const LOCKED: u16 = 4423;
+
+/// The first message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct First {
+    #[serde(default)]
+    launch: Option<Secret>,
+    #[serde(default)]
+    code: Option<Secret>,
+    #[serde(default)]
+    session: Option<Secret>,
+}
+
+/// Talks to a page until it goes, the home is locked, or the process ends.
+pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S) {
+    let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE));
+    let mut socket = ServerBuilder::new().limits(limits).serve(stream);
+    let Some(first) = first_message(&mut socket).await else {
+        return;
+    };
+    match admit(&host, &first) {
+        Ok(admitted) => {
+            let token = admitted.token.as_ref().map(|token| token.as_str());
+            let welcome = json!({"admitted": true, "session": token});
+            drop(first);
+            if send(&mut socket, welcome.to_string()).await {
+                let caller = Caller {
+                    host,
+                    session: admitted.session,
+                };
+                exchange(Arc::new(caller), socket).await;
+            }
+        }
+        Err(failure) => {
+            tracing::info!(code = failure.code, "a page was not let in");
+            let refusal = json!({"admitted": false, "error": failure.to_json()});
+            if send(&mut socket, refusal.to_string()).await {
+                close(&mut socket, NOT_ADMITTED).await;
+            }
+        }
+    }
+}
+
+async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+) -> Option<First> {
+    let message = tokio::time::timeout(FIRST, socket.next())
+        .await
+        .ok()??
+        .ok()?;
+    serde_json::from_str(message.as_text()?).ok()
+}
+
+fn admit(host: &Host, first: &First) -> Result<Admitted, Failure> {
+    let key = match (&first.launch, &first.code, &first.session) {
+        (Some(token), None, None) => Key::Launch(&token.0),
+        (None, Some(digits), None) => Key::Code(&digits.0),
+        (None, None, Some(token)) => Key::Session(&token.0),
+        _ => {
+            return Err(Failure::new(
+                "host.refused",
+                "The first message says who the page is, in one way.",
+            ));
+        }
+    };
+    host.doors.enter(&key, Instant::now())
+}
+
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    text: String,
+) -> bool {
+    socket.send(Message::text(text)).await.is_ok()
+}
+
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, code: u16) {
+    if let Ok(code) = CloseCode::try_from(code) {
+        // A page that has gone needs no closing.
+        let _ = socket.send(Message::close(Some(code), "")).await;
+        let _ = socket.close().await;
+    }
+}
+
+/// What is on its way to the page.
+type Outgoing = mpsc::Sender<String>;
+
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    caller: Arc<Caller>,
+    mut socket: WebSocketStream<S>,
+) {
+    let host = Arc::clone(&caller.host);
+    let (out, mut outgoing) = mpsc::channel::<String>(WAITING);
+    let mut home = host.home.watch();
+    let mut ending = host.ending.subscribe();
+    let mut core = Core::default();
+    let mut at_work = JoinSet::new();
+    let mut was_open = false;
+    loop {
+        let now = home.borrow_and_update().clone();
+        if was_open && now.client.is_none() {
+            break;
+        }
+        if let (Some((client, network)), false) = (now.client, was_open) {
+            was_open = true;
+            core.open(Context::new(client, network), out.clone());
+            let state = message::notification("host", json!({"state": "open"}));
+            if !send(&mut socket, state.to_string()).await {
+                return;
+            }
+        }
+        tokio::select! {
+            biased;
+            () = ended(&mut ending) => {
+                close(&mut socket, 1001).await;
+                return;
+            }
+            changed = home.changed() => if changed.is_err() { return },
+            Some(_) = at_work.join_next(), if !at_work.is_empty() => {}
+            Some(text) = outgoing.recv() => if !send(&mut socket, text).await { return },
+            message = socket.next(), if at_work.len() < AT_WORK && core.has_room() => {
+                let Some(Ok(message)) = message else { return };
+                let Some(text) = message.as_text() else {
+                    if message.is_close() { return }
+                    continue;
+                };
+                receive(&caller, &mut core, &mut at_work, &out, text).await;
+            }
+        }
+    }
+    core.close();
+    close(&mut socket, LOCKED).await;
+}
+
+/// Takes one message of the page: to the host itself, or on to the core.
+async fn receive(
+    caller: &Arc<Caller>,
+    core: &mut Core,
+    at_work: &mut JoinSet<()>,
+    out: &Outgoing,
+    text: &str,
+) {
+    let parsed = match message::parse(text.as_bytes()) {
+        Incoming::Single(Ok(request)) if request.method.starts_with("host.") => request,
+        incoming => {
+            if core.is_open() {
+                core.pass_on(text);
+            } else {
+                refuse_while_closed(incoming, out).await;
+            }
+            return;
+        }
+    };
+    let (caller, out) = (Arc::clone(caller), out.clone());
+    at_work.spawn(async move {
+        let outcome = methods::dispatch(&caller, &parsed.method, parsed.params).await;
+        let Some(id) = parsed.id else { return };
+        let answer = match outcome {
+            Ok(result) => message::success(result, id),
+            Err(failure) => message::failure(&failure, id),
+        };
+        // The page may be gone.
+        let _ = out.send(answer.to_string()).await;
+    });
+}
+
+async fn refuse_while_closed(incoming: Incoming, out: &Outgoing) {
+    let locked = Failure::new("host.locked", "Undertone is locked.");
+    let answer = match incoming {
+        Incoming::Single(Ok(request)) => request.id.map(|id| message::failure(&locked, id)),
+        Incoming::Single(Err(answer)) => Some(answer),
+        Incoming::Batch(_) => Some(message::failure(&locked, Value::Null)),
+    };
+    if let Some(answer) = answer {
+        // The page may be gone.
+        let _ = out.send(answer.to_string()).await;
+    }
+}
+
+/// The core's end of the connection, while the home is open.
+#[derive(Default)]
+struct Core {
+    requests: Option<mpsc::Sender<Vec<u8>>>,
+    tasks: JoinSet<()>,
+    stop: Option<watch::Sender<bool>>,
+}
+
+impl Core {
+    fn open(&mut self, context: Context, out: Outgoing) {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        let (answers, mut asking) = tokio::io::split(ours);
+        let (stop, stopped) = watch::channel(false);
+        let (requests, mut waiting) = mpsc::channel::<Vec<u8>>(WAITING);
+        self.tasks.spawn(async move {
+            let (reader, writer) = tokio::io::split(theirs);
+            if serve(&context, reader, writer, stopped).await.is_err() {
+                tracing::debug!("a page went away before it was answered");
+            }
+        });
+        self.tasks.spawn(async move {
+            while let Some(line) = waiting.recv().await {
+                if asking.write_all(&line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.tasks.spawn(hand_on(answers, out));
+        self.requests = Some(requests);
+        self.stop = Some(stop);
+    }
+
+    fn is_open(&self) -> bool {
+        self.requests.is_some()
+    }
+
+    /// Whether one more request can be passed on without waiting.
+    fn has_room(&self) -> bool {
+        self.requests
+            .as_ref()
+            .is_none_or(|requests| requests.capacity() > 0)
+    }
+
+    /// A line break is white space in JSON, and the end of a message in the pipe.
+    fn pass_on(&mut self, text: &str) {
+        let mut line: Vec<u8> = text
+            .bytes()
+            .map(|byte| {
+                if matches!(byte, b'\n' | b'\r') {
+                    b' '
+                } else {
+                    byte
+                }
+            })
+            .collect();
+        line.push(b'\n');
+        if let Some(requests) = &self.requests {
+            // There is room: it was asked before the message was read.
+            let _ = requests.try_send(line);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send_replace(true);
+        }
+        self.requests = None;
+        self.tasks.abort_all();
+    }
+}
+
+async fn hand_on(answers: ReadHalf<DuplexStream>, out: Outgoing) {
+    let mut lines = Lines::new(answers, MAX_ANSWER);
+    while let Ok(Some(line)) = lines.next().await {
+        let Line::Text(line) = line else { continue };
+        let Ok(text) = String::from_utf8(line) else {
+            continue;
+        };
+        if out.send(text).await.is_err() {
+            return;
+        }
+    }
+}

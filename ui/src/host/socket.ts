@@ -1,0 +1,177 @@
+// The one connection to the undertone program on this computer: who we are, requests, answers, events.
+//
+// It is made again whenever it is lost, for as long as the program lets this session in. The session's token is kept in the tab's
+// own storage, so that a reload comes back; it is worth nothing once the program has ended.
+
+import type { ErrorData, Event, HostMethods, Methods } from "../../../crates/app/bindings/rpc.ts";
+
+export type AnyMethods = Methods & HostMethods;
+export type MethodName = keyof AnyMethods;
+export type Params<M extends MethodName> = AnyMethods[M]["params"];
+export type Result<M extends MethodName> = AnyMethods[M]["result"];
+
+/** Why a request failed; `code` is stable, `sentence` is the program's own. */
+export class Failed extends Error {
+  readonly code: string;
+  readonly data: ErrorData | null;
+
+  constructor(code: string, sentence: string, data: ErrorData | null = null) {
+    super(sentence);
+    this.code = code;
+    this.data = data;
+  }
+}
+
+export function asFailed(error: unknown): Failed {
+  return error instanceof Failed ? error : new Failed("page.fault", error instanceof Error ? error.message : "");
+}
+
+/** How the connection stands. `refused`: this page may not come in; a code has to be typed. */
+export type Standing = "connecting" | "in" | "refused" | "lost";
+
+type Key = { launch: string } | { code: string } | { session: string };
+
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (reason: Failed) => void;
+}
+
+const STORED = "session";
+const FIRST_PAUSE = 150;
+const LONGEST_PAUSE = 5000;
+
+export interface Listener {
+  standing(standing: Standing): void;
+  event(event: Event): void;
+  host(state: string): void;
+}
+
+export class Socket {
+  #listener: Listener;
+  #socket: WebSocket | null = null;
+  #waiting = new Map<number, Waiting>();
+  #next = 1;
+  #pause = FIRST_PAUSE;
+  #timer = 0;
+  #enteringByCode: Waiting | null = null;
+
+  constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  /** Takes the token out of the address bar, before anything else, and comes in with it. */
+  start(): void {
+    const launch = location.hash.slice(1);
+    if (location.hash !== "" || location.search !== "") history.replaceState(null, "", "/");
+    if (/^[0-9a-f]{64}$/.test(launch)) {
+      this.#connect({ launch });
+      return;
+    }
+    this.#again();
+  }
+
+  /** Comes in by the digits that the terminal shows. */
+  enter(code: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#enteringByCode = { resolve: () => resolve(), reject };
+      this.#connect({ code });
+    });
+  }
+
+  /** Tries at once, when there is reason to think that it works now. */
+  hurry(): void {
+    if (this.#timer !== 0) {
+      this.#pause = FIRST_PAUSE;
+      this.#again();
+    }
+  }
+
+  call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+    const socket = this.#socket;
+    if (socket === null || socket.readyState !== WebSocket.OPEN) {
+      return Promise.reject(new Failed("page.disconnected", "The connection to the Undertone program is lost."));
+    }
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    });
+  }
+
+  #again(): void {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const session = sessionStorage.getItem(STORED);
+    if (session === null) this.#listener.standing("refused");
+    else this.#connect({ session });
+  }
+
+  #connect(key: Key): void {
+    this.#socket?.close();
+    this.#listener.standing("connecting");
+    const socket = new WebSocket(`ws://${location.host}/rpc`);
+    this.#socket = socket;
+    let admitted = false;
+    let answered = false;
+    socket.onopen = () => socket.send(JSON.stringify(key));
+    socket.onmessage = ({ data }: MessageEvent<string>) => {
+      if (this.#socket !== socket) return;
+      const message: unknown = JSON.parse(data);
+      if (admitted) {
+        this.#take(message);
+        return;
+      }
+      answered = true;
+      const first = message as { admitted: boolean; session?: string | null; error?: ErrorData };
+      admitted = first.admitted;
+      if (admitted) {
+        if (typeof first.session === "string") sessionStorage.setItem(STORED, first.session);
+        this.#pause = FIRST_PAUSE;
+        this.#enteringByCode?.resolve(null);
+        this.#enteringByCode = null;
+        this.#listener.standing("in");
+        return;
+      }
+      if ("session" in key) sessionStorage.removeItem(STORED);
+      const failed = new Failed(first.error?.code ?? "host.refused", first.error?.sentence ?? "", first.error ?? null);
+      this.#enteringByCode?.reject(failed);
+      this.#enteringByCode = null;
+      // A launch token is used up after a reload; the session it became may still be there.
+      if ("launch" in key && sessionStorage.getItem(STORED) !== null) this.#again();
+      else this.#listener.standing("refused");
+    };
+    socket.onclose = () => {
+      if (this.#socket !== socket) return;
+      this.#socket = null;
+      const failed = new Failed("page.disconnected", "The connection to the Undertone program is lost.");
+      for (const waiting of this.#waiting.values()) waiting.reject(failed);
+      this.#waiting.clear();
+      this.#enteringByCode?.reject(failed);
+      this.#enteringByCode = null;
+      if (answered && !admitted) return;
+      this.#listener.standing("lost");
+      this.#timer = window.setTimeout(() => this.#again(), this.#pause);
+      this.#pause = Math.min(this.#pause * 1.7, LONGEST_PAUSE);
+    };
+  }
+
+  #take(message: unknown): void {
+    const { id, method, params, result, error } = message as {
+      id?: number;
+      method?: string;
+      params?: unknown;
+      result?: unknown;
+      error?: { message: string; data?: ErrorData };
+    };
+    if (method === "event") {
+      this.#listener.event(params as Event);
+    } else if (method === "host") {
+      this.#listener.host((params as { state: string }).state);
+    } else if (typeof id === "number") {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) waiting?.resolve(result);
+      else waiting?.reject(new Failed(error.data?.code ?? "rpc.failed", error.message, error.data ?? null));
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// The languages: English is there at once, the others come from the program when they are chosen.
+
+import { signal } from "@preact/signals";
+import { en } from "./en.ts";
+
+/** A text, or its forms by what Intl.PluralRules says of `count`. */
+export type Text = string | ({ readonly other: string } & { readonly [form in Intl.LDMLPluralRule]?: string });
+export type Texts = Readonly<Record<string, Text>>;
+export type Key = keyof typeof en;
+export type Table = Readonly<Record<Key, Text>>;
+
+/** The order is kept by number: new ones go to the end. */
+export const LANGUAGES = ["en", "nl", "fr", "de", "es", "ar"] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = {
+  en: "English",
+  nl: "Nederlands",
+  fr: "Français",
+  de: "Deutsch",
+  es: "Español",
+  ar: "العربية",
+};
+
+const load: Readonly<Record<Language, () => Promise<Table>>> = {
+  en: () => Promise.resolve(en),
+  nl: () => import("./nl.ts").then(({ nl }) => nl),
+  fr: () => import("./fr.ts").then(({ fr }) => fr),
+  de: () => import("./de.ts").then(({ de }) => de),
+  es: () => import("./es.ts").then(({ es }) => es),
+  ar: () => import("./ar.ts").then(({ ar }) => ar),
+};
+
+interface Spoken {
+  language: Language;
+  table: Table;
+  plurals: Intl.PluralRules;
+}
+
+const spoken = signal<Spoken>({ language: "en", table: en, plurals: new Intl.PluralRules("en") });
+
+export const currentLanguage = (): Language => spoken.value.language;
+
+/** Changes the language, once its texts are there. */
+export async function speak(language: Language): Promise<void> {
+  const table = await load[language]();
+  spoken.value = { language, table, plurals: new Intl.PluralRules(language) };
+  document.documentElement.lang = language;
+  document.documentElement.dir = language === "ar" ? "rtl" : "ltr";
+}
+
+/** The browser's language, if it is one of these. */
+export function browserLanguage(): Language {
+  for (const wanted of navigator.languages) {
+    const found = LANGUAGES.find((language) => wanted.toLowerCase().startsWith(language));
+    if (found !== undefined) return found;
+  }
+  return "en";
+}
+
+export type Values = Readonly<Record<string, string | number>>;
+
+/** What `key` says, with `{name}`s filled in; `count` chooses the form. */
+export function t(key: Key, values: Values = {}): string {
+  const { table, plurals, language } = spoken.value;
+  const text = table[key];
+  const count = values["count"];
+  const form = typeof text === "string" ? text : ((typeof count === "number" ? text[plurals.select(count)] : undefined) ?? text.other);
+  return form.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name];
+    if (value === undefined) return whole;
+    return typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+  });
+}
+
+/** A failure in the page's language if it has words for it, else in the program's. */
+export function explain(code: string, sentence: string): string {
+  const key = `error.${code}`;
+  return key in en ? t(key as Key) : sentence === "" ? code : sentence;
+}
+
+const DAY = 86_400_000;
+
+export function clock(ms: number): string {
+  return new Intl.DateTimeFormat(spoken.value.language, { hour: "2-digit", minute: "2-digit" }).format(ms);
+}
+
+function dayNumber(ms: number): number {
+  const date = new Date(ms);
+  return Math.floor(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY);
+}
+
+export const isSameDay = (a: number, b: number): boolean => dayNumber(a) === dayNumber(b);
+
+/** A day, as it stands between lines. */
+export function day(ms: number): string {
+  const ago = dayNumber(Date.now()) - dayNumber(ms);
+  if (ago === 0) return t("day.today");
+  if (ago === 1) return t("day.yesterday");
+  const year = new Date(ms).getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" as const };
+  return new Intl.DateTimeFormat(spoken.value.language, { weekday: "long", day: "numeric", month: "long", ...year }).format(ms);
+}
+
+/** When, as short as it may be: the list of chats. */
+export function shortWhen(ms: number): string {
+  const ago = dayNumber(Date.now()) - dayNumber(ms);
+  const language = spoken.value.language;
+  if (ago === 0) return clock(ms);
+  if (ago === 1) return t("day.yesterday");
+  if (ago < 7) return new Intl.DateTimeFormat(language, { weekday: "short" }).format(ms);
+  return new Intl.DateTimeFormat(language, { day: "numeric", month: "numeric", year: "2-digit" }).format(ms);
+}
+
+export function dayAndTime(ms: number): string {
+  return new Intl.DateTimeFormat(spoken.value.language, { dateStyle: "medium", timeStyle: "short" }).format(ms);
+}
+
+/** "in 3 hours" */
+export function fromNow(ms: number): string {
+  const seconds = Math.round((ms - Date.now()) / 1000);
+  const format = new Intl.RelativeTimeFormat(spoken.value.language, { numeric: "always" });
+  const size = Math.abs(seconds);
+  if (size < 90) return format.format(seconds, "second");
+  if (size < 5400) return format.format(Math.round(seconds / 60), "minute");
+  if (size < 129_600) return format.format(Math.round(seconds / 3600), "hour");
+  return format.format(Math.round(seconds / 86_400), "day");
+}
+
+/** "3 hours": the largest unit that fits. */
+export function span(seconds: number): string {
+  const units = [
+    [604_800, "week"],
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ] as const;
+  const [size, unit] = units.find(([size]) => seconds >= size && seconds % size === 0) ?? [1, "second"];
+  return new Intl.NumberFormat(spoken.value.language, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
+}
+
+/** 0:07 */
+export function playingTime(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+export function fileSize(bytes: number): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  const digits = size >= 100 || unit === 0 ? 0 : 1;
+  return new Intl.NumberFormat(spoken.value.language, {
+    style: "unit",
+    unit: units[unit] ?? "byte",
+    unitDisplay: "short",
+    maximumFractionDigits: digits,
+  }).format(size);
+}
+
+export function percent(part: number): string {
+  return new Intl.NumberFormat(spoken.value.language, { style: "percent" }).format(part);
+}

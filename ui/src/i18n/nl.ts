@@ -1,0 +1,4 @@
+import { en } from "./en.ts";
+import type { Table } from "./index.ts";
+
+export const nl: Table = en;

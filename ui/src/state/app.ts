@@ -1,0 +1,158 @@
+// What the whole page stands on: how far the program and its home are, this account, the connection to the server.
+
+import { batch, computed, signal } from "@preact/signals";
+import type { AccountInfo, Event, HostState, Settings, Status } from "../../../crates/app/bindings/rpc.ts";
+import { Socket, asFailed, type MethodName, type Params, type Result, type Standing } from "../host/socket.ts";
+
+export const standing = signal<Standing>("connecting");
+export const hostState = signal<HostState | null>(null);
+export const phraseWaits = signal(false);
+export const version = signal("");
+export const account = signal<AccountInfo | null>(null);
+export const status = signal<Status | null>(null);
+export const settings = signal<Settings | null>(null);
+/** True from the moment somebody locks: nothing of anybody is shown from then on. */
+export const isLocking = signal(false);
+
+export type Phase = "connecting" | "code" | "onboarding" | "locked" | "open";
+
+export const phase = computed<Phase>(() => {
+  if (standing.value === "refused") return "code";
+  if (isLocking.value) return "locked";
+  const state = hostState.value;
+  if (state === null) return "connecting";
+  if (state === "new" || phraseWaits.value) return "onboarding";
+  return state === "locked" ? "locked" : "open";
+});
+
+type Handler = (event: Event) => void;
+type Step = () => void | Promise<void>;
+
+const handlers: Handler[] = [];
+const openers: Step[] = [];
+const closers: (() => void)[] = [];
+
+/** What is to be done with events; each state file looks for its own. */
+export function onEvent(handler: Handler): void {
+  handlers.push(handler);
+}
+
+/** What is to be read when the home opens, or the connection is back. */
+export function onOpen(step: Step): void {
+  openers.push(step);
+}
+
+/** What is to be forgotten when the home is locked. */
+export function onClose(step: () => void): void {
+  closers.push(step);
+}
+
+const socket = new Socket({
+  standing(next) {
+    standing.value = next;
+    if (next === "in") void greet();
+  },
+  event(event) {
+    batch(() => {
+      for (const handler of handlers) handler(event);
+    });
+  },
+  host(state) {
+    if (state === "open") void greet();
+  },
+});
+
+export function call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+  return socket.call(method, params);
+}
+
+export const start = (): void => socket.start();
+export const enterCode = (code: string): Promise<void> => socket.enter(code);
+
+let isReading = false;
+let readAgain = false;
+
+async function greet(): Promise<void> {
+  if (isReading) {
+    readAgain = true;
+    return;
+  }
+  isReading = true;
+  try {
+    const info = await call("host.state", {});
+    version.value = info.version;
+    if (info.state === "open") {
+      await call("events.subscribe", {});
+      [account.value, status.value, settings.value] = await Promise.all([
+        call("account.get", {}),
+        call("status.get", {}),
+        call("settings.get", {}),
+      ]);
+      await Promise.all(openers.map((step) => step()));
+    } else {
+      forget();
+    }
+    batch(() => {
+      hostState.value = info.state;
+      phraseWaits.value = info.phrase_waits;
+      isLocking.value = false;
+    });
+  } catch (error) {
+    // A lost connection is told by itself, and comes back; anything else is tried with the next one.
+    if (asFailed(error).code !== "page.disconnected") console.warn(asFailed(error).code);
+  } finally {
+    isReading = false;
+    if (readAgain) {
+      readAgain = false;
+      void greet();
+    }
+  }
+}
+
+function forget(): void {
+  batch(() => {
+    account.value = null;
+    status.value = null;
+    settings.value = null;
+    for (const step of closers) step();
+  });
+}
+
+/** Locks: first everything goes from the screen, then the program is told. */
+export function lock(): void {
+  if (hostState.value !== "open" || isLocking.value) return;
+  isLocking.value = true;
+  forget();
+  call("host.lock", {}).catch(() => {
+    // The connection went first; the program locks or has ended.
+  });
+}
+
+export async function unlock(passphrase: string): Promise<void> {
+  await call("host.unlock", { passphrase });
+}
+
+export async function phraseKept(): Promise<void> {
+  await call("host.phrase_kept", {});
+  phraseWaits.value = false;
+}
+
+onEvent((event) => {
+  if (event.event === "connection" && status.value !== null) {
+    status.value = { ...status.value, inbox: event.inbox, outbox: event.outbox, problem: event.problem };
+    void refreshStatus();
+  } else if (event.event === "clock_warning" || event.event === "lagged") {
+    void refreshStatus();
+  }
+});
+
+export async function refreshStatus(): Promise<void> {
+  try {
+    status.value = await call("status.get", {});
+  } catch {
+    // Told by the connection itself.
+  }
+}
+
+addEventListener("online", () => socket.hurry());
+addEventListener("focus", () => socket.hurry());

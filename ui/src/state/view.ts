@@ -1,0 +1,78 @@
+// What is on the screen: the chat on the right, and the one sheet in front of everything.
+
+import { computed, signal } from "@preact/signals";
+import type { ChatId, ContactId, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { onClose } from "./app.ts";
+import { chats } from "./chats.ts";
+import { forgetMedia } from "./media.ts";
+import { open } from "./lines.ts";
+
+export type Sheet =
+  | { sheet: "add" }
+  | { sheet: "group" }
+  | { sheet: "settings" }
+  | { sheet: "shortcuts" }
+  | { sheet: "contact"; contact: ContactId }
+  | { sheet: "forward"; message: MessageInfo }
+  | { sheet: "info"; message: MessageInfo }
+  | { sheet: "delete"; message: MessageInfo }
+  | { sheet: "camera" }
+  | { sheet: "picture"; message: MessageInfo; index: number };
+
+export const chosen = signal<ChatId | null>(null);
+export const sheet = signal<Sheet | null>(null);
+/** Whether the details of the chat are shown beside it. */
+export const showsDetails = signal(false);
+export const query = signal("");
+/** A line to be brought into view. */
+export const goTo = signal<number | null>(null);
+
+export const chosenChat = computed(() => (chosen.value === null ? null : (chats.value.get(chosen.value) ?? null)));
+
+export function choose(chat: ChatId | null, line: number | null = null): void {
+  if (chosen.value === chat) {
+    goTo.value = line;
+    return;
+  }
+  const before = chosen.value;
+  chosen.value = chat;
+  goTo.value = line;
+  if (chat === null) showsDetails.value = false;
+  forgetMedia();
+  // So that a phone's way back leads to the list.
+  if (chat !== null && before === null) history.pushState({ chat: true }, "");
+  void open(chat, chat === null ? 0 : (chats.value.get(chat)?.unread ?? 0)).catch(() => undefined);
+}
+
+/** Back to the list, as the phone's own way back would. */
+export function back(): void {
+  if (chosen.value === null) return;
+  if ((history.state as { chat?: boolean } | null)?.chat === true) history.back();
+  else choose(null);
+}
+
+addEventListener("popstate", () => {
+  sheet.value = null;
+  if (chosen.value !== null) choose(null);
+});
+
+let opener: Element | null = null;
+
+export function show(next: Sheet): void {
+  if (sheet.value === null) opener = document.activeElement;
+  sheet.value = next;
+}
+
+export function hide(): void {
+  sheet.value = null;
+  if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+  opener = null;
+}
+
+onClose(() => {
+  chosen.value = null;
+  sheet.value = null;
+  showsDetails.value = false;
+  query.value = "";
+  goTo.value = null;
+});

@@ -1,0 +1,171 @@
+// A new contact: one's own link to give away, or somebody else's to use.
+
+import { useEffect, useState } from "preact/hooks";
+import type { LinkInfo } from "../../../crates/app/bindings/rpc.ts";
+import { call } from "../state/app.ts";
+import { attempt, tell } from "../state/notices.ts";
+import { choose, hide } from "../state/view.ts";
+import { explain, t } from "../i18n/index.ts";
+import { asFailed } from "../host/socket.ts";
+import { Button } from "./Button.tsx";
+import { Dialog } from "./Dialog.tsx";
+import { focusHere } from "./focus.ts";
+import { plainName } from "./Named.tsx";
+import { QrCode } from "./QrCode.tsx";
+import { Scanner } from "./Scanner.tsx";
+
+export function AddSheet() {
+  const [side, setSide] = useState<"show" | "paste">("show");
+  const tabs = [
+    ["show", t("add.show")],
+    ["paste", t("add.paste")],
+  ] as const;
+  return (
+    <Dialog title={t("add.title")}>
+      <div
+        class="tabs"
+        role="tablist"
+        onKeyDown={(event) => {
+          if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+          const next = side === "show" ? "paste" : "show";
+          setSide(next);
+          requestAnimationFrame(() => document.getElementById(`tab-${next}`)?.focus());
+        }}
+      >
+        {tabs.map(([one, label]) => (
+          <button
+            key={one}
+            id={`tab-${one}`}
+            type="button"
+            role="tab"
+            aria-selected={side === one}
+            aria-controls={`panel-${one}`}
+            tabIndex={side === one ? 0 : -1}
+            onClick={() => setSide(one)}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+      <div id={`panel-${side}`} role="tabpanel" aria-labelledby={`tab-${side}`}>
+        {side === "show" ? <OwnLink /> : <GivenLink />}
+      </div>
+    </Dialog>
+  );
+}
+
+function OwnLink() {
+  const [link, setLink] = useState<LinkInfo | null>(null);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const make = (): void => {
+    setLink(null);
+    setTrouble(null);
+    call("links.create", {}).then(setLink, (error: unknown) => {
+      const failed = asFailed(error);
+      setTrouble(explain(failed.code, failed.message));
+    });
+  };
+  useEffect(make, []);
+  if (trouble !== null) {
+    return (
+      <>
+        <p class="trouble-text" role="alert">
+          {trouble}
+        </p>
+        <Button onClick={make}>{t("try_again")}</Button>
+      </>
+    );
+  }
+  if (link === null) return <p role="status">{t("add.making")}</p>;
+  return (
+    <>
+      <p>{t("add.show.text")}</p>
+      <QrCode content={{ text: link.uri }} label={t("add.qr")} />
+      <label class="field">
+        <span>{t("add.link")}</span>
+        <textarea class="link-text" readOnly rows={4} dir="ltr" value={link.uri} onFocus={(event) => event.currentTarget.select()} />
+      </label>
+      <div class="row end">
+        <Button look="quiet" onClick={make}>
+          {t("add.new")}
+        </Button>
+        <Button look="main" icon="copy" onClick={() => void attempt(navigator.clipboard.writeText(link.uri).then(() => tell(t("copied"))))}>
+          {t("add.copy")}
+        </Button>
+      </div>
+    </>
+  );
+}
+
+function GivenLink() {
+  const [link, setLink] = useState("");
+  const [isScanning, setScanning] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const add = async (given: string): Promise<void> => {
+    setBusy(true);
+    setTrouble(null);
+    try {
+      const { contact, chat } = await call("contacts.add", { link: given.trim() });
+      tell(contact === null ? t("add.queued") : t("add.added", { name: plainName(contact.name) }));
+      hide();
+      if (chat !== null) choose(chat);
+    } catch (error) {
+      const failed = asFailed(error);
+      setTrouble(explain(failed.code, failed.message));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void add(link);
+      }}
+    >
+      <p>{t("add.paste.text")}</p>
+      <label class="field">
+        <span>{t("add.paste.label")}</span>
+        <textarea
+          ref={focusHere}
+          class="link-text"
+          rows={4}
+          dir="ltr"
+          spellcheck={false}
+          value={link}
+          aria-invalid={trouble !== null}
+          onInput={(event) => setLink(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") {
+              event.preventDefault();
+              if (link.trim() !== "") void add(link);
+            }
+          }}
+        />
+      </label>
+      <p class="trouble-text" role="alert">
+        {trouble}
+      </p>
+      {isScanning ? (
+        <Scanner
+          found={(text) => {
+            setScanning(false);
+            setLink(text);
+            void add(text);
+          }}
+        />
+      ) : null}
+      <div class="row end">
+        {isScanning ? null : (
+          <Button icon="qr" onClick={() => setScanning(true)}>
+            {t("add.scan")}
+          </Button>
+        )}
+        <Button look="main" submit disabled={isBusy || link.trim() === ""}>
+          {t("add.add")}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,55 @@
+// The whole page, by how far the program and its home are.
+
+import { useEffect } from "preact/hooks";
+import { effect } from "@preact/signals";
+import { language } from "../state/preferences.ts";
+import { phase, standing } from "../state/app.ts";
+import { unread } from "../state/chats.ts";
+import { t } from "../i18n/index.ts";
+import "../state/notify.ts";
+import "../state/autolock.ts";
+import { CodeScreen } from "./CodeScreen.tsx";
+import { LockScreen } from "./LockScreen.tsx";
+import { Main } from "./Main.tsx";
+import { Mark } from "./Icon.tsx";
+import { Notices } from "./Notices.tsx";
+import { Onboarding } from "./Onboarding.tsx";
+import { Shortcuts } from "./shortcuts.tsx";
+
+effect(() => {
+  document.title = unread.value > 0 && phase.value === "open" ? `(${unread.value}) ${t("app")}` : t("app");
+});
+
+export function App() {
+  const now = phase.value;
+  useEffect(() => {
+    document.body.dataset["phase"] = now;
+  }, [now]);
+  return (
+    <div class="app" lang={language.value}>
+      {now !== "connecting" && (standing.value === "lost" || standing.value === "connecting") ? (
+        <div class="banner" role="status">
+          {t("connect.lost")}
+        </div>
+      ) : null}
+      {now === "connecting" ? <Waiting /> : null}
+      {now === "code" ? <CodeScreen /> : null}
+      {now === "onboarding" ? <Onboarding /> : null}
+      {now === "locked" ? <LockScreen /> : null}
+      {now === "open" ? <Main /> : null}
+      <Shortcuts />
+      <Notices />
+    </div>
+  );
+}
+
+function Waiting() {
+  return (
+    <main class="gate">
+      <div class="gate-card" role="status">
+        <Mark />
+        <p>{t("connect.waiting")}</p>
+      </div>
+    </main>
+  );
+}

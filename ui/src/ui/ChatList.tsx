@@ -1,0 +1,294 @@
+// All chats, and the search over them.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { call, lock } from "../state/app.ts";
+import { archived, areChatsRead, chats, contactOfChat, isMuted, listed } from "../state/chats.ts";
+import { attempt } from "../state/notices.ts";
+import { choose, chosen, query, show } from "../state/view.ts";
+import { shortWhen, span, t } from "../i18n/index.ts";
+import { Avatar } from "./Avatar.tsx";
+import { Button, IconButton } from "./Button.tsx";
+import { ConnectionSign } from "./ConnectionSign.tsx";
+import { Icon, Mark } from "./Icon.tsx";
+import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
+import { Named } from "./Named.tsx";
+import { Ticks } from "./Ticks.tsx";
+import { summary } from "./summary.ts";
+
+const SEARCH_PAUSE = 150;
+
+export function chatName(chat: ChatInfo): string {
+  return chat.kind === "notes" ? t("chat.notes") : chat.name;
+}
+
+export function ChatAvatar({ chat, size = "normal" }: { chat: ChatInfo; size?: "small" | "normal" | "large" }) {
+  const id = contactOfChat(chat.id)?.id ?? chat.id;
+  return <Avatar id={id} name={chatName(chat)} size={size} {...(chat.kind === "notes" ? { icon: "notes" as const } : {})} />;
+}
+
+export function ChatList() {
+  const [isInArchive, setInArchive] = useState(false);
+  const [menu, setMenu] = useState<Place | null>(null);
+  const wanted = query.value.trim();
+  const shown = isInArchive ? archived.value : listed.value;
+  useEffect(() => {
+    if (isInArchive && archived.value.length === 0) setInArchive(false);
+  }, [isInArchive, archived.value.length]);
+  const items: Item[] = [
+    { label: t("list.add"), icon: "person", act: () => show({ sheet: "add" }) },
+    { label: t("list.group"), icon: "group", act: () => show({ sheet: "group" }) },
+    { label: t("chat.notes"), icon: "notes", act: () => void openNotes() },
+  ];
+  return (
+    <nav class="pane pane-list" aria-label={t("list.title")}>
+      <header class="list-head">
+        <Mark />
+        <h1>{t("app")}</h1>
+        <IconButton icon="lock" label={t("lock.now")} onClick={lock} />
+        <IconButton icon="settings" label={t("list.settings")} onClick={() => show({ sheet: "settings" })} />
+        <IconButton
+          icon="add"
+          label={t("list.new")}
+          expanded={menu !== null}
+          class="accent"
+          onClick={(event) => setMenu(placeOf(event.currentTarget as Element))}
+        />
+      </header>
+      {menu === null ? null : <Menu label={t("list.new")} items={items} place={menu} onClose={() => setMenu(null)} />}
+      <div class="search">
+        <Icon name="search" />
+        <input
+          id="search"
+          type="search"
+          placeholder={t("list.search")}
+          aria-label={t("list.search")}
+          autocomplete="off"
+          value={query.value}
+          onInput={(event) => {
+            query.value = event.currentTarget.value;
+          }}
+          onKeyDown={(event) => {
+            if (event.key === "Escape" && query.value !== "") {
+              query.value = "";
+              event.preventDefault();
+              event.stopPropagation();
+            }
+          }}
+        />
+      </div>
+      <ConnectionSign />
+      {wanted !== "" ? (
+        <Found wanted={wanted} />
+      ) : (
+        <>
+          {isInArchive ? (
+            <Button look="quiet" icon="back" class="archive-back" onClick={() => setInArchive(false)}>
+              {t("list.archived.hide")}
+            </Button>
+          ) : null}
+          <ul class="chats">
+            {shown.map((chat) => (
+              <ChatRow key={chat.id} chat={chat} />
+            ))}
+            {!isInArchive && archived.value.length > 0 ? (
+              <li>
+                <Button look="quiet" icon="archive" class="archive-open" onClick={() => setInArchive(true)}>
+                  {t("list.archived", { count: archived.value.length })}
+                </Button>
+              </li>
+            ) : null}
+          </ul>
+          {areChatsRead.value && listed.value.length + archived.value.length === 0 ? <Nobody /> : null}
+        </>
+      )}
+    </nav>
+  );
+}
+
+export async function openNotes(): Promise<void> {
+  await attempt(call("chats.find", { selector: "notes" }).then((chat) => choose(chat.id)));
+}
+
+function Nobody() {
+  return (
+    <div class="nobody">
+      <h2>{t("list.empty")}</h2>
+      <p>{t("list.empty.text")}</p>
+      <Button look="main" icon="person" onClick={() => show({ sheet: "add" })}>
+        {t("list.add")}
+      </Button>
+    </div>
+  );
+}
+
+function chatItems(chat: ChatInfo): Item[] {
+  const set = (change: Parameters<typeof changeChat>[1]) => () => void changeChat(chat, change);
+  return [
+    chat.pinned
+      ? { label: t("chat.unpin"), icon: "pin", act: set({ pinned: false }) }
+      : { label: t("chat.pin"), icon: "pin", act: set({ pinned: true }) },
+    isMuted(chat)
+      ? { label: t("chat.unmute"), icon: "bell", act: set({ muted_until_ms: 0 }) }
+      : { label: t("chat.mute"), icon: "mute", act: set({ muted_until_ms: ALWAYS_MS }) },
+    chat.archived
+      ? { label: t("chat.unarchive"), icon: "archive", act: set({ archived: false }) }
+      : { label: t("chat.archive"), icon: "archive", act: set({ archived: true }) },
+  ];
+}
+
+/** As the command line's `mute always` has it: the year 9999. */
+const ALWAYS_MS = Date.UTC(9999, 0);
+
+async function changeChat(
+  chat: ChatInfo,
+  change: { pinned?: boolean; archived?: boolean; muted_until_ms?: number },
+): Promise<void> {
+  await attempt(call("chats.set", { chat: chat.id, change }));
+}
+
+export { chatItems };
+
+function ChatRow({ chat }: { chat: ChatInfo }) {
+  const [menu, setMenu] = useState<Place | null>(null);
+  const isChosen = chosen.value === chat.id;
+  const last = chat.last;
+  const draft = isChosen ? null : chat.draft;
+  return (
+    <li class="chat-row">
+      <button
+        type="button"
+        class={`chat ${isChosen ? "chosen" : ""}`}
+        aria-current={isChosen ? "true" : undefined}
+        onClick={() => choose(chat.id)}
+        onContextMenu={(event) => {
+          event.preventDefault();
+          setMenu({ x: event.clientX, y: event.clientY });
+        }}
+      >
+        <ChatAvatar chat={chat} />
+        <span class="chat-words">
+          <span class="chat-line">
+            <strong class="chat-name">
+              <Named name={chatName(chat)} />
+            </strong>
+            {chat.timer_s === null ? null : (
+              <span class="sign" role="img" aria-label={t("list.timer", { time: span(chat.timer_s) })} title={span(chat.timer_s)}>
+                <Icon name="timer" />
+              </span>
+            )}
+            {isMuted(chat) ? (
+              <span class="sign" role="img" aria-label={t("list.muted")}>
+                <Icon name="mute" />
+              </span>
+            ) : null}
+            {chat.pinned ? (
+              <span class="sign" role="img" aria-label={t("list.pinned")}>
+                <Icon name="pin" />
+              </span>
+            ) : null}
+            {last === null ? null : <time class="chat-when">{shortWhen(last.sent_ms)}</time>}
+          </span>
+          <span class="chat-line">
+            <span class="chat-last">
+              {draft === null ? (
+                last === null ? null : (
+                  <>
+                    <Ticks message={last} />
+                    {chat.kind === "group" && last.kind === "message" && !last.mine ? (
+                      <>
+                        <Named name={last.sender_name} />:{" "}
+                      </>
+                    ) : null}
+                    <bdi>{summary(last)}</bdi>
+                  </>
+                )
+              ) : (
+                <>
+                  <em>{t("list.draft")}</em> <bdi>{draft.text.slice(0, 100)}</bdi>
+                </>
+              )}
+            </span>
+            {chat.unread > 0 ? (
+              <span class={isMuted(chat) ? "count quiet" : "count"} role="img" aria-label={t("list.unread", { count: chat.unread })}>
+                {chat.unread > 999 ? "999+" : chat.unread}
+              </span>
+            ) : null}
+          </span>
+        </span>
+      </button>
+      {menu === null ? null : <Menu label={t("chat.menu")} items={chatItems(chat)} place={menu} onClose={() => setMenu(null)} />}
+    </li>
+  );
+}
+
+function Found({ wanted }: { wanted: string }) {
+  const [messages, setMessages] = useState<readonly MessageInfo[] | null>(null);
+  const turn = useRef(0);
+  useEffect(() => {
+    const mine = ++turn.current;
+    const timer = setTimeout(() => {
+      call("messages.search", { text: wanted, limit: 50 }).then(
+        (found) => {
+          if (mine === turn.current) setMessages(found);
+        },
+        () => {
+          if (mine === turn.current) setMessages([]);
+        },
+      );
+    }, SEARCH_PAUSE);
+    return () => clearTimeout(timer);
+  }, [wanted]);
+  const small = wanted.toLocaleLowerCase();
+  const fitting = [...listed.value, ...archived.value].filter((chat) => chatName(chat).toLocaleLowerCase().includes(small));
+  return (
+    <div class="found" role="region" aria-label={t("search")} aria-live="polite">
+      {fitting.length > 0 ? (
+        <>
+          <h2>{t("list.found.chats")}</h2>
+          <ul class="chats">
+            {fitting.map((chat) => (
+              <ChatRow key={chat.id} chat={chat} />
+            ))}
+          </ul>
+        </>
+      ) : null}
+      {messages !== null && messages.length > 0 ? (
+        <>
+          <h2>{t("list.found.messages")}</h2>
+          <ul class="chats">
+            {messages.map((message) => (
+              <FoundMessage key={`${message.chat}${message.local_id}`} message={message} />
+            ))}
+          </ul>
+        </>
+      ) : null}
+      {messages !== null && messages.length + fitting.length === 0 ? <p class="nothing-found">{t("list.found.none")}</p> : null}
+    </div>
+  );
+}
+
+function FoundMessage({ message }: { message: MessageInfo }) {
+  const chat = chats.value.get(message.chat);
+  if (chat === undefined) return null;
+  return (
+    <li class="chat-row">
+      <button type="button" class="chat" onClick={() => choose(chat.id, message.local_id)}>
+        <ChatAvatar chat={chat} size="small" />
+        <span class="chat-words">
+          <span class="chat-line">
+            <strong class="chat-name">
+              <Named name={chatName(chat)} />
+            </strong>
+            <time class="chat-when">{shortWhen(message.sent_ms)}</time>
+          </span>
+          <span class="chat-line">
+            <span class="chat-last">
+              <Named name={message.mine ? t("you") : message.sender_name} />: <bdi>{summary(message)}</bdi>
+            </span>
+          </span>
+        </span>
+      </button>
+    </li>
+  );
+}

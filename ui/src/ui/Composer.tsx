@@ -1,0 +1,453 @@
+// Where a message is written: text, files, a voice, a picture.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { ChatInfo, MemberInfo } from "../../../crates/app/bindings/rpc.ts";
+import { call } from "../state/app.ts";
+import { attempt, tell, tellTrouble } from "../state/notices.ts";
+import { lines } from "../state/lines.ts";
+import { sendsWithEnter } from "../state/preferences.ts";
+import { pick, remove, takeFor, upload, uploads } from "../state/uploads.ts";
+import { show } from "../state/view.ts";
+import { explain, fileSize, percent, playingTime, t } from "../i18n/index.ts";
+import { IconButton } from "./Button.tsx";
+import { chatName } from "./ChatList.tsx";
+import { answering, editing } from "./Conversation.tsx";
+import { outgoing, type Person } from "./drafting.ts";
+import { EmojiPicker } from "./EmojiPicker.tsx";
+import { Icon } from "./Icon.tsx";
+import { Named, plainName } from "./Named.tsx";
+import type { Place } from "./Menu.tsx";
+import { Recorder } from "./recorder.ts";
+import { summary } from "./summary.ts";
+
+const DRAFT_PAUSE = 400;
+const MOST_LINES_PX = 180;
+
+export function Composer({ chat }: { chat: ChatInfo }) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const picked = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState(chat.draft?.text ?? "");
+  const [emoji, setEmoji] = useState<Place | null>(null);
+  const [once, setOnce] = useState(false);
+  const mentioned = useRef<Person[]>([]);
+  const kept = useRef(chat.draft?.text ?? "");
+  const files = uploads.value.filter((one) => one.chat === chat.id);
+  const isComing = files.some((one) => one.id === null && one.trouble === null);
+  const changing = editing.value?.chat === chat.id ? editing.value : null;
+  const reply = answering.value?.chat === chat.id ? answering.value : null;
+  const about = changing ?? reply;
+  const canSend = !isComing && (text.trim() !== "" || files.some((one) => one.id !== null));
+
+  useEffect(() => {
+    const draft = chat.draft?.in_reply_to;
+    if (draft !== undefined && draft !== null && answering.value === null) {
+      call("messages.get", { chat: chat.id, message: draft }).then(
+        (found) => {
+          answering.value = found;
+        },
+        () => undefined,
+      );
+    }
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+    return () => {
+      answering.value = null;
+      editing.value = null;
+    };
+  }, []);
+
+  // The core keeps what was begun; the last state of it also when somebody goes to another chat at once.
+  const newest = useRef({ text, reply: reply?.id });
+  newest.current = { text: changing === null ? text : kept.current, reply: reply?.id };
+  const keep = (): void => {
+    const { text, reply } = newest.current;
+    kept.current = text;
+    call("chats.set_draft", { chat: chat.id, text, ...(reply === undefined ? {} : { in_reply_to: reply }) }).catch(() => undefined);
+  };
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
+    if (changing !== null) return;
+    const timer = setTimeout(keep, DRAFT_PAUSE);
+    return () => clearTimeout(timer);
+  }, [text, reply?.id]);
+  useEffect(
+    () => () => {
+      if (newest.current.text !== kept.current) keep();
+    },
+    [],
+  );
+
+  const before = useRef("");
+  useEffect(() => {
+    if (changing !== null) {
+      before.current = text;
+      setText(changing.text);
+    } else if (before.current !== "" || text !== "") {
+      setText(before.current);
+      before.current = "";
+    }
+  }, [changing?.id]);
+
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, MOST_LINES_PX)}px`;
+  }, [text]);
+
+  const send = async (): Promise<void> => {
+    if (!canSend) return;
+    const out = outgoing(text.trim(), mentioned.current);
+    if (changing !== null) {
+      if (await attempt(call("messages.edit", { chat: chat.id, message: changing.id, ...out }))) editing.value = null;
+      return;
+    }
+    const ids = takeFor(chat.id);
+    const answered = reply === null ? {} : { in_reply_to: reply.id };
+    setText("");
+    newest.current = { text: "", reply: undefined };
+    kept.current = "";
+    answering.value = null;
+    setOnce(false);
+    const sending =
+      ids.length === 0
+        ? call("messages.send", { chat: chat.id, ...out, ...answered })
+        : call("host.send", {
+            chat: chat.id,
+            ...(out.text === "" ? {} : out),
+            uploads: ids,
+            ...answered,
+            ...(once ? { view_once: true } : {}),
+          });
+    if (await attempt(sending)) {
+      mentioned.current = [];
+      call("chats.set_draft", { chat: chat.id, text: "" }).catch(() => undefined);
+    } else {
+      setText(text);
+    }
+  };
+
+  const insert = (piece: string): void => {
+    const element = field.current;
+    if (element === null) return;
+    element.focus();
+    element.setRangeText(piece, element.selectionStart, element.selectionEnd, "end");
+    setText(element.value);
+  };
+
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey && (sendsWithEnter.value || event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      void send();
+    } else if (event.key === "Escape" && (changing !== null || reply !== null)) {
+      event.preventDefault();
+      event.stopPropagation();
+      editing.value = null;
+      answering.value = null;
+    } else if (event.key === "ArrowUp" && text === "" && changing === null && !event.altKey) {
+      const last = lines.value.findLast((line) => line.mine && line.kind === "message" && !line.deleted && line.attachments.length === 0);
+      if (last !== undefined) {
+        event.preventDefault();
+        editing.value = last;
+      }
+    }
+  };
+
+  return (
+    <footer class="composer">
+      {reply !== null || changing !== null ? (
+        <div class="about">
+          <Icon name={changing === null ? "reply" : "edit"} flips />
+          <span class="about-words">
+            <strong>{changing === null ? t("compose.replying", { name: reply?.mine === true ? t("you") : plainName(reply?.sender_name ?? "") }) : t("compose.editing")}</strong>
+            <span dir="auto">{about === null ? null : summary(about)}</span>
+          </span>
+          <IconButton
+            icon="close"
+            label={t("cancel")}
+            onClick={() => {
+              editing.value = null;
+              answering.value = null;
+              field.current?.focus();
+            }}
+          />
+        </div>
+      ) : null}
+      {files.length > 0 ? (
+        <ul class="picked">
+          {files.map((one) => (
+            <li key={one.key} class={one.trouble === null ? "picked-one" : "picked-one trouble"}>
+              {one.shown === null ? <Icon name="file" /> : <img src={one.shown} alt="" />}
+              <span class="picked-words">
+                <Named name={one.name} />
+                <span>
+                  {one.trouble !== null
+                    ? explain(one.trouble.code, one.trouble.message)
+                    : one.id === null
+                      ? percent(one.progress)
+                      : fileSize(one.size)}
+                </span>
+              </span>
+              <IconButton icon="close" label={t("compose.remove", { name: plainName(one.name) })} onClick={() => remove(one.key)} />
+            </li>
+          ))}
+          <li>
+            <label class="check">
+              <input type="checkbox" checked={once} onChange={(event) => setOnce(event.currentTarget.checked)} /> {t("compose.view_once")}
+            </label>
+          </li>
+        </ul>
+      ) : null}
+      {chat.kind === "group" ? (
+        <Mentions
+          chat={chat}
+          text={text}
+          field={field}
+          onPick={(member, from) => {
+            const element = field.current;
+            if (element === null) return;
+            mentioned.current.push({ name: plainName(member.name), uri: member.uri });
+            element.setRangeText(`@${plainName(member.name)} `, from, element.selectionStart, "end");
+            setText(element.value);
+            element.focus();
+          }}
+        />
+      ) : null}
+      <div class="compose-row">
+        <IconButton icon="attach" label={t("compose.attach")} onClick={() => picked.current?.click()} />
+        <input
+          ref={picked}
+          type="file"
+          multiple
+          hidden
+          id="files"
+          onChange={(event) => {
+            pick(chat.id, event.currentTarget.files ?? []);
+            event.currentTarget.value = "";
+            field.current?.focus();
+          }}
+        />
+        <IconButton icon="camera" label={t("compose.camera")} onClick={() => show({ sheet: "camera" })} />
+        <textarea
+          ref={field}
+          id="compose"
+          rows={1}
+          dir="auto"
+          placeholder={t("compose.placeholder")}
+          aria-label={t("compose.label", { name: plainName(chatName(chat)) })}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+          onKeyDown={onKey}
+          onPaste={(event) => {
+            const pasted = event.clipboardData?.files;
+            if (pasted !== undefined && pasted.length > 0) {
+              event.preventDefault();
+              pick(chat.id, pasted);
+            }
+          }}
+        />
+        <IconButton
+          icon="emoji"
+          label={t("compose.emoji")}
+          expanded={emoji !== null}
+          onClick={(event) => {
+            const box = (event.currentTarget as Element).getBoundingClientRect();
+            setEmoji({ x: document.dir === "rtl" ? box.left : box.right, y: box.top - 380 });
+          }}
+        />
+        {canSend || changing !== null || files.length > 0 ? (
+          <IconButton icon={changing === null ? "send" : "check"} label={changing === null ? t("send") : t("save")} class="accent send" flips disabled={!canSend} onClick={() => void send()} />
+        ) : (
+          <RecordButton chat={chat} />
+        )}
+      </div>
+      {emoji === null ? null : (
+        <EmojiPicker
+          place={emoji}
+          onClose={() => {
+            setEmoji(null);
+            field.current?.focus();
+          }}
+          onPick={(picked) => {
+            setEmoji(null);
+            insert(picked);
+          }}
+        />
+      )}
+    </footer>
+  );
+}
+
+/** Who can be meant by what is being typed after an @. */
+function Mentions({
+  chat,
+  text,
+  field,
+  onPick,
+}: {
+  chat: ChatInfo;
+  text: string;
+  field: { current: HTMLTextAreaElement | null };
+  onPick: (member: MemberInfo, from: number) => void;
+}) {
+  const [members, setMembers] = useState<readonly MemberInfo[]>([]);
+  const [dismissed, setDismissed] = useState<number | null>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const cursor = field.current?.selectionStart ?? text.length;
+  const found = /(?:^|[\s(])@([^\s@]{0,30})$/u.exec(text.slice(0, cursor));
+  const from = found === null ? null : cursor - (found[1]?.length ?? 0) - 1;
+  useEffect(() => {
+    if (from !== null) call("chats.members", { chat: chat.id }).then(setMembers, () => undefined);
+  }, [from === null, chat.id]);
+  const wanted = found?.[1]?.toLocaleLowerCase() ?? "";
+  const fitting =
+    from === null || from === dismissed
+      ? []
+      : members.filter((member) => !member.is_me && member.name.toLocaleLowerCase().includes(wanted)).slice(0, 6);
+  useEffect(() => {
+    const element = field.current;
+    if (element === null || fitting.length === 0) return;
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") {
+        setDismissed(from);
+      } else if ((event.key === "Tab" || event.key === "Enter") && fitting[0] !== undefined && from !== null) {
+        onPick(fitting[0], from);
+      } else if (event.key === "ArrowUp") {
+        list.current?.querySelector<HTMLElement>("li:last-child button")?.focus();
+      } else {
+        return;
+      }
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    };
+    element.addEventListener("keydown", onKey, true);
+    return () => element.removeEventListener("keydown", onKey, true);
+  }, [fitting.map((member) => member.id).join(), from]);
+  if (fitting.length === 0 || from === null) return null;
+  return (
+    <ul ref={list} class="mentions" aria-label={t("compose.mentions")}>
+      {fitting.map((member) => (
+        <li key={member.id}>
+          <button type="button" onClick={() => onPick(member, from)}>
+            @<Named name={member.name} />
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Held with pointer or space bar while somebody speaks; a short press leaves it running until the next one. */
+function RecordButton({ chat }: { chat: ChatInfo }) {
+  const recorder = useRef<Recorder | null>(null);
+  const [ms, setMs] = useState<number | null>(null);
+  const [level, setLevel] = useState(0);
+  const pressed = useRef(0);
+  const wanted = useRef(false);
+  useEffect(() => {
+    if (ms === null) return;
+    const timer = setInterval(() => setMs(recorder.current?.ms ?? 0), 200);
+    const escape = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") {
+        event.preventDefault();
+        event.stopPropagation();
+        cancel();
+      }
+    };
+    addEventListener("keydown", escape, true);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("keydown", escape, true);
+    };
+  }, [ms === null]);
+  useEffect(() => () => recorder.current?.cancel(), []);
+  const begin = async (): Promise<void> => {
+    pressed.current = performance.now();
+    wanted.current = true;
+    try {
+      const started = await Recorder.start(setLevel);
+      if (!wanted.current) {
+        started.cancel();
+        tell(t("compose.too_short"));
+        return;
+      }
+      recorder.current = started;
+      setMs(0);
+    } catch {
+      wanted.current = false;
+      tell(t("compose.no_microphone"), true);
+    }
+  };
+  const finish = async (): Promise<void> => {
+    wanted.current = false;
+    const running = recorder.current;
+    recorder.current = null;
+    setMs(null);
+    if (running === null) return;
+    const recorded = await running.stop();
+    if (recorded === null) {
+      tell(t("compose.too_short"));
+      return;
+    }
+    try {
+      const id = await upload(recorded.blob, recorded.name, recorded.memo, () => undefined);
+      const reply = answering.value?.chat === chat.id ? { in_reply_to: answering.value.id } : {};
+      answering.value = null;
+      await call("host.send", { chat: chat.id, uploads: [id], ...reply });
+    } catch (error) {
+      tellTrouble(error);
+    }
+  };
+  const cancel = (): void => {
+    wanted.current = false;
+    recorder.current?.cancel();
+    recorder.current = null;
+    setMs(null);
+  };
+  const isRunning = ms !== null;
+  return (
+    <>
+      {isRunning ? (
+        <div class="recording" role="status">
+          <svg class="recording-level" viewBox="0 0 20 20" aria-hidden="true">
+            <circle cx="10" cy="10" r={4 + level * 6} />
+          </svg>
+          <span>{playingTime(ms)}</span>
+          <span class="recording-words">{t("compose.recording")}</span>
+          <IconButton icon="trash" label={t("compose.record.cancel")} onClick={cancel} />
+        </div>
+      ) : null}
+      <button
+        type="button"
+        class={`icon-button accent record ${isRunning ? "running" : ""}`}
+        aria-label={isRunning ? t("compose.record.stop") : t("compose.record")}
+        title={isRunning ? t("compose.record.stop") : t("compose.record")}
+        onPointerDown={(event) => {
+          if (event.button !== 0) return;
+          event.currentTarget.setPointerCapture(event.pointerId);
+          if (isRunning) void finish();
+          else void begin();
+        }}
+        onPointerUp={() => {
+          // A short press leaves it running, for whoever can't hold a button.
+          if (recorder.current !== null && performance.now() - pressed.current > 600) void finish();
+          else if (recorder.current === null && performance.now() - pressed.current > 600) wanted.current = false;
+        }}
+        onKeyDown={(event) => {
+          if ((event.key === "Enter" || event.key === " ") && !event.repeat) {
+            event.preventDefault();
+            if (isRunning) void finish();
+            else void begin();
+          }
+        }}
+      >
+        <Icon name={isRunning ? "send" : "microphone"} />
+      </button>
+    </>
+  );
+}
+

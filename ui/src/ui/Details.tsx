@@ -1,0 +1,301 @@
+// What there is to know and to set about a chat: timer, members, files, pinned messages.
+
+import { useEffect, useState } from "preact/hooks";
+import type { ChatInfo, ContactId, MemberInfo, MessageInfo, Role } from "../../../crates/app/bindings/rpc.ts";
+import { call } from "../state/app.ts";
+import { contactOf, contactOfChat, contacts } from "../state/chats.ts";
+import { lines } from "../state/lines.ts";
+import { attempt } from "../state/notices.ts";
+import { choose, goTo, show, showsDetails } from "../state/view.ts";
+import { shortWhen, span, t } from "../i18n/index.ts";
+import { Avatar } from "./Avatar.tsx";
+import { Button, IconButton } from "./Button.tsx";
+import { ChatAvatar, chatName } from "./ChatList.tsx";
+import { ChoiceField } from "./ChoiceField.tsx";
+import { Icon } from "./Icon.tsx";
+import { Named, plainName } from "./Named.tsx";
+import { PersonChecks } from "./PersonChecks.tsx";
+import { fileWords, kindOf, summary } from "./summary.ts";
+
+const TIMERS = [0, 30, 300, 3600, 28_800, 86_400, 604_800, 2_419_200] as const;
+const ROLES: readonly Role[] = ["member", "admin", "owner"];
+
+export function Details({ chat }: { chat: ChatInfo }) {
+  const mayManage = chat.kind !== "group" || chat.my_role !== "member";
+  const contact = contactOfChat(chat.id);
+  const isOpen = chat.state === "active";
+  const timers = [...new Set<number>([...TIMERS, chat.timer_s ?? 0])].sort((a, b) => a - b);
+  return (
+    <aside class="pane pane-details" aria-label={t("chat.details")}>
+      <header class="chat-head">
+        <h2>{t("chat.details")}</h2>
+        <IconButton
+          icon="close"
+          label={t("close")}
+          onClick={() => {
+            showsDetails.value = false;
+          }}
+        />
+      </header>
+      <div class="details-body">
+        <div class="person">
+          <ChatAvatar chat={chat} size="large" />
+          <Name chat={chat} mayRename={chat.kind === "group" && mayManage && isOpen} />
+          {contact === undefined ? null : (
+            <Button icon="shield" onClick={() => show({ sheet: "contact", contact: contact.id })}>
+              {t("contact.safety")}
+            </Button>
+          )}
+        </div>
+        <section>
+          <label class="field">
+            <span>{t("details.timer")}</span>
+            <select
+              value={chat.timer_s ?? 0}
+              disabled={!mayManage || !isOpen}
+              onChange={(event) => void attempt(call("chats.set_timer", { chat: chat.id, timer_s: Number(event.currentTarget.value) }))}
+            >
+              {timers.map((seconds) => (
+                <option key={seconds} value={seconds}>
+                  {seconds === 0 ? t("timer.off") : span(seconds)}
+                </option>
+              ))}
+            </select>
+          </label>
+          <p class="quiet">{t("details.timer.text")}</p>
+          {chat.kind === "notes" ? null : (
+            <ChoiceField
+              label={t("details.receipts")}
+              value={chat.read_receipts}
+              onChange={(read_receipts) => void attempt(call("chats.set", { chat: chat.id, change: { read_receipts } }))}
+            />
+          )}
+        </section>
+        {chat.kind === "group" ? <Members chat={chat} mayManage={mayManage && isOpen} /> : null}
+        <Pinned chat={chat} />
+        <Kept chat={chat} />
+        {chat.kind === "group" && isOpen ? <Leave chat={chat} /> : null}
+      </div>
+    </aside>
+  );
+}
+
+function Name({ chat, mayRename }: { chat: ChatInfo; mayRename: boolean }) {
+  const [name, setName] = useState<string | null>(null);
+  if (name === null) {
+    return (
+      <h3>
+        <Named name={chatName(chat)} />
+        {mayRename ? <IconButton icon="edit" label={t("group.rename")} onClick={() => setName(chat.name)} /> : null}
+      </h3>
+    );
+  }
+  return (
+    <form
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void attempt(call("groups.rename", { chat: chat.id, name: name.trim() })).then((isDone) => {
+          if (isDone) setName(null);
+        });
+      }}
+    >
+      <input aria-label={t("group.name")} maxLength={64} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+      <IconButton icon="close" label={t("cancel")} onClick={() => setName(null)} />
+      <Button look="main" submit disabled={name.trim() === ""}>
+        {t("save")}
+      </Button>
+    </form>
+  );
+}
+
+function Members({ chat, mayManage }: { chat: ChatInfo; mayManage: boolean }) {
+  const [members, setMembers] = useState<readonly MemberInfo[]>([]);
+  const [adding, setAdding] = useState<ReadonlySet<ContactId> | null>(null);
+  useEffect(() => {
+    call("chats.members", { chat: chat.id }).then(setMembers, () => undefined);
+  }, [chat]);
+  const inside = new Set(members.map((member) => member.id));
+  const outside = contacts.value.filter((contact) => contact.state === "ready" && !contact.blocked && !inside.has(contact.id));
+  return (
+    <section>
+      <h3>{t("group.members")}</h3>
+      <ul class="members">
+        {members.map((member) => {
+          const name = plainName(member.name);
+          const mayChange = mayManage && !member.is_me && (chat.my_role === "owner" || member.role === "member");
+          return (
+            <li key={member.id}>
+              <Avatar id={member.id} name={member.name} size="small" />
+              <span class="member-words">
+                {contactOf(member.id) === undefined ? (
+                  <Named name={member.is_me ? t("you") : member.name} />
+                ) : (
+                  <button type="button" class="link" onClick={() => show({ sheet: "contact", contact: member.id })}>
+                    <Named name={member.name} />
+                  </button>
+                )}
+                {member.verified ? (
+                  <span class="verified" role="img" aria-label={t("chat.verified")}>
+                    <Icon name="shield" />
+                  </span>
+                ) : null}
+              </span>
+              {mayChange && chat.my_role === "owner" ? (
+                <select
+                  aria-label={t("group.role", { name })}
+                  value={member.role}
+                  onChange={(event) =>
+                    void attempt(call("groups.set_role", { chat: chat.id, member: member.id, role: event.currentTarget.value as Role }))
+                  }
+                >
+                  {ROLES.map((role) => (
+                    <option key={role} value={role}>
+                      {t(`role.${role}`)}
+                    </option>
+                  ))}
+                </select>
+              ) : (
+                <span class="role">{t(`role.${member.role}`)}</span>
+              )}
+              {mayChange ? (
+                <IconButton
+                  icon="close"
+                  label={t("group.remove", { name })}
+                  onClick={() => void attempt(call("groups.remove", { chat: chat.id, member: member.id }))}
+                />
+              ) : null}
+            </li>
+          );
+        })}
+      </ul>
+      {mayManage && outside.length > 0 && adding === null ? (
+        <Button icon="add" onClick={() => setAdding(new Set())}>
+          {t("group.add")}
+        </Button>
+      ) : null}
+      {adding === null ? null : (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            void attempt(call("groups.add", { chat: chat.id, members: [...adding] })).then((isDone) => {
+              if (isDone) setAdding(null);
+            });
+          }}
+        >
+          <PersonChecks label={t("group.add")} people={outside} picked={adding} onChange={setAdding} />
+          <div class="row end">
+            <Button look="quiet" onClick={() => setAdding(null)}>
+              {t("cancel")}
+            </Button>
+            <Button look="main" submit disabled={adding.size === 0}>
+              {t("group.add")}
+            </Button>
+          </div>
+        </form>
+      )}
+    </section>
+  );
+}
+
+function Pinned({ chat }: { chat: ChatInfo }) {
+  const [pinned, setPinned] = useState<readonly MessageInfo[]>([]);
+  const now = lines.value.filter((line) => line.pinned).length;
+  useEffect(() => {
+    call("messages.pinned", { chat: chat.id }).then(setPinned, () => undefined);
+  }, [chat.id, now]);
+  if (pinned.length === 0) return null;
+  return (
+    <section>
+      <h3>{t("details.pinned")}</h3>
+      <Found messages={pinned} />
+    </section>
+  );
+}
+
+function Found({ messages }: { messages: readonly MessageInfo[] }) {
+  return (
+    <ul class="kept">
+      {messages.map((message) => (
+        <li key={message.local_id}>
+          <button
+            type="button"
+            onClick={() => {
+              if (matchMedia("(max-width: 1100px)").matches) showsDetails.value = false;
+              choose(message.chat, message.local_id);
+              goTo.value = message.local_id;
+            }}
+          >
+            <bdi>{summary(message)}</bdi>
+            <time>{shortWhen(message.sent_ms)}</time>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Kept({ chat }: { chat: ChatInfo }) {
+  const [messages, setMessages] = useState<readonly MessageInfo[] | null>(null);
+  useEffect(() => {
+    const kinds = ["photo", "video", "audio", "file"] as const;
+    Promise.all(kinds.map((kind) => call("messages.search", { chat: chat.id, kind, limit: 60 }))).then(
+      (found) => {
+        const all = new Map(found.flat().map((message) => [message.local_id, message]));
+        setMessages([...all.values()].sort((a, b) => b.local_id - a.local_id));
+      },
+      () => undefined,
+    );
+  }, [chat.id, chat.last?.id]);
+  if (messages === null) return null;
+  const photos = messages.filter((message) => !message.deleted && !message.view_once && message.attachments.some((file) => kindOf(file) === "photo"));
+  const rest = messages.filter((message) => !photos.includes(message) && message.attachments.length > 0);
+  return (
+    <section>
+      <h3>{t("details.files")}</h3>
+      {photos.length + rest.length === 0 ? <p class="quiet">{t("details.none")}</p> : null}
+      <div class="gallery">
+        {photos.flatMap((message) =>
+          message.attachments
+            .filter((file) => file.preview !== null && kindOf(file) === "photo")
+            .map((file) => (
+              <button
+                key={`${message.local_id}/${file.index}`}
+                type="button"
+                aria-label={t("file.open", { name: fileWords(file) })}
+                onClick={() => show({ sheet: "picture", message, index: file.index })}
+              >
+                <img src={`data:image/jpeg;base64,${file.preview}`} alt="" />
+              </button>
+            )),
+        )}
+      </div>
+      <Found messages={rest} />
+    </section>
+  );
+}
+
+function Leave({ chat }: { chat: ChatInfo }) {
+  const [isSure, setSure] = useState(false);
+  return (
+    <section>
+      {isSure ? (
+        <>
+          <p>{t("group.leave.sure")}</p>
+          <div class="row end">
+            <Button look="quiet" onClick={() => setSure(false)}>
+              {t("cancel")}
+            </Button>
+            <Button look="danger" onClick={() => void attempt(call("groups.leave", { chat: chat.id })).then(() => setSure(false))}>
+              {t("group.leave")}
+            </Button>
+          </div>
+        </>
+      ) : (
+        <Button look="danger" onClick={() => setSure(true)}>
+          {t("group.leave")}
+        </Button>
+      )}
+    </section>
+  );
+}

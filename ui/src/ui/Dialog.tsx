@@ -1,0 +1,49 @@
+// A sheet in front of everything: the browser's own dialog keeps the focus inside and closes with Escape.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { t } from "../i18n/index.ts";
+import { hide } from "../state/view.ts";
+import { IconButton } from "./Button.tsx";
+
+export function Dialog({
+  title,
+  children,
+  wide = false,
+  bare = false,
+  onClose = hide,
+}: {
+  title: string;
+  children: ComponentChildren;
+  wide?: boolean;
+  bare?: boolean;
+  onClose?: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={`sheet ${wide ? "wide" : ""} ${bare ? "bare" : ""}`}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) onClose();
+      }}
+    >
+      <div class="sheet-inside">
+        <header class="sheet-head">
+          <h2 id={id}>{title}</h2>
+          <IconButton icon="close" label={t("close")} onClick={onClose} />
+        </header>
+        <div class="sheet-body">{children}</div>
+      </div>
+    </dialog>
+  );
+}

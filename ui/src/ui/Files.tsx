@@ -1,0 +1,184 @@
+// The files of a message: pictures painted, sound and video played, everything else to be saved.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { AttachmentInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { mediaUrl, saveFile } from "../state/media.ts";
+import { attempt } from "../state/notices.ts";
+import { transferKey, transfers } from "../state/transfers.ts";
+import { show } from "../state/view.ts";
+import { fileSize, t } from "../i18n/index.ts";
+import { IconButton } from "./Button.tsx";
+import { Icon } from "./Icon.tsx";
+import { Memo } from "./Memo.tsx";
+import { Named, plainName } from "./Named.tsx";
+import { kindOf } from "./summary.ts";
+
+/** A picture up to this size is fetched when it comes into view; a larger one, when somebody wants it. */
+const FETCHED = 12_000_000;
+const TALLEST = 360;
+const WIDEST = 340;
+
+export function Files({ message }: { message: MessageInfo }) {
+  if (message.attachments.length === 0) return null;
+  if (message.opened) return <p class="deleted">{t("message.opened")}</p>;
+  const photos = message.attachments.filter((file) => kindOf(file) === "photo" && !message.view_once);
+  const rest = message.attachments.filter((file) => !photos.includes(file));
+  return (
+    <div class="files">
+      {photos.length > 0 ? (
+        <div class={photos.length > 1 ? "photos album" : "photos"}>
+          {photos.map((file) => (
+            <Photo key={file.index} message={message} file={file} />
+          ))}
+        </div>
+      ) : null}
+      {rest.map((file) => (
+        <OneFile key={file.index} message={message} file={file} />
+      ))}
+    </div>
+  );
+}
+
+function OneFile({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  if (message.view_once) return <Once message={message} file={file} />;
+  switch (kindOf(file)) {
+    case "memo":
+      return <Memo message={message} file={file} />;
+    case "video":
+      return <Video message={message} file={file} />;
+    default:
+      return <Row message={message} file={file} />;
+  }
+}
+
+export function Progress({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  const now = transfers.value.get(transferKey(message.id, file.index));
+  if (now === undefined) return null;
+  const words = t("file.progress", { done: fileSize(now.done), total: fileSize(now.total) });
+  return <progress class="progress" value={now.done} max={now.total} aria-label={words} title={words} />;
+}
+
+/** The place a picture takes before it is there: its own shape, within bounds. */
+function shape(file: AttachmentInfo): { width: number; height: number } {
+  const width = file.width ?? 320;
+  const height = file.height ?? 240;
+  const scale = Math.min(1, WIDEST / width, TALLEST / height);
+  return { width: Math.max(80, Math.round(width * scale)), height: Math.max(60, Math.round(height * scale)) };
+}
+
+function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  const [url, setUrl] = useState<string | null>(null);
+  const [isShown, setShown] = useState(false);
+  const box = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const element = box.current;
+    if (element === null || (!file.here && file.size > FETCHED)) return;
+    const watcher = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      watcher.disconnect();
+      mediaUrl(message, file.index).then(setUrl, () => undefined);
+    });
+    watcher.observe(element);
+    return () => watcher.disconnect();
+  }, [message.id, file.index]);
+  const { width, height } = shape(file);
+  return (
+    <button
+      ref={box}
+      type="button"
+      class="photo"
+      aria-label={t("file.open", { name: t("file.photo") })}
+      onClick={() => show({ sheet: "picture", message, index: file.index })}
+    >
+      {file.preview === null ? null : (
+        <img class="photo-preview" src={`data:image/jpeg;base64,${file.preview}`} width={width} height={height} alt="" />
+      )}
+      {url === null ? null : (
+        <img
+          class={isShown ? "photo-whole shown" : "photo-whole"}
+          src={url}
+          width={width}
+          height={height}
+          alt={t("file.photo")}
+          onLoad={() => setShown(true)}
+        />
+      )}
+      <Progress message={message} file={file} />
+    </button>
+  );
+}
+
+function Video({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  const [url, setUrl] = useState<string | null>(null);
+  if (url === null) {
+    return (
+      <div class="file-row">
+        <IconButton
+          icon="play"
+          label={t("file.play")}
+          class="file-sign"
+          onClick={() => void attempt(mediaUrl(message, file.index).then(setUrl))}
+        />
+        <FileWords message={message} file={file} />
+        <SaveButton message={message} file={file} />
+      </div>
+    );
+  }
+  return (
+    <div class="video-box">
+      <video src={url} controls autoplay playsInline aria-label={plainName(file.name)} />
+      <SaveButton message={message} file={file} />
+    </div>
+  );
+}
+
+function FileWords({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  return (
+    <span class="file-words">
+      <strong>
+        <Named name={file.name} />
+      </strong>
+      <span>{fileSize(file.size)}</span>
+      <Progress message={message} file={file} />
+    </span>
+  );
+}
+
+function SaveButton({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  const name = plainName(file.name);
+  return <IconButton icon="download" label={t("file.save", { name })} onClick={() => void attempt(saveFile(message, file.index, name))} />;
+}
+
+function Row({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  return (
+    <div class="file-row">
+      <span class="file-sign">
+        <Icon name="file" />
+      </span>
+      <FileWords message={message} file={file} />
+      <SaveButton message={message} file={file} />
+    </div>
+  );
+}
+
+/** A file that may be opened once: by whoever received it, and then it is gone. */
+function Once({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
+  const isShown = kindOf(file) === "photo";
+  return (
+    <div class="file-row">
+      <span class="file-sign">
+        <Icon name="timer" />
+      </span>
+      <span class="file-words">
+        <strong>{isShown ? t("file.photo") : <Named name={file.name} />}</strong>
+        <span>{t("message.view_once")}</span>
+        <Progress message={message} file={file} />
+      </span>
+      {message.mine ? null : isShown ? (
+        <IconButton icon="play" label={t("file.open", { name: t("file.photo") })} onClick={() => show({ sheet: "picture", message, index: file.index })} />
+      ) : (
+        <SaveButton message={message} file={file} />
+      )}
+    </div>
+  );
+}

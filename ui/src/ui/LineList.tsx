@@ -1,0 +1,239 @@
+// The lines of a conversation. However many there are, a few hundred are in the page: a window that moves with whoever reads,
+// while the line they look at stays where it is.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { call } from "../state/app.ts";
+import { areLinesRead, firstUnread, hasOlder, lines, readBackTo, readOlder } from "../state/lines.ts";
+import { goTo } from "../state/view.ts";
+import { day, isSameDay, t } from "../i18n/index.ts";
+import { IconButton } from "./Button.tsx";
+import { Line } from "./Line.tsx";
+import { Icon } from "./Icon.tsx";
+
+/** Lines in the page at once, and by how many the window moves. */
+const WINDOW = 240;
+const STEP = 80;
+/** Pixels from an edge at which it moves. */
+const NEAR = 600;
+const AT_END = 60;
+/** Lines of one person within this time belong together. */
+const TOGETHER_MS = 5 * 60_000;
+const MARK_MS = 300;
+
+export function LineList({ chat }: { chat: ChatInfo }) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const all = lines.value;
+  // The end of the window, counted from the newest line: 0 while the newest is shown.
+  const [behind, setBehind] = useState(0);
+  const [isAtEnd, setAtEnd] = useState(true);
+  const [marked, setMarked] = useState<number | null>(null);
+  const [focused, setFocused] = useState<number | null>(null);
+  const end = Math.max(0, all.length - behind);
+  const start = Math.max(0, end - WINDOW);
+  const shown = all.slice(start, end);
+  const anchor = useRef<{ id: number; top: number } | null>(null);
+  const wasAtEnd = useRef(true);
+  const hasJumped = useRef(false);
+
+  const rowOf = (id: number): HTMLElement | null => scroller.current?.querySelector(`[data-line="${id}"]`) ?? null;
+
+  /** Remembers where the first line in view stands. */
+  const hold = (): void => {
+    const box = scroller.current;
+    if (box === null) return;
+    const top = box.getBoundingClientRect().top;
+    for (const row of box.querySelectorAll<HTMLElement>("[data-line]")) {
+      const at = row.getBoundingClientRect();
+      if (at.bottom > top) {
+        anchor.current = { id: Number(row.dataset["line"]), top: at.top };
+        return;
+      }
+    }
+  };
+
+  // Before the browser paints: the held line goes back to where it was, or the newest into view.
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    if (box === null) return;
+    if (wasAtEnd.current && behind === 0) {
+      box.scrollTop = box.scrollHeight;
+    } else if (anchor.current !== null) {
+      const row = rowOf(anchor.current.id);
+      if (row !== null) box.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
+    }
+    anchor.current = null;
+  });
+
+  // A chat opens at what was not read.
+  useLayoutEffect(() => {
+    if (!areLinesRead.value || hasJumped.current) return;
+    hasJumped.current = true;
+    const from = firstUnread.value;
+    const mark = from === null ? null : rowOf(from);
+    const box = scroller.current;
+    if (mark !== null && box !== null && box.scrollHeight - mark.offsetTop > box.clientHeight) {
+      wasAtEnd.current = false;
+      box.scrollTop = mark.offsetTop - 60;
+    }
+  }, [areLinesRead.value]);
+
+  // Pictures and fonts make lines higher after they are shown.
+  useEffect(() => {
+    const box = scroller.current;
+    const inside = box?.firstElementChild;
+    if (box === null || inside === null || inside === undefined) return;
+    const watcher = new ResizeObserver(() => {
+      if (wasAtEnd.current) box.scrollTop = box.scrollHeight;
+    });
+    watcher.observe(inside);
+    watcher.observe(box);
+    return () => watcher.disconnect();
+  }, []);
+
+  const onScroll = (): void => {
+    const box = scroller.current;
+    if (box === null) return;
+    const toEnd = box.scrollHeight - box.scrollTop - box.clientHeight;
+    const atEnd = toEnd < AT_END && behind === 0;
+    wasAtEnd.current = atEnd;
+    setAtEnd(atEnd);
+    if (box.scrollTop < NEAR) {
+      if (start > 0) {
+        hold();
+        setBehind(Math.min(all.length - WINDOW, behind + STEP));
+      } else if (hasOlder.value) {
+        hold();
+        void readOlder().then((wasRead) => {
+          if (wasRead) hold();
+        });
+      }
+    } else if (toEnd < NEAR && behind > 0) {
+      hold();
+      setBehind(Math.max(0, behind - STEP));
+    }
+  };
+
+  // New lines come at the end: the window stays with what is being read.
+  const count = useRef(all.length);
+  const newest = useRef(all.at(-1)?.local_id);
+  if (all.length !== count.current) {
+    const isNew = newest.current !== undefined && all.at(-1)?.local_id !== newest.current;
+    if (isNew && behind > 0) setBehind(behind + (all.length - count.current));
+    else if (!wasAtEnd.current) hold();
+    count.current = all.length;
+    newest.current = all.at(-1)?.local_id;
+  }
+
+  const toEnd = (): void => {
+    wasAtEnd.current = true;
+    setBehind(0);
+    setAtEnd(true);
+    const box = scroller.current;
+    if (box !== null) box.scrollTop = box.scrollHeight;
+  };
+
+  /** Brings a line into view, from however far back. */
+  const jump = async (id: number): Promise<void> => {
+    if (!(await readBackTo(id))) return;
+    const at = lines.value.findIndex((line) => line.local_id === id);
+    wasAtEnd.current = false;
+    setBehind(Math.max(0, lines.value.length - at - WINDOW / 2));
+    requestAnimationFrame(() => {
+      rowOf(id)?.scrollIntoView({ block: "center" });
+      setMarked(id);
+      setTimeout(() => setMarked(null), 1600);
+    });
+  };
+  useEffect(() => {
+    const wanted = goTo.value;
+    if (wanted === null || !areLinesRead.value) return;
+    goTo.value = null;
+    void jump(wanted);
+  }, [goTo.value, areLinesRead.value]);
+
+  // What is in view, in a window that somebody looks at, was read.
+  const last = all.at(-1)?.local_id;
+  useEffect(() => {
+    if (!isAtEnd || last === undefined) return;
+    const mark = (): void => {
+      if (document.hasFocus() && chat.unread > 0) call("chats.mark_read", { chat: chat.id, up_to_local_id: last }).catch(() => undefined);
+    };
+    const timer = setTimeout(mark, MARK_MS);
+    addEventListener("focus", mark);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("focus", mark);
+    };
+  }, [isAtEnd, last, chat.id, chat.unread]);
+
+  const focusable = focused !== null && shown.some((line) => line.local_id === focused) ? focused : shown.at(-1)?.local_id;
+  const move = (event: KeyboardEvent): void => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined || event.altKey || !(event.target instanceof HTMLElement) || !event.target.matches(".line-focus")) return;
+    const at = shown.findIndex((line) => line.local_id === focusable);
+    const next = shown[at + step];
+    if (next === undefined) return;
+    event.preventDefault();
+    setFocused(next.local_id);
+    requestAnimationFrame(() => rowOf(next.local_id)?.querySelector<HTMLElement>(".line-focus")?.focus());
+  };
+
+  return (
+    <div class="lines-box">
+      <div ref={scroller} class="lines" onScroll={onScroll} onKeyDown={move} role="log" aria-label={t("chat.messages")} aria-live={isAtEnd ? "polite" : "off"} tabIndex={-1}>
+        <div class="lines-inside">
+          {!areLinesRead.value || hasOlder.value || start > 0 ? (
+            <p class="beginning" role="presentation">
+              {t("chat.loading")}
+            </p>
+          ) : (
+            <p class="beginning">
+              <Icon name="lock" />
+              <span>{t("chat.sealed")}</span>
+            </p>
+          )}
+          {shown.map((line, index) => {
+            const before = shown[index - 1] ?? all[start - 1];
+            const after = shown[index + 1];
+            const isNewDay = before === undefined || !isSameDay(before.sent_ms, line.sent_ms);
+            return (
+              <div key={line.local_id} data-line={line.local_id} class={marked === line.local_id ? "line-row marked" : "line-row"}>
+                {isNewDay ? (
+                  <h3 class="day">
+                    <span>{day(line.sent_ms)}</span>
+                  </h3>
+                ) : null}
+                {firstUnread.value === line.local_id ? (
+                  <p class="unread-line">
+                    <span>{t("chat.unread_from_here")}</span>
+                  </p>
+                ) : null}
+                <Line
+                  message={line}
+                  chat={chat}
+                  isFirst={isNewDay || !areTogether(before, line)}
+                  isLast={after === undefined || !areTogether(line, after)}
+                  isFocusable={line.local_id === focusable}
+                  onFocus={() => setFocused(line.local_id)}
+                />
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {isAtEnd ? null : <IconButton icon="down" label={t("chat.newest")} class="to-end" onClick={toEnd} />}
+    </div>
+  );
+}
+
+function areTogether(one: MessageInfo | undefined, next: MessageInfo): boolean {
+  return (
+    one !== undefined &&
+    one.kind === "message" &&
+    next.kind === "message" &&
+    one.sender === next.sender &&
+    isSameDay(one.sent_ms, next.sent_ms) &&
+    next.sent_ms - one.sent_ms < TOGETHER_MS
+  );
+}

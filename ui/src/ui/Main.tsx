@@ -1,0 +1,67 @@
+// The open app: list, conversation and details beside each other where there is room, one at a time where there isn't.
+
+import { AddSheet } from "./AddSheet.tsx";
+import { CameraSheet } from "./CameraSheet.tsx";
+import { ChatList } from "./ChatList.tsx";
+import { ContactSheet } from "./ContactSheet.tsx";
+import { Conversation } from "./Conversation.tsx";
+import { DeleteSheet } from "./DeleteSheet.tsx";
+import { Details } from "./Details.tsx";
+import { ForwardSheet } from "./ForwardSheet.tsx";
+import { GroupSheet } from "./GroupSheet.tsx";
+import { InfoSheet } from "./InfoSheet.tsx";
+import { Mark } from "./Icon.tsx";
+import { PictureSheet } from "./PictureSheet.tsx";
+import { SettingsSheet } from "./SettingsSheet.tsx";
+import { ShortcutSheet } from "./shortcuts.tsx";
+import { chosenChat, sheet, showsDetails } from "../state/view.ts";
+import { t } from "../i18n/index.ts";
+
+export function Main() {
+  const chat = chosenChat.value;
+  const hasDetails = chat !== null && showsDetails.value;
+  return (
+    <div class={`panes ${chat === null ? "" : "has-chat"} ${hasDetails ? "has-details" : ""}`}>
+      <ChatList />
+      {chat === null ? (
+        <main class="pane pane-chat nothing">
+          <Mark />
+          <h2>{t("list.choose")}</h2>
+          <p>{t("list.choose.text")}</p>
+        </main>
+      ) : (
+        <Conversation key={chat.id} chat={chat} />
+      )}
+      {hasDetails ? <Details key={chat.id} chat={chat} /> : null}
+      <Front />
+    </div>
+  );
+}
+
+function Front() {
+  const front = sheet.value;
+  switch (front?.sheet) {
+    case undefined:
+      return null;
+    case "add":
+      return <AddSheet />;
+    case "group":
+      return <GroupSheet />;
+    case "settings":
+      return <SettingsSheet />;
+    case "shortcuts":
+      return <ShortcutSheet />;
+    case "contact":
+      return <ContactSheet key={front.contact} id={front.contact} />;
+    case "forward":
+      return <ForwardSheet message={front.message} />;
+    case "info":
+      return <InfoSheet message={front.message} />;
+    case "delete":
+      return <DeleteSheet message={front.message} />;
+    case "camera":
+      return <CameraSheet />;
+    case "picture":
+      return <PictureSheet message={front.message} index={front.index} />;
+  }
+}

@@ -1,0 +1,99 @@
+// A small menu that opens at a button or at the pointer. Arrows move in it, Escape closes it.
+
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { Icon, type IconName } from "./Icon.tsx";
+import type { ComponentChildren } from "preact";
+
+export interface Item {
+  label: string;
+  icon: IconName;
+  act: () => void;
+  isDanger?: boolean;
+}
+
+export interface Place {
+  x: number;
+  y: number;
+}
+
+export function placeOf(element: Element): Place {
+  const box = element.getBoundingClientRect();
+  return { x: document.dir === "rtl" ? box.left : box.right, y: box.bottom + 4 };
+}
+
+export function Menu({
+  label,
+  items,
+  place,
+  onClose,
+  head,
+}: {
+  label: string;
+  items: readonly Item[];
+  place: Place;
+  onClose: () => void;
+  head?: ComponentChildren;
+}) {
+  const menu = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const element = menu.current;
+    if (element === null) return;
+    const box = element.getBoundingClientRect();
+    const left = document.dir === "rtl" ? place.x : place.x - box.width;
+    element.style.left = `${Math.max(8, Math.min(left, innerWidth - box.width - 8))}px`;
+    element.style.top = `${Math.max(8, Math.min(place.y, innerHeight - box.height - 8))}px`;
+    element.querySelector<HTMLElement>("[role=menuitem]")?.focus();
+  }, [place]);
+  useEffect(() => {
+    const before = document.activeElement;
+    const outside = (event: Event): void => {
+      if (event.target instanceof Node && menu.current?.contains(event.target) === false) onClose();
+    };
+    addEventListener("pointerdown", outside, true);
+    addEventListener("resize", onClose);
+    return () => {
+      removeEventListener("pointerdown", outside, true);
+      removeEventListener("resize", onClose);
+      if (before instanceof HTMLElement && document.activeElement === document.body) before.focus();
+    };
+  }, []);
+  const onKey = (event: KeyboardEvent): void => {
+    const all = [...(menu.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
+    const at = all.indexOf(document.activeElement as HTMLElement);
+    const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: document.dir === "rtl" ? -1 : 1, ArrowLeft: document.dir === "rtl" ? 1 : -1 }[event.key];
+    if (step !== undefined) {
+      all[(at + step + all.length) % all.length]?.focus();
+    } else if (event.key === "Home") {
+      all[0]?.focus();
+    } else if (event.key === "End") {
+      all.at(-1)?.focus();
+    } else if (event.key === "Escape" || event.key === "Tab") {
+      onClose();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div ref={menu} class="menu" role="menu" aria-label={label} tabIndex={-1} onKeyDown={onKey}>
+      {head}
+      {items.map((item) => (
+        <button
+          key={item.label}
+          type="button"
+          role="menuitem"
+          tabIndex={-1}
+          class={item.isDanger === true ? "menu-item danger" : "menu-item"}
+          onClick={() => {
+            onClose();
+            item.act();
+          }}
+        >
+          <Icon name={item.icon} />
+          <span>{item.label}</span>
+        </button>
+      ))}
+    </div>
+  );
+}

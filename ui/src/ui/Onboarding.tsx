@@ -1,0 +1,329 @@
+// From nothing to the first contact, a step at a time.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { call, hostState, phraseKept } from "../state/app.ts";
+import { asFailed } from "../host/socket.ts";
+import { explain, t, type Key } from "../i18n/index.ts";
+import { show } from "../state/view.ts";
+import { Button } from "./Button.tsx";
+import { focusHere, focusNot } from "./focus.ts";
+import { Mark } from "./Icon.tsx";
+import { LanguageChoice } from "./LanguageChoice.tsx";
+import { strength } from "./strength.ts";
+
+type Step = "welcome" | "server" | "name" | "passphrase" | "phrase" | "check";
+const NUMBERED: readonly Step[] = ["server", "name", "passphrase", "phrase", "check"];
+const ASKED = 3;
+
+export function Onboarding() {
+  const [step, setStep] = useState<Step>(hostState.value === "new" ? "welcome" : "phrase");
+  const [server, setServer] = useState("");
+  const [name, setName] = useState("");
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // Whoever can't see the new step hears it.
+    if (step !== "welcome" && document.activeElement === document.body) heading.current?.focus();
+  }, [step]);
+  const at = NUMBERED.indexOf(step);
+  const head = (title: Key): ComponentChildren => (
+    <>
+      {at >= 0 ? (
+        <p class="step">
+          <span class="visually-hidden">{t("onboarding.step", { step: at + 1, steps: NUMBERED.length })}</span>
+          {NUMBERED.map((one, index) => (
+            <i key={one} class={index <= at ? "dot past" : "dot"} />
+          ))}
+        </p>
+      ) : (
+        <Mark />
+      )}
+      <h1 ref={heading} tabIndex={-1}>
+        {t(title)}
+      </h1>
+    </>
+  );
+  return (
+    <main class="gate">
+      <div class="gate-card">
+        {step === "welcome" ? (
+          <>
+            {head("onboarding.welcome")}
+            <p class="lead">{t("app.promise")}</p>
+            <p>{t("onboarding.welcome.text")}</p>
+            <Button look="main" onClick={() => setStep("server")}>
+              {t("onboarding.start")}
+            </Button>
+            <LanguageChoice />
+          </>
+        ) : null}
+        {step === "server" ? (
+          <Asked
+            head={head("onboarding.server")}
+            text={t("onboarding.server.text")}
+            label={t("onboarding.server.label")}
+            value={server}
+            isLong
+            onBack={() => setStep("welcome")}
+            onDone={(given) => {
+              setServer(given);
+              setStep("name");
+            }}
+          />
+        ) : null}
+        {step === "name" ? (
+          <Asked
+            head={head("onboarding.name")}
+            text={t("onboarding.name.text")}
+            label={t("onboarding.name.label")}
+            value={name}
+            onBack={() => setStep("server")}
+            onDone={(given) => {
+              setName(given);
+              setStep("passphrase");
+            }}
+          />
+        ) : null}
+        {step === "passphrase" ? (
+          <Passphrase head={head("onboarding.passphrase")} server={server} name={name} onBack={setStep} onDone={() => setStep("phrase")} />
+        ) : null}
+        {step === "phrase" || step === "check" ? <Phrase step={step} head={head} go={setStep} /> : null}
+      </div>
+    </main>
+  );
+}
+
+function Asked({
+  head,
+  text,
+  label,
+  value,
+  isLong = false,
+  onBack,
+  onDone,
+}: {
+  head: ComponentChildren;
+  text: string;
+  label: string;
+  value: string;
+  isLong?: boolean;
+  onBack: () => void;
+  onDone: (given: string) => void;
+}) {
+  const [given, setGiven] = useState(value);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (given.trim() !== "") onDone(given.trim());
+  };
+  return (
+    <form onSubmit={submit}>
+      {head}
+      <p>{text}</p>
+      <label class="field">
+        <span>{label}</span>
+        {isLong ? (
+          <textarea
+            rows={4}
+            ref={focusHere}
+            spellcheck={false}
+            autocomplete="off"
+            value={given}
+            onInput={(event) => setGiven(event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") submit(event);
+            }}
+          />
+        ) : (
+          <input ref={focusHere} maxLength={64} autocomplete="off" value={given} onInput={(event) => setGiven(event.currentTarget.value)} />
+        )}
+      </label>
+      <div class="row end">
+        <Button look="quiet" onClick={onBack}>
+          {t("back")}
+        </Button>
+        <Button look="main" submit disabled={given.trim() === ""}>
+          {t("continue")}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function Passphrase({
+  head,
+  server,
+  name,
+  onBack,
+  onDone,
+}: {
+  head: ComponentChildren;
+  server: string;
+  name: string;
+  onBack: (step: Step) => void;
+  onDone: () => void;
+}) {
+  const [first, setFirst] = useState("");
+  const [second, setSecond] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<string | null>(null);
+  const level = strength(first);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (level === 0) return;
+    if (first !== second) {
+      setTrouble(t("onboarding.passphrase.differs"));
+      return;
+    }
+    setBusy(true);
+    setTrouble(null);
+    try {
+      await call("host.create", { server, name, passphrase: first });
+      onDone();
+    } catch (error) {
+      const failed = asFailed(error);
+      setTrouble(explain(failed.code, failed.message));
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      {head}
+      <p>{t("onboarding.passphrase.text")}</p>
+      <label class="field">
+        <span>{t("onboarding.passphrase.label")}</span>
+        <input
+          type="password"
+          ref={focusHere}
+          autocomplete="new-password"
+          value={first}
+          readOnly={isBusy}
+          aria-describedby="strength"
+          onInput={(event) => setFirst(event.currentTarget.value)}
+        />
+      </label>
+      <div id="strength" class={`strength level-${first === "" ? "none" : level}`} aria-live="polite">
+        <div class="strength-bar" aria-hidden="true">
+          <i />
+          <i />
+          <i />
+          <i />
+        </div>
+        <span>{first === "" ? t("strength.hint") : t(`strength.${level}`)}</span>
+      </div>
+      <label class="field">
+        <span>{t("onboarding.passphrase.again")}</span>
+        <input
+          type="password"
+          autocomplete="new-password"
+          value={second}
+          readOnly={isBusy}
+          onInput={(event) => setSecond(event.currentTarget.value)}
+        />
+      </label>
+      <p class="trouble-text" role="alert">
+        {trouble}
+      </p>
+      <div class="row end">
+        {isBusy ? (
+          <p role="status" class="busy">
+            {t("onboarding.creating")}
+          </p>
+        ) : (
+          <Button
+            look="quiet"
+            onClick={() => onBack(trouble === null ? "name" : "server")}
+          >
+            {t("back")}
+          </Button>
+        )}
+        <Button look="main" submit disabled={isBusy || level === 0 || second === ""}>
+          {t("onboarding.create")}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function pickThree(): number[] {
+  const all = Array.from({ length: 12 }, (_, index) => index);
+  const draws = crypto.getRandomValues(new Uint32Array(12));
+  return all
+    .sort((a, b) => (draws[a] ?? 0) - (draws[b] ?? 0))
+    .slice(0, ASKED)
+    .sort((a, b) => a - b);
+}
+
+function Phrase({ step, head, go }: { step: Step; head: (title: Key) => ComponentChildren; go: (step: Step) => void }) {
+  const [words, setWords] = useState<readonly string[]>([]);
+  const [asked] = useState(pickThree);
+  const [given, setGiven] = useState<readonly string[]>(["", "", ""]);
+  const [isWrong, setWrong] = useState(false);
+  useEffect(() => {
+    call("host.recovery_phrase", {}).then(
+      (phrase) => setWords(phrase.words.split(" ")),
+      () => undefined,
+    );
+  }, []);
+  if (step === "phrase") {
+    return (
+      <>
+        {head("phrase.title")}
+        <p>{t("phrase.text")}</p>
+        <ol class="phrase" dir="ltr" lang="en">
+          {words.map((word, index) => (
+            <li key={index}>{word}</li>
+          ))}
+        </ol>
+        <div class="row end">
+          <Button look="main" disabled={words.length !== 12} onClick={() => go("check")}>
+            {t("phrase.written")}
+          </Button>
+        </div>
+      </>
+    );
+  }
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (!asked.every((place, index) => given[index]?.trim().toLowerCase() === words[place])) {
+      setWrong(true);
+      return;
+    }
+    await phraseKept();
+    show({ sheet: "add" });
+  };
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      {head("phrase.check")}
+      <p>{t("phrase.check.text")}</p>
+      {asked.map((place, index) => (
+        <label key={place} class="field">
+          <span>{t("phrase.word", { number: place + 1 })}</span>
+          <input
+            ref={index === 0 ? focusHere : focusNot}
+            autocomplete="off"
+            autocapitalize="none"
+            spellcheck={false}
+            dir="ltr"
+            value={given[index] ?? ""}
+            onInput={(event) => {
+              const typed = event.currentTarget.value;
+              setWrong(false);
+              setGiven(given.map((old, at) => (at === index ? typed : old)));
+            }}
+          />
+        </label>
+      ))}
+      <p class="trouble-text" role="alert">
+        {isWrong ? t("phrase.wrong") : null}
+      </p>
+      <div class="row end">
+        <Button look="quiet" onClick={() => go("phrase")}>
+          {t("phrase.look")}
+        </Button>
+        <Button look="main" submit disabled={words.length !== 12}>
+          {t("done")}
+        </Button>
+      </div>
+    </form>
+  );
+}

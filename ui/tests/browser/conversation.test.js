@@ -1,0 +1,264 @@
+// Two people, from nothing to everything a conversation can do, through the pages that they would use.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import {
+  App,
+  PASSPHRASE,
+  Server,
+  TONE_HZ,
+  befriend,
+  bubble,
+  bubbleMenu,
+  chatRow,
+  onboard,
+  openBrowser,
+  openChat,
+  openPage,
+  say,
+} from "./stage.js";
+
+let server, browser, ada, ben, adaPage, benPage;
+
+before(async () => {
+  server = await Server.start();
+  browser = await openBrowser();
+  [ada, ben] = await Promise.all([App.start("Ada"), App.start("Ben")]);
+  [adaPage, benPage] = await Promise.all([openPage(browser, ada), openPage(browser, ben)]);
+});
+
+after(async () => {
+  await browser?.close();
+  await Promise.all([ada?.stop(), ben?.stop()]);
+  await server?.stop();
+});
+
+test("two people make accounts and become contacts by a link", async () => {
+  const words = await onboard(adaPage, ada, server.invitation());
+  assert.equal(new Set(words).size > 8 && words.length, 12);
+  await onboard(benPage, ben, server.invitation());
+  await befriend(adaPage, benPage);
+  await chatRow(adaPage, "Ben").waitFor();
+  await openChat(adaPage, "Ben");
+  await openChat(benPage, "Ada");
+});
+
+test("text goes both ways, and its state is told", async () => {
+  await say(adaPage, "Good morning");
+  await bubble(benPage, "Good morning").waitFor();
+  await say(benPage, "Hello Ada");
+  await bubble(adaPage, "Hello Ada").waitFor();
+  await adaPage.locator(".mine [data-state='state.read'], .mine [data-state='state.delivered']").first().waitFor();
+});
+
+test("a reply quotes, a reaction stands, an edit shows, a deleted message is gone", async () => {
+  await bubbleMenu(benPage, "Good morning", "Reply");
+  await say(benPage, "Morning indeed");
+  const quote = bubble(adaPage, "Morning indeed").locator(".quote");
+  await quote.waitFor();
+  assert.match(await quote.textContent(), /Good morning/);
+
+  await bubble(adaPage, "Hello Ada").click({ button: "right", position: { x: 12, y: 10 } });
+  await adaPage.getByRole("menuitem", { name: "React 👍" }).click();
+  await benPage.locator(".reaction", { hasText: "👍" }).waitFor();
+  await adaPage.locator(".reaction", { hasText: "👍" }).click();
+  await benPage.locator(".reaction", { hasText: "👍" }).waitFor({ state: "detached" });
+
+  await bubbleMenu(adaPage, "Good morning", "Edit");
+  await adaPage.locator("#compose").fill("Good evening");
+  await adaPage.keyboard.press("Enter");
+  await bubble(benPage, "Good evening").locator(".edited").click();
+  await benPage.getByRole("dialog").getByText("Good morning").waitFor();
+  await benPage.keyboard.press("Escape");
+
+  await say(adaPage, "Take this back");
+  await bubble(benPage, "Take this back").waitFor();
+  await bubbleMenu(adaPage, "Take this back", "Delete");
+  await adaPage.getByRole("button", { name: "Delete for everyone" }).click();
+  await bubble(benPage, "Take this back").waitFor({ state: "detached" });
+  await bubble(benPage, "This message was deleted.").waitFor();
+});
+
+test("marks of formatting become elements, and nothing else", async () => {
+  await say(adaPage, "This is **strong** and `code` <b>not</b>");
+  const text = bubble(benPage, "This is strong").locator(".text");
+  await text.waitFor();
+  assert.equal(await text.locator("strong").textContent(), "strong");
+  assert.equal(await text.locator("code").textContent(), "code");
+  assert.equal(await text.locator("b").count(), 0);
+});
+
+test("a photo from the camera arrives and is painted whole", async () => {
+  await adaPage.getByRole("button", { name: "Take a photo" }).click();
+  await adaPage.getByRole("button", { name: "Take photo" }).click();
+  await adaPage.locator(".picked-one img").waitFor();
+  await adaPage.getByRole("button", { name: "Send", exact: true }).click();
+  const photo = benPage.locator(".photo-whole.shown").last();
+  await photo.waitFor();
+  const [width, painted] = await photo.evaluate((image) => [image.naturalWidth, image.complete]);
+  assert.ok(width > 100 && painted, `${width}`);
+  await benPage.locator(".photo").last().click();
+  await benPage.locator(".picture img").waitFor();
+  await benPage.keyboard.press("Escape");
+});
+
+test("a voice message arrives with its length, and sounds as it was spoken", async () => {
+  const button = adaPage.getByRole("button", { name: "Hold to record a voice message" });
+  await button.hover();
+  await adaPage.mouse.down();
+  await adaPage.locator(".recording").waitFor();
+  await adaPage.waitForFunction(() => /0:0[3-9]/.test(document.querySelector(".recording")?.textContent ?? ""));
+  await adaPage.mouse.up();
+  const memo = benPage.locator(".memo").last();
+  await memo.waitFor();
+  assert.match(await memo.locator(".memo-time").textContent(), /0:0[2-9]/);
+  assert.ok((await memo.locator(".bar").count()) > 20);
+  await memo.getByRole("button", { name: "Play" }).click();
+  await memo.locator("audio").waitFor({ state: "attached" });
+  // What came out of the other side's decoder: is the microphone's tone in it, and stronger than its neighbours?
+  const heard = await benPage.evaluate(async (tone) => {
+    const source = document.querySelector(".memo audio").src;
+    const bytes = await (await fetch(source)).arrayBuffer();
+    const sound = await new OfflineAudioContext(1, 48_000, 48_000).decodeAudioData(bytes);
+    const samples = sound.getChannelData(0);
+    const power = (hertz) => {
+      let [best, size] = [0, 4800];
+      for (let from = 0; from + size < samples.length; from += size) {
+        let [real, imaginary] = [0, 0];
+        for (let at = 0; at < size; at += 1) {
+          const angle = (2 * Math.PI * hertz * at) / sound.sampleRate;
+          real += samples[from + at] * Math.cos(angle);
+          imaginary += samples[from + at] * Math.sin(angle);
+        }
+        best = Math.max(best, Math.hypot(real, imaginary) / size);
+      }
+      return best;
+    };
+    return { tone: power(tone), other: Math.max(power(tone * 1.37), power(tone * 0.61)), seconds: sound.duration };
+  }, TONE_HZ);
+  assert.ok(heard.seconds > 1.5, JSON.stringify(heard));
+  assert.ok(heard.tone > 0.002 && heard.tone > 8 * heard.other, JSON.stringify(heard));
+});
+
+test("a file that is dropped arrives byte for byte", async () => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7919) % 251));
+  const data = await adaPage.evaluateHandle((numbers) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(numbers)], "plan.bin"));
+    return transfer;
+  }, [...bytes]);
+  await adaPage.dispatchEvent(".pane-chat", "drop", { dataTransfer: data });
+  await adaPage.locator(".picked-one", { hasText: "plan.bin" }).waitFor();
+  await adaPage.getByRole("button", { name: "Send", exact: true }).click();
+  const row = benPage.locator(".file-row", { hasText: "plan.bin" });
+  await row.waitFor();
+  const [download] = await Promise.all([benPage.waitForEvent("download"), row.getByRole("button", { name: "Save plan.bin" }).click()]);
+  const saved = path.join(ben.folder, "saved.bin");
+  await download.saveAs(saved);
+  assert.equal(download.suggestedFilename(), "plan.bin");
+  assert.ok(readFileSync(saved).equals(bytes));
+});
+
+test("what is written in a terminal beside the page appears in it", async () => {
+  ada.command("send", "Ben", "From the terminal");
+  await bubble(adaPage, "From the terminal").waitFor();
+  await bubble(benPage, "From the terminal").waitFor();
+});
+
+test("a group is made, named, and mentions somebody", async () => {
+  await adaPage.getByRole("button", { name: "New chat or contact" }).click();
+  await adaPage.getByRole("menuitem", { name: "New group" }).click();
+  await adaPage.getByLabel("Name of the group").fill("Night desk");
+  await adaPage.getByRole("checkbox").first().check();
+  await adaPage.getByRole("button", { name: "Make the group" }).click();
+  await adaPage.locator(".chat-title strong", { hasText: "Night desk" }).waitFor();
+  await chatRow(benPage, "Night desk").waitFor();
+  await openChat(benPage, "Night desk");
+  await adaPage.locator("#compose").pressSequentially("Are you there, @Be");
+  await adaPage.locator(".mentions button", { hasText: "Ben" }).waitFor();
+  await adaPage.keyboard.press("Tab");
+  await adaPage.keyboard.press("Enter");
+  await bubble(benPage, "Are you there").locator(".mention.me").waitFor();
+  await adaPage.keyboard.press("Alt+i");
+  await adaPage.locator(".members li", { hasText: "Ben" }).getByRole("combobox").selectOption("admin");
+  await adaPage.getByRole("button", { name: "Rename" }).click();
+  await adaPage.locator(".pane-details").getByLabel("Name of the group").fill("Day desk");
+  await adaPage.getByRole("button", { name: "Save" }).click();
+  await chatRow(benPage, "Day desk").waitFor();
+  await adaPage.keyboard.press("Alt+i");
+});
+
+test("a message with a timer really goes", async () => {
+  await openChat(adaPage, "Ben");
+  await openChat(benPage, "Ada");
+  ada.command("send", "Ben", "Soon gone", "--expires", "2s");
+  await bubble(benPage, "Soon gone").waitFor();
+  await bubble(benPage, "Soon gone").waitFor({ state: "detached" });
+  await bubble(adaPage, "Soon gone").waitFor({ state: "detached" });
+});
+
+test("search finds what was said, and leads to it", async () => {
+  await benPage.locator("#search").fill("evening");
+  await benPage.locator(".found .chat", { hasText: "Good evening" }).click();
+  await benPage.locator(".line-row.marked", { hasText: "Good evening" }).waitFor();
+  await benPage.locator("#search").fill("");
+});
+
+test("the page survives the loss of its program without a reload", async () => {
+  await benPage.evaluate(() => (window.sameDocument = true));
+  const port = new URL(ben.address).port;
+  await ben.end("SIGKILL");
+  await benPage.locator(".banner").waitFor();
+  await ben.run(["--port", port]);
+  // Another process knows nothing of the session: a code has to be typed, and the home unlocked.
+  await benPage.getByLabel("Six-digit code").fill(ben.code);
+  await benPage.getByRole("button", { name: "Open" }).click();
+  await benPage.getByLabel("Passphrase").fill(PASSPHRASE);
+  await benPage.getByRole("button", { name: "Unlock" }).click();
+  await openChat(benPage, "Ada");
+  await bubble(benPage, "Good evening").waitFor();
+  assert.equal(await benPage.evaluate(() => window.sameDocument), true);
+});
+
+test("locking takes everything from the page and ends every address; unlocking brings it back", async () => {
+  await adaPage.locator(".memo").last().getByRole("button", { name: "Play" }).click();
+  const address = await adaPage.locator(".memo audio").last().evaluate((audio) => audio.src);
+  assert.equal(await adaPage.evaluate(async (url) => (await fetch(url)).status, address), 200);
+  const before = ada.child.pid;
+  await adaPage.keyboard.press("Control+Shift+L");
+  await adaPage.getByRole("heading", { name: "Locked" }).waitFor();
+  assert.doesNotMatch(await adaPage.locator("body").innerHTML(), /Ben|Good evening/);
+  await adaPage.getByRole("button", { name: "Unlock" }).waitFor();
+  await adaPage.waitForFunction(() => !document.querySelector(".banner"));
+  assert.equal(await adaPage.evaluate(async (url) => (await fetch(url)).status, address), 404);
+  assert.equal(ada.child.pid, before);
+  assert.equal(ada.child.exitCode, null);
+  // Nothing of the keys is left: the process began anew, and its socket is gone.
+  assert.throws(() => ada.command("--offline", "chats"), /passphrase|Passphrase/);
+
+  await adaPage.getByLabel("Passphrase").fill("not the passphrase");
+  await adaPage.keyboard.press("Enter");
+  await adaPage.getByText("Wrong passphrase.").waitFor();
+  await adaPage.getByLabel("Passphrase").fill(PASSPHRASE);
+  await adaPage.keyboard.press("Enter");
+  await openChat(adaPage, "Ben");
+  await bubble(adaPage, "Good evening").waitFor();
+});
+
+test("colours and language are kept in the home", async () => {
+  await adaPage.keyboard.press("Alt+s");
+  await adaPage.getByLabel("Colours").selectOption("dark");
+  await adaPage.getByLabel("Language").selectOption("ar");
+  await adaPage.waitForFunction(() => document.documentElement.dir === "rtl");
+  await adaPage.locator("dialog select").nth(2).selectOption("en");
+  await adaPage.waitForFunction(() => document.documentElement.dir === "ltr");
+  await adaPage.keyboard.press("Escape");
+  assert.equal(await adaPage.evaluate(() => document.documentElement.dataset.theme), "dark");
+});
+
+test("no page complained of anything", () => {
+  assert.deepEqual(adaPage.complaints, []);
+  assert.deepEqual(benPage.complaints, []);
+});

@@ -1,0 +1,263 @@
+// A real server, real apps, and a real browser for each person: what the browser tests play on.
+
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../..");
+const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
+const CHROMIUM = "/usr/bin/chromium";
+export const PASSPHRASE = "correct horse battery staple";
+export const TONE_HZ = 440;
+
+export function binary(name) {
+  const found = path.join(target, "debug", name);
+  if (!existsSync(found)) throw new Error(`${name} is not built; ./dev test does`);
+  return found;
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+function run(program, args) {
+  const done = spawnSync(binary(program), args, { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`${program} ${args.join(" ")}: ${done.stderr}`);
+  return JSON.parse(done.stdout);
+}
+
+/** The first line that a program prints, as JSON. */
+function firstLine(child) {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout });
+    lines.once("line", (line) => resolve(JSON.parse(line)));
+    child.once("exit", (code) => reject(new Error(`ended with ${code} before it was ready`)));
+  });
+}
+
+function ended(child) {
+  return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once("exit", resolve));
+}
+
+export async function temporary(name) {
+  return mkdtempSync(path.join(os.tmpdir(), `undertone-ui-${name}-`));
+}
+
+export class Server {
+  static async start() {
+    const server = new Server();
+    server.folder = path.join(await temporary("server"), "server");
+    const address = `127.0.0.1:${await freePort()}`;
+    run("undertone-server", ["init", server.folder, "--json", "--listen", address, "--origin", address]);
+    server.child = spawn(binary("undertone-server"), ["run", server.folder, "--json", "--listen", address], { stdio: ["ignore", "pipe", "ignore"] });
+    await firstLine(server.child);
+    return server;
+  }
+
+  invitation(uses = 10) {
+    return run("undertone-server", ["invite", "create", this.folder, "--uses", String(uses), "--json"]).invitation;
+  }
+
+  async stop() {
+    this.child.kill("SIGKILL");
+    await ended(this.child);
+    rmSync(path.dirname(this.folder), { recursive: true, force: true });
+  }
+}
+
+/** Somebody's app, and what its program said. */
+export class App {
+  static async start(name, args = []) {
+    const app = new App();
+    app.name = name;
+    app.folder = await temporary(name);
+    app.runtime = path.join(app.folder, "runtime");
+    mkdirSync(app.runtime, { mode: 0o700 });
+    app.home = path.join(app.folder, "home");
+    await app.run(args);
+    return app;
+  }
+
+  get environment() {
+    return {
+      ...process.env,
+      XDG_RUNTIME_DIR: this.runtime,
+      UNDERTONE_TEST_CHEAP_KDF: "1",
+      UNDERTONE_TEST_PACE: "fast",
+    };
+  }
+
+  async run(args = []) {
+    this.child = spawn(binary("undertone"), ["--home", this.home, "--json", "--no-browser", ...args], {
+      env: this.environment,
+      stdio: ["ignore", "pipe", process.env.UI_TEST_LOG === undefined ? "ignore" : "inherit"],
+    });
+    const said = await firstLine(this.child);
+    this.address = said.address;
+    this.code = said.code;
+  }
+
+  /** A new code, from starting the app a second time. */
+  again() {
+    const done = spawnSync(binary("undertone"), ["--home", this.home, "--json", "--no-browser"], { encoding: "utf8", env: this.environment });
+    if (done.status !== 0) throw new Error(done.stderr);
+    const said = JSON.parse(done.stdout);
+    this.code = said.code;
+    return said;
+  }
+
+  /** A command of the app beside the page, through the home that the page has open. */
+  command(...args) {
+    const done = spawnSync(binary("undertone"), ["--home", this.home, "--json", ...args], { encoding: "utf8", env: this.environment });
+    if (done.status !== 0) throw new Error(done.stderr);
+    return JSON.parse(done.stdout);
+  }
+
+  async end(signal = "SIGTERM") {
+    this.child.kill(signal);
+    await ended(this.child);
+  }
+
+  async stop() {
+    await this.end("SIGKILL");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A second of tone, a second of silence, for the microphone. */
+function toneFile(folder) {
+  const rate = 48_000;
+  const samples = rate * 2;
+  const wave = Buffer.alloc(44 + samples * 2);
+  wave.write("RIFF", 0);
+  wave.writeUInt32LE(36 + samples * 2, 4);
+  wave.write("WAVEfmt ", 8);
+  wave.writeUInt32LE(16, 16);
+  wave.writeUInt16LE(1, 20);
+  wave.writeUInt16LE(1, 22);
+  wave.writeUInt32LE(rate, 24);
+  wave.writeUInt32LE(rate * 2, 28);
+  wave.writeUInt16LE(2, 32);
+  wave.writeUInt16LE(16, 34);
+  wave.write("data", 36);
+  wave.writeUInt32LE(samples * 2, 40);
+  for (let at = 0; at < samples; at += 1) {
+    const isOn = at < samples * 0.7;
+    wave.writeInt16LE(isOn ? Math.round(14_000 * Math.sin((2 * Math.PI * TONE_HZ * at) / rate)) : 0, 44 + at * 2);
+  }
+  const file = path.join(folder, "tone.wav");
+  writeFileSync(file, wave);
+  return file;
+}
+
+export async function openBrowser() {
+  const folder = await temporary("browser");
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      `--use-file-for-fake-audio-capture=${toneFile(folder)}`,
+    ],
+  });
+  browser.once("disconnected", () => rmSync(folder, { recursive: true, force: true }));
+  return browser;
+}
+
+/** A window of its own, with nothing of anybody else's; gathers what the page complains of. */
+export async function openPage(browser, app, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, locale: "en-GB", ...options });
+  const origin = new URL(app.address).origin;
+  await context.grantPermissions(["camera", "microphone", "clipboard-read", "clipboard-write", "notifications"], { origin });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(String(error)));
+  page.on("console", (message) => {
+    // A lost connection is told on the page; the browser says it too.
+    if (message.type() === "error" && !/WebSocket connection|Failed to load resource/.test(message.text())) page.complaints.push(message.text());
+  });
+  return page;
+}
+
+export async function enter(page, app) {
+  await page.goto(app.address);
+  await page.getByLabel("Six-digit code").fill(app.code);
+  await page.getByRole("button", { name: "Open" }).click();
+}
+
+/** Makes an account through the page, as somebody new does. */
+export async function onboard(page, app, invitation) {
+  await enter(page, app);
+  await page.getByRole("button", { name: "Make a new account" }).click();
+  await page.getByLabel("Invitation or server address with pin").fill(invitation);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByLabel("Name", { exact: true }).fill(app.name);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
+  await page.getByLabel("The same again").fill(PASSPHRASE);
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.locator(".phrase li").nth(11).waitFor();
+  const words = await page.locator(".phrase li").allTextContents();
+  await page.getByRole("button", { name: "I have them on paper" }).click();
+  for (const field of await page.locator("form input").all()) {
+    const label = await field.evaluate((input) => input.labels[0].textContent);
+    await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
+  }
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("heading", { name: "Add a contact" }).waitFor();
+  return words;
+}
+
+/** The first gives a link, the second uses it. */
+export async function befriend(one, other) {
+  if (!(await one.getByRole("tab", { name: "Show my link" }).isVisible())) await one.keyboard.press("Alt+n");
+  const link = one.getByLabel("Contact link", { exact: true });
+  await link.waitFor();
+  const text = await link.inputValue();
+  await one.keyboard.press("Escape");
+  if (!(await other.getByRole("tab", { name: "I have a link" }).isVisible())) await other.keyboard.press("Alt+n");
+  await other.getByRole("tab", { name: "I have a link" }).click();
+  await other.getByLabel("Contact link", { exact: true }).fill(text);
+  await other.getByRole("button", { name: "Add", exact: true }).click();
+  return text;
+}
+
+export const chatRow = (page, name) => page.locator(".pane-list .chat").filter({ has: page.locator(".chat-name", { hasText: name }) });
+
+export async function openChat(page, name) {
+  await chatRow(page, name).first().click();
+  await page.locator(".chat-title strong", { hasText: name }).waitFor();
+}
+
+export async function say(page, text) {
+  await page.locator("#compose").fill(text);
+  await page.keyboard.press("Enter");
+}
+
+export const bubble = (page, text) => page.locator(".bubble").filter({ hasText: text }).last();
+
+export async function bubbleMenu(page, text, item) {
+  await bubble(page, text).click({ button: "right", position: { x: 12, y: 10 } });
+  await page.getByRole("menuitem", { name: item, exact: true }).click();
+}
