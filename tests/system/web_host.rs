@@ -637,8 +637,11 @@ async fn locking_begins_the_process_anew_on_the_same_port_and_ends_the_homes_soc
         // Until the new image listens, the connection waits or is cut.
         if let Ok((answer, mut page)) = host.page(session.clone()).await
             && answer["admitted"] == true
-            && page.call("host.state", json!({})).await["result"]["state"] == "locked"
         {
+            assert_eq!(
+                page.call("host.state", json!({})).await["result"]["state"],
+                "locked"
+            );
             break page;
         }
     };

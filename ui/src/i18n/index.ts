@@ -33,18 +33,24 @@ const load: Readonly<Record<Language, () => Promise<Table>>> = {
 
 interface Spoken {
   language: Language;
+  /** The language as the browser has it for this person, with their country's ways of writing dates and numbers. */
+  locale: string;
   table: Table;
   plurals: Intl.PluralRules;
 }
 
-const spoken = signal<Spoken>({ language: "en", table: en, plurals: new Intl.PluralRules("en") });
+function localeOf(language: Language): string {
+  return navigator.languages.find((wanted) => wanted.toLowerCase().split("-")[0] === language) ?? language;
+}
+
+const spoken = signal<Spoken>({ language: "en", locale: localeOf("en"), table: en, plurals: new Intl.PluralRules("en") });
 
 export const currentLanguage = (): Language => spoken.value.language;
 
 /** Changes the language, once its texts are there. */
 export async function speak(language: Language): Promise<void> {
   const table = await load[language]();
-  spoken.value = { language, table, plurals: new Intl.PluralRules(language) };
+  spoken.value = { language, locale: localeOf(language), table, plurals: new Intl.PluralRules(language) };
   document.documentElement.lang = language;
   document.documentElement.dir = language === "ar" ? "rtl" : "ltr";
 }
@@ -62,14 +68,14 @@ export type Values = Readonly<Record<string, string | number>>;
 
 /** What `key` says, with `{name}`s filled in; `count` chooses the form. */
 export function t(key: Key, values: Values = {}): string {
-  const { table, plurals, language } = spoken.value;
+  const { table, plurals, locale } = spoken.value;
   const text = table[key];
   const count = values["count"];
   const form = typeof text === "string" ? text : ((typeof count === "number" ? text[plurals.select(count)] : undefined) ?? text.other);
   return form.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
     if (value === undefined) return whole;
-    return typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+    return typeof value === "number" ? new Intl.NumberFormat(locale).format(value) : value;
   });
 }
 
@@ -82,7 +88,7 @@ export function explain(code: string, sentence: string): string {
 const DAY = 86_400_000;
 
 export function clock(ms: number): string {
-  return new Intl.DateTimeFormat(spoken.value.language, { hour: "2-digit", minute: "2-digit" }).format(ms);
+  return new Intl.DateTimeFormat(spoken.value.locale, { hour: "numeric", minute: "2-digit" }).format(ms);
 }
 
 function dayNumber(ms: number): number {
@@ -98,27 +104,27 @@ export function day(ms: number): string {
   if (ago === 0) return t("day.today");
   if (ago === 1) return t("day.yesterday");
   const year = new Date(ms).getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" as const };
-  return new Intl.DateTimeFormat(spoken.value.language, { weekday: "long", day: "numeric", month: "long", ...year }).format(ms);
+  return new Intl.DateTimeFormat(spoken.value.locale, { weekday: "long", day: "numeric", month: "long", ...year }).format(ms);
 }
 
 /** When, as short as it may be: the list of chats. */
 export function shortWhen(ms: number): string {
   const ago = dayNumber(Date.now()) - dayNumber(ms);
-  const language = spoken.value.language;
+  const { locale } = spoken.value;
   if (ago === 0) return clock(ms);
   if (ago === 1) return t("day.yesterday");
-  if (ago < 7) return new Intl.DateTimeFormat(language, { weekday: "short" }).format(ms);
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "numeric", year: "2-digit" }).format(ms);
+  if (ago < 7) return new Intl.DateTimeFormat(locale, { weekday: "short" }).format(ms);
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "numeric", year: "2-digit" }).format(ms);
 }
 
 export function dayAndTime(ms: number): string {
-  return new Intl.DateTimeFormat(spoken.value.language, { dateStyle: "medium", timeStyle: "short" }).format(ms);
+  return new Intl.DateTimeFormat(spoken.value.locale, { dateStyle: "medium", timeStyle: "short" }).format(ms);
 }
 
 /** "in 3 hours" */
 export function fromNow(ms: number): string {
   const seconds = Math.round((ms - Date.now()) / 1000);
-  const format = new Intl.RelativeTimeFormat(spoken.value.language, { numeric: "always" });
+  const format = new Intl.RelativeTimeFormat(spoken.value.locale, { numeric: "always" });
   const size = Math.abs(seconds);
   if (size < 90) return format.format(seconds, "second");
   if (size < 5400) return format.format(Math.round(seconds / 60), "minute");
@@ -136,7 +142,7 @@ export function span(seconds: number): string {
     [1, "second"],
   ] as const;
   const [size, unit] = units.find(([size]) => seconds >= size && seconds % size === 0) ?? [1, "second"];
-  return new Intl.NumberFormat(spoken.value.language, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
+  return new Intl.NumberFormat(spoken.value.locale, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
 }
 
 /** 0:07 */
@@ -157,7 +163,7 @@ export function fileSize(bytes: number): string {
     unit += 1;
   }
   const digits = size >= 100 || unit === 0 ? 0 : 1;
-  return new Intl.NumberFormat(spoken.value.language, {
+  return new Intl.NumberFormat(spoken.value.locale, {
     style: "unit",
     unit: units[unit] ?? "byte",
     unitDisplay: "short",
@@ -166,5 +172,5 @@ export function fileSize(bytes: number): string {
 }
 
 export function percent(part: number): string {
-  return new Intl.NumberFormat(spoken.value.language, { style: "percent" }).format(part);
+  return new Intl.NumberFormat(spoken.value.locale, { style: "percent" }).format(part);
 }

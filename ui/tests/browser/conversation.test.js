@@ -30,6 +30,10 @@ before(async () => {
 });
 
 after(async () => {
+  if (process.env.UI_TEST_SHOTS !== undefined) {
+    await adaPage?.screenshot({ path: path.join(process.env.UI_TEST_SHOTS, "ada.png") });
+    await benPage?.screenshot({ path: path.join(process.env.UI_TEST_SHOTS, "ben.png") });
+  }
   await browser?.close();
   await Promise.all([ada?.stop(), ben?.stop()]);
   await server?.stop();
@@ -180,6 +184,7 @@ test("a group is made, named, and mentions somebody", async () => {
   await adaPage.locator(".mentions button", { hasText: "Ben" }).waitFor();
   await adaPage.keyboard.press("Tab");
   await adaPage.keyboard.press("Enter");
+  await bubble(benPage, "Are you there").waitFor();
   await bubble(benPage, "Are you there").locator(".mention.me").waitFor();
   await adaPage.keyboard.press("Alt+i");
   await adaPage.locator(".members li", { hasText: "Ben" }).getByRole("combobox").selectOption("admin");

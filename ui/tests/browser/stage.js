@@ -255,7 +255,8 @@ export async function say(page, text) {
   await page.keyboard.press("Enter");
 }
 
-export const bubble = (page, text) => page.locator(".bubble").filter({ hasText: text }).last();
+/** The newest message that says this itself, not in its quote. */
+export const bubble = (page, text) => page.locator(".bubble").filter({ has: page.locator(".text, .deleted", { hasText: text }) }).last();
 
 export async function bubbleMenu(page, text, item) {
   await bubble(page, text).click({ button: "right", position: { x: 12, y: 10 } });

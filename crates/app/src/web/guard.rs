@@ -108,7 +108,7 @@ pub fn harden<B>(response: &mut Response<B>) {
         (
             HeaderName::from_static("permissions-policy"),
             "camera=(self), microphone=(self), fullscreen=(self), clipboard-write=(self), accelerometer=(), autoplay=(self), \
-             bluetooth=(), browsing-topics=(), clipboard-read=(), display-capture=(), encrypted-media=(), geolocation=(), gyroscope=(), hid=(), \
+             browsing-topics=(), clipboard-read=(), display-capture=(), encrypted-media=(), geolocation=(), gyroscope=(), hid=(), \
              idle-detection=(), local-fonts=(), magnetometer=(), midi=(), payment=(), publickey-credentials-get=(), \
              screen-wake-lock=(), serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()",
         ),

@@ -34,10 +34,16 @@ const LAST: Duration = Duration::from_millis(300);
 /// Serves connections until the process is to end.
 pub async fn accept(host: Arc<Host>, listener: Arc<TcpListener>) {
     let mut ending = host.ending.subscribe();
+    let mut locking = host.locking.subscribe();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = ended(&mut ending) => break,
+            () = turned(&mut ending) => break,
+            // Who comes from here on waits for the image that takes this one's place: this one must not be unlocked any more.
+            () = turned(&mut locking) => {
+                turned(&mut ending).await;
+                break;
+            }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, from)) if from.ip().is_loopback() => {
@@ -56,10 +62,10 @@ pub async fn accept(host: Arc<Host>, listener: Arc<TcpListener>) {
     let _ = tokio::time::timeout(LAST, rest).await;
 }
 
-/// Returns when the process is to end.
-pub async fn ended(ending: &mut watch::Receiver<bool>) {
-    // An error means that whoever could say so is gone, which is the end too.
-    let _ = ending.wait_for(|ending| *ending).await;
+/// Returns when a switch of the host's is turned: the process is to end, or to be locked.
+pub async fn turned(switch: &mut watch::Receiver<bool>) {
+    // An error means that whoever could turn it is gone, which is the end too.
+    let _ = switch.wait_for(|is_on| *is_on).await;
 }
 
 async fn serve(host: Arc<Host>, stream: TcpStream) {
@@ -86,7 +92,7 @@ async fn serve(host: Arc<Host>, stream: TcpStream) {
         served = connection => if served.is_err() {
             tracing::debug!("a connection of the browser ended early");
         },
-        () = ended(&mut ending) => tokio::time::sleep(LAST / 2).await,
+        () = turned(&mut ending) => tokio::time::sleep(LAST / 2).await,
     }
 }
 
@@ -97,6 +103,9 @@ async fn answer(host: &Arc<Host>, request: Request<Incoming>) -> Response<Body> 
             "a request from elsewhere was refused"
         );
         return empty(refusal.status());
+    }
+    if *host.locking.borrow() {
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
     }
     let path = request.uri().path().to_owned();
     let method = request.method().clone();

@@ -23,7 +23,7 @@ use super::{
     Host,
     doors::{Admitted, Key},
     methods::{self, Caller},
-    route::ended,
+    route::turned,
     secret::Secret,
 };
 use crate::{
@@ -145,12 +145,13 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let (out, mut outgoing) = mpsc::channel::<String>(WAITING);
     let mut home = host.home.watch();
     let mut ending = host.ending.subscribe();
+    let mut locking = host.locking.subscribe();
     let mut core = Core::default();
     let mut at_work = JoinSet::new();
     let mut was_open = false;
     loop {
         let now = home.borrow_and_update().clone();
-        if was_open && now.client.is_none() {
+        if *host.locking.borrow() || (was_open && now.client.is_none()) {
             break;
         }
         if let (Some((client, network)), false) = (now.client, was_open) {
@@ -163,11 +164,12 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         }
         tokio::select! {
             biased;
-            () = ended(&mut ending) => {
+            () = turned(&mut ending) => {
                 close(&mut socket, 1001).await;
                 return;
             }
             changed = home.changed() => if changed.is_err() { return },
+            () = turned(&mut locking) => {}
             Some(_) = at_work.join_next(), if !at_work.is_empty() => {}
             Some(text) = outgoing.recv() => if !send(&mut socket, text).await { return },
             message = socket.next(), if at_work.len() < AT_WORK && core.has_room() => {

@@ -1,0 +1,198 @@
+// Pictures of every screen, for people to look at: phone and wide, light and dark, and one set from right to left.
+
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, onboard, openBrowser, openChat, openPage, say } from "./browser/stage.js";
+
+const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../shots");
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+
+const LOOKS = [
+  { name: "wide-light", width: 1280, height: 820, theme: "light" },
+  { name: "wide-dark", width: 1280, height: 820, theme: "dark" },
+  { name: "phone-light", width: 390, height: 800, theme: "light" },
+  { name: "phone-dark", width: 390, height: 800, theme: "dark" },
+  { name: "wide-rtl", width: 1280, height: 820, theme: "light", language: "ar" },
+];
+
+const server = await Server.start();
+const browser = await openBrowser();
+const [ada, ben, cleo] = await Promise.all([App.start("Ada Vermeer"), App.start("Ben Okafor"), App.start("Cléo Martin")]);
+const [page, benPage, cleoPage] = await Promise.all([ada, ben, cleo].map((app) => openPage(browser, app)));
+
+async function shot(look, name) {
+  // What was just touched has its colours, and what slides in is there.
+  await page.waitForTimeout(250);
+  await page.screenshot({ path: path.join(folder, `${look}-${name}.png`) });
+}
+
+// The way in, before there is anything: in both colours.
+for (const theme of ["light", "dark"]) {
+  await page.emulateMedia({ colorScheme: theme });
+  await page.goto(ada.address);
+  await page.getByLabel("Six-digit code").waitFor();
+  await shot(`wide-${theme}`, "00-code");
+}
+await page.emulateMedia({ colorScheme: "light" });
+await enter(page, ada);
+await page.getByRole("button", { name: "Make a new account" }).waitFor();
+await shot("wide-light", "01-welcome");
+await page.getByRole("button", { name: "Make a new account" }).click();
+await shot("wide-light", "02-server");
+await page.reload();
+await page.getByRole("button", { name: "Make a new account" }).waitFor();
+await page.setViewportSize({ width: 390, height: 800 });
+await page.getByRole("button", { name: "Make a new account" }).click();
+await page.getByLabel("Invitation or server address with pin").fill(server.invitation());
+await page.getByRole("button", { name: "Continue" }).click();
+await page.getByLabel("Name", { exact: true }).fill("Ada Vermeer");
+await page.getByRole("button", { name: "Continue" }).click();
+await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
+await shot("phone-light", "03-passphrase");
+await page.getByLabel("The same again").fill(PASSPHRASE);
+await page.getByRole("button", { name: "Make the account" }).click();
+await page.locator(".phrase li").nth(11).waitFor();
+await shot("phone-light", "04-phrase");
+await page.setViewportSize({ width: 1280, height: 820 });
+await shot("wide-light", "04-phrase");
+const words = await page.locator(".phrase li").allTextContents();
+await page.getByRole("button", { name: "I have them on paper" }).click();
+await shot("wide-light", "05-check");
+for (const field of await page.locator("form input").all()) {
+  const label = await field.evaluate((input) => input.labels[0].textContent);
+  await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
+}
+await page.getByRole("button", { name: "Done" }).click();
+await page.getByRole("heading", { name: "Add a contact" }).waitFor();
+await page.locator(".qr-dark").waitFor();
+await shot("wide-light", "06-first-contact");
+
+// Something to look at.
+await onboard(benPage, ben, server.invitation());
+await onboard(cleoPage, cleo, server.invitation());
+await befriend(page, benPage);
+await befriend(page, cleoPage);
+await chatRow(page, "Ben").waitFor();
+await chatRow(page, "Cléo").waitFor();
+await openChat(page, "Ben");
+await openChat(benPage, "Ada");
+await say(page, "Good morning Ben. Did the documents arrive?");
+await bubble(benPage, "Good morning").waitFor();
+await say(benPage, "They did, all of them.");
+await say(benPage, "I read half on the train. It is worse than we thought, and better written.");
+await bubble(page, "worse than").waitFor();
+await bubble(page, "worse than").click({ button: "right", position: { x: 12, y: 10 } });
+await page.getByRole("menuitem", { name: "React 😮" }).click();
+await bubble(benPage, "Good morning").click({ button: "right", position: { x: 12, y: 10 } });
+await benPage.getByRole("menuitem", { name: "Reply" }).click();
+await say(benPage, "Shall we meet?\n\n- Thursday at **eleven**\n- or Friday, `platform 4`\n\nhttps://example.org/timetable");
+await page.getByRole("button", { name: "Take a photo" }).click();
+await page.getByRole("button", { name: "Take photo" }).click();
+await page.locator(".picked-one img").waitFor();
+await page.locator("#compose").fill("From the window, just now");
+await page.waitForFunction(() => !document.querySelector(".send")?.disabled);
+await page.keyboard.press("Enter");
+await benPage.locator(".photo-whole.shown").last().waitFor();
+await benPage.getByRole("button", { name: "Hold to record a voice message" }).hover();
+await benPage.mouse.down();
+await benPage.waitForFunction(() => /0:0[3-9]/.test(document.querySelector(".recording")?.textContent ?? ""));
+await benPage.mouse.up();
+await page.locator(".memo").waitFor();
+await page.dispatchEvent(".pane-chat", "drop", {
+  dataTransfer: await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(1_300_000)], "Annual report, second draft.pdf"));
+    return transfer;
+  }),
+});
+await page.getByRole("button", { name: "Send", exact: true }).click();
+await page.locator(".file-row", { hasText: "Annual report" }).waitFor();
+await say(page, "Thursday it is");
+ada.command("timer", "Ben Okafor", "1d");
+ada.command("group", "create", "Night desk", "Ben Okafor", "Cléo Martin");
+await chatRow(cleoPage, "Night desk").waitFor();
+await openChat(cleoPage, "Night desk");
+await say(cleoPage, "مرحبا بالجميع! هل أنتم جاهزون لهذه الليلة؟");
+await say(cleoPage, "The page is at the printer's 🖨️");
+await openChat(benPage, "Night desk");
+await say(benPage, "On my way");
+await openChat(cleoPage, "Ada");
+await say(cleoPage, "Are you coming on Thursday?");
+await chatRow(page, "Cléo").locator(".count").waitFor();
+await page.keyboard.press("Alt+s");
+await page.getByLabel("Colours").waitFor();
+await page.keyboard.press("Escape");
+
+for (const look of LOOKS) {
+  await page.setViewportSize({ width: look.width, height: look.height });
+  await page.evaluate((theme) => (document.documentElement.dataset.theme = theme), look.theme);
+  const isNarrow = look.width < 760;
+  if (look.language !== undefined) {
+    await page.keyboard.press("Alt+s");
+    await page.locator("dialog select").nth(2).selectOption(look.language);
+    await page.waitForFunction(() => document.dir === "rtl");
+    await page.keyboard.press("Escape");
+  }
+  if (isNarrow) await page.keyboard.press("Escape");
+  if (isNarrow) await shot(look.name, "10-list");
+  await openChat(page, "Ben");
+  await page.locator(".photo-whole.shown").waitFor();
+  await page.locator(".lines").evaluate((lines) => (lines.scrollTop = 0));
+  await shot(look.name, "11-conversation-top");
+  await page.locator(".lines").evaluate((lines) => (lines.scrollTop = lines.scrollHeight));
+  await shot(look.name, "12-conversation");
+  await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
+  await shot(look.name, "13-menu");
+  await page.keyboard.press("Escape");
+  await page.locator(".compose-row .icon-button").nth(2).click();
+  await page.locator(".emoji-one").first().waitFor();
+  await shot(look.name, "14-emoji");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Alt+i");
+  await page.locator(".pane-details").waitFor();
+  await shot(look.name, "15-details");
+  await page.keyboard.press("Alt+i");
+  await page.locator(".chat-title").click();
+  await page.locator("dialog .qr-dark").waitFor();
+  await shot(look.name, "16-contact");
+  await page.keyboard.press("Escape");
+  if (isNarrow) await page.keyboard.press("Escape");
+  await openChat(page, "Night desk");
+  await shot(look.name, "17-group");
+  await page.keyboard.press("Alt+i");
+  await page.locator(".members li").nth(2).waitFor();
+  await shot(look.name, "18-group-details");
+  await page.keyboard.press("Alt+i");
+  for (const [keys, name] of [
+    ["Alt+n", "19-add"],
+    ["Alt+s", "20-settings"],
+  ]) {
+    await page.keyboard.press(keys);
+    await page.locator("dialog").waitFor();
+    if (name === "19-add") await page.locator("dialog .qr-dark").waitFor();
+    await shot(look.name, name);
+    await page.keyboard.press("Escape");
+  }
+  await page.locator("#compose").blur();
+  await page.keyboard.press("?");
+  await shot(look.name, "21-shortcuts");
+  await page.keyboard.press("Escape");
+  if (isNarrow) await page.keyboard.press("Escape");
+  await page.locator("#search").fill("thu");
+  await page.locator(".found .chat").first().waitFor();
+  await shot(look.name, "22-search");
+  await page.locator("#search").fill("");
+}
+await page.keyboard.press("Control+Shift+L");
+await page.locator("form input[type=password]").waitFor();
+for (const theme of ["light", "dark"]) {
+  await page.evaluate((theme) => (document.documentElement.dataset.theme = theme), theme);
+  await shot(`wide-${theme}`, "30-locked");
+}
+
+await browser.close();
+await Promise.all([ada, ben, cleo].map((app) => app.stop()));
+await server.stop();
+console.log(`The pictures are in ${path.relative(process.cwd(), folder)}.`);
