@@ -15,6 +15,8 @@ export const areLinesRead = signal(false);
 export const firstUnread = signal<number | null>(null);
 
 let generation = 0;
+/** Something changed while the chat was being read. */
+let isStale = false;
 
 export async function open(chat: ChatId | null, unread = 0): Promise<void> {
   generation += 1;
@@ -23,6 +25,7 @@ export async function open(chat: ChatId | null, unread = 0): Promise<void> {
   hasOlder.value = false;
   areLinesRead.value = false;
   firstUnread.value = null;
+  isStale = false;
   if (chat === null) return;
   const mine = generation;
   const page = await call("messages.list", { chat, limit: Math.min(1000, Math.max(PAGE, unread + 20)) });
@@ -32,6 +35,7 @@ export async function open(chat: ChatId | null, unread = 0): Promise<void> {
   const received = page.filter((line) => !line.mine && line.kind === "message");
   firstUnread.value = unread > 0 ? (received[received.length - unread]?.local_id ?? null) : null;
   areLinesRead.value = true;
+  if (isStale) refreshSoon();
 }
 
 let isReadingOlder = false;
@@ -79,7 +83,11 @@ function refreshSoon(): void {
 /** Reads the newest lines again, and puts them in the place of what is shown of them. */
 async function refresh(): Promise<void> {
   const chat = openChat.value;
-  if (chat === null || !areLinesRead.value) return;
+  if (chat === null) return;
+  if (!areLinesRead.value) {
+    isStale = true;
+    return;
+  }
   const mine = generation;
   const page = await call("messages.list", { chat, limit: Math.min(AGAIN, Math.max(PAGE, lines.value.length)) });
   if (mine !== generation) return;

@@ -135,7 +135,7 @@ function Members({ chat, mayManage }: { chat: ChatInfo; mayManage: boolean }) {
                     <Named name={member.name} />
                   </button>
                 )}
-                {member.verified ? (
+                {member.verified && !member.is_me ? (
                   <span class="verified" role="img" aria-label={t("chat.verified")}>
                     <Icon name="shield" />
                   </span>

@@ -5,9 +5,9 @@ import { IconButton } from "./Button.tsx";
 /** Short notices at the edge, read out as they come. */
 export function Notices() {
   return (
-    <div class="notices" role="status" aria-live="polite">
+    <div class="toasts" role="status" aria-live="polite">
       {notices.value.map((notice) => (
-        <div key={notice.id} class={notice.isTrouble ? "notice trouble" : "notice"}>
+        <div key={notice.id} class={notice.isTrouble ? "toast trouble" : "toast"}>
           <span>{notice.text}</span>
           <IconButton icon="close" label={t("close")} onClick={() => dismiss(notice.id)} />
         </div>
