@@ -190,7 +190,7 @@ function ChatRow({ chat }: { chat: ChatInfo }) {
             {last === null ? null : <time class="chat-when">{shortWhen(last.sent_ms)}</time>}
           </span>
           <span class="chat-line">
-            <span class="chat-last">
+            <span class="chat-last" dir="auto">
               {draft === null ? (
                 last === null ? null : (
                   <>
@@ -283,7 +283,7 @@ function FoundMessage({ message }: { message: MessageInfo }) {
             <time class="chat-when">{shortWhen(message.sent_ms)}</time>
           </span>
           <span class="chat-line">
-            <span class="chat-last">
+            <span class="chat-last" dir="auto">
               <Named name={message.mine ? t("you") : message.sender_name} />: <bdi>{summary(message)}</bdi>
             </span>
           </span>

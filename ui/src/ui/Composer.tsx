@@ -81,7 +81,8 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   );
 
   const before = useRef("");
-  useEffect(() => {
+  // At once: whoever types on types into the text that is changed.
+  useLayoutEffect(() => {
     if (changing !== null) {
       before.current = text;
       setText(changing.text);

@@ -7,7 +7,11 @@ import { account } from "../state/app.ts";
 import { show } from "../state/view.ts";
 import { Named } from "./Named.tsx";
 
-const SAFE = /^(https?:\/\/|mailto:)/i;
+const SAFE = new Set(["https:", "http:", "mailto:"]);
+
+function isSafe(url: string): boolean {
+  return URL.canParse(url) && SAFE.has(new URL(url).protocol);
+}
 
 export function RichText({ blocks }: { blocks: readonly Block[] }) {
   return (
@@ -56,7 +60,11 @@ function OneBlock({ block }: { block: Block }) {
           <RichText blocks={item.blocks} />
         </li>
       ));
-      return block.start === null ? <ul>{items}</ul> : <ol start={block.start}>{items}</ol>;
+      return block.start === null ? <ul dir="auto">{items}</ul> : (
+        <ol dir="auto" start={block.start}>
+          {items}
+        </ol>
+      );
     }
     case "table":
       return (
@@ -137,7 +145,7 @@ function OneSpan({ span }: { span: Span }) {
 /** A link says where it leads whenever its words say something else. */
 function Link({ span }: { span: Extract<Span, { span: "link" }> }) {
   const words = span.spans.map((one) => (one.span === "text" ? one.text : "")).join("");
-  if (!SAFE.test(span.url)) return <Spans spans={span.spans} />;
+  if (!isSafe(span.url)) return <Spans spans={span.spans} />;
   const isPlain = words === span.url || `https://${words}` === span.url || `http://${words}` === span.url || `mailto:${words}` === span.url;
   return (
     <>
@@ -175,6 +183,7 @@ export function PlainText({ text }: { text: string }) {
   const parts = [];
   let from = 0;
   for (const found of text.matchAll(LINK)) {
+    if (!isSafe(found[0])) continue;
     parts.push(text.slice(from, found.index));
     parts.push(
       <a key={found.index} href={found[0]} target="_blank" rel="noopener noreferrer">

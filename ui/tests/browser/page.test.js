@@ -44,6 +44,8 @@ async function tabTo(page, name, most = 40) {
 async function look(page, what) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    // The colours are those of this look once two frames were painted with them.
+    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
     await page.evaluate(axe);
     const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
     const grave = found.violations.filter(({ impact }) => impact === "serious" || impact === "critical");
@@ -108,6 +110,7 @@ test("a conversation is led with the keyboard alone", async () => {
   await page.keyboard.press("Enter");
   await bubble(page, "From the keyboard").waitFor();
   await page.keyboard.press("ArrowUp");
+  await page.locator(".about").waitFor();
   await page.keyboard.type(", changed");
   await page.keyboard.press("Enter");
   await bubble(page, "From the keyboard, changed").waitFor();

@@ -39,6 +39,8 @@ use crate::{
 
 /// How long a page may take to say who it is.
 const FIRST: Duration = Duration::from_secs(10);
+/// Longest first message: who has shown nothing yet gets no memory.
+const FIRST_BYTES: usize = 4096;
 /// Longest answer: a page of messages with previews.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 /// Requests for the host that are worked on side by side.
@@ -66,7 +68,7 @@ struct First {
 
 /// Talks to a page until it goes, the home is locked, or the process ends.
 pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S) {
-    let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE));
+    let limits = Limits::default().max_payload_len(Some(FIRST_BYTES));
     let mut socket = ServerBuilder::new().limits(limits).serve(stream);
     let Some(first) = first_message(&mut socket).await else {
         return;
@@ -76,6 +78,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S)
             let token = admitted.token.as_ref().map(|token| token.as_str());
             let welcome = json!({"admitted": true, "session": token});
             drop(first);
+            socket.limits_mut().set_max_payload_len(Some(MAX_MESSAGE));
             if send(&mut socket, welcome.to_string()).await {
                 let caller = Caller {
                     host,

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     io::{self, Read},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf as _, Bytes};
@@ -26,6 +26,8 @@ use crate::failure::Failure;
 
 /// Addresses, and files that wait to be sent, at a time.
 const MOST: usize = 64;
+/// How long an address may wait for its file to begin.
+const BEGIN: Duration = Duration::from_secs(60);
 /// How long a body may stand still.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,6 +46,7 @@ struct Expected {
     id: String,
     size: u64,
     arriving: Arriving,
+    until: Instant,
 }
 
 /// Where to PUT a file, and what to call it afterwards.
@@ -62,7 +65,9 @@ impl Uploads {
     pub fn expect(&self, session: Hash, size: u64, arriving: Arriving) -> Result<Address, Failure> {
         let (address, id) = (token()?, token()?);
         let id = id[..32].to_owned();
+        let now = Instant::now();
         let mut waiting = self.lock();
+        waiting.expected.retain(|_, expected| expected.until > now);
         if waiting.expected.len() + waiting.taken.len() >= MOST {
             return Err(Failure::new(
                 "host.too_many_uploads",
@@ -76,6 +81,7 @@ impl Uploads {
                 id: id.clone(),
                 size,
                 arriving,
+                until: now + BEGIN,
             },
         );
         Ok(Address {
@@ -119,7 +125,8 @@ impl Uploads {
 
 /// Takes in the body of a PUT.
 pub async fn serve(host: &Arc<Host>, token: &str, request: Request<Incoming>) -> Response<Body> {
-    let Some(expected) = host.uploads.lock().expected.remove(&hash(token)) else {
+    let expected = host.uploads.lock().expected.remove(&hash(token));
+    let Some(expected) = expected.filter(|expected| expected.until > Instant::now()) else {
         return empty(StatusCode::NOT_FOUND);
     };
     let Ok((client, _)) = host.home.client() else {
