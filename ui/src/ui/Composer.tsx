@@ -283,6 +283,9 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   );
 }
 
+/** A mention that is being typed, at the end of what stands before the cursor. */
+const BEGUN = /(?:^|[\s(])@([^\s@]{0,30})$/u;
+
 /** Who can be meant by what is being typed after an @. */
 function Mentions({
   chat,
@@ -299,7 +302,7 @@ function Mentions({
   const [dismissed, setDismissed] = useState<number | null>(null);
   const list = useRef<HTMLUListElement>(null);
   const cursor = field.current?.selectionStart ?? text.length;
-  const found = /(?:^|[\s(])@([^\s@]{0,30})$/u.exec(text.slice(0, cursor));
+  const found = BEGUN.exec(text.slice(0, cursor));
   const from = found === null ? null : cursor - (found[1]?.length ?? 0) - 1;
   useEffect(() => {
     if (from !== null) call("chats.members", { chat: chat.id }).then(setMembers, () => undefined);
@@ -313,6 +316,8 @@ function Mentions({
     const element = field.current;
     if (element === null || fitting.length === 0) return;
     const onKey = (event: KeyboardEvent): void => {
+      // A key that comes before the list has gone from the screen is not for the list.
+      if (!BEGUN.test(element.value.slice(0, element.selectionStart))) return;
       if (event.key === "Escape") {
         setDismissed(from);
       } else if ((event.key === "Tab" || event.key === "Enter") && fitting[0] !== undefined && from !== null) {
