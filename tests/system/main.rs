@@ -26,3 +26,4 @@ mod seizure;
 mod sentences;
 mod tokens;
 mod web_host;
+mod web_page;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use super::values::{Expiry, GroupRole, Mute, Proxy, Receipts, Sort};
+pub use super::values::{AppOptions, Expiry, GroupRole, Mute, Proxy, Receipts, Sort};
 use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
 
@@ -28,17 +28,6 @@ pub struct Cli {
     /// What to do; without one: the app in the browser.
     #[command(subcommand)]
     pub command: Option<Command>,
-}
-
-/// How the app in the browser comes up.
-#[derive(Args, Clone, Debug, Default)]
-pub struct AppOptions {
-    /// Don't open the browser; print the address and a code to type there
-    #[arg(long)]
-    pub no_browser: bool,
-    /// Serve the app on this port of 127.0.0.1 [default: one that is free]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
 }
 
 /// Options of every command.
@@ -579,35 +568,5 @@ mod tests {
         assert!(
             matches!(cli.command, Some(Command::Send { text: Some(text), .. }) if text == "- milk\n- bread")
         );
-    }
-
-    #[test]
-    fn proxies_are_socks5_without_credentials() {
-        assert_eq!(
-            parse_proxy("socks5://127.0.0.1:9050"),
-            Ok(Proxy::Socks5 {
-                host: "127.0.0.1".into(),
-                port: 9050
-            })
-        );
-        assert_eq!(
-            parse_proxy("socks5://[::1]:9050/"),
-            Ok(Proxy::Socks5 {
-                host: "::1".into(),
-                port: 9050
-            })
-        );
-        assert_eq!(parse_proxy("none"), Ok(Proxy::None));
-        for wrong in [
-            "http://x:1",
-            "socks5://x",
-            "socks5://:9",
-            "socks5://x:0",
-            "socks5://u:p@x:1",
-            "x:1",
-            "socks5://[::1:9",
-        ] {
-            assert!(parse_proxy(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,8 +1,19 @@
 //! Values on the command line, and how they are read.
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::terminal::time::parse_span;
+
+/// How the app in the browser comes up.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AppOptions {
+    /// Don't open the browser; print the address and a code to type there
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Serve the app on this port of 127.0.0.1 [default: one that is free]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+}
 
 /// How to reach the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,5 +165,40 @@ pub(super) fn parse_proxy(text: &str) -> Result<Proxy, String> {
             port,
         }),
         _ => Err(refuse()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_socks5_without_credentials() {
+        assert_eq!(
+            parse_proxy("socks5://127.0.0.1:9050"),
+            Ok(Proxy::Socks5 {
+                host: "127.0.0.1".into(),
+                port: 9050
+            })
+        );
+        assert_eq!(
+            parse_proxy("socks5://[::1]:9050/"),
+            Ok(Proxy::Socks5 {
+                host: "::1".into(),
+                port: 9050
+            })
+        );
+        assert_eq!(parse_proxy("none"), Ok(Proxy::None));
+        for wrong in [
+            "http://x:1",
+            "socks5://x",
+            "socks5://:9",
+            "socks5://x:0",
+            "socks5://u:p@x:1",
+            "x:1",
+            "socks5://[::1:9",
+        ] {
+            assert!(parse_proxy(wrong).is_err(), "{wrong}");
+        }
     }
 }
