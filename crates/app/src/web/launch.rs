@@ -207,10 +207,10 @@ fn write_redirect(path: &Path, address: &str, token: &str) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     // Both are digits, letters, dots, colons and slashes: nothing to be escaped.
-    write!(
+    writeln!(
         file,
         "<!doctype html><meta charset=utf-8><meta name=referrer content=no-referrer><title>Undertone</title>\
-         <meta http-equiv=refresh content=\"0;url={address}#{token}\">\n"
+         <meta http-equiv=refresh content=\"0;url={address}#{token}\">"
     )
 }
 
