@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { LinkInfo } from "../../../crates/app/bindings/rpc.ts";
-import { call, onClose } from "../state/app.ts";
+import { call } from "../state/app.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { choose, hide } from "../state/view.ts";
 import { explain, t } from "../i18n/index.ts";
@@ -13,23 +13,6 @@ import { focusHere } from "./focus.ts";
 import { plainName } from "./Named.tsx";
 import { QrCode } from "./QrCode.tsx";
 import { Scanner } from "./Scanner.tsx";
-
-/** A link that was shown and not copied: it is shown again, as long as nobody has used it. */
-let shown: LinkInfo | null = null;
-
-onClose(() => {
-  shown = null;
-});
-
-async function ownLink(isNew: boolean): Promise<LinkInfo> {
-  const before = shown;
-  if (!isNew && before !== null) {
-    const known = (await call("links.list", {})).find((link) => link.id === before.id);
-    if (known?.state === "open") return known;
-  }
-  shown = await call("links.create", {});
-  return shown;
-}
 
 export function AddSheet() {
   const [side, setSide] = useState<"show" | "paste">("show");
@@ -74,22 +57,23 @@ export function AddSheet() {
 function OwnLink() {
   const [link, setLink] = useState<LinkInfo | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const make = (isNew: boolean): void => {
+  // Always a new one: whoever saw the one before may be using it at this moment.
+  const make = (): void => {
     setLink(null);
     setTrouble(null);
-    ownLink(isNew).then(setLink, (error: unknown) => {
+    call("links.create", {}).then(setLink, (error: unknown) => {
       const failed = asFailed(error);
       setTrouble(explain(failed.code, failed.message));
     });
   };
-  useEffect(() => make(false), []);
+  useEffect(make, []);
   if (trouble !== null) {
     return (
       <>
         <p class="trouble-text" role="alert">
           {trouble}
         </p>
-        <Button onClick={() => make(false)}>{t("try_again")}</Button>
+        <Button onClick={make}>{t("try_again")}</Button>
       </>
     );
   }
@@ -103,13 +87,10 @@ function OwnLink() {
         <textarea class="link-text" readOnly rows={4} dir="ltr" value={link.uri} onFocus={(event) => event.currentTarget.select()} />
       </label>
       <div class="row end">
-        <Button look="quiet" onClick={() => make(true)}>
+        <Button look="quiet" onClick={make}>
           {t("add.new")}
         </Button>
-        <Button look="main" icon="copy" onClick={() => {
-            shown = null;
-            void attempt(navigator.clipboard.writeText(link.uri).then(() => tell(t("copied"))));
-          }}>
+        <Button look="main" icon="copy" onClick={() => void attempt(navigator.clipboard.writeText(link.uri).then(() => tell(t("copied"))))}>
           {t("add.copy")}
         </Button>
       </div>
