@@ -11,6 +11,7 @@ mod failed;
 pub mod fault_proxy;
 pub mod fixtures;
 pub mod hello_proxy;
+pub mod linking;
 mod person;
 pub mod seizure;
 mod server_process;

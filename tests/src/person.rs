@@ -109,6 +109,13 @@ impl Person {
         self
     }
 
+    /// With an app whose waits are moments. Debug builds only.
+    #[must_use]
+    pub fn hurried(mut self) -> Self {
+        self.fast = true;
+        self
+    }
+
     /// Makes the home.
     ///
     /// # Errors

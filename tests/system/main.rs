@@ -6,6 +6,7 @@ mod command_line;
 mod conversation;
 mod deletion;
 mod delivery;
+mod devices;
 mod disks;
 mod docs;
 mod harness;

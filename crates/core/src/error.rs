@@ -108,6 +108,22 @@ reasons! {
     ContentMalformed = "message.malformed", Never, "A message could not be understood.";
     StateMissing = "state.missing", Never, "The conversation's encrypted state is not here.";
     StateBroken = "state.broken", Never, "The store holds something that can't be; this is a fault of the app.";
+    DeviceUnknown = "device.unknown", Never, "There is no such device.";
+    DeviceOwn = "device.own", Never, "This is the device itself; remove it from another one, or delete its home.";
+    DeviceRemoved = "device.removed", Never, "This device was removed from the account by another one.";
+    DeviceNameInvalid = "device.name_invalid", Never, "A device's name has 1 to 64 bytes and no control characters.";
+    DeviceAmbiguous = "device.ambiguous", Never, "More than one device fits; say more of the name, or give the id.";
+    PhraseWrong = "account.phrase_wrong", Never, "These are not the twelve words of this account.";
+    LinkingInvalid = "linking.invalid", Never, "This is not a whole code of a new device.";
+    LinkingOtherServer = "linking.other_server", Never, "The new device sees another server than this account's, or somebody between; nothing was sent.";
+    LinkingExpired = "linking.expired", Never, "The code of the new device has expired; begin anew there.";
+    LinkingBusy = "linking.busy", Never, "Another device is being linked; finish that or cancel it first.";
+    LinkingNone = "linking.none", Never, "No device is being linked.";
+    LinkingEarly = "linking.early", RetryLater, "The new device has not answered yet; there are no words to compare.";
+    LinkingForged = "linking.forged", Never, "What answered is not the device that showed the code; nothing was sent.";
+    LinkingRefused = "linking.refused", Never, "The other device ended it.";
+    LinkingNoInvitation = "linking.no_invitation", Never, "The server lets no further device in today.";
+    LinkingUnfinished = "linking.unfinished", Never, "This home is still being linked to an account; go on with `undertone init --link`.";
     Closed = "state.closed", Never, "The client is closed.";
 }
 

@@ -11,6 +11,7 @@ mod driver;
 pub mod error;
 pub mod home;
 pub mod ids;
+mod joining;
 pub mod media;
 pub mod net;
 mod query;
@@ -21,8 +22,8 @@ pub mod transport;
 pub mod view;
 
 pub use client::{
-    Arriving, Client, ClientOptions, Clock, EventStream, ProxyChoice, Recording, RecoveryPhrase,
-    SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
+    Arriving, Client, ClientOptions, Clock, EventStream, LinkServer, Linking, ProxyChoice,
+    Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
 pub use ids::{ChatId, ContactId, DeviceId, LinkId, MessageId};

@@ -23,7 +23,10 @@ pub use undertone_wire::request::Role;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where a server is and what it is known by.
-pub use undertone_wire::origin::ServerAddress;
+pub use undertone_wire::{
+    ids::Pin as PinOfServer,
+    origin::{Origin, ServerAddress},
+};
 
 /// What an inbox connection is pushed.
 #[derive(Clone)]
@@ -60,6 +63,12 @@ pub trait Transport: Send + Sync + 'static {
         server: &'a ServerAddress,
         role: Role,
     ) -> BoxFuture<'a, Result<Arc<dyn Connection>, TransportError>>;
+
+    /// The pin that whatever answers at this origin shows, if it holds the key. Whether it is the right one is for somebody else to say.
+    fn look_up_pin<'a>(
+        &'a self,
+        origin: &'a Origin,
+    ) -> BoxFuture<'a, Result<PinOfServer, TransportError>>;
 
     /// Creates a blob of `length` bytes (one of the padded sizes). Idempotent: answers how much is there.
     fn create_blob<'a>(

@@ -85,6 +85,7 @@ async fn owner(world: &World) -> Outcome<(QueueId, AddressHash)> {
         hpke_key: keys.public().as_bytes().into(),
         invitation: None,
         invitation_required: false,
+        temporary: false,
     };
     world.store.register(registration).await?;
     world

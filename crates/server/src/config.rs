@@ -100,6 +100,12 @@ pub struct Quotas {
     pub queue_items: u32,
     /// Undelivered MiB of a whole queue.
     pub queue_mib: u32,
+    /// Temporary queues at once, by which new devices are linked; 0: none are made.
+    pub temporary_queues: u32,
+    /// Temporary queues made in a minute.
+    pub temporary_queues_per_minute: u32,
+    /// Further devices that the owner of one queue may bring in a day.
+    pub devices_per_day: u32,
 }
 
 /// How long things are kept, in days.
@@ -161,6 +167,9 @@ impl Default for Quotas {
             contact_mib: 4,
             queue_items: 500_000,
             queue_mib: 2048,
+            temporary_queues: 1000,
+            temporary_queues_per_minute: 60,
+            devices_per_day: 4,
         }
     }
 }
@@ -296,6 +305,9 @@ impl Config {
             quotas.contact_mib: 1..=1 << 20;
             quotas.queue_items: 1..=100_000_000;
             quotas.queue_mib: 1..=1 << 20;
+            quotas.temporary_queues: 0..=1_000_000;
+            quotas.temporary_queues_per_minute: 1..=1_000_000;
+            quotas.devices_per_day: 0..=1000;
             retention.item_days: 1..=3650;
             retention.blob_days: 1..=3650;
             retention.queue_days: 1..=36_500;
@@ -371,6 +383,8 @@ contact_items = 64
 contact_mib = 4
 queue_items = 500000         # for a whole device
 queue_mib = 2048
+temporary_queues = 1000      # anybody may make one for a day or two; new devices are linked by them. 0: none
+devices_per_day = 4          # further devices that one device may bring
 
 [retention]
 item_days = 30               # a message waits this long for its reader
@@ -410,6 +424,10 @@ mod tests {
             Quotas::default().conversation_items
         );
         assert_eq!(config.retention.queue_days, Retention::default().queue_days);
+        assert_eq!(
+            config.quotas.temporary_queues,
+            Quotas::default().temporary_queues
+        );
         assert_eq!(config.tokens.per_day, Tokens::default().per_day);
         assert_eq!(config.disk.reserve_mib, Disk::default().reserve_mib);
     }

@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use undertone_wire::ids::Pin;
 
 use crate::admin;
+use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
 use crate::config::Config;
 use crate::delivery::{Hub, RingLimits};
@@ -86,6 +87,7 @@ impl Server {
             let (tls, leaves) = identity::tls_config(identity)?;
             Some((TlsAcceptor::from(Arc::new(tls)), leaves))
         };
+        let temporary_rate = Rate::per_minute(config.quotas.temporary_queues_per_minute);
         let gateway = Arc::new(Gateway {
             config,
             pin,
@@ -97,6 +99,7 @@ impl Server {
             clock,
             stopping: stopping.clone(),
             arithmetic: Arc::new(Semaphore::new(2)),
+            temporary_rate,
         });
         let admin = admin::socket::AdminSocket::bind(dir)?;
         let mut tasks = JoinSet::new();
@@ -232,6 +235,8 @@ fn store_limits(config: &Config) -> StoreLimits {
         key_package: quota(quotas.contact_items, quotas.contact_mib),
         queue: quota(quotas.queue_items, quotas.queue_mib),
         addresses: quotas.addresses_per_queue,
+        temporary_queues: quotas.temporary_queues,
+        invitations: quotas.devices_per_day,
         key_packages: quotas.key_packages_per_address,
         disk_reserve: config.disk.reserve_mib << 20,
         commit_reserve: (config.disk.reserve_mib << 20) / 4,

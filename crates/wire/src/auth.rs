@@ -51,6 +51,25 @@ pub fn register_message(
     .concat()
 }
 
+/// What RegisterQueue signs for a temporary queue.
+pub fn register_temporary_message(
+    pin: &Pin,
+    challenge: &[u8; 32],
+    queue: &QueueId,
+    signing_key: &[u8; VERIFYING_KEY_BYTES],
+    hpke_key: &HpkePublicKey,
+) -> Vec<u8> {
+    [
+        b"undertone/1 register temporary".as_slice(),
+        pin.as_bytes(),
+        challenge,
+        queue.as_bytes(),
+        signing_key,
+        &sha256(hpke_key.as_bytes()),
+    ]
+    .concat()
+}
+
 /// A SignIn for this server and connection.
 pub fn sign_in(key: &SigningKey, pin: &Pin, challenge: &[u8; 32], queue: QueueId) -> SignIn {
     SignIn {
@@ -84,6 +103,27 @@ pub fn register(
         signing_key,
         hpke_key: hpke_key.clone(),
         invitation,
+        temporary: false,
+        signature: key.sign(&message).to_bytes(),
+    }
+}
+
+/// A RegisterQueue of a temporary queue for this server and connection.
+pub fn register_temporary(
+    key: &SigningKey,
+    pin: &Pin,
+    challenge: &[u8; 32],
+    queue: QueueId,
+    hpke_key: &HpkePublicKey,
+) -> RegisterQueue {
+    let signing_key = key.verifying_key().to_bytes();
+    let message = register_temporary_message(pin, challenge, &queue, &signing_key, hpke_key);
+    RegisterQueue {
+        queue_id: queue,
+        signing_key,
+        hpke_key: hpke_key.clone(),
+        invitation: None,
+        temporary: true,
         signature: key.sign(&message).to_bytes(),
     }
 }
@@ -113,14 +153,24 @@ impl RegisterQueue {
     /// # Errors
     /// [`Code::AuthSignature`].
     pub fn verify(&self, pin: &Pin, challenge: &[u8; 32]) -> Result<()> {
-        let message = register_message(
-            pin,
-            challenge,
-            &self.queue_id,
-            &self.signing_key,
-            &self.hpke_key,
-            self.invitation.as_ref(),
-        );
+        let message = if self.temporary {
+            register_temporary_message(
+                pin,
+                challenge,
+                &self.queue_id,
+                &self.signing_key,
+                &self.hpke_key,
+            )
+        } else {
+            register_message(
+                pin,
+                challenge,
+                &self.queue_id,
+                &self.signing_key,
+                &self.hpke_key,
+                self.invitation.as_ref(),
+            )
+        };
         verify(&self.signing_key, &message, &self.signature)
     }
 }
@@ -193,6 +243,15 @@ mod tests {
 
         let mut changed = make(Some([6; 16]));
         changed.invitation = None;
+        assert!(changed.verify(&pin, &challenge).is_err());
+        let mut changed = make(None);
+        changed.temporary = true;
+        assert!(changed.verify(&pin, &challenge).is_err());
+        let temporary =
+            register_temporary(&key, &pin, &challenge, QueueId::new([5; 16]), hpke.public());
+        temporary.verify(&pin, &challenge).unwrap();
+        let mut changed = temporary;
+        changed.temporary = false;
         assert!(changed.verify(&pin, &challenge).is_err());
         let mut changed = make(None);
         changed.hpke_key = HpkeKeyPair::generate().unwrap().public().clone();

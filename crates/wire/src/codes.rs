@@ -104,12 +104,15 @@ codes! {
     InvitationExpired, "invitation.expired", Never, "This invitation has expired; please ask for a new one.";
     InvitationUsed, "invitation.used", Never, "This invitation has been used already; please ask for a new one.";
     RegistrationClosed, "registration.closed", Never, "This server takes no new people at present.";
+    RegistrationTemporary, "registration.temporary", RetryLater, "The server makes no more temporary mailboxes at present.";
     // addresses and quotas
     AddressTaken, "address.taken", Never, "An address with this name exists on another mailbox.";
     AddressUnknown, "address.unknown", Never, "This mailbox has no such address.";
     QuotaAddresses, "quota.addresses", Never, "This mailbox holds as many addresses as the server allows.";
     QuotaKeyPackages, "quota.key_packages", Never, "This address holds as many key packages as the server allows.";
     QuotaTokens, "quota.tokens", RetryLater, "The tokens for today have all been issued.";
+    QuotaInvitations, "quota.invitations", RetryLater, "No more devices can be linked to this mailbox today.";
+    QuotaTemporary, "quota.temporary", Never, "A temporary mailbox cannot do that.";
     QuotaInbox, "quota.inbox", RetryLater, "The receiver's mailbox is full at present.";
     // blind tokens
     TokenRequired, "token.required", RetryNow, "The allowance of this connection is used up; another token must be redeemed.";

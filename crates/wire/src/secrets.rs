@@ -152,6 +152,10 @@ secret!(
     KpKey, 32
 );
 secret!(
+    /// Seals what two devices say to each other while one links the other; stands in the code and never reaches a server.
+    DeviceCodeKey, 32
+);
+secret!(
     /// What an invitation lets its holder register with.
     InvitationCode, 16
 );

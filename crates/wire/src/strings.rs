@@ -1,6 +1,6 @@
-//! Strings that people hand to each other: invitations and contact links.
+//! Strings that people hand to each other, or from one device to the other: invitations, contact links, and codes of new devices.
 //!
-//! `undertone:i:` or `undertone:c:`, then base64url of a protobuf message and the first 4 bytes of its SHA-256. The checksum
+//! `undertone:i:`, `undertone:c:` or `undertone:d:`, then base64url of a protobuf message and the first 4 bytes of its SHA-256. The checksum
 //! catches what copying breaks and tells it apart from a forged or foreign text; it protects against nothing else. They arrive through
 //! mail programs and messengers, so white space anywhere is ignored.
 
@@ -14,11 +14,12 @@ use crate::{
     ids::{AccountId, Pin, sha256},
     origin::ServerAddress,
     proto,
-    secrets::{AddressSecret, InvitationCode, KpKey, LinkSecret},
+    secrets::{AddressSecret, DeviceCodeKey, InvitationCode, KpKey, LinkSecret},
 };
 
 const INVITATION: &str = "undertone:i:";
 const CONTACT_LINK: &str = "undertone:c:";
+const DEVICE_CODE: &str = "undertone:d:";
 const CHECKSUM_BYTES: usize = 4;
 /// Longer texts are refused before they are looked at.
 const MOST_CHARACTERS: usize = 8192;
@@ -43,7 +44,7 @@ fn decode<M: Message + Default>(prefix: &str, text: &str) -> Result<M> {
     let text: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
     let Some(body) = strip_prefix_ignoring_case(&text, prefix) else {
-        let another_kind = [INVITATION, CONTACT_LINK]
+        let another_kind = [INVITATION, CONTACT_LINK, DEVICE_CODE]
             .iter()
             .any(|kind| strip_prefix_ignoring_case(&text, kind).is_some());
         return Err(if another_kind {
@@ -211,6 +212,54 @@ impl fmt::Display for ContactLink {
     }
 }
 
+/// What a new device shows, so that another device of the account links it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeviceCode {
+    /// The server, with the pin that the new device saw.
+    pub server: ServerAddress,
+    /// Where the new device waits: on a temporary queue.
+    pub address: AddressSecret,
+    /// Seals what the two say to each other.
+    pub key: DeviceCodeKey,
+    /// SHA-256 that fixes the new device's keys before it has seen the other's.
+    pub commitment: [u8; 32],
+    /// Unix seconds.
+    pub expires_s: u64,
+}
+
+impl FromStr for DeviceCode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let code: proto::DeviceCode = decode(DEVICE_CODE, text)?;
+        Ok(Self {
+            server: ServerAddress {
+                origin: field(code.origin.parse())?,
+                pin: field(Pin::from_slice(&code.pin))?,
+            },
+            address: field(AddressSecret::from_slice(&code.address_secret))?,
+            key: field(DeviceCodeKey::from_slice(&code.key))?,
+            commitment: code.commitment[..].try_into().map_err(|_| malformed())?,
+            expires_s: code.expires_s,
+        })
+    }
+}
+
+/// The text to show: it holds the secrets.
+impl fmt::Display for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = proto::DeviceCode {
+            origin: self.server.origin.to_string(),
+            pin: self.server.pin.to_bytes(),
+            address_secret: self.address.to_bytes(),
+            key: self.key.to_bytes(),
+            commitment: self.commitment.to_vec().into(),
+            expires_s: self.expires_s,
+        };
+        f.write_str(&encode(DEVICE_CODE, &code))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -270,6 +319,30 @@ mod tests {
     }
 
     #[test]
+    fn a_device_code_round_trips_prints_no_secret_and_is_no_other_kind() {
+        let code = DeviceCode {
+            server: server(),
+            address: AddressSecret::new([4; 32]),
+            key: DeviceCodeKey::new([5; 32]),
+            commitment: [6; 32],
+            expires_s: 1_800_000_000,
+        };
+        let text = code.to_string();
+        // Small enough for a QR code that a camera reads from a screen.
+        assert!(text.len() < 300, "{}", text.len());
+        assert_eq!(text.parse::<DeviceCode>().unwrap(), code);
+        assert!(!format!("{code:?}").contains("5, 5"));
+        assert_eq!(
+            text.parse::<ContactLink>().unwrap_err().code,
+            Code::TextKind
+        );
+        assert_eq!(
+            link().to_string().parse::<DeviceCode>().unwrap_err().code,
+            Code::TextKind
+        );
+    }
+
+    #[test]
     fn a_damaged_text_says_so() {
         let text = link().to_string();
         let mut damaged = text.clone();
@@ -325,6 +398,7 @@ mod tests {
             let text = match kind { 0 => text, 1 => format!("undertone:i:{text}"), _ => format!("undertone:c:{text}") };
             let _ = text.parse::<Invitation>();
             let _ = text.parse::<ContactLink>();
+            let _ = text.parse::<DeviceCode>();
             let _ = Invitation::parse_server(&text);
         }
 
@@ -335,6 +409,7 @@ mod tests {
             let body = BASE64URL_NOPAD.encode(&whole);
             let _ = format!("undertone:i:{body}").parse::<Invitation>();
             let _ = format!("undertone:c:{body}").parse::<ContactLink>();
+            let _ = format!("undertone:d:{body}").parse::<DeviceCode>();
         }
     }
 }

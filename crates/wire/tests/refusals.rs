@@ -74,6 +74,10 @@ fn a_wrong_length_anywhere_is_refused() {
                     ..good.clone()
                 }),
                 Body::RegisterQueue(proto::RegisterQueue {
+                    temporary: true,
+                    ..good.clone()
+                }),
+                Body::RegisterQueue(proto::RegisterQueue {
                     signature: bytes(0),
                     ..good
                 }),
@@ -92,6 +96,9 @@ fn a_wrong_length_anywhere_is_refused() {
                     }),
                 ]
             }
+            Body::CreateInvitation(_) => vec![Body::CreateInvitation(proto::CreateInvitation {
+                code_hash: bytes(16),
+            })],
             Body::RedeemTokens(good) => {
                 let mut output = good.clone();
                 output.tokens[0].output = bytes(63);

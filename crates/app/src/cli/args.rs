@@ -100,8 +100,14 @@ pub enum Command {
         )]
         server: String,
         /// Your name, as contacts will see it
-        #[arg(long)]
-        name: String,
+        #[arg(long, required_unless_present = "link")]
+        name: Option<String>,
+        /// Make this a further device of an account: shows a code for `undertone devices link`; --server is HOST:PORT then
+        #[arg(long, conflicts_with_all = ["name", "recovery_file"])]
+        link: bool,
+        /// With --link: what to call this device [default: the machine's name]
+        #[arg(long, value_name = "NAME", requires = "link")]
+        device_name: Option<String>,
         /// Write the recovery phrase to this new file (mode 0600) instead of showing it
         #[arg(long, value_name = "FILE")]
         recovery_file: Option<PathBuf>,
@@ -117,6 +123,12 @@ pub enum Command {
         /// How many people may use it
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
         uses: u32,
+    },
+    /// List your devices, link, rename or remove one
+    Devices {
+        /// Without one: list
+        #[command(subcommand)]
+        command: Option<DevicesCommand>,
     },
     /// List your contact links, or revoke one
     Links {
@@ -380,6 +392,43 @@ pub enum Command {
     Help {
         /// A command, or `exit-codes`
         topic: Vec<String>,
+    },
+}
+
+/// What can be done with one's own devices.
+#[derive(Subcommand)]
+pub enum DevicesCommand {
+    /// List your devices
+    List,
+    /// Link a new device by the code that it shows
+    #[command(
+        after_help = "Both devices then show six words: only if they are the same on both, say yes on both. Answers are read from standard input.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `undertone devices link -` and give the code on standard input."
+    )]
+    Link {
+        /// The code, or - to read it from standard input
+        #[arg(allow_hyphen_values = true)]
+        code: String,
+    },
+    /// Give a device another name
+    Rename {
+        /// Beginning of its name or id
+        device: String,
+        /// The new name
+        name: String,
+    },
+    /// Take a device out of your account and of every conversation
+    #[command(
+        after_help = "With the recovery phrase (on standard input, or in a file) nothing that the device knows is worth anything afterwards. Without it the removal is not safe against a thief who opened the device."
+    )]
+    Remove {
+        /// Beginning of its name or id
+        device: String,
+        /// Read the recovery phrase from this file
+        #[arg(long, value_name = "FILE", conflicts_with = "without_phrase")]
+        phrase_file: Option<PathBuf>,
+        /// Do it without the recovery phrase
+        #[arg(long)]
+        without_phrase: bool,
     },
 }
 

@@ -8,6 +8,7 @@ mod actions;
 mod chats;
 mod contacts;
 mod content;
+mod devices;
 mod groups;
 mod help;
 mod init;
@@ -65,7 +66,15 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             server,
             name,
             recovery_file,
-        } => init::init(options, &output, &server, &name, recovery_file.as_deref()).await,
+            link,
+            device_name,
+        } => match name {
+            Some(name) if !link => {
+                init::init(options, &output, &server, &name, recovery_file.as_deref()).await
+            }
+            _ => devices::init_linked(options, &output, &server, device_name.as_deref()).await,
+        },
+        Command::Devices { command } => devices::devices(options, &output, command).await,
         Command::Link { expires, uses } => links::create(options, &output, expires, uses).await,
         Command::Links { command } => links::links(options, &output, command).await,
         Command::Add { link } => contacts::add(options, &output, &link).await,

@@ -11,9 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, Draft, EventStream,
-    GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, SafetyNumber,
-    Saved, Search, Sent, Settings, Settled, Status, Version,
+    AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, DeviceInfo, Draft,
+    EventStream, GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt,
+    SafetyNumber, Saved, Search, Sent, Settings, Settled, Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};
@@ -179,6 +179,43 @@ methods! {
             let outbox_left = context.client.status().await?.outbox_waiting;
             Settled { online: false, outbox_left, problem: None }
         }
+    };
+
+    #[doc = "The account's devices, the oldest first."]
+    DevicesList = "devices.list" (Nothing) -> Vec<DeviceInfo>, |context, _| context.client.devices().await?;
+
+    #[doc = "Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look."]
+    DevicesLink = "devices.link" (GivenCode) -> Done, |context, params| {
+        context.client.begin_linking(&params.code).await?;
+        Done {}
+    };
+
+    #[doc = "The linking that is under way, or why the last one failed."]
+    LinkingGet = "linking.get" (Nothing) -> CurrentLinking, |context, _| CurrentLinking { linking: context.client.linking().await? };
+
+    #[doc = "Says that both devices show the same words: the new one is given the account once its owner says so there too."]
+    LinkingConfirm = "linking.confirm" (Nothing) -> Done, |context, _| {
+        context.client.confirm_linking().await?;
+        Done {}
+    };
+
+    #[doc = "Ends the linking: the words differ, or it is not wanted."]
+    LinkingCancel = "linking.cancel" (Nothing) -> Done, |context, _| {
+        context.client.cancel_linking().await?;
+        Done {}
+    };
+
+    #[doc = "Gives a device another name; only the account's devices see it."]
+    DevicesRename = "devices.rename" (RenamedDevice) -> Done, |context, params| {
+        context.client.rename_device(&params.device, &params.name).await?;
+        Done {}
+    };
+
+    #[doc = "Takes a device out of the account and of every conversation. Without the recovery phrase that is not safe against a thief who opened it."]
+    DevicesRemove = "devices.remove" (RemovedDevice) -> Done, |context, params| {
+        let phrase = params.recovery_phrase.map(zeroize::Zeroizing::new);
+        context.client.remove_device(&params.device, phrase.as_ref().map(|words| words.as_str())).await?;
+        Done {}
     };
 
     #[doc = "Makes a contact link to give to one person. Needs the server."]

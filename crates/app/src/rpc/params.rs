@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
-    ChatChange, ChatId, ContactChange, ContactId, DraftAttachment, Expires, LinkId, MessageId, Role,
+    ChatChange, ChatId, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, LinkId,
+    LinkingInfo, MessageId, Role,
 };
 
 macro_rules! params {
@@ -52,6 +53,30 @@ params! {
     OneLink {
         /// Its id.
         link: LinkId,
+    }
+
+    /// The code that a new device shows.
+    GivenCode {
+        /// `undertone:d:...`
+        code: String,
+    }
+
+    /// A device and its new name.
+    RenamedDevice {
+        /// The device.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+    }
+
+    /// A device to be removed.
+    RemovedDevice {
+        /// The device.
+        device: DeviceId,
+        /// Twelve words; without them the removal is not safe against a thief who opened the device.
+        #[serde(default)]
+        #[ts(optional)]
+        recovery_phrase: Option<String>,
     }
 
     /// A contact link that somebody gave.
@@ -352,6 +377,13 @@ pub struct Delivered {
 pub struct CodeMatches {
     /// Whether it is this contact's. If so, the contact is verified now.
     pub matches: bool,
+}
+
+/// Another device that is being linked, if one is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct CurrentLinking {
+    /// How far it is.
+    pub linking: Option<LinkingInfo>,
 }
 
 /// Done; there is nothing more to say.

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     ids::{ChatId, MessageId},
     query,
-    sync::{Work, act, erase},
+    sync::{Work, act, conversation, erase, shared},
     view::*,
 };
 
@@ -60,7 +60,9 @@ impl Client {
     /// # Errors
     /// `chat.unknown`, `message.unknown`.
     pub async fn delete_for_me(&self, chat: &ChatId, message: &MessageId) -> Result<()> {
-        self.act(chat, message, |work, _, target| {
+        self.act(chat, message, |work, row, target| {
+            let row = conversation::load(work.db, row)?;
+            shared::put_gone(work, &row, target.id.as_bytes())?;
             erase::message(work, target.local, erase::Gone::Here)
         })
         .await

@@ -40,7 +40,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .map_err(|_| Error::Reason(Reason::Closed))
 }
 
-fn transport(options: &ClientOptions, proxy: &str) -> Result<Arc<dyn Transport>> {
+pub(super) fn transport(options: &ClientOptions, proxy: &str) -> Result<Arc<dyn Transport>> {
     if let Some(transport) = &options.transport {
         return Ok(Arc::clone(transport));
     }
@@ -62,14 +62,14 @@ pub(super) fn check_name(name: &str, longest: usize, reason: Reason) -> Result<S
 }
 
 #[cfg(debug_assertions)]
-fn cheap_kdf(options: &ClientOptions) {
+pub(super) fn cheap_kdf(options: &ClientOptions) {
     if options.cheap_kdf_for_tests {
         crate::home::use_cheap_kdf_for_tests();
     }
 }
 
 #[cfg(not(debug_assertions))]
-fn cheap_kdf(_: &ClientOptions) {}
+pub(super) fn cheap_kdf(_: &ClientOptions) {}
 
 impl Client {
     /// Makes a home with a new account and registers it. The recovery phrase is to be shown once.
@@ -139,6 +139,9 @@ impl Client {
         let (me, proxy, attachments) = blocking(move || -> Result<_> {
             let attachments = Attachments::new(database.clone(), folder);
             attachments.recover()?;
+            if super::linking::is_unfinished(&database)? {
+                return Err(Reason::LinkingUnfinished.into());
+            }
             let me = database.read(|snapshot| account::load(snapshot.connection()))?;
             let proxy = database.transaction(|tx| -> Result<String> {
                 match choice {
@@ -275,15 +278,13 @@ fn new_account(
     let root = AccountRoot::from_phrase(words);
     let signing_key = root.device_signing_key(FIRST_GENERATION);
     let keys = DeviceKeys::generate(&signing_key, u64::try_from(now_ms / 1000).unwrap_or(0));
-    let me = Me {
-        account: keys.account_id(),
-        device: keys.device_id(),
-        name,
+    let me = Me::new(
         keys,
-        server: server.server().clone(),
-        queue: QueueId::random(),
-        queue_key: Secret::random(),
-    };
+        name,
+        server.server().clone(),
+        QueueId::random(),
+        Secret::random(),
+    );
     database.transaction(|tx| {
         account::create(
             tx.connection(),

@@ -12,7 +12,7 @@ use crate::{
     query,
     sync::{
         message::{self, New, NewFile},
-        receipt, timer,
+        receipt, shared, timer,
     },
     view::*,
 };
@@ -230,6 +230,7 @@ impl Client {
             )?;
             receipt::read_up_to(work, &row, before, up_to_local_id)?;
             timer::read_up_to(work, &row, up_to_local_id)?;
+            shared::put_read(work, &row)?;
             work.tell(crate::sync::change::Change::Chat(row.id));
             Ok(())
         })

@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod groups;
 mod life;
+mod linking;
 mod messages;
 mod options;
 mod settings;
@@ -19,6 +20,7 @@ mod streams;
 use std::sync::{Arc, Mutex};
 
 pub use events::EventStream;
+pub use linking::{LinkServer, Linking};
 pub use options::{
     ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,
     SystemClock,

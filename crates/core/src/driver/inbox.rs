@@ -17,10 +17,10 @@ use undertone_wire::{
 
 use super::{Shared, pause::Pause};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     sync::{
-        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, outbox,
-        pool, resync, tokens,
+        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking,
+        outbox, pool, resync, tokens,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -51,6 +51,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut pause = Pause::new(shared.engine.pace.reconnect_to);
     let mut damaged = HashMap::new();
     loop {
+        if is_removed(&shared).await {
+            // There is nothing to receive any more.
+            shared.show(|links| {
+                links.inbox = LinkState::Offline;
+                links.problem = Some(Error::from(Reason::DeviceRemoved).problem());
+                links.failures = links.failures.saturating_add(1);
+            });
+            return;
+        }
         shared.show(|links| links.inbox = LinkState::Connecting);
         let began = tokio::time::Instant::now();
         let outcome = tokio::select! {
@@ -88,6 +97,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.stopped() => return,
         }
     }
+}
+
+async fn is_removed(shared: &Arc<Shared>) -> bool {
+    let removed = shared.write(|work| account::is_removed(work.db)).await;
+    removed.unwrap_or(false)
 }
 
 async fn session(
@@ -157,6 +171,11 @@ async fn signed_in_session(
                     pushes.push(push?);
                 }
                 let items = take(shared, connection, &mut opening, pushes).await?;
+                if is_removed(shared).await {
+                    // What lies in the queue is for a device that the account does not have any more.
+                    let _ = connection.request(Request::DeleteQueue).await;
+                    return Err(Reason::DeviceRemoved.into());
+                }
                 if items > 0 {
                     pause.reset();
                     connection.credit(items).await?;
@@ -344,6 +363,16 @@ async fn perform(
                 .request(Request::RotateQueueKey(pair.public().clone()))
                 .await?;
             shared.write(keys::confirmed).await?;
+        }
+        duty::Inbox::Invite(hash) => {
+            match connection.request(Request::CreateInvitation(hash)).await {
+                Ok(_) => shared.write(linking::invited).await?,
+                Err(WireError {
+                    code: Code::QuotaInvitations | Code::RequestUnknown,
+                    ..
+                }) => shared.write(linking::not_invited).await?,
+                Err(error) => return Err(error.into()),
+            }
         }
         duty::Inbox::IssueTokens(count) => {
             return Ok(if issue(shared, connection, count).await? {

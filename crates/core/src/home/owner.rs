@@ -165,6 +165,19 @@ impl Home {
         table.save(&path)
     }
 
+    /// Takes the whole home away: the wrapped keys first, so that what a crash leaves opens for nobody.
+    ///
+    /// # Errors
+    /// [`HomeError::InUse`] if a clone of the [`Database`] lives, [`HomeError::Io`].
+    pub fn destroy(self) -> HomeResult<()> {
+        let owner = self.lock().map_err(|(_, error)| error)?;
+        let path = owner.path().to_owned();
+        std::fs::remove_file(path.join(folder::KEYS))?;
+        folder::sync(&path)?;
+        std::fs::remove_dir_all(&path)?;
+        folder::sync_parent(&path)
+    }
+
     /// Closes the store and keeps the home: the locked state. Every clone of the [`Database`] must be
     /// gone before.
     ///

@@ -1,9 +1,12 @@
 //! From an origin to a stream that speaks to the right server: TCP or SOCKS5, TLS, WebSocket, hello.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_socks::{Error as SocksError, tcp::Socks5Stream};
@@ -11,7 +14,7 @@ use tokio_websockets::{ClientBuilder, Limits as MessageLimits, Message, WebSocke
 use undertone_wire::{
     Code, Error,
     frame::{self, Frames},
-    ids::random_bytes,
+    ids::{Pin, random_bytes},
     limits::{ALPN, CONNECT_PATH, MESSAGE_BYTES},
     origin::{Origin, ServerAddress},
     proto,
@@ -82,7 +85,7 @@ pub(super) async fn secure(
     };
     timeout(limit, async {
         let tcp = dial(&server.origin, proxy).await?;
-        handshake(tcp, server).await
+        handshake(tcp, tls::client_config(server.pin)?).await
     })
     .await
     .map_err(|_| Error::new(Code::ConnectionUnreachable))?
@@ -128,9 +131,35 @@ async fn dial_through(proxy: &SocksProxy, origin: &Origin) -> Result<TcpStream, 
     })
 }
 
-async fn handshake(tcp: TcpStream, server: &ServerAddress) -> Result<SecureStream, Error> {
+/// The pin that whatever answers at this origin shows.
+///
+/// # Errors
+/// One of the `connection.` codes.
+pub(super) async fn look_up_pin(
+    origin: &Origin,
+    proxy: Option<&SocksProxy>,
+    timing: &Timing,
+) -> Result<Pin, Error> {
+    let limit = if proxy.is_some() {
+        timing.connect_through_proxy
+    } else {
+        timing.connect
+    };
+    let seen = Arc::new(OnceLock::new());
+    timeout(limit, async {
+        let tcp = dial(origin, proxy).await?;
+        handshake(tcp, tls::config_for_any(&seen)?).await
+    })
+    .await
+    .map_err(|_| Error::new(Code::ConnectionUnreachable))??;
+    seen.get()
+        .copied()
+        .ok_or_else(|| Error::new(Code::ConnectionTls))
+}
+
+async fn handshake(tcp: TcpStream, config: ClientConfig) -> Result<SecureStream, Error> {
     let name = ServerName::try_from(PLACEHOLDER_NAME).map_err(|_| Error::new(Code::Internal))?;
-    let config = Arc::new(tls::client_config(server.pin)?);
+    let config = Arc::new(config);
     let stream = TlsConnector::from(config)
         .connect(name, tcp)
         .await

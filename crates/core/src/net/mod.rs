@@ -24,7 +24,9 @@ pub use connection::SocketConnection;
 
 use crate::{
     client::SocksProxy,
-    transport::{BlobState, BoxFuture, Connection, Role, ServerAddress, Transport},
+    transport::{
+        BlobState, BoxFuture, Connection, Origin, PinOfServer, Role, ServerAddress, Transport,
+    },
 };
 
 /// The network: TLS, directly or through a SOCKS5 proxy.
@@ -75,6 +77,14 @@ impl Transport for TlsTransport {
             let connection = self.open(server, role).await?;
             Ok(Arc::new(connection) as Arc<dyn Connection>)
         })
+    }
+
+    fn look_up_pin<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<PinOfServer, Error>> {
+        Box::pin(connect::look_up_pin(
+            origin,
+            self.proxy.as_ref(),
+            &self.timing,
+        ))
     }
 
     fn create_blob<'a>(

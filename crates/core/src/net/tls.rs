@@ -3,7 +3,10 @@
 //! TLS 1.3 only, hybrid post-quantum key agreement first, no SNI, no resumption, and a configuration of its own for every
 //! connection, so that no two connections share anything a server could join them by.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
@@ -29,11 +32,30 @@ pub const CLOCK_LENIENCY: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// The name that stands in requests instead of the server's: the server does not need it, and nobody is told.
 pub const PLACEHOLDER_NAME: &str = "undertone.invalid";
 
+/// A configuration for one connection to whatever server answers, and where its pin stands after the handshake.
+///
+/// # Errors
+/// [`Code::Internal`] only if the cryptographic library lacks TLS 1.3.
+pub(super) fn config_for_any(seen: &Arc<OnceLock<Pin>>) -> Result<ClientConfig, Error> {
+    config(|provider| {
+        Arc::new(AnyServer {
+            seen: Arc::clone(seen),
+            provider,
+        })
+    })
+}
+
 /// A configuration for one connection to the server with this pin.
 ///
 /// # Errors
 /// [`Code::Internal`] only if the cryptographic library lacks TLS 1.3.
 pub fn client_config(pin: Pin) -> Result<ClientConfig, Error> {
+    config(|provider| Arc::new(PinnedServer { pin, provider }))
+}
+
+fn config(
+    verifier: impl FnOnce(Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(CryptoProvider {
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,
@@ -41,10 +63,7 @@ pub fn client_config(pin: Pin) -> Result<ClientConfig, Error> {
         ],
         ..aws_lc_rs::default_provider()
     });
-    let verifier = Arc::new(PinnedServer {
-        pin,
-        provider: provider.clone(),
-    });
+    let verifier = verifier(provider.clone());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|_| Error::new(Code::Internal))?
@@ -124,6 +143,70 @@ impl PinnedServer {
             })) if within_leniency(now, not_before) => verify(not_before),
             result => result,
         }
+    }
+}
+
+/// Accepts a chain whose identity key signed the leaf, and notes the key's pin.
+#[derive(Debug)]
+struct AnyServer {
+    seen: Arc<OnceLock<Pin>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl AnyServer {
+    fn with_pin(&self, pin: Pin) -> PinnedServer {
+        PinnedServer {
+            pin,
+            provider: self.provider.clone(),
+        }
+    }
+}
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let [identity] = intermediates else {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        };
+        let key = ParsedCertificate::try_from(identity)?.subject_public_key_info();
+        let pin = *self.seen.get_or_init(|| Pin::new(sha256(&key)));
+        self.with_pin(pin).check_chain(end_entity, identity, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        Err(TlsError::General("TLS 1.2 is not spoken".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

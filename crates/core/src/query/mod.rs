@@ -51,6 +51,9 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
         Change::Contact(account) => Some(Event::ContactChanged {
             contact: ContactId::from_bytes(&account),
         }),
+        Change::Linking => Some(Event::LinkingChanged),
+        Change::Devices => Some(Event::DevicesChanged),
+        Change::Removed => Some(Event::DeviceRemoved),
         Change::Clock(off_s) => Some(Event::ClockWarning { off_s }),
     }
 }

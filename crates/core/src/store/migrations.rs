@@ -85,6 +85,11 @@ pub const STEPS: &[Migration] = &[
         name: "old channels",
         step: Step::Sql(include_str!("../../migrations/0008_old_channels.sql")),
     },
+    Migration {
+        version: 9,
+        name: "devices",
+        step: Step::Sql(include_str!("../../migrations/0009_devices.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

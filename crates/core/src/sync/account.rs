@@ -1,5 +1,7 @@
 //! This account, this device and its server: the rows that exist once.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_mls::{AccountId, DeviceId, DeviceKeys};
 use undertone_wire::{
@@ -18,11 +20,42 @@ pub(crate) struct Me {
     pub(crate) account: AccountId,
     pub(crate) device: DeviceId,
     pub(crate) name: String,
-    pub(crate) keys: DeviceKeys,
+    keys: RwLock<Arc<DeviceKeys>>,
     pub(crate) server: ServerAddress,
     pub(crate) queue: QueueId,
     /// Ed25519 secret that signs the queue in.
     pub(crate) queue_key: Secret<32>,
+}
+
+impl Me {
+    /// A device with these keys.
+    pub(crate) fn new(
+        keys: DeviceKeys,
+        name: String,
+        server: ServerAddress,
+        queue: QueueId,
+        queue_key: Secret<32>,
+    ) -> Self {
+        Self {
+            account: keys.account_id(),
+            device: keys.device_id(),
+            name,
+            keys: RwLock::new(Arc::new(keys)),
+            server,
+            queue,
+            queue_key,
+        }
+    }
+
+    /// What this device signs with, and its newest certificate.
+    pub(crate) fn keys(&self) -> Arc<DeviceKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The device was certified anew, and that is on disk.
+    pub(crate) fn set_keys(&self, keys: DeviceKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
 }
 
 /// What a new account is made of.
@@ -45,7 +78,7 @@ pub(crate) fn create(db: &Connection, new: &NewAccount<'_>) -> Result<()> {
             me.account.as_bytes(),
             me.name,
             new.signing_key,
-            &*me.keys.to_secret_bytes(),
+            &*me.keys().to_secret_bytes(),
             new.now_ms
         ],
     )?;
@@ -89,18 +122,17 @@ pub(crate) fn load(db: &Connection) -> Result<Me> {
             ))
         },
     )?;
-    Ok(Me {
-        account: keys.account_id(),
-        device: keys.device_id(),
-        name,
-        server: ServerAddress {
-            origin: origin.parse()?,
-            pin: Pin::from_slice(&pin)?,
-        },
-        queue: QueueId::from_slice(&queue)?,
-        queue_key: Secret::from_slice(&queue_key)?,
+    let server = ServerAddress {
+        origin: origin.parse()?,
+        pin: Pin::from_slice(&pin)?,
+    };
+    Ok(Me::new(
         keys,
-    })
+        name,
+        server,
+        QueueId::from_slice(&queue)?,
+        Secret::from_slice(&queue_key)?,
+    ))
 }
 
 /// What changes about the queue.
@@ -157,6 +189,21 @@ pub(crate) fn set_incarnation(db: &Connection, incarnation: &[u8], position: u64
 pub(crate) fn proxy(db: &Connection) -> Result<String> {
     Ok(
         db.query_row("SELECT proxy FROM server WHERE id = 1", [], |row| {
+            row.get(0)
+        })?,
+    )
+}
+
+/// Another device of the account took this one out of it.
+pub(crate) fn set_removed(db: &Connection) -> Result<()> {
+    db.execute("UPDATE account SET removed = 1 WHERE id = 1", [])?;
+    Ok(())
+}
+
+/// Whether that happened.
+pub(crate) fn is_removed(db: &Connection) -> Result<bool> {
+    Ok(
+        db.query_row("SELECT removed FROM account WHERE id = 1", [], |row| {
             row.get(0)
         })?,
     )

@@ -9,7 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent, link,
     message::{self, Place, Sender},
-    proof, receipt, resync, settings,
+    proof, receipt, resync, settings, shared,
 };
 use crate::error::Result;
 
@@ -86,7 +86,21 @@ pub(crate) fn content_came(
         return Ok(());
     }
     match automatic::read(content) {
-        Some(Automatic::Ask(ask)) => return gaps::asked(work, row, sender, &ask),
+        Some(Automatic::Ask(ask)) => {
+            if row.kind == conversation::Kind::Notes {
+                // What was told there is not kept as it was told; what counts now is told again.
+                shared::tell_all_again(work)?;
+            }
+            return gaps::asked(work, row, sender, &ask);
+        }
+        Some(Automatic::Sync(entries)) => {
+            let own = row.kind == conversation::Kind::Notes && sender.account == work.me.account;
+            return if own {
+                shared::came(work, &entries)
+            } else {
+                Ok(())
+            };
+        }
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
         Some(Automatic::Heard(heard)) => return gaps::heard(work, row, sender, &heard, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),

@@ -10,7 +10,7 @@ use undertone_content::{
     PartBody, Salt, decode_report, encode_report,
 };
 
-use super::{Work, action, conversation::Conversation, message};
+use super::{Work, action, conversation::Conversation, message, shared};
 use crate::error::{Reason, Result};
 
 /// Content type of [`Ask`].
@@ -22,6 +22,9 @@ const AGAIN: &str = "application/vnd.undertone.again";
 const HEARD: &str = "application/vnd.undertone.heard";
 /// Content type of what says nothing but that its sender is in the same state.
 const VOUCH: &str = "application/vnd.undertone.vouch";
+
+/// Content type of [`shared::Entries`], in the account's own group.
+const SYNC: &str = "application/vnd.undertone.sync";
 
 /// What is missing.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -90,6 +93,8 @@ pub(crate) enum Automatic {
     Heard(Heard),
     /// What has become of messages.
     Status(Vec<(MessageId, MessageStatus)>),
+    /// What another device of the account changed.
+    Sync(shared::Entries),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -153,6 +158,16 @@ pub(crate) fn vouch(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
     encode(&compose(work, row, body))
 }
 
+/// Tells the account's other devices of entries.
+pub(crate) fn sync(
+    work: &Work<'_>,
+    row: &Conversation,
+    entries: &shared::Entries,
+) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, SYNC, entries.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
 /// None: somebody wrote it.
 pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     if let Some(proof) = content.link_proof() {
@@ -168,6 +183,9 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         ASK => Ask::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Ask),
         AGAIN => Again::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Again),
         HEARD => Heard::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Heard),
+        SYNC => {
+            shared::Entries::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Sync)
+        }
         MESSAGE_STATUS => {
             decode_report(&part.content).map_or(Automatic::Unknown, Automatic::Status)
         }

@@ -13,6 +13,12 @@ pub(crate) enum Change {
     ContactAdded([u8; 32]),
     /// A contact's name or verification.
     Contact([u8; 32]),
+    /// The linking of another device got on, or ended.
+    Linking,
+    /// The account's devices.
+    Devices,
+    /// This device was removed from the account.
+    Removed,
     /// The server's clock is far off, seconds.
     Clock(i64),
 }

@@ -1,6 +1,8 @@
 //! Plain lines about what a change did: who came and went, what the group is called, who may do what, how long messages stay.
 
-use undertone_mls::{AccountId, Kind as GroupKind, Merged};
+use std::collections::BTreeSet;
+
+use undertone_mls::{AccountId, Kind as GroupKind, Member, Merged};
 
 use super::{
     Work, application,
@@ -19,11 +21,12 @@ pub(crate) fn tell(
 ) -> Result<()> {
     let kind = work.group(&row.group, |group| Ok(group.kind()))?;
     let timer = timer_line(work, row, merged)?;
+    let devices = device_lines(work, row, merged)?;
     if kind != GroupKind::Group {
-        return match timer {
-            Some(line) => add_line(work, row, &line, place),
-            None => Ok(()),
-        };
+        for line in devices.iter().chain(&timer) {
+            add_line(work, row, line, place)?;
+        }
+        return Ok(());
     }
     let me = work.me.account;
     let name = |account: &AccountId| -> Result<String> {
@@ -40,17 +43,26 @@ pub(crate) fn tell(
         }
     };
     let who = name(&merged.committer.account)?;
-    let came: std::collections::BTreeSet<_> =
-        merged.added.iter().map(|member| member.account).collect();
-    let went: std::collections::BTreeSet<_> =
-        merged.removed.iter().map(|member| member.account).collect();
+    let only_devices = accounts_with_other_devices(work, row, merged)?;
+    let whole = |members: &[Member]| -> BTreeSet<AccountId> {
+        members
+            .iter()
+            .filter(|member| !only_devices.contains(&member.account) || is_back(merged, member))
+            .map(|member| member.account)
+            .collect()
+    };
+    let came = whole(&merged.added);
+    let went = whole(&merged.removed);
     let mut lines = Vec::new();
     for account in came.difference(&went) {
         lines.push(format!("{who} added {}.", object(account)?));
     }
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     for member in &merged.removed {
-        if came.contains(&member.account) || !told.insert(member.account) {
+        if !went.contains(&member.account)
+            || came.contains(&member.account)
+            || !told.insert(member.account)
+        {
             continue;
         }
         let left = application::asked_to_leave(work, row.id, &member.account)?;
@@ -94,10 +106,66 @@ pub(crate) fn tell(
             }
         }
     }
-    for line in lines.iter().chain(&timer) {
+    for line in lines.iter().chain(&devices).chain(&timer) {
         add_line(work, row, line, place)?;
     }
     Ok(())
+}
+
+/// Whether the same device came and went: it lost the thread and was let in again.
+fn is_back(merged: &Merged, member: &Member) -> bool {
+    let same = |other: &Member| other.device == member.device && other.account == member.account;
+    merged.added.iter().any(same) && merged.removed.iter().any(same)
+}
+
+/// Accounts of which devices came or went, and others were and are there.
+fn accounts_with_other_devices(
+    work: &Work<'_>,
+    row: &Conversation,
+    merged: &Merged,
+) -> Result<BTreeSet<AccountId>> {
+    let members = work.group(&row.group, |group| Ok(group.members()?))?;
+    let is_new = |member: &Member| {
+        merged
+            .added
+            .iter()
+            .any(|added| added.device == member.device && added.account == member.account)
+    };
+    Ok(members
+        .iter()
+        .filter(|member| !is_new(member))
+        .map(|member| member.account)
+        .collect())
+}
+
+/// Plain lines about the devices of people who were here before and still are. Their account is the same: nothing has to be verified anew.
+fn device_lines(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Vec<String>> {
+    let here = accounts_with_other_devices(work, row, merged)?;
+    let accounts = |members: &[Member]| -> BTreeSet<AccountId> {
+        members
+            .iter()
+            .filter(|member| here.contains(&member.account) && !is_back(merged, member))
+            .map(|member| member.account)
+            .collect()
+    };
+    let mut lines = Vec::new();
+    for account in accounts(&merged.added) {
+        lines.push(if account == work.me.account {
+            "Another device of yours is in this chat now.".to_owned()
+        } else {
+            let name = conversation::name_of(work.db, row.id, &account)?;
+            format!("{name} reads this on another device too now.")
+        });
+    }
+    for account in accounts(&merged.removed) {
+        lines.push(if account == work.me.account {
+            "A device of yours was removed.".to_owned()
+        } else {
+            let name = conversation::name_of(work.db, row.id, &account)?;
+            format!("{name} removed one of their devices.")
+        });
+    }
+    Ok(lines)
 }
 
 fn add_line(work: &Work<'_>, row: &Conversation, line: &str, place: Place) -> Result<()> {

@@ -20,6 +20,8 @@ const MOMENTS: &[(&str, &str)] = &[
     ("commits", "staged_at_ms"),
     ("conversations", "changed_at_ms"),
     ("conversations", "created_at_ms"),
+    ("device_checks", "not_before_ms"),
+    ("devices", "added_at_ms"),
     ("fetches", "not_before_ms"),
     ("gaps", "asked_at_ms"),
     ("gaps", "noticed_at_ms"),

@@ -20,9 +20,9 @@ use undertone_wire::{
 use super::{
     Work, address, changes, channel,
     conversation::{self, Conversation, State},
-    gaps, intent,
+    devices, gaps, intent,
     message::Place,
-    outbox, proof, reach, resync, send,
+    outbox, proof, reach, resync, send, shared,
 };
 use crate::error::Result;
 
@@ -121,7 +121,7 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         let Some(plan) = intent::plan(work, conversation, group)? else {
             return Ok(None);
         };
-        let pending = match group.stage_commit(&work.mls, &work.me.keys, plan.change) {
+        let pending = match group.stage_commit(&work.mls, &work.me.keys(), plan.change) {
             Ok(pending) => pending,
             // Refused by the group's own rules, or nothing to do any more: these wishes end here.
             Err(
@@ -417,7 +417,9 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
     }
     if row.state == State::Joining && merged.own && row.link == 0 {
         conversation::set_state(work, row.id, State::Active)?;
+        devices::check(work, row.id)?;
     }
+    own_devices_changed(work, row, merged)?;
     super::add::first_commit_merged(work, row)?;
     if row.leaving {
         // The commit did not take the wish to leave along; it is proposed again.
@@ -446,7 +448,33 @@ fn follow_own_address(
     address::rename(work, row.address, current)
 }
 
+/// The commit brought in or took out a device of this account.
+fn own_devices_changed(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<()> {
+    let own = |member: &undertone_mls::Member| member.account == work.me.account;
+    if !merged.added.iter().chain(&merged.removed).any(own) {
+        return Ok(());
+    }
+    if row.kind == conversation::Kind::Notes && merged.own {
+        // Who lets a device in tells it what the account's devices have in common.
+        shared::tell_all_again(work)?;
+    }
+    devices::check(work, row.id)
+}
+
+/// Another device of this account took this one out.
+fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    end(work, row, State::Removed)?;
+    conversation::notice(work, row.id, "This device was removed from your account.")?;
+    if row.kind == conversation::Kind::Notes {
+        devices::was_removed(work)?;
+    }
+    Ok(())
+}
+
 fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Result<()> {
+    if *by == work.me.account && !row.leaving {
+        return removed_by_sibling(work, row);
+    }
     let text = if row.leaving {
         "You left.".to_owned()
     } else {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change};
+use super::{Work, change::Change, shared};
 use crate::error::Result;
 
 /// Adds or completes a contact. The name is the one its device goes by; verification stays as it is.
@@ -34,6 +34,9 @@ pub(crate) fn put(
             work.now_ms
         ],
     )?;
+    if ready {
+        shared::put_contact(work, account)?;
+    }
     if ready && known != Some(2) {
         work.tell(Change::ContactAdded(*account.as_bytes()));
     } else {
@@ -62,6 +65,7 @@ pub(crate) fn set_verified(work: &Work<'_>, account: &AccountId, verified: bool)
         "UPDATE contacts SET verified = ?2 WHERE account_id = ?1",
         params![account.as_bytes(), verified],
     )?;
+    shared::put_contact(work, account)?;
     work.tell(Change::Contact(*account.as_bytes()));
     Ok(changed > 0)
 }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, address, change::Change, intent, message, pool, proof};
+use super::{Work, address, change::Change, intent, message, pool, proof, shared};
 use crate::{
     error::{Reason, Result},
     ids::ContactId,
@@ -296,6 +296,7 @@ pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
     )?;
     let id = work.last_id();
     refresh(work, id, new.group)?;
+    shared::apply_for(work, new.group.id().as_bytes())?;
     work.tell(Change::Chat(id));
     Ok(id)
 }

@@ -18,9 +18,9 @@ use undertone_wire::{
 use super::{
     Work, address, clock, commit,
     conversation::{self, State},
-    fetch, gaps, keys, link, outbox,
+    devices, fetch, gaps, keys, link, linking, outbox,
     pool::{self, Publication},
-    proof, receipt, resync, send, take, tokens,
+    proof, receipt, resync, send, shared, take, tokens,
 };
 use crate::error::Result;
 
@@ -36,6 +36,8 @@ pub(crate) enum Inbox {
     Publish(Publication),
     RotateKey(Box<HpkeKeyPair>),
     IssueTokens(u32),
+    /// A way in for another device, by the hash of its code.
+    Invite([u8; 32]),
 }
 
 /// Something for the outbox connection, or for blobs.
@@ -87,6 +89,9 @@ pub(crate) fn inbox(work: &Work<'_>, publish: bool) -> Result<Option<Inbox>> {
     if !revoke.is_empty() {
         return Ok(Some(Inbox::RevokeAddresses(revoke)));
     }
+    if let Some(hash) = linking::to_invite(work)? {
+        return Ok(Some(Inbox::Invite(hash)));
+    }
     if let Some(pair) = keys::to_rotate(work)? {
         return Ok(Some(Inbox::RotateKey(Box::new(pair))));
     }
@@ -134,6 +139,9 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     resync::tick(work)?;
     link::tick(work)?;
     receipt::tick(work)?;
+    linking::tick(work)?;
+    devices::tick(work)?;
+    shared::tick(work)?;
     let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
     duties.extend(
         take::due(work, CONVERSATIONS)?
@@ -233,6 +241,8 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
             SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3
             UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
             UNION ALL SELECT min(not_before_ms) FROM sends
+            UNION ALL SELECT min(not_before_ms) FROM device_checks
+            UNION ALL SELECT min(expires_at_ms) FROM linking WHERE failure = ''
             UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
             UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)
          WHERE at > ?1",
@@ -268,6 +278,8 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
              UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0
              UNION ALL SELECT 1 FROM proofs WHERE way = 1
+             UNION ALL SELECT 1 FROM device_checks WHERE not_before_ms <= ?1
+             UNION ALL SELECT 1 FROM joining WHERE state = 5 AND ready = 0
              LIMIT 1",
             [work.now_ms],
             |_| Ok(()),

@@ -135,15 +135,20 @@ impl Engine {
             groups: RefCell::new(std::mem::take(&mut *kept)),
             changes: RefCell::new(Vec::new()),
             duties: Cell::new(false),
+            recertified: RefCell::new(None),
         };
         let value = event(&work)?;
         let Work {
             groups,
             changes,
             duties,
+            recertified,
             ..
         } = work;
         transaction.commit()?;
+        if let Some(keys) = recertified.into_inner() {
+            self.me.set_keys(keys);
+        }
         let groups = groups.into_inner();
         if groups.len() <= GROUPS_KEPT {
             *kept = groups;

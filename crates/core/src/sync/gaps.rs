@@ -12,7 +12,7 @@ use super::{
     automatic::{self, Again, Ask, Counter, Heard, Number, Repeated},
     conversation::{self, Conversation, State},
     message::{self, Place, Sender},
-    outbox,
+    outbox, shared,
 };
 use crate::error::Result;
 
@@ -337,6 +337,14 @@ pub(crate) fn keep_automatic(
     place: Place,
     content: &[u8],
 ) -> Result<()> {
+    // What the account's devices tell each other may hold a draft that is long deleted: its place is kept, and not what it said.
+    let nothing;
+    let content = if row.kind == conversation::Kind::Notes {
+        nothing = automatic::sync(work, row, &shared::Entries::default())?;
+        &nothing[..]
+    } else {
+        content
+    };
     work.db.execute(
         "INSERT OR REPLACE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![row.id, place.generation, place.number, content, work.now_ms],

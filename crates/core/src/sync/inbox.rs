@@ -16,7 +16,7 @@ use super::{
     address::{self, Address},
     application, channel, commit,
     conversation::{self, Conversation, State},
-    fetch, held,
+    fetch, held, linking,
     message::Place,
     outbox, proof, resync, spare, welcome,
 };
@@ -363,6 +363,7 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
     match message.body {
         Some(direct_message::Body::Welcome(bundle)) => welcome::process(work, address, &bundle),
         Some(direct_message::Body::Request(request)) => request_came(work, &request),
+        Some(direct_message::Body::Linking(sealed)) => linking::came(work, address, &sealed),
         None => Ok(()),
     }
 }

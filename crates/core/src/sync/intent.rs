@@ -4,12 +4,12 @@
 //! if the group still needs it.
 
 use rusqlite::params;
-use undertone_mls::{AccountId, Change, Group, PeerKeyPackage, Policy, Role};
+use undertone_mls::{AccountId, Change, DeviceId, Group, PeerKeyPackage, Policy, Role};
 
 use super::{
     Work,
     conversation::{Conversation, role_from_number, role_number},
-    proof, take,
+    devices, proof, take,
 };
 use crate::error::Result;
 
@@ -30,6 +30,10 @@ pub(crate) enum Kind {
     Readd = 7,
     Leave = 8,
     SetTimer = 9,
+    /// A device of this account, by its id.
+    AddDevice = 30,
+    /// A device of this account, by its id.
+    RemoveDevice = 31,
 }
 
 fn kind_from_row(value: i64) -> Kind {
@@ -42,6 +46,8 @@ fn kind_from_row(value: i64) -> Kind {
         6 => Kind::AcceptLeaves,
         7 => Kind::Readd,
         8 => Kind::Leave,
+        30 => Kind::AddDevice,
+        31 => Kind::RemoveDevice,
         _ => Kind::SetTimer,
     }
 }
@@ -68,7 +74,7 @@ pub(crate) fn add(
     value: i64,
     not_before_ms: i64,
 ) -> Result<i64> {
-    let state = if kind == Kind::Add {
+    let state = if matches!(kind, Kind::Add | Kind::AddDevice) {
         NEEDS_KEY_PACKAGES
     } else {
         WAITS
@@ -103,6 +109,30 @@ pub(crate) fn doubt(work: &Work<'_>, conversation: i64, epoch: u64, at_ms: i64) 
         .exists(params![conversation, Kind::SelfUpdate as i64, value])?;
     if !waits {
         add(work, conversation, Kind::SelfUpdate, &[], value, at_ms)?;
+    }
+    Ok(())
+}
+
+/// A self-update that shows this device's newest certificate: its value.
+const CERTIFICATE: i64 = -1;
+
+/// Has this device's leaf show its newest certificate.
+pub(crate) fn show_certificate(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let waits = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2 AND value = ?3",
+        )?
+        .exists(params![conversation, Kind::SelfUpdate as i64, CERTIFICATE])?;
+    if !waits {
+        add(
+            work,
+            conversation,
+            Kind::SelfUpdate,
+            &[],
+            CERTIFICATE,
+            work.now_ms,
+        )?;
     }
     Ok(())
 }
@@ -231,7 +261,7 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
     };
     let mut adds: (Vec<PeerKeyPackage>, Vec<i64>) = (Vec::new(), Vec::new());
     for intent in due(work, row.id)? {
-        if intent.kind != Kind::Add && !adds.1.is_empty() {
+        if !matches!(intent.kind, Kind::Add | Kind::AddDevice) && !adds.1.is_empty() {
             continue;
         }
         let one = |change| {
@@ -251,6 +281,29 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                     adds.0.extend(packages);
                     adds.1.push(intent.id);
                 }
+            }
+            Kind::AddDevice => {
+                let device = DeviceId::from_slice(&intent.subject)?;
+                let here = members.iter().any(|member| member.device == device);
+                let mut packages = take::packages(work, take::Purpose::Intent, intent.id)?;
+                packages.retain(|package| package.device_id() == device);
+                if here || packages.is_empty() || !devices::is_in_use(work, &device)? {
+                    take::forget(work, take::Purpose::Intent, intent.id)?;
+                    give_up(work, intent.id)?;
+                } else if adds.0.len() + packages.len() <= BLOCK {
+                    adds.0.extend(packages);
+                    adds.1.push(intent.id);
+                }
+            }
+            Kind::RemoveDevice => {
+                let device = DeviceId::from_slice(&intent.subject)?;
+                let leaf = members
+                    .iter()
+                    .find(|member| member.device == device && member.account == work.me.account);
+                if let Some(member) = leaf {
+                    return one(Change::Remove(vec![member.leaf]));
+                }
+                give_up(work, intent.id)?;
             }
             Kind::Remove => {
                 let account = AccountId::from_slice(&intent.subject)?;
@@ -284,6 +337,9 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             }
             Kind::SelfUpdate => {
                 let wanted = match doubted(intent.value) {
+                    None if intent.value == CERTIFICATE => {
+                        group.shown_generation()? < work.me.keys().certificate().generation()
+                    }
                     Some(epoch) => epoch == group.epoch(),
                     None => group.needs_path_update(),
                 };

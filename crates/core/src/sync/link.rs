@@ -9,6 +9,7 @@ use super::{
     address::{self, Kind},
     contact,
     conversation::{self, Conversation, State},
+    devices,
     pool::{self, Pool},
 };
 use crate::error::{Reason, Result};
@@ -162,6 +163,7 @@ pub(crate) fn proof_came(
         .execute("UPDATE conversations SET link = 0 WHERE id = ?1", [row.id])?;
     conversation::set_state(work, row.id, State::Active)?;
     contact::put(work, &application.account, &name, row.id, true)?;
+    devices::check(work, row.id)?;
     work.db.execute(
         "UPDATE links SET uses_left = uses_left - 1 WHERE id = ?1",
         [row.link],

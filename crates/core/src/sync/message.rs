@@ -11,7 +11,7 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    erase, outbox, receipt, settings, timer,
+    erase, outbox, receipt, settings, shared_apply, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -383,6 +383,7 @@ pub(crate) fn receive(
     work.tell(Change::Message(local));
     // What somebody did to it may have come before it.
     action::renew_if_acted_on(work, row.id, message_id.as_bytes())?;
+    shared_apply::message_came(work, row, message_id.as_bytes())?;
     Ok(true)
 }
 

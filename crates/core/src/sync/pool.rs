@@ -99,10 +99,10 @@ pub(crate) fn fill(work: &Work<'_>, address: i64) -> Result<()> {
 
 fn add_key_package(work: &Work<'_>, pool: &Pool, last_resort: bool) -> Result<()> {
     let landing = address::create(work, Kind::KeyPackage, 0)?;
-    // A link leads to a direct conversation, whose address has a pool of its own.
-    let kp_key = (pool.link != 0).then(KpKey::random);
+    // A link leads to a direct conversation, whose address has a pool of its own; so may what this device's siblings add it to.
+    let kp_key = (pool.link != 0 || is_for_siblings(work, pool.address)?).then(KpKey::random);
     let profile = profile(work, landing.secret.duplicate(), kp_key.as_ref());
-    let new = create_key_package(&work.mls, &work.me.keys, &profile, last_resort)?;
+    let new = create_key_package(&work.mls, &work.me.keys(), &profile, last_resort)?;
     let sealed = seal_key_package(&new, &pool.kp_key)?;
     work.db.execute(
         "INSERT INTO key_packages (id, pool, landing, hash_ref, sealed, last_resort, state, created_at_ms)
@@ -119,6 +119,11 @@ fn add_key_package(work: &Work<'_>, pool: &Pool, last_resort: bool) -> Result<()
     )?;
     work.wake();
     Ok(())
+}
+
+/// Whether it is the pool that the other devices of this account take from: of no link and no conversation.
+fn is_for_siblings(work: &Work<'_>, address: i64) -> Result<bool> {
+    Ok(address::get(work, address)?.is_some_and(|address| address.conversation == 0))
 }
 
 /// This device's leaf with an address.
@@ -140,7 +145,7 @@ pub(crate) fn profile(
 pub(crate) struct Landed {
     /// The own link it came by; 0: by a direct conversation's pool.
     pub(crate) link: i64,
-    /// The direct conversation whose pool it was; 0: by a link.
+    /// The direct conversation whose pool it was; 0: by a link, or for the account's own devices.
     pub(crate) conversation: i64,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, conversation::Conversation};
+use super::{Work, change::Change, conversation::Conversation, shared, shared_apply};
 use crate::{
     error::{Reason, Result},
     view::{ChatChange, Settings},
@@ -35,7 +35,7 @@ pub(crate) fn set_all(work: &Work<'_>, settings: &Settings) -> Result<()> {
         "INSERT INTO settings (name, value) VALUES ('read_receipts', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         [settings.read_receipts],
     )?;
-    Ok(())
+    shared_apply::put_settings(work)
 }
 
 /// What sets a user interface's own names apart from the engine's.
@@ -125,12 +125,18 @@ pub(crate) fn is_blocked(db: &Connection, account: &AccountId) -> Result<bool> {
         .exists([account.as_bytes()])?)
 }
 
-/// Changes what is set for a chat.
-pub(crate) fn set_chat(work: &Work<'_>, row: &Conversation, change: &ChatChange) -> Result<()> {
+/// Makes a chat's row, if it has none.
+pub(crate) fn make_row(work: &Work<'_>, conversation: i64) -> Result<()> {
     work.db.execute(
         "INSERT OR IGNORE INTO chat_settings (conversation) VALUES (?1)",
-        [row.id],
+        [conversation],
     )?;
+    Ok(())
+}
+
+/// Changes what is set for a chat.
+pub(crate) fn set_chat(work: &Work<'_>, row: &Conversation, change: &ChatChange) -> Result<()> {
+    make_row(work, row.id)?;
     let set = |column: &str, value: i64| {
         work.db.execute(
             &format!("UPDATE chat_settings SET {column} = ?2 WHERE conversation = ?1"),
@@ -149,6 +155,7 @@ pub(crate) fn set_chat(work: &Work<'_>, row: &Conversation, change: &ChatChange)
     if let Some(read_receipts) = change.read_receipts {
         set("read_receipts", stored(read_receipts.as_choice()))?;
     }
+    shared::put_chat(work, row)?;
     work.tell(Change::Chat(row.id));
     Ok(())
 }
@@ -169,6 +176,7 @@ pub(crate) fn set_draft(
          ON CONFLICT (conversation) DO UPDATE SET draft = excluded.draft, draft_reply_to = excluded.draft_reply_to",
         params![row.id, text, reply_to],
     )?;
+    shared::put_draft(work, row)?;
     work.tell(Change::Chat(row.id));
     Ok(())
 }
@@ -206,6 +214,7 @@ pub(crate) fn set_person(
             params![account.as_bytes(), stored(choice)],
         )?;
     }
+    shared::put_person(work, account)?;
     work.tell(Change::Contact(*account.as_bytes()));
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::{
     Work,
     address::{self, Address, Kind},
     conversation::{self, New, State},
-    gaps, held, intent, link,
+    devices, gaps, held, intent, link,
     message::{self, Place},
     pool::{self, Pool},
     proof, resync, spare,
@@ -26,6 +26,8 @@ pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
 enum Reason {
     Link(i64),
     Contact(AccountId),
+    /// Another device of this account.
+    Sibling,
     /// conversations.id
     Resync(i64),
 }
@@ -83,6 +85,9 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
     if landed.link != 0 {
         return Ok(link::is_open(work, landed.link)?.then_some(Reason::Link(landed.link)));
     }
+    if landed.conversation == 0 {
+        return Ok(Some(Reason::Sibling));
+    }
     let contact = conversation::get(work.db, landed.conversation)?
         .filter(|row| row.link == 0)
         .and_then(|row| row.peer);
@@ -114,6 +119,9 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
             }
             Reason::Contact(contact) => {
                 joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
+            }
+            Reason::Sibling => {
+                joined.adder.account == work.me.account && devices::may_bring_in(work, &joined)?
             }
             Reason::Resync(conversation) => is_known(work, *conversation, &joined, peer)?,
         };
@@ -167,7 +175,7 @@ fn put_row(
     let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
         let (state, link) = match reason {
             Reason::Link(link) => (State::Joining, *link),
-            Reason::Contact(_) | Reason::Resync(_) => (State::Active, 0),
+            Reason::Contact(_) | Reason::Sibling | Reason::Resync(_) => (State::Active, 0),
         };
         return conversation::create(
             work,
@@ -232,9 +240,13 @@ fn settle_in(
             "{} added you.",
             conversation::name_of(work.db, id, &joined.adder.account)?
         )),
-        Reason::Resync(_) => None,
+        Reason::Sibling | Reason::Resync(_) => None,
     };
+    if matches!(reason, Reason::Sibling) {
+        devices::joined_by_sibling(work, id, &joined.group)?;
+    }
     work.keep(joined.group);
+    devices::check(work, id)?;
     if let Some(line) = line {
         message::add_line(work, id, message::Kind::Notice, &line, place)?;
     }

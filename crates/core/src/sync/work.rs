@@ -8,7 +8,7 @@ use std::{
 
 use rand::Rng as _;
 use rusqlite::Connection;
-use undertone_mls::{Group, GroupId, Provider};
+use undertone_mls::{DeviceKeys, Group, GroupId, Provider};
 
 use super::{account::Me, change::Change};
 use crate::{
@@ -43,6 +43,7 @@ pub(crate) struct Work<'t> {
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,
+    pub(super) recertified: RefCell<Option<DeviceKeys>>,
 }
 
 impl Work<'_> {
@@ -74,6 +75,11 @@ impl Work<'_> {
     /// There may be something new to do for the driver.
     pub(crate) fn wake(&self) {
         self.duties.set(true);
+    }
+
+    /// This device has a newer certificate, from the end of this transaction on.
+    pub(crate) fn recertified(&self, keys: DeviceKeys) {
+        *self.recertified.borrow_mut() = Some(keys);
     }
 
     /// Runs `act` on a group. A group whose `act` failed is dropped from memory and read again the next time.

@@ -68,6 +68,12 @@ pub enum Event {
         /// Why, if it is not there.
         problem: Option<Problem>,
     },
+    /// The linking of another device got on, or ended.
+    LinkingChanged,
+    /// The account's devices changed.
+    DevicesChanged,
+    /// This device was removed from its account; it connects no more.
+    DeviceRemoved,
     /// The server's clock and this one's are far apart; nothing is refused for that.
     ClockWarning {
         /// Server's minus ours, seconds.

@@ -25,9 +25,11 @@ macro_rules! view {
     };
 }
 
+mod devices;
 mod event;
 mod messages;
 
+pub use devices::*;
 pub use event::Event;
 pub use messages::*;
 

@@ -14,7 +14,8 @@ use std::{
 };
 
 use undertone_core::{
-    ChatInfo, Client, ClientOptions, Clock, Draft, MessageKind, Page, SendingPace, SystemClock,
+    ChatInfo, Client, ClientOptions, Clock, Draft, Linking, MessageKind, Page, SendingPace,
+    SystemClock,
     home::{Home, Owner, Passphrase},
     store::StoreError,
 };
@@ -53,6 +54,7 @@ pub struct Person {
     pub name: &'static str,
     pub home: PathBuf,
     pub client: Option<Client>,
+    pub linking: Option<Linking>,
     server: FakeServer,
     clock: Arc<TestClock>,
     /// The app has ended; nothing more goes out or is written.
@@ -122,11 +124,73 @@ impl Person {
             name,
             home,
             client: Some(client),
+            linking: None,
             server,
             clock,
             ended,
             _folder: folder,
         }
+    }
+
+    /// A device of `old`'s owner, linked by the two of them.
+    pub async fn links(old: &Person, name: &'static str, server: &FakeServer) -> Self {
+        let mut new = Self::shows_a_code(name, server).await;
+        let code = new.linking().code().await.expect("a code");
+        old.client().begin_linking(&code).await.expect("taken");
+        let words = new.linking().words().await.expect("words");
+        eventually("the same words on both", || async {
+            let info = old.client().linking().await.expect("linking");
+            info.is_some_and(|info| info.words.as_deref() == Some(words.as_str()))
+        })
+        .await;
+        old.client().confirm_linking().await.expect("confirmed");
+        let linking = new.linking.take().expect("linking");
+        let client = linking.confirm().await.expect("an account");
+        client.start().await.expect("started");
+        new.client = Some(client);
+        new
+    }
+
+    /// A device that is to be linked.
+    pub async fn shows_a_code(name: &'static str, server: &FakeServer) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().join(name);
+        let (clock, ended) = (Arc::default(), Arc::default());
+        let server = server.by_way_of(&ended);
+        let options = options(&server, &clock);
+        let place = server.address.origin.to_string().parse().expect("a server");
+        let linking = Linking::begin(&home, &passphrase(), &place, name, options)
+            .await
+            .expect("a code");
+        Self {
+            name,
+            home,
+            client: None,
+            linking: Some(linking),
+            server,
+            clock,
+            ended,
+            _folder: folder,
+        }
+    }
+
+    /// The home is opened again where it stood.
+    pub async fn resumes_linking(&mut self) {
+        self.linking = None;
+        let options = options(&self.server, &self.clock);
+        let linking = Linking::resume(&self.home, &passphrase(), options).await;
+        self.linking = Some(linking.expect("resumed"));
+    }
+
+    pub fn linking(&self) -> &Linking {
+        self.linking.as_ref().expect("linking")
+    }
+
+    /// Gives the linking up; answers where the home was.
+    pub async fn abandons(mut self) -> PathBuf {
+        let linking = self.linking.take().expect("linking");
+        linking.abandon().await.expect("abandoned");
+        self.home.clone()
     }
 
     pub fn clock(&self) -> &TestClock {

@@ -116,6 +116,8 @@ struct State {
     registered: Vec<QueueId>,
     /// Sends that were refused as stale.
     stale: u64,
+    /// Hashes of the codes that owners of queues made.
+    invitations: Vec<[u8; 32]>,
     /// Key rotations so far.
     rotations: u64,
     /// Where the newest direct item went, and the newest message of a channel.
@@ -198,6 +200,7 @@ impl FakeServer {
                 held: Vec::new(),
                 registered: Vec::new(),
                 stale: 0,
+                invitations: Vec::new(),
                 rotations: 0,
                 last_direct: Vec::new(),
                 directs: Vec::new(),

@@ -98,6 +98,18 @@ fn join_config() -> MlsGroupJoinConfig {
 }
 
 impl Group {
+    /// The generation of the device-signing key in this device's own leaf.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn shown_generation(&self) -> Result<u32> {
+        let leaves = self.leaves()?;
+        leaves
+            .get(&self.own_leaf())
+            .map(|facts| facts.generation)
+            .ok_or(Error::Corrupt("own leaf"))
+    }
+
     /// The conversation of this id, if this device has it.
     ///
     /// # Errors

@@ -7,4 +7,5 @@
 
 pub mod credit;
 pub mod invitations;
+pub mod rate;
 pub mod token_keys;

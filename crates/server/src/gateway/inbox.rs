@@ -27,10 +27,13 @@ use super::{Gateway, convert};
 use crate::admission::token_keys::Rolls;
 use crate::delivery::{self, Pushed, Wake};
 use crate::server::stopped;
-use crate::store::{InvitationHash, Registration, StoreError};
+use crate::store::{Invitation, InvitationHash, Registration, StoreError};
 
 /// Sign-ins and registrations that may fail on one connection.
 const FAILED_SIGN_INS: u32 = 8;
+
+/// Days from the one on which a queue's owner made an invitation until it ends: at least one whole day, at most two.
+const OWN_INVITATION_DAYS: u32 = 2;
 
 /// Most credit a connection can have.
 const MOST_CREDIT: u32 = 1 << 20;
@@ -241,6 +244,9 @@ impl Session<'_> {
         let challenge = self.challenge;
         let registering = async move {
             request.verify(&gateway.pin, &challenge)?;
+            if request.temporary && !gateway.temporary_rate.take(gateway.clock.monotonic()) {
+                return Err(Error::retry_after(Code::RegistrationTemporary, 60));
+            }
             let registration = Registration {
                 queue: request.queue_id,
                 signing_key: request.signing_key,
@@ -250,6 +256,7 @@ impl Session<'_> {
                     .as_ref()
                     .map(|code| InvitationHash(sha256(code.expose()))),
                 invitation_required: !gateway.registration_is_open(),
+                temporary: request.temporary,
             };
             gateway
                 .store
@@ -319,6 +326,18 @@ impl Session<'_> {
                 self.pending.slow(id, bytes, Box::pin(counting));
             }
             Request::IssueTokens(blinded) => self.issue_tokens(id, queue, blinded),
+            Request::CreateInvitation(hash) => {
+                let invitation = Invitation {
+                    code: InvitationHash(hash),
+                    uses: 1,
+                    expires_s: Some(
+                        u64::from(self.gateway.clock.day().plus(OWN_INVITATION_DAYS).0) * 86_400,
+                    ),
+                };
+                let reply = store.create_own_invitation(queue, invitation);
+                self.pending
+                    .slow(id, 0, Box::pin(async move { done(reply.await) }));
+            }
             Request::DeleteQueue => {
                 let reply = store.delete_queue(queue);
                 let deleting = async move {

@@ -31,6 +31,7 @@ use tokio::sync::{Semaphore, watch};
 use undertone_wire::ids::Pin;
 use undertone_wire::response::Limits;
 
+use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
 use crate::config::{Config, Registration};
 use crate::delivery::Hub;
@@ -54,6 +55,8 @@ pub struct Gateway {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Bounds the threads busy with token arithmetic.
     pub(crate) arithmetic: Arc<Semaphore>,
+    /// How many temporary queues may be made at present.
+    pub(crate) temporary_rate: Rate,
 }
 
 impl Gateway {

@@ -17,6 +17,11 @@ pub(super) fn refusal(error: &StoreError) -> Error {
         StoreError::InvitationUsed => Code::InvitationUsed,
         StoreError::InvitationExpired => Code::InvitationExpired,
         StoreError::AllowanceSpent => Code::QuotaTokens,
+        StoreError::TooManyTemporary => {
+            return Error::retry_after(Code::RegistrationTemporary, 3600);
+        }
+        StoreError::Temporary => Code::QuotaTemporary,
+        StoreError::InvitationsSpent => Code::QuotaInvitations,
         StoreError::AddressTaken => Code::AddressTaken,
         StoreError::UnknownAddress => Code::AddressUnknown,
         StoreError::TooManyAddresses => Code::QuotaAddresses,

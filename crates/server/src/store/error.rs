@@ -24,6 +24,15 @@ pub enum StoreError {
     /// Its time has passed.
     #[error("This invitation has expired.")]
     InvitationExpired,
+    /// There are as many temporary queues as there may be.
+    #[error("There are too many temporary queues.")]
+    TooManyTemporary,
+    /// Not for a temporary queue.
+    #[error("A temporary queue can't do that.")]
+    Temporary,
+    /// The queue's owner has made as many invitations today as allowed.
+    #[error("Today's invitations have been made.")]
+    InvitationsSpent,
     /// The day's blind tokens have all been issued.
     #[error("Today's allowance is used up.")]
     AllowanceSpent,
@@ -125,7 +134,13 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::Full | Self::Busy | Self::Closed | Self::AllowanceSpent | Self::Engine(_)
+            Self::Full
+                | Self::Busy
+                | Self::Closed
+                | Self::AllowanceSpent
+                | Self::InvitationsSpent
+                | Self::TooManyTemporary
+                | Self::Engine(_)
         )
     }
 }

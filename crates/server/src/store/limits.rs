@@ -37,6 +37,14 @@ pub struct StoreLimits {
     pub queue: Quota,
     /// Addresses of one queue.
     pub addresses: u32,
+    /// Temporary queues at once; 0: none are made.
+    pub temporary_queues: u32,
+    /// Addresses of a temporary queue; each has the quota of a key package's address.
+    pub temporary_addresses: u32,
+    /// Blind tokens that a temporary queue may have issued in all.
+    pub temporary_tokens: u32,
+    /// Invitations that a queue's owner may make in a day.
+    pub invitations: u32,
     /// One-time key packages in one address's pool.
     pub key_packages: u32,
     /// Free bytes on the volume below which sends, registrations and uploads are refused.
@@ -92,6 +100,10 @@ impl Default for StoreLimits {
                 bytes: 2048 * MIB,
             },
             addresses: 16_384,
+            temporary_queues: 1000,
+            temporary_addresses: 2,
+            temporary_tokens: 6,
+            invitations: 4,
             key_packages: 200,
             disk_reserve: 512 * MIB,
             commit_reserve: 128 * MIB,

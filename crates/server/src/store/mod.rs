@@ -153,6 +153,10 @@ pub trait Store: Send + Sync + 'static {
     /// Adds an invitation; one with the same hash is replaced.
     fn create_invitation(&self, invitation: Invitation) -> Reply<()>;
 
+    /// Adds an invitation that a queue's owner made, if they have made few today. One that exists is left as it is.
+    /// Errors: `UnknownQueue`, `Temporary`, `InvitationsSpent`, `Full`.
+    fn create_own_invitation(&self, queue: QueueId, invitation: Invitation) -> Reply<()>;
+
     /// Marks token hashes as spent until the day after `last_day`. For each, in order: whether it was fresh.
     fn spend_tokens(&self, tokens: Vec<TokenHash>, last_day: Day) -> Reply<Vec<bool>>;
 

@@ -84,6 +84,8 @@ pub struct Registration {
     pub invitation: Option<InvitationHash>,
     /// Whether one is needed.
     pub invitation_required: bool,
+    /// Needs none, is gone in a day or two, and holds next to nothing.
+    pub temporary: bool,
 }
 
 /// What is stored about a queue's owner.
@@ -327,7 +329,7 @@ pub struct Swept {
 /// How much there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Registered queues.
+    /// Registered queues, temporary ones included.
     pub queues: u64,
     /// Addresses.
     pub addresses: u64,

@@ -112,6 +112,9 @@ impl Request {
                 blinded: blinded.iter().map(|element| copy(element)).collect(),
             }),
             Self::DeleteQueue => Body::DeleteQueue(proto::DeleteQueue {}),
+            Self::CreateInvitation(hash) => Body::CreateInvitation(proto::CreateInvitation {
+                code_hash: copy(hash),
+            }),
             Self::RedeemTokens(tokens) => Body::RedeemTokens(proto::RedeemTokens {
                 tokens: tokens.iter().map(Token::to_proto).collect(),
             }),
@@ -137,6 +140,7 @@ impl RegisterQueue {
                 .as_ref()
                 .map_or_else(Bytes::new, |code| code.to_bytes()),
             signature: copy(&self.signature),
+            temporary: self.temporary,
         }
     }
 }

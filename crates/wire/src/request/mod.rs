@@ -78,6 +78,8 @@ pub enum Request {
     IssueTokens(Vec<[u8; 32]>),
     /// Inbox: the queue and everything in it.
     DeleteQueue,
+    /// Inbox: a way in for one more queue, by the hash of its code.
+    CreateInvitation([u8; 32]),
     /// Outbox: buys an allowance for this connection.
     RedeemTokens(Vec<Token>),
     /// Outbox.
@@ -107,6 +109,8 @@ pub struct RegisterQueue {
     pub hpke_key: HpkePublicKey,
     /// None where registration is open.
     pub invitation: Option<InvitationCode>,
+    /// Needs no invitation, and is gone in a day or two.
+    pub temporary: bool,
     /// See [`crate::auth`].
     pub signature: [u8; SIGNATURE_BYTES],
 }
@@ -266,7 +270,8 @@ impl Request {
             | Self::RevokeAddresses(_)
             | Self::PublishKeyPackages(_)
             | Self::IssueTokens(_)
-            | Self::DeleteQueue => Some(Role::Inbox),
+            | Self::DeleteQueue
+            | Self::CreateInvitation(_) => Some(Role::Inbox),
             Self::RedeemTokens(_)
             | Self::TakeKeyPackages(_)
             | Self::Send(_)
@@ -288,6 +293,7 @@ impl Request {
             Self::RevokeAddresses(_) => "revoke_addresses",
             Self::PublishKeyPackages(_) => "publish_key_packages",
             Self::IssueTokens(_) => "issue_tokens",
+            Self::CreateInvitation(_) => "create_invitation",
             Self::DeleteQueue => "delete_queue",
             Self::RedeemTokens(_) => "redeem_tokens",
             Self::TakeKeyPackages(_) => "take_key_packages",

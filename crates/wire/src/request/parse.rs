@@ -148,6 +148,7 @@ impl Request {
                     .collect::<Result<_>>()?,
             ),
             Body::DeleteQueue(proto::DeleteQueue {}) => Self::DeleteQueue,
+            Body::CreateInvitation(body) => Self::CreateInvitation(array(&body.code_hash)?),
             Body::RedeemTokens(body) => Self::RedeemTokens(
                 count(body.tokens, 1, limits::TOKENS_PER_REDEEM, Code::LimitCount)?
                     .iter()
@@ -194,11 +195,15 @@ fn register_queue(body: proto::RegisterQueue) -> Result<RegisterQueue> {
         0 => None,
         _ => Some(InvitationCode::from_slice(&body.invitation)?),
     };
+    if body.temporary && invitation.is_some() {
+        return Err(Code::RequestMalformed.into());
+    }
     Ok(RegisterQueue {
         queue_id: QueueId::from_slice(&body.queue_id)?,
         signing_key: array(&body.signing_key)?,
         hpke_key: HpkePublicKey::from_bytes(body.hpke_key)?,
         invitation,
+        temporary: body.temporary,
         signature: signature_from(&body.signature)?,
     })
 }

@@ -45,6 +45,7 @@ pub fn requests() -> Vec<Request> {
             signing_key: [2; 32],
             hpke_key: HpkePublicKey::from_slice(&[3; 1216]).unwrap(),
             invitation: Some(InvitationCode::new([4; 16])),
+            temporary: false,
             signature: [5; 64],
         }),
         Request::SignIn(SignIn {
@@ -77,6 +78,7 @@ pub fn requests() -> Vec<Request> {
         }),
         Request::IssueTokens(vec![[11; 32], [12; 32]]),
         Request::DeleteQueue,
+        Request::CreateInvitation([36; 32]),
         Request::RedeemTokens(vec![token()]),
         Request::TakeKeyPackages(TakeKeyPackages {
             send_id: SendId::new([13; 16]),

@@ -192,6 +192,16 @@ impl Transport for FakeServer {
         })
     }
 
+    fn look_up_pin<'a>(
+        &'a self,
+        _origin: &'a undertone_core::transport::Origin,
+    ) -> BoxFuture<'a, Result<Pin, TransportError>> {
+        Box::pin(async move {
+            self.reachable()?;
+            Ok(self.address.pin)
+        })
+    }
+
     fn create_blob<'a>(
         &'a self,
         _server: &'a ServerAddress,

@@ -224,7 +224,18 @@ impl State {
             Request::IssueTokens(blinded) => {
                 Ok(Response::IssuedTokens(issuers[0].evaluate(&blinded)?))
             }
-            Request::DeleteQueue | Request::Ping => Ok(Response::Done),
+            Request::DeleteQueue => {
+                let id = queue_id.expect("signed in");
+                self.queues.remove(&id);
+                self.addresses.retain(|_, (queue, _)| *queue != id);
+                lock(line).queue = None;
+                Ok(Response::Done)
+            }
+            Request::CreateInvitation(hash) => {
+                self.invitations.push(hash);
+                Ok(Response::Done)
+            }
+            Request::Ping => Ok(Response::Done),
             Request::RedeemTokens(tokens) => {
                 for token in &tokens {
                     if let Err(error) = verify(issuers, token) {

@@ -55,6 +55,151 @@ pub(crate) fn an_invitation_is_used_up(mut world: World) {
     assert_eq!(world.counts().invitations, 0);
 }
 
+pub(crate) fn a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days(mut world: World) {
+    let ada = stranger();
+    let registration = Registration {
+        invitation_required: true,
+        temporary: true,
+        ..ada.registration()
+    };
+    world.store.register(registration.clone()).wait().unwrap();
+    let address = |kind| (AddressHash::new(random()), kind);
+    let conversation = vec![address(AddressKind::Conversation)];
+    assert_eq!(
+        world.store.create_addresses(ada.queue, conversation).wait(),
+        Err(StoreError::Temporary)
+    );
+    let few = (0..3).map(|_| address(AddressKind::KeyPackage)).collect();
+    assert_eq!(
+        world.store.create_addresses(ada.queue, few).wait(),
+        Err(StoreError::TooManyAddresses)
+    );
+    let one = address(AddressKind::KeyPackage);
+    world
+        .store
+        .create_addresses(ada.queue, vec![one])
+        .wait()
+        .unwrap();
+    let package = PublishKeyPackages {
+        address: one.0,
+        one_time: Vec::new(),
+        last_resort: None,
+    };
+    assert_eq!(
+        world.store.publish_key_packages(ada.queue, package).wait(),
+        Err(StoreError::Temporary)
+    );
+    let invitation = Invitation {
+        code: InvitationHash(random()),
+        uses: 1,
+        expires_s: None,
+    };
+    assert_eq!(
+        world
+            .store
+            .create_own_invitation(ada.queue, invitation)
+            .wait(),
+        Err(StoreError::Temporary)
+    );
+    let tokens = |count| {
+        world
+            .store
+            .take_token_allowance(ada.queue, count, 500)
+            .wait()
+    };
+    assert_eq!(tokens(7), Err(StoreError::AllowanceSpent));
+    assert_eq!(tokens(6), Ok(0));
+    // Signing in does not make it last, a day does not bring new tokens, and a restart changes nothing.
+    world.pass_days(1);
+    world.restart();
+    world.store.sign_in(ada.queue).wait().unwrap();
+    assert_eq!(
+        world.store.take_token_allowance(ada.queue, 1, 500).wait(),
+        Err(StoreError::AllowanceSpent)
+    );
+    assert_eq!(world.store.sweep().wait().unwrap().queues, 0);
+    world.pass_days(1);
+    assert_eq!(world.store.sweep().wait().unwrap().queues, 1);
+    assert_eq!(world.counts().addresses, 0);
+    assert_eq!(
+        world.store.sign_in(ada.queue).wait().err(),
+        Some(StoreError::UnknownQueue)
+    );
+}
+
+pub(crate) fn temporary_queues_are_few(world: World) {
+    let most = world.limits().temporary_queues;
+    for _ in 0..most {
+        let queue = Registration {
+            temporary: true,
+            ..stranger().registration()
+        };
+        world.store.register(queue).wait().unwrap();
+    }
+    let one_more = Registration {
+        temporary: true,
+        ..stranger().registration()
+    };
+    assert_eq!(
+        world.store.register(one_more).wait(),
+        Err(StoreError::TooManyTemporary)
+    );
+    world
+        .store
+        .register(stranger().registration())
+        .wait()
+        .unwrap();
+}
+
+pub(crate) fn an_owner_brings_in_a_few_devices_a_day(mut world: World) {
+    let ada = stranger();
+    world.store.register(ada.registration()).wait().unwrap();
+    let make = |world: &World, code| {
+        let invitation = Invitation {
+            code,
+            uses: 1,
+            expires_s: None,
+        };
+        world
+            .store
+            .create_own_invitation(ada.queue, invitation)
+            .wait()
+    };
+    let first = InvitationHash(random());
+    for _ in 0..10 {
+        assert_eq!(make(&world, first), Ok(()), "asked again, it costs nothing");
+    }
+    for _ in 1..world.limits().invitations {
+        assert_eq!(make(&world, InvitationHash(random())), Ok(()));
+    }
+    assert_eq!(
+        make(&world, InvitationHash(random())),
+        Err(StoreError::InvitationsSpent)
+    );
+    world.restart();
+    let device = stranger();
+    world
+        .store
+        .register(invited(&device, first))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        world.store.register(invited(&stranger(), first)).wait(),
+        Err(StoreError::InvitationUsed)
+    );
+    world.pass_days(1);
+    assert_eq!(make(&world, InvitationHash(random())), Ok(()));
+    assert_eq!(
+        make(&world, first),
+        Ok(()),
+        "one that was used is not made anew"
+    );
+    assert_eq!(
+        world.store.register(invited(&stranger(), first)).wait(),
+        Err(StoreError::InvitationUsed)
+    );
+}
+
 pub(crate) fn an_invitation_expires(world: World) {
     let code = InvitationHash(random());
     let invitation = Invitation {

@@ -68,6 +68,7 @@ impl World {
                 },
                 addresses: 20,
                 key_packages: 4,
+                temporary_queues: 3,
                 disk_reserve: RESERVE,
                 commit_reserve: RESERVE / 4,
                 ..StoreLimits::default()
@@ -90,6 +91,10 @@ impl World {
     pub(crate) fn limit(&mut self, change: impl FnOnce(&mut StoreLimits)) {
         change(&mut self.parts.limits);
         self.restart();
+    }
+
+    pub(crate) fn limits(&self) -> &StoreLimits {
+        &self.parts.limits
     }
 
     pub(crate) fn restart(&mut self) {
@@ -191,6 +196,7 @@ impl Owner {
             hpke_key: self.keys.public().as_bytes().into(),
             invitation: None,
             invitation_required: false,
+            temporary: false,
         }
     }
 
@@ -251,7 +257,9 @@ macro_rules! conformance_suite {
                 an_unused_channel_expires,
                 what_a_commit_refers_to_is_there;
             channel_model: channels_keep_to_their_rules;
-            admission: an_invitation_is_used_up, an_invitation_expires, a_failed_registration_uses_nothing_up,
+            admission: an_invitation_is_used_up, an_invitation_expires,
+                a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days, temporary_queues_are_few,
+                an_owner_brings_in_a_few_devices_a_day, a_failed_registration_uses_nothing_up,
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;
             delivery: what_is_fresh_arrives_in_order, a_slow_reader_loses_nothing, a_second_sign_in_replaces_the_first,
                 credit_is_kept_to, the_sealing_key_comes_first, what_was_queued_before_comes_first,

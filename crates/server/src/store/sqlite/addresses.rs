@@ -36,6 +36,19 @@ impl Writer<'_> {
         if !self.load_queue(queue)? {
             return Err(StoreError::UnknownQueue.into());
         }
+        let temporary = self.is_temporary(queue);
+        let most = if temporary {
+            self.shared.limits.temporary_addresses
+        } else {
+            self.shared.limits.addresses
+        };
+        if temporary
+            && addresses
+                .iter()
+                .any(|(_, kind)| *kind != AddressKind::KeyPackage)
+        {
+            return Err(StoreError::Temporary.into());
+        }
         let mut fresh: Vec<(AddressHash, AddressKind)> = Vec::new();
         let mut raised = Vec::new();
         for (address, kind) in addresses {
@@ -63,7 +76,7 @@ impl Writer<'_> {
             .connection
             .prepare_cached("SELECT count(*) FROM addresses WHERE queue_id = ?1")?
             .query_row([queue.as_bytes()], |row| row.get(0))?;
-        if held as usize + fresh.len() > self.shared.limits.addresses as usize {
+        if held as usize + fresh.len() > most as usize {
             return Err(StoreError::TooManyAddresses.into());
         }
         for (address, kind) in fresh {

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::writer::{Failure, Writer};
 use super::{loaded, stored};
-use crate::store::{Day, Invitation, Registration, StoreError, TokenHash};
+use crate::store::{Day, Invitation, QueueId, Registration, StoreError, TokenHash};
 
 impl Writer<'_> {
     pub(super) fn create_invitation(&mut self, invitation: &Invitation) -> Result<(), Failure> {
@@ -12,6 +12,48 @@ impl Writer<'_> {
             .prepare_cached("INSERT OR REPLACE INTO invitations (code_hash, uses, expires_s) VALUES (?1, ?2, ?3)")?
             .execute(params![invitation.code.as_ref(), invitation.uses, invitation.expires_s.map(stored)])?;
         Ok(())
+    }
+
+    /// Makes an invitation for the owner of a queue. It is kept as any other, and names nobody.
+    pub(super) fn create_own_invitation(
+        &mut self,
+        request: &(QueueId, Invitation),
+    ) -> Result<(), Failure> {
+        let (queue, invitation) = request;
+        if !self.load_queue(queue)? {
+            return Err(StoreError::UnknownQueue.into());
+        }
+        if self.is_temporary(queue) {
+            return Err(StoreError::Temporary.into());
+        }
+        let known = self
+            .connection
+            .prepare_cached("SELECT 1 FROM invitations WHERE code_hash = ?1")?
+            .exists([invitation.code.as_ref()])?;
+        if known {
+            return Ok(());
+        }
+        let made: u32 = self
+            .connection
+            .prepare_cached(
+                "SELECT made FROM invitation_allowances WHERE queue_id = ?1 AND day = ?2",
+            )?
+            .query_row(params![queue.as_bytes(), self.today.0], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
+        if made >= self.shared.limits.invitations {
+            return Err(StoreError::InvitationsSpent.into());
+        }
+        if self.full {
+            return Err(StoreError::Full.into());
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO invitation_allowances (queue_id, day, made) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (queue_id) DO UPDATE SET day = excluded.day, made = excluded.made",
+            )?
+            .execute(params![queue.as_bytes(), self.today.0, made + 1])?;
+        self.create_invitation(invitation)
     }
 
     /// Uses up one use of a registration's invitation. A code that was given is checked also where none is needed.

@@ -21,6 +21,9 @@ impl Writer<'_> {
         if holder != *queue {
             return Err(StoreError::UnknownAddress.into());
         }
+        if self.is_temporary(queue) {
+            return Err(StoreError::Temporary.into());
+        }
         let held = self.pool_size(&address)?;
         if publish.one_time.is_empty() && publish.last_resort.is_none() {
             return Ok(held);

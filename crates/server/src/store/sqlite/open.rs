@@ -15,7 +15,10 @@ use crate::store::StoreError;
 pub const DATABASE: &str = "store.sqlite";
 
 /// One file per version, in order; the database's `user_version` says how many have been applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/0001_initial.sql"),
+    include_str!("../../../migrations/0002_devices.sql"),
+];
 
 /// The record that makes positions from before a restore incomparable.
 pub(super) const INCARNATION: &str = "incarnation";
@@ -307,7 +310,7 @@ mod tests {
             ]
         );
         // Whoever adds a column weighs what it tells somebody who takes the disk.
-        assert_eq!(columns.len(), 51);
+        assert_eq!(columns.len(), 55);
         for telling in [
             "time", "stamp", "created", "ip", "agent", "sender", "member",
         ] {

@@ -12,6 +12,9 @@ use super::writer::{Failure, Writer};
 use super::{loaded, stored};
 use crate::store::{Day, KeyId, Position, QueueId, Registration, SealKey, StoreError};
 
+/// Days a temporary queue outlives the one it was made on: so it lives at least one whole day, and at most two.
+const TEMPORARY_DAYS: u32 = 1;
+
 /// A queue's newest sealing key cannot be made, because its owner registered a public key that is none.
 pub(super) struct Unsealable;
 
@@ -32,7 +35,11 @@ impl Writer<'_> {
         if self.full {
             return Err(StoreError::Full.into());
         }
-        self.use_invitation(registration)?;
+        if registration.temporary {
+            self.take_temporary(&queue)?;
+        } else {
+            self.use_invitation(registration)?;
+        }
         self.connection
             .prepare_cached(
                 "INSERT INTO queues (queue_id, signing_key, hpke_key, hpke_key_day, last_day) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -42,9 +49,36 @@ impl Writer<'_> {
                 registration.signing_key,
                 registration.hpke_key,
                 self.today.0,
-                self.today.plus(self.shared.limits.queue_days).0
+                if registration.temporary {
+                    self.today.plus(TEMPORARY_DAYS).0
+                } else {
+                    self.today.plus(self.shared.limits.queue_days).0
+                }
             ])?;
         self.sign_in(&queue)
+    }
+
+    /// Makes room for one more temporary queue, if there is any.
+    fn take_temporary(&mut self, queue: &QueueId) -> Result<(), Failure> {
+        let held: u32 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM temporary_queues")?
+            .query_row([], |row| row.get(0))?;
+        if held >= self.shared.limits.temporary_queues {
+            return Err(StoreError::TooManyTemporary.into());
+        }
+        self.connection
+            .prepare_cached("INSERT INTO temporary_queues (queue_id) VALUES (?1)")?
+            .execute([queue.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Whether a loaded queue is a temporary one.
+    pub(super) fn is_temporary(&self, queue: &QueueId) -> bool {
+        self.state
+            .queues
+            .get(queue)
+            .is_some_and(|state| state.temporary)
     }
 
     pub(super) fn sign_in(&mut self, queue: &QueueId) -> Result<Position, Failure> {
@@ -56,7 +90,7 @@ impl Writer<'_> {
             .prepare_cached("SELECT hpke_key_day, last_day FROM queues WHERE queue_id = ?1")?
             .query_row([queue.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let pushed_out = self.today.plus(self.shared.limits.queue_days).0;
-        if last_day != pushed_out {
+        if last_day != pushed_out && !self.is_temporary(queue) {
             self.connection
                 .prepare_cached("UPDATE queues SET last_day = ?2 WHERE queue_id = ?1")?
                 .execute(params![queue.as_bytes(), pushed_out])?;
@@ -110,6 +144,8 @@ impl Writer<'_> {
             "DELETE FROM sealing_keys WHERE queue_id = ?1",
             "DELETE FROM queue_floors WHERE queue_id = ?1",
             "DELETE FROM token_allowances WHERE queue_id = ?1",
+            "DELETE FROM invitation_allowances WHERE queue_id = ?1",
+            "DELETE FROM temporary_queues WHERE queue_id = ?1",
             "DELETE FROM queues WHERE queue_id = ?1",
         ] {
             self.connection
@@ -128,12 +164,23 @@ impl Writer<'_> {
         if !self.load_queue(&queue)? {
             return Err(StoreError::UnknownQueue.into());
         }
+        let temporary = self.is_temporary(&queue);
+        // A temporary queue has its few tokens once, not every day.
         let issued: u32 = self
             .connection
-            .prepare_cached("SELECT issued FROM token_allowances WHERE queue_id = ?1 AND day = ?2")?
-            .query_row(params![queue.as_bytes(), self.today.0], |row| row.get(0))
+            .prepare_cached(
+                "SELECT issued FROM token_allowances WHERE queue_id = ?1 AND (day = ?2 OR ?3)",
+            )?
+            .query_row(params![queue.as_bytes(), self.today.0, temporary], |row| {
+                row.get(0)
+            })
             .optional()?
             .unwrap_or(0);
+        let daily = if temporary {
+            daily.min(self.shared.limits.temporary_tokens)
+        } else {
+            daily
+        };
         let left = daily.saturating_sub(issued);
         if count == 0 {
             return Ok(left);
@@ -162,6 +209,10 @@ impl Writer<'_> {
         if !known {
             return Ok(false);
         }
+        let temporary = self
+            .connection
+            .prepare_cached("SELECT 1 FROM temporary_queues WHERE queue_id = ?1")?
+            .exists([queue.as_bytes()])?;
         let stored_floor: Option<i64> = self
             .connection
             .prepare_cached("SELECT floor FROM queue_floors WHERE queue_id = ?1")?
@@ -195,6 +246,7 @@ impl Writer<'_> {
         let floor = range.map_or(next, |(first, _)| first);
         let state = QueueState {
             next,
+            temporary,
             floor,
             floor_unsaved: false,
             held,

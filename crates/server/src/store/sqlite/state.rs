@@ -70,6 +70,8 @@ fn halve<K, V>(map: &mut HashMap<K, V>, limit: usize) {
 pub(super) struct QueueState {
     /// What the next item gets.
     pub(super) next: u64,
+    /// Made by anybody, for a day or two.
+    pub(super) temporary: bool,
     /// Every sequence below is gone.
     pub(super) floor: u64,
     /// Whether `floor` differs from what is stored.

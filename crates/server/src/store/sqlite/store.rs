@@ -318,6 +318,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn create_own_invitation(&self, queue: QueueId, invitation: Invitation) -> Reply<()> {
+        self.write((queue, invitation), |writer, request| {
+            writer.create_own_invitation(request)
+        })
+    }
+
     fn spend_tokens(&self, tokens: Vec<TokenHash>, last_day: Day) -> Reply<Vec<bool>> {
         self.write((tokens, last_day), |writer, request| {
             writer.spend_tokens(request)

@@ -69,7 +69,11 @@ impl Writer<'_> {
             last: queues.last().map(|(queue, _)| *queue),
         };
         for (queue, last_day) in queues {
-            if last_day < self.today.0 && self.shared.hub.ring(&queue).is_some() {
+            let temporary = last_day < self.today.0 && {
+                self.load_queue(&queue)?;
+                self.is_temporary(&queue)
+            };
+            if last_day < self.today.0 && !temporary && self.shared.hub.ring(&queue).is_some() {
                 // Its owner is here, and has been since before that day was set.
                 self.sign_in(&queue)?;
                 step.items += self.expire_items(&queue)?;

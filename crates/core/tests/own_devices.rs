@@ -1,0 +1,305 @@
+//! One person, several devices.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod fake;
+
+use fake::{FakeServer, Person, eventually, meet, three};
+use undertone_core::{ChatChange, ContactState, DeviceState, LinkingState};
+
+async fn linked(old: &Person, server: &FakeServer) -> Person {
+    let new = Person::links(old, "Ada's laptop", server).await;
+    eventually("linked", || async {
+        old.client().devices().await.unwrap().len() == 2
+            && new.client().devices().await.unwrap().len() == 2
+    })
+    .await;
+    new
+}
+
+async fn both(one: &Person, other: &Person, chat: &str, wanted: &[&str]) {
+    one.reads(chat, wanted).await;
+    other.reads(chat, wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_devices_of_one_person_talk_with_another_as_equals() {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    ada.says("Ben", "from before").await;
+    ben.reads("Ada", &["Ada: from before"]).await;
+    let number = ben.client().find_contact("Ada").await.unwrap().id;
+    let before = ben.client().safety_number(&number).await.unwrap();
+
+    let laptop = linked(&ada, &server).await;
+    assert_eq!(
+        ada.client().account().await.unwrap().account_id,
+        laptop.client().account().await.unwrap().account_id
+    );
+    eventually("the chat is on the laptop", || async {
+        laptop
+            .client()
+            .find_contact("Ben")
+            .await
+            .is_ok_and(|ben| ben.state == ContactState::Ready)
+    })
+    .await;
+
+    laptop.says("Ben", "from the laptop").await;
+    ben.reads("Ada", &["Ada: from before", "Ada: from the laptop"])
+        .await;
+    ada.reads("Ben", &["Ada: from before", "Ada: from the laptop"])
+        .await;
+    ben.says("Ada", "to both").await;
+    ada.says("Ben", "from the first").await;
+    laptop
+        .reads(
+            "Ben",
+            &[
+                "Ada: from the laptop",
+                "Ben: to both",
+                "Ada: from the first",
+            ],
+        )
+        .await;
+    assert!(
+        ben.notices("Ada")
+            .await
+            .contains(&"Ada reads this on another device too now.".to_owned())
+    );
+    // The account's key is the same, and so is what they compare.
+    let after = ben.client().safety_number(&number).await.unwrap();
+    assert_eq!(before.digits, after.digits);
+    for person in [&ada, &laptop, &ben] {
+        person.settle().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_is_in_every_conversation_and_in_those_that_follow() {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let laptop = linked(&ada, &server).await;
+    for chat in ["Ben", "Cleo", "Desk"] {
+        eventually("the chats are on the laptop", || async {
+            laptop.client().find_chat(chat).await.is_ok()
+        })
+        .await;
+    }
+    laptop.says("Desk", "all three").await;
+    for person in [&ada, &ben, &cleo] {
+        person.reads("Desk", &["Ada: all three"]).await;
+    }
+    // Somebody new comes by a link of the laptop's, and is the first device's contact too.
+    let dora = Person::new("Dora", &server).await;
+    meet(&dora, &laptop).await;
+    eventually("the first device has the contact", || async {
+        ada.client()
+            .find_contact("Dora")
+            .await
+            .is_ok_and(|dora| dora.state == ContactState::Ready)
+    })
+    .await;
+    ada.says("Dora", "hello").await;
+    dora.reads("Ada", &["Ada: hello"]).await;
+    laptop.reads("Dora", &["Ada: hello"]).await;
+    // And a group that Ben makes.
+    let ids = [ben.client().find_contact("Ada").await.unwrap().id];
+    ben.client().create_group("Plans", &ids).await.unwrap();
+    for device in [&ada, &laptop] {
+        eventually("in Ben's group", || async {
+            device.client().find_chat("Plans").await.is_ok()
+        })
+        .await;
+    }
+    ben.says("Plans", "when?").await;
+    laptop.says("Plans", "now").await;
+    both(&ada, &laptop, "Plans", &["Ben: when?", "Ada: now"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_read_and_deleted_on_one_device_is_so_on_the_other() {
+    let server = FakeServer::new();
+    let (ada, ben, _cleo) = three(&server).await;
+    let id = ada.client().find_contact("Ben").await.unwrap().id;
+    ada.client().set_verified(&id, true).await.unwrap();
+    let laptop = linked(&ada, &server).await;
+    for chat in ["Ben", "Cleo", "Desk"] {
+        eventually("the chats are on the laptop", || async {
+            laptop.client().find_chat(chat).await.is_ok()
+        })
+        .await;
+    }
+    eventually("verified there too", || async {
+        laptop
+            .client()
+            .find_contact("Ben")
+            .await
+            .is_ok_and(|ben| ben.verified)
+    })
+    .await;
+    ben.says("Ada", "read me").await;
+    ben.says("Ada", "delete me").await;
+    both(&ada, &laptop, "Ben", &["Ben: read me", "Ben: delete me"]).await;
+    assert_eq!(laptop.chat("Ben").await.unread, 2);
+    let chat = ada.chat("Ben").await.id;
+    let page = undertone_core::Page {
+        limit: 10,
+        before: None,
+    };
+    let lines = ada.client().messages(&chat, page).await.unwrap();
+    let last = lines.last().unwrap();
+    ada.client().mark_read(&chat, last.local_id).await.unwrap();
+    eventually("read on the laptop", || async {
+        laptop.chat("Ben").await.unread == 0
+    })
+    .await;
+    ada.client().delete_for_me(&chat, &last.id).await.unwrap();
+    laptop.reads("Ben", &["Ben: read me"]).await;
+
+    let desk = laptop.chat("Desk").await.id;
+    laptop
+        .client()
+        .set_chat(
+            &desk,
+            ChatChange {
+                archived: Some(true),
+                ..ChatChange::default()
+            },
+        )
+        .await
+        .unwrap();
+    laptop
+        .client()
+        .set_draft(&desk, "Half a thou", None)
+        .await
+        .unwrap();
+    eventually("archived, with the draft", || async {
+        let desk = ada.chat("Desk").await;
+        desk.archived
+            && desk
+                .draft
+                .as_ref()
+                .is_some_and(|draft| draft.text == "Half a thou")
+    })
+    .await;
+    laptop.client().set_draft(&desk, "", None).await.unwrap();
+    eventually("the draft is gone", || async {
+        ada.chat("Desk").await.draft.is_none()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_device_is_out_of_everything_and_stops() {
+    let server = FakeServer::new();
+    let (ada, ben, _cleo) = three(&server).await;
+    let mut laptop = linked(&ada, &server).await;
+    for chat in ["Ben", "Cleo", "Desk"] {
+        eventually("the chats are on the laptop", || async {
+            laptop.client().find_chat(chat).await.is_ok()
+        })
+        .await;
+    }
+    laptop.settle().await;
+    laptop.quit().await;
+    let id = ada
+        .client()
+        .devices()
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|device| !device.this)
+        .unwrap()
+        .id;
+    ada.client().remove_device(&id, None).await.unwrap();
+    ada.settle().await;
+    eventually("Ben sees it", || async {
+        ben.notices("Ada")
+            .await
+            .contains(&"Ada removed one of their devices.".to_owned())
+    })
+    .await;
+    ben.says("Ada", "after").await;
+    ada.reads("Ben", &["Ben: after"]).await;
+
+    laptop.reopen().await;
+    eventually("the laptop knows", || async {
+        laptop.client().is_removed().await.unwrap()
+    })
+    .await;
+    let lines = laptop.lines("Ben").await;
+    assert!(lines.is_empty(), "{lines:?}");
+    assert!(laptop.client().status().await.unwrap().problem.is_some());
+    let state = ada.client().devices().await.unwrap();
+    assert_eq!(state[1].state, DeviceState::RemovedWithoutPhrase);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_words_or_a_refusal_leave_nothing() {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    // Somebody photographed the code and is quicker: the new device shows other words than Ada's, and she refuses.
+    let eve = Person::new("Eve", &server).await;
+    let new = Person::shows_a_code("Laptop", &server).await;
+    let code = new.linking().code().await.unwrap();
+    eve.client().begin_linking(&code).await.unwrap();
+    let words = new.linking().words().await.unwrap();
+    ada.client().begin_linking(&code).await.unwrap();
+    let info = ada.client().linking().await.unwrap().unwrap();
+    assert_eq!((info.state, info.words), (LinkingState::Waiting, None));
+    assert_eq!(
+        ada.client().confirm_linking().await.unwrap_err().code(),
+        "linking.early"
+    );
+    eventually("Eve sees the words too", || async {
+        eve.client()
+            .linking()
+            .await
+            .unwrap()
+            .is_some_and(|info| info.words.as_deref() == Some(words.as_str()))
+    })
+    .await;
+    let home = new.abandons().await;
+    assert!(!home.exists());
+    eventually("Eve has nothing", || async {
+        eve.client()
+            .linking()
+            .await
+            .unwrap()
+            .is_some_and(|info| info.state == LinkingState::Failed)
+    })
+    .await;
+    ada.client().cancel_linking().await.unwrap();
+    assert!(ada.client().linking().await.unwrap().is_none());
+    assert_eq!(ada.client().devices().await.unwrap().len(), 1);
+    // A code is good once, and nobody is there any more.
+    ada.client().begin_linking(&code).await.unwrap();
+    ada.settle().await;
+    let info = ada.client().linking().await.unwrap().unwrap();
+    assert_eq!(info.words, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_another_server_is_refused_before_anything_is_sent() {
+    let (server, other) = (FakeServer::new(), FakeServer::new());
+    let ada = Person::new("Ada", &server).await;
+    let new = Person::shows_a_code("Laptop", &other).await;
+    let code = new.linking().code().await.unwrap();
+    assert_eq!(
+        ada.client().begin_linking(&code).await.unwrap_err().code(),
+        "linking.other_server"
+    );
+    assert_eq!(
+        ada.client()
+            .begin_linking("undertone:d:AAAA")
+            .await
+            .unwrap_err()
+            .code(),
+        "linking.invalid"
+    );
+    assert!(ada.client().linking().await.unwrap().is_none());
+}
