@@ -3,7 +3,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, eventually, meet, three};
+use fake::{End, FakeServer, Person, eventually, meet, three};
 use undertone_core::{ChatChange, ContactState, DeviceState, LinkingState};
 
 async fn linked(old: &Person, server: &FakeServer) -> Person {
@@ -95,7 +95,12 @@ async fn a_new_device_is_in_every_conversation_and_in_those_that_follow() {
     }
     // Somebody new comes by a link of the laptop's, and is the first device's contact too.
     let dora = Person::new("Dora", &server).await;
-    meet(&dora, &laptop).await;
+    let link = laptop
+        .client()
+        .create_link(undertone_core::LinkOptions::default())
+        .await
+        .unwrap();
+    dora.client().add_contact(&link.uri).await.unwrap();
     eventually("the first device has the contact", || async {
         ada.client()
             .find_contact("Dora")
@@ -302,4 +307,114 @@ async fn a_code_of_another_server_is_refused_before_anything_is_sent() {
         "linking.invalid"
     );
     assert!(ada.client().linking().await.unwrap().is_none());
+}
+
+/// One of the two ends at its `nth` commit of linking, and goes on.
+async fn linked_although_the_old_one_ends(nth: u64, end: End) -> bool {
+    let server = FakeServer::new();
+    let (mut ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    ada.settle().await;
+    ben.settle().await;
+    let mut new = Person::shows_a_code("Laptop", &server).await;
+    let code = new.linking().code().await.unwrap();
+    ada.ends_at(nth, end);
+    let _ = ada.unless_it_ends(ada.client().begin_linking(&code)).await;
+    let mut ended = ada.comes_back_if_it_ended().await;
+    if ada.client().linking().await.unwrap().is_none() {
+        ada.client().begin_linking(&code).await.unwrap();
+    }
+    let linking = new.linking.take().unwrap();
+    let words = tokio::spawn(async move {
+        let words = linking.words().await.unwrap();
+        (linking, words)
+    });
+    // Whoever looks at the words on this device sees them once it is back.
+    let shown = loop {
+        ended |= ada.comes_back_if_it_ended().await;
+        let info = ada.client().linking().await.unwrap().unwrap();
+        assert_ne!(info.state, LinkingState::Failed);
+        if let Some(words) = info.words {
+            break words;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let (linking, words) = words.await.unwrap();
+    assert_eq!(shown, words);
+    let _ = ada.unless_it_ends(ada.client().confirm_linking()).await;
+    if ada.comes_back_if_it_ended().await {
+        ended = true;
+        ada.client().confirm_linking().await.unwrap();
+    }
+    let account = tokio::spawn(linking.confirm());
+    while !account.is_finished() {
+        ended |= ada.comes_back_if_it_ended().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let client = account.await.unwrap().unwrap();
+    client.start().await.unwrap();
+    new.client = Some(client);
+    let deadline = std::time::Instant::now() + fake::LIMIT;
+    while new.client().find_contact("Ben").await.is_err()
+        || new.client().devices().await.unwrap().len() < 2
+    {
+        ended |= ada.comes_back_if_it_ended().await;
+        assert!(std::time::Instant::now() < deadline, "never in: {nth} {end:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    new.says("Ben", "here").await;
+    ben.reads("Ada", &["Ada: here"]).await;
+    ended |= ada.comes_back_if_it_ended().await;
+    ada.reads("Ben", &["Ada: here"]).await;
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_device_ends_at_any_commit_of_linking() {
+    for end in [End::BeforeCommit, End::AfterCommit] {
+        let mut nth = 1;
+        while linked_although_the_old_one_ends(nth, end).await {
+            // The first ones are where the words are agreed on; later ones are those of any conversation, and of each one alike.
+            nth += if nth < 14 { 1 } else { 5 };
+            assert!(nth < 120, "it never gets to the end");
+        }
+        println!("{end:?}: {nth} commits to link");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_new_device_goes_on_wherever_it_was_closed() {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let mut new = Person::shows_a_code("Laptop", &server).await;
+    let code = new.linking().code().await.unwrap();
+    new.resumes_linking().await;
+    assert_eq!(new.linking().code().await.unwrap(), code);
+    ada.client().begin_linking(&code).await.unwrap();
+    let words = new.linking().words().await.unwrap();
+    new.resumes_linking().await;
+    assert_eq!(new.linking().words().await.unwrap(), words);
+    // An account that is not here yet can't be opened.
+    new.linking = None;
+    new.fails_to_open("linking.unfinished").await;
+    new.resumes_linking().await;
+    eventually("words on both", || async {
+        let info = ada.client().linking().await.unwrap();
+        info.is_some_and(|info| info.words.as_deref() == Some(words.as_str()))
+    })
+    .await;
+    ada.client().confirm_linking().await.unwrap();
+    let client = new.linking.take().unwrap().confirm().await.unwrap();
+    // It has the account, and is closed before it said so to anybody.
+    client.close().await.unwrap();
+    drop(client);
+    new.reopen().await;
+    eventually("linked", || async {
+        ada.client().devices().await.unwrap().len() == 2
+            && new.client().devices().await.unwrap().len() == 2
+    })
+    .await;
 }

@@ -6,8 +6,23 @@ use undertone_mls::AccountId;
 use super::{Work, change::Change, shared};
 use crate::error::Result;
 
-/// Adds or completes a contact. The name is the one its device goes by; verification stays as it is.
+/// Adds or completes a contact, and tells the account's other devices.
 pub(crate) fn put(
+    work: &Work<'_>,
+    account: &AccountId,
+    name: &str,
+    conversation: i64,
+    ready: bool,
+) -> Result<()> {
+    enter(work, account, name, conversation, ready)?;
+    if ready {
+        shared::put_contact(work, account)?;
+    }
+    Ok(())
+}
+
+/// Adds or completes a contact. The name is the one its device goes by; verification stays as it is.
+pub(crate) fn enter(
     work: &Work<'_>,
     account: &AccountId,
     name: &str,
@@ -34,9 +49,6 @@ pub(crate) fn put(
             work.now_ms
         ],
     )?;
-    if ready {
-        shared::put_contact(work, account)?;
-    }
     if ready && known != Some(2) {
         work.tell(Change::ContactAdded(*account.as_bytes()));
     } else {

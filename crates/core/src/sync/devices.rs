@@ -404,7 +404,9 @@ pub(crate) fn joined_by_sibling(work: &Work<'_>, id: i64, group: &Group) -> Resu
             .find(|member| member.account == *peer)
             .map(|member| member.name)
             .unwrap_or_default();
-        contact::put(work, peer, &name, id, true)?;
+        // What is known of them is the siblings' to say: this device has nothing to add.
+        contact::enter(work, peer, &name, id, true)?;
+        shared::apply_contact(work, peer)?;
     }
     Ok(())
 }

@@ -465,6 +465,20 @@ fn is_newer(db: &Connection, entry: &Entry) -> Result<bool> {
     }))
 }
 
+/// A contact is here now: what was said of them before counts.
+pub(crate) fn apply_contact(work: &Work<'_>, account: &AccountId) -> Result<()> {
+    let key = key(Kind::Contact, &[account.as_bytes()]);
+    let value: Option<Vec<u8>> = work
+        .db
+        .prepare_cached("SELECT value FROM shared WHERE key = ?1")?
+        .query_row([&key], |row| row.get(0))
+        .optional()?;
+    match value {
+        Some(value) => shared_apply::apply(work, &key, &value),
+        None => Ok(()),
+    }
+}
+
 /// A conversation is here now: what was said of it before counts.
 pub(crate) fn apply_for(work: &Work<'_>, group: &[u8; 16]) -> Result<()> {
     for kind in [Kind::Chat, Kind::Draft, Kind::Read, Kind::Gone] {

@@ -359,6 +359,29 @@ impl Person {
         ended
     }
 
+    /// If the app has ended it is opened again. True if it had.
+    pub async fn comes_back_if_it_ended(&mut self) -> bool {
+        if !self.ended.load(SeqCst) {
+            return false;
+        }
+        self.quit().await;
+        self.ended = Arc::default();
+        self.server = self.server.by_way_of(&self.ended);
+        self.reopen().await;
+        true
+    }
+
+    /// The home holds no account that can be opened.
+    pub async fn fails_to_open(&self, code: &str) {
+        let opened = Client::open(
+            &self.home,
+            &passphrase(),
+            options(&self.server, &self.clock),
+        )
+        .await;
+        assert_eq!(opened.err().map(|error| error.code()), Some(code));
+    }
+
     pub fn client(&self) -> &Client {
         self.client.as_ref().expect("the app is open")
     }
