@@ -418,3 +418,160 @@ async fn the_new_device_goes_on_wherever_it_was_closed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_phrase_what_a_removed_device_knows_is_worth_nothing() {
+    let server = FakeServer::new();
+    let (ada, phrase) = Person::with_phrase("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    let contact = ben.client().find_contact("Ada").await.unwrap().id;
+    let number = ben.client().safety_number(&contact).await.unwrap().digits;
+    let (phone, mut laptop) = (
+        linked(&ada, &server).await,
+        Person::links(&ada, "Tablet", &server).await,
+    );
+    eventually("three devices know each other", || async {
+        for device in [&ada, &phone, &laptop] {
+            if device.client().devices().await.unwrap().len() != 3
+                || device.client().find_contact("Ben").await.is_err()
+            {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    let devices = ada.client().devices().await.unwrap();
+    let tablet = devices.iter().find(|device| device.name == "Tablet").unwrap();
+    let wrong = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+    assert_eq!(
+        ada.client()
+            .remove_device(&tablet.id, Some(wrong))
+            .await
+            .unwrap_err()
+            .code(),
+        "account.phrase_wrong"
+    );
+    for device in [&ada, &phone, &laptop] {
+        device.settle().await;
+    }
+    laptop.quit().await;
+    ada.client()
+        .remove_device(&tablet.id, Some(&phrase))
+        .await
+        .unwrap();
+    // The remaining devices go on, certified anew, and the people they talk with compare the same number as ever.
+    ada.says("Ben", "two of us").await;
+    phone.reads("Ben", &["Ada: two of us"]).await;
+    phone.says("Ben", "still here").await;
+    ben.reads("Ada", &["Ada: two of us", "Ada: still here"]).await;
+    for device in [&ada, &phone] {
+        eventually("both say so", || async {
+            let devices = device.client().devices().await.unwrap();
+            devices
+                .iter()
+                .any(|device| device.name == "Tablet" && device.state == DeviceState::Removed)
+        })
+        .await;
+        device.settle().await;
+        assert_eq!(device.client().device_key_generation().await.unwrap(), 2);
+    }
+    assert_eq!(
+        ben.client().safety_number(&contact).await.unwrap().digits,
+        number
+    );
+    laptop.reopen().await;
+    eventually("the tablet knows", || async {
+        laptop.client().is_removed().await.unwrap()
+    })
+    .await;
+    assert_eq!(laptop.client().device_key_generation().await.unwrap(), 1);
+    // A further device is certified by the new key, and is let in everywhere.
+    let desk = Person::links(&phone, "Desk", &server).await;
+    eventually("the desk is in", || async {
+        desk.client()
+            .find_contact("Ben")
+            .await
+            .is_ok_and(|ben| ben.state == ContactState::Ready)
+    })
+    .await;
+    desk.says("Ben", "and me").await;
+    ben.reads(
+        "Ada",
+        &["Ada: two of us", "Ada: still here", "Ada: and me"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_linking_or_a_draft_stays_behind() {
+    let server = FakeServer::new();
+    let (mut ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let mut laptop = linked(&ada, &server).await;
+    let chat = ada.chat("Ben").await.id;
+    eventually("the chat is there", || async {
+        laptop.client().find_chat("Ben").await.is_ok()
+    })
+    .await;
+    let draft = "swordfish in a draft";
+    ada.client().set_draft(&chat, draft, None).await.unwrap();
+    eventually("the draft is there", || async {
+        laptop.chat("Ben").await.draft.is_some()
+    })
+    .await;
+    laptop.client().set_draft(&chat, "", None).await.unwrap();
+    eventually("the draft is gone", || async {
+        ada.chat("Ben").await.draft.is_none()
+    })
+    .await;
+    ada.settle().await;
+    laptop.settle().await;
+    for device in [&mut ada, &mut laptop] {
+        device.quit().await;
+        assert_eq!(device.finds("swordfish"), Vec::<String>::new());
+        assert_eq!(device.looks_up("SELECT count(*) FROM linking"), 0);
+        assert_eq!(device.looks_up("SELECT count(*) FROM joining"), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_a_group_leaves_with_all_devices() {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let laptop = linked(&ben, &server).await;
+    eventually("in the group", || async {
+        laptop.client().find_chat("Desk").await.is_ok()
+    })
+    .await;
+    let desk = laptop.chat("Desk").await.id;
+    laptop.client().group_leave(&desk).await.unwrap();
+    for device in [&ben, &laptop] {
+        eventually("both devices are out", || async {
+            matches!(
+                device.chat("Desk").await.state,
+                undertone_core::ChatState::Left | undertone_core::ChatState::Removed
+            )
+        })
+        .await;
+        device.settle().await;
+    }
+    for person in [&ada, &cleo] {
+        eventually("Ben is no member", || async {
+            let chat = person.chat("Desk").await.id;
+            let members = person.client().members(&chat).await.unwrap();
+            members.len() == 2
+        })
+        .await;
+    }
+    ada.says("Desk", "they are gone").await;
+    cleo.reads("Desk", &["Ada: they are gone"]).await;
+    for device in [&ben, &laptop] {
+        device.settle().await;
+        assert!(device.lines("Desk").await.is_empty());
+    }
+}

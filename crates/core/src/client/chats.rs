@@ -65,6 +65,10 @@ impl Client {
                 )?;
                 match known {
                     Some(id) => Ok(id),
+                    // The account has notes already; they come with the other devices' group.
+                    None if crate::joining::get(work.db)?.is_some() => {
+                        Err(Reason::LinkingUnfinished.into())
+                    }
                     None => add::create(work, undertone_mls::Kind::Notes, "", None),
                 }
             })

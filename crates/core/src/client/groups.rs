@@ -12,7 +12,7 @@ use crate::{
     sync::{
         Work, add, commit, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-        intent, outbox,
+        devices, intent, outbox,
         take::{self, Source},
     },
     view::*,
@@ -358,6 +358,8 @@ impl Client {
                 "UPDATE conversations SET leaving = 1 WHERE id = ?1",
                 [row.id],
             )?;
+            // All of the account's devices go; the others' leaves are this one's to take out.
+            devices::take_siblings_out(work, &row)?;
             outbox::push_leave(work, row.id)
         })
         .await?;

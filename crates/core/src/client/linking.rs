@@ -333,6 +333,15 @@ impl Client {
         .await
     }
 
+    /// The generation of the device-signing key that certified this device; it grows with each removal by the recovery phrase.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn device_key_generation(&self) -> Result<u32> {
+        self.read(|_, engine| Ok(engine.me.keys().certificate().generation()))
+            .await
+    }
+
     /// Whether another device has removed this one from the account.
     ///
     /// # Errors

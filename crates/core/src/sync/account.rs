@@ -53,8 +53,8 @@ impl Me {
     }
 
     /// The device was certified anew, and that is on disk.
-    pub(crate) fn set_keys(&self, keys: DeviceKeys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    pub(crate) fn set_keys(&self, keys: Arc<DeviceKeys>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 }
 

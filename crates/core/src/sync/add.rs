@@ -145,7 +145,7 @@ pub(crate) fn create(
     let channel = ChannelId::random();
     let group = Group::create(
         &work.mls,
-        &work.me.keys(),
+        &work.keys(),
         &profile,
         NewGroup {
             kind,

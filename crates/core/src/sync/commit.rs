@@ -121,7 +121,7 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         let Some(plan) = intent::plan(work, conversation, group)? else {
             return Ok(None);
         };
-        let pending = match group.stage_commit(&work.mls, &work.me.keys(), plan.change) {
+        let pending = match group.stage_commit(&work.mls, &work.keys(), plan.change) {
             Ok(pending) => pending,
             // Refused by the group's own rules, or nothing to do any more: these wishes end here.
             Err(
@@ -464,11 +464,12 @@ fn own_devices_changed(work: &Work<'_>, row: &Conversation, merged: &Merged) -> 
 /// Another device of this account took this one out.
 fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
     end(work, row, State::Removed)?;
-    conversation::notice(work, row.id, "This device was removed from your account.")?;
     if row.kind == conversation::Kind::Notes {
-        devices::was_removed(work)?;
+        conversation::notice(work, row.id, "This device was removed from your account.")?;
+        return devices::was_removed(work);
     }
-    Ok(())
+    let text = "Another device of yours took this one out of this chat.";
+    conversation::notice(work, row.id, text)
 }
 
 fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Result<()> {

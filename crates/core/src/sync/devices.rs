@@ -411,6 +411,31 @@ pub(crate) fn joined_by_sibling(work: &Work<'_>, id: i64, group: &Group) -> Resu
     Ok(())
 }
 
+/// The account leaves a conversation: its other devices are taken out of it first.
+pub(crate) fn take_siblings_out(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    let siblings: Vec<DeviceId> = work.group(&row.group, |group| {
+        Ok(group
+            .members()?
+            .into_iter()
+            .filter(|member| {
+                member.account == work.me.account && member.device != work.me.device
+            })
+            .map(|member| member.device)
+            .collect())
+    })?;
+    for device in siblings {
+        intent::add(
+            work,
+            row.id,
+            intent::Kind::RemoveDevice,
+            device.as_bytes(),
+            0,
+            work.now_ms,
+        )?;
+    }
+    Ok(())
+}
+
 /// Gives a device another name.
 pub(crate) fn rename(work: &Work<'_>, id: &DeviceId, name: &str) -> Result<()> {
     if *id == work.me.device {

@@ -71,7 +71,10 @@ pub(crate) fn signed_in(work: &Work<'_>, answer: &SignedIn) -> Result<()> {
         // made up for from here.
         account::set_position(work.db, answer.first_sequence - 1)?;
         for row in conversation::sendable(work)? {
-            if row.kind != conversation::Kind::Notes {
+            // Of notes on one device there is nobody who could know more.
+            if row.kind != conversation::Kind::Notes
+                || conversation::devices(work.db, row.id)?.len() > 1
+            {
                 resync::need(work, &row)?;
             }
         }

@@ -338,7 +338,7 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             Kind::SelfUpdate => {
                 let wanted = match doubted(intent.value) {
                     None if intent.value == CERTIFICATE => {
-                        group.shown_generation()? < work.me.keys().certificate().generation()
+                        group.shown_generation()? < work.keys().certificate().generation()
                     }
                     Some(epoch) => epoch == group.epoch(),
                     None => group.needs_path_update(),

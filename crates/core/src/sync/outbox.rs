@@ -227,9 +227,9 @@ fn again(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSen
 fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSend> {
     let (epoch, payload) = work.group(&row.group, |group| {
         let outgoing = if queued.kind == LEAVE {
-            group.leave(&work.mls, &work.me.keys())?
+            group.leave(&work.mls, &work.keys())?
         } else {
-            group.encrypt(&work.mls, &work.me.keys(), &queued.content)?
+            group.encrypt(&work.mls, &work.keys(), &queued.content)?
         };
         let payload = group.seal(
             &work.mls,

@@ -102,7 +102,7 @@ fn add_key_package(work: &Work<'_>, pool: &Pool, last_resort: bool) -> Result<()
     // A link leads to a direct conversation, whose address has a pool of its own; so may what this device's siblings add it to.
     let kp_key = (pool.link != 0 || is_for_siblings(work, pool.address)?).then(KpKey::random);
     let profile = profile(work, landing.secret.duplicate(), kp_key.as_ref());
-    let new = create_key_package(&work.mls, &work.me.keys(), &profile, last_resort)?;
+    let new = create_key_package(&work.mls, &work.keys(), &profile, last_resort)?;
     let sealed = seal_key_package(&new, &pool.kp_key)?;
     work.db.execute(
         "INSERT INTO key_packages (id, pool, landing, hash_ref, sealed, last_resort, state, created_at_ms)

@@ -195,7 +195,7 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
     let profile = pool::profile(work, landing.secret, kp_key.as_ref());
     let request = resync::ask(
         &work.mls,
-        &work.me.keys(),
+        &work.keys(),
         &profile,
         &row.group,
         row.epoch,
@@ -245,7 +245,7 @@ fn members(work: &Work<'_>, conversation: i64) -> Result<Vec<(AddressSecret, Res
 
 /// A member asks to be let in again. Wrong, stale and repeated requests do nothing.
 pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
-    let Ok(request) = resync::open(&work.mls, &work.me.keys(), sealed) else {
+    let Ok(request) = resync::open(&work.mls, &work.keys(), sealed) else {
         return Ok(());
     };
     let Ok(group) = resync::group_of(&request) else {

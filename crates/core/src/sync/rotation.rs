@@ -64,7 +64,7 @@ pub(crate) fn came(work: &Work<'_>, value: &[u8]) -> Result<()> {
 }
 
 fn take_over(work: &Work<'_>, key: &DeviceSigningKey) -> Result<()> {
-    let mut own = DeviceKeys::from_secret_bytes(&work.me.keys().to_secret_bytes())?;
+    let mut own = DeviceKeys::from_secret_bytes(&work.keys().to_secret_bytes())?;
     let certificate = key.certify(
         own.device_id(),
         own.certificate().device_key(),

@@ -230,6 +230,10 @@ fn settle_in(
     }
     make_pool(work, address.id, &joined.group)?;
     fill_tree(work, id, &joined.group)?;
+    if joined.group.shown_generation()? < work.keys().certificate().generation() {
+        // Its key package was older than the account's present key.
+        intent::show_certificate(work, id)?;
+    }
     let place = Place {
         generation: joined.channel.generation,
         number: joined.channel.number,

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use rand::Rng as _;
@@ -43,7 +43,7 @@ pub(crate) struct Work<'t> {
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,
-    pub(super) recertified: RefCell<Option<DeviceKeys>>,
+    pub(super) recertified: RefCell<Option<Arc<DeviceKeys>>>,
 }
 
 impl Work<'_> {
@@ -77,9 +77,17 @@ impl Work<'_> {
         self.duties.set(true);
     }
 
-    /// This device has a newer certificate, from the end of this transaction on.
+    /// What this device signs with, and its newest certificate.
+    pub(crate) fn keys(&self) -> Arc<DeviceKeys> {
+        match &*self.recertified.borrow() {
+            Some(keys) => Arc::clone(keys),
+            None => self.me.keys(),
+        }
+    }
+
+    /// This device has a newer certificate: in this transaction at once, for others once it is on disk.
     pub(crate) fn recertified(&self, keys: DeviceKeys) {
-        *self.recertified.borrow_mut() = Some(keys);
+        *self.recertified.borrow_mut() = Some(Arc::new(keys));
     }
 
     /// Runs `act` on a group. A group whose `act` failed is dropped from memory and read again the next time.

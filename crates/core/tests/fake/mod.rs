@@ -109,6 +109,11 @@ fn options(server: &FakeServer, clock: &Arc<TestClock>) -> ClientOptions {
 
 impl Person {
     pub async fn new(name: &'static str, server: &FakeServer) -> Self {
+        Self::with_phrase(name, server).await.0
+    }
+
+    /// Somebody who has the words on paper.
+    pub async fn with_phrase(name: &'static str, server: &FakeServer) -> (Self, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().join(name);
         let choice = server.choice().parse().expect("a server");
@@ -120,7 +125,7 @@ impl Person {
             .expect("an account");
         assert_eq!(phrase.words().split(' ').count(), 12);
         client.start().await.expect("started");
-        Self {
+        let person = Self {
             name,
             home,
             client: Some(client),
@@ -129,7 +134,8 @@ impl Person {
             clock,
             ended,
             _folder: folder,
-        }
+        };
+        (person, phrase.words().to_owned())
     }
 
     /// A device of `old`'s owner, linked by the two of them.
