@@ -73,7 +73,7 @@ fn a_second_device_is_linked_talks_as_an_equal_and_is_removed() -> Outcome {
     assert!(removed.ends()?);
     until("the laptop knows that it was removed", || {
         let status = laptop.run(["status"])?;
-        Ok(status["problem"]["code"] == "device.removed")
+        Ok(status["status"]["problem"]["code"] == "device.removed")
     })?;
     ben.send("Ada", "only to the first")?;
     ada.reads_eventually(

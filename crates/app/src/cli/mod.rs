@@ -3,6 +3,7 @@
 //! could read them.
 
 pub mod args;
+pub mod devices;
 pub mod output;
 pub mod passphrase;
 pub mod progress;

@@ -1,3 +1,5 @@
+//! Two devices that link, and somebody between them.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::{AccountRoot, RecoveryPhrase};

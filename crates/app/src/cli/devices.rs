@@ -1,0 +1,42 @@
+//! The grammar of `undertone devices`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// What can be done with one's own devices.
+#[derive(Subcommand)]
+pub enum DevicesCommand {
+    /// List your devices
+    List,
+    /// Link a new device by the code that it shows
+    #[command(
+        after_help = "Both devices then show six words: only if they are the same on both, say yes on both. Answers are read from standard input.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `undertone devices link -` and give the code on standard input."
+    )]
+    Link {
+        /// The code, or - to read it from standard input
+        #[arg(allow_hyphen_values = true)]
+        code: String,
+    },
+    /// Give a device another name
+    Rename {
+        /// Beginning of its name or id
+        device: String,
+        /// The new name
+        name: String,
+    },
+    /// Take a device out of your account and of every conversation
+    #[command(
+        after_help = "With the recovery phrase (on standard input, or in a file) nothing that the device knows is worth anything afterwards. Without it the removal is not safe against a thief who opened the device."
+    )]
+    Remove {
+        /// Beginning of its name or id
+        device: String,
+        /// Read the recovery phrase from this file
+        #[arg(long, value_name = "FILE", conflicts_with = "without_phrase")]
+        phrase_file: Option<PathBuf>,
+        /// Do it without the recovery phrase
+        #[arg(long)]
+        without_phrase: bool,
+    },
+}
