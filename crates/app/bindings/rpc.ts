@@ -190,6 +190,12 @@ export type ContactInfo = {
 /** How far a contact is. */
 export type ContactState = "pending" | "ready";
 
+/** Another device that is being linked, if one is. */
+export type CurrentLinking = {
+  /** How far it is. */
+  linking: LinkingInfo | null,
+};
+
 /** Which message to delete. */
 export type DeleteMessage = {
   /** The chat. */
@@ -211,6 +217,23 @@ export type Delivery = "accepted" | "queued";
 
 /** A device (26 characters). */
 export type DeviceId = string;
+
+/** A device of this account. */
+export type DeviceInfo = {
+  /** Its id. */
+  id: DeviceId,
+  /** What the owner calls it; empty: nothing yet. */
+  name: string,
+  /** Whether it is the one that answers. */
+  this: boolean,
+  /** When it became one of the account's, Unix milliseconds. */
+  added_ms: number,
+  /** Whether it is still one. */
+  state: DeviceState,
+};
+
+/** Whether a device is still one of the account's. */
+export type DeviceState = "in_use" | "removed" | "removed_without_phrase";
 
 /** Done; there is nothing more to say. */
 export type Done = Record<symbol, never>;
@@ -295,7 +318,7 @@ export type Event = { "event": "message",
   /** The sending one. */
   outbox: LinkState,
   /** Why, if it is not there. */
-  problem: Problem | null, } | { "event": "clock_warning",
+  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -317,6 +340,12 @@ export type Forward = {
   message: MessageId,
   /** The chat to say it in. */
   to: ChatId,
+};
+
+/** The code that a new device shows. */
+export type GivenCode = {
+  /** `undertone:d:...` */
+  code: string,
 };
 
 /** A contact link that somebody gave. */
@@ -420,6 +449,23 @@ export type LinkLife = "open" | "used" | "expired" | "revoked";
 
 /** One connection's state. */
 export type LinkState = "offline" | "connecting" | "online";
+
+/** Another device that is being linked. */
+export type LinkingInfo = {
+  /** How far it is. */
+  state: LinkingState,
+  /** Six words that both devices show; none before the new one has answered. */
+  words: string | null,
+  /** What the new device is called there. */
+  device_name: string | null,
+  /** When it ends by itself, Unix milliseconds. */
+  expires_ms: number,
+  /** Why it came to nothing, if it did. */
+  problem: Problem | null,
+};
+
+/** How far linking another device is. */
+export type LinkingState = "waiting" | "compare" | "confirmed" | "sending" | "failed";
 
 /** An item of a list. */
 export type ListItem = {
@@ -783,6 +829,22 @@ export type Receipt = {
   read_ms: number | null,
 };
 
+/** A device to be removed. */
+export type RemovedDevice = {
+  /** The device. */
+  device: DeviceId,
+  /** Twelve words; without them the removal is not safe against a thief who opened the device. */
+  recovery_phrase?: string,
+};
+
+/** A device and its new name. */
+export type RenamedDevice = {
+  /** The device. */
+  device: DeviceId,
+  /** Its name. */
+  name: string,
+};
+
 /** A member's role. */
 export type Role = "member" | "admin" | "owner";
 
@@ -995,6 +1057,20 @@ export interface Methods {
   "status.get": { params: Nothing; result: Status };
   /** Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out). */
   "sync.settle": { params: Settle; result: Settled };
+  /** The account's devices, the oldest first. */
+  "devices.list": { params: Nothing; result: Array<DeviceInfo> };
+  /** Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look. */
+  "devices.link": { params: GivenCode; result: Done };
+  /** The linking that is under way, or why the last one failed. */
+  "linking.get": { params: Nothing; result: CurrentLinking };
+  /** Says that both devices show the same words: the new one is given the account once its owner says so there too. */
+  "linking.confirm": { params: Nothing; result: Done };
+  /** Ends the linking: the words differ, or it is not wanted. */
+  "linking.cancel": { params: Nothing; result: Done };
+  /** Gives a device another name; only the account's devices see it. */
+  "devices.rename": { params: RenamedDevice; result: Done };
+  /** Takes a device out of the account and of every conversation. Without the recovery phrase that is not safe against a thief who opened it. */
+  "devices.remove": { params: RemovedDevice; result: Done };
   /** Makes a contact link to give to one person. Needs the server. */
   "links.create": { params: NewLink; result: LinkInfo };
   /** All contact links that this device made. */

@@ -362,7 +362,10 @@ async fn linked_although_the_old_one_ends(nth: u64, end: End) -> bool {
         || new.client().devices().await.unwrap().len() < 2
     {
         ended |= ada.comes_back_if_it_ended().await;
-        assert!(std::time::Instant::now() < deadline, "never in: {nth} {end:?}");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "never in: {nth} {end:?}"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     new.says("Ben", "here").await;
@@ -443,7 +446,10 @@ async fn with_the_phrase_what_a_removed_device_knows_is_worth_nothing() {
     })
     .await;
     let devices = ada.client().devices().await.unwrap();
-    let tablet = devices.iter().find(|device| device.name == "Tablet").unwrap();
+    let tablet = devices
+        .iter()
+        .find(|device| device.name == "Tablet")
+        .unwrap();
     let wrong = "legal winner thank year wave sausage worth useful legal winner thank yellow";
     assert_eq!(
         ada.client()
@@ -465,7 +471,8 @@ async fn with_the_phrase_what_a_removed_device_knows_is_worth_nothing() {
     ada.says("Ben", "two of us").await;
     phone.reads("Ben", &["Ada: two of us"]).await;
     phone.says("Ben", "still here").await;
-    ben.reads("Ada", &["Ada: two of us", "Ada: still here"]).await;
+    ben.reads("Ada", &["Ada: two of us", "Ada: still here"])
+        .await;
     for device in [&ada, &phone] {
         eventually("both say so", || async {
             let devices = device.client().devices().await.unwrap();
@@ -497,11 +504,8 @@ async fn with_the_phrase_what_a_removed_device_knows_is_worth_nothing() {
     })
     .await;
     desk.says("Ben", "and me").await;
-    ben.reads(
-        "Ada",
-        &["Ada: two of us", "Ada: still here", "Ada: and me"],
-    )
-    .await;
+    ben.reads("Ada", &["Ada: two of us", "Ada: still here", "Ada: and me"])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

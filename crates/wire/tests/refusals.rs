@@ -74,6 +74,7 @@ fn a_wrong_length_anywhere_is_refused() {
                     ..good.clone()
                 }),
                 Body::RegisterQueue(proto::RegisterQueue {
+                    invitation: bytes(16),
                     temporary: true,
                     ..good.clone()
                 }),

@@ -332,7 +332,7 @@ async fn wait<T>(
                 .problem
                 .as_ref()
                 .map_or("Nothing came of it.", |problem| problem.sentence.as_str());
-            return Err(Failure::new("linking.failed", sentence.to_owned()));
+            return Err(Failure::new("linking.refused", sentence.to_owned()));
         }
         if let Some(found) = done(&info) {
             return Ok(Some(found));

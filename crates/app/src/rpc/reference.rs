@@ -258,6 +258,8 @@ mod tests {
             "contact.",
             "message.",
             "link.",
+            "linking.",
+            "device.",
             "group.",
             "attachment.",
         ];

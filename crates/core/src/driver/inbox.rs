@@ -6,16 +6,13 @@ use ed25519_dalek::SigningKey;
 use futures_util::FutureExt as _;
 use undertone_wire::{
     Code, Error as WireError, auth,
-    hpke::HpkeKeyPair,
-    ids::KeyId,
     request::Request,
-    response::{Item, Notice, QueueItem, Response, SealKey, ServerHello, SignedIn},
-    seal::OpeningKey,
+    response::{Notice, QueueItem, Response, ServerHello, SignedIn},
     secrets::InvitationCode,
     tokens::PendingTokens,
 };
 
-use super::{Shared, pause::Pause};
+use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
@@ -30,8 +27,6 @@ use crate::{
 const CREDIT: u32 = 64;
 /// Items of one transaction.
 const BATCH: usize = 64;
-/// How often an item that does not open is fetched again before it is passed over.
-const ATTEMPTS: u32 = 3;
 /// How often key packages are published anew on one connection because the server says that their address is gone.
 const RENAMED_AWAY: u32 = 4;
 /// A connection that lived so long, or brought something, was a good one.
@@ -441,61 +436,6 @@ async fn issue(shared: &Arc<Shared>, connection: &Arc<dyn Connection>, count: u3
             ..
         }) => Ok(false),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What opens items.
-struct Opening<'a> {
-    pairs: Vec<(i64, HpkeKeyPair)>,
-    keys: HashMap<KeyId, OpeningKey>,
-    /// How often an item did not open, by sequence.
-    damaged: &'a mut HashMap<u64, u32>,
-}
-
-impl Opening<'_> {
-    /// False: none of the pairs at hand opens it.
-    fn key_came(&mut self, shared: &Shared, seal_key: &SealKey) -> bool {
-        let queue = &shared.engine.me.queue;
-        // The server's day and ours may differ: the right pair is tried first, but all are.
-        let same_day = |pair: &&(i64, HpkeKeyPair)| pair.0 == i64::from(seal_key.hpke_key_day);
-        let first = self.pairs.iter().filter(same_day);
-        let others = self.pairs.iter().filter(|pair| !same_day(pair));
-        for (_, pair) in first.chain(others) {
-            if let Ok(key) = OpeningKey::open(queue, pair, seal_key) {
-                self.keys.insert(seal_key.key_id, key);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Opens an item. `Ok(None)`: it was tried often enough.
-    fn open(&mut self, shared: &Shared, item: &Item) -> Result<Option<QueueItem>> {
-        let opened = self
-            .keys
-            .get(&item.key_id)
-            .ok_or(WireError::new(Code::ItemMalformed))
-            .and_then(|key| {
-                key.open_item(
-                    &shared.engine.me.queue,
-                    item.sequence,
-                    item.nonce,
-                    &item.sealed,
-                )
-            });
-        match opened {
-            Ok(opened) => Ok(Some(opened)),
-            Err(error) => {
-                let attempts = self.damaged.entry(item.sequence).or_insert(0);
-                *attempts += 1;
-                if *attempts < ATTEMPTS {
-                    // It may have been damaged on the way: the server sends it again on the next connection.
-                    return Err(error.into());
-                }
-                self.damaged.remove(&item.sequence);
-                Ok(None)
-            }
-        }
     }
 }
 

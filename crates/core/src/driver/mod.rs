@@ -5,6 +5,7 @@
 
 mod blobs;
 mod inbox;
+mod opening;
 mod outbox;
 mod pause;
 mod stall;

@@ -417,9 +417,7 @@ pub(crate) fn take_siblings_out(work: &Work<'_>, row: &Conversation) -> Result<(
         Ok(group
             .members()?
             .into_iter()
-            .filter(|member| {
-                member.account == work.me.account && member.device != work.me.device
-            })
+            .filter(|member| member.account == work.me.account && member.device != work.me.device)
             .map(|member| member.device)
             .collect())
     })?;

@@ -78,7 +78,6 @@ pub fn requests() -> Vec<Request> {
         }),
         Request::IssueTokens(vec![[11; 32], [12; 32]]),
         Request::DeleteQueue,
-        Request::CreateInvitation([36; 32]),
         Request::RedeemTokens(vec![token()]),
         Request::TakeKeyPackages(TakeKeyPackages {
             send_id: SendId::new([13; 16]),
@@ -140,6 +139,15 @@ pub fn requests() -> Vec<Request> {
             renames: vec![],
             removes: false,
             blob: Some(BlobHash::new([33; 32])),
+        }),
+        Request::CreateInvitation([36; 32]),
+        Request::RegisterQueue(RegisterQueue {
+            queue_id: QueueId::new([1; 16]),
+            signing_key: [2; 32],
+            hpke_key: HpkePublicKey::from_slice(&[3; 1216]).unwrap(),
+            invitation: None,
+            temporary: true,
+            signature: [5; 64],
         }),
     ]
 }
