@@ -1,6 +1,6 @@
 //! A member cheats with all that their app knows, and the real server takes it. Every other client says no, and goes on.
 
-use undertone_core::{ChatId, ChatState};
+use undertone_core::{ChatId, ChatState, PolicyChange};
 use undertone_mls::EnvelopeKind;
 use undertone_tests::{Outcome, ServerOptions, ServerProcess};
 
@@ -8,18 +8,23 @@ use super::insider::{Accomplice, Crime, Insider, stranger};
 use super::residents::{Resident, calm, group, same_epoch, until};
 
 /// Ada owns the desk, Ben and Cleo are plain members; Cleo's app is closed, and her home is in the wrong hands.
-struct Desk {
+pub(super) struct Desk {
     _server: ServerProcess,
-    ada: Resident,
-    ben: Resident,
-    chat: ChatId,
-    cleo: Insider,
+    pub(super) ada: Resident,
+    pub(super) ben: Resident,
+    pub(super) chat: ChatId,
+    pub(super) cleo: Insider,
     _cleo_home: Resident,
-    accomplice: Accomplice,
+    pub(super) accomplice: Accomplice,
 }
 
 impl Desk {
-    async fn open() -> Outcome<Self> {
+    pub(super) async fn open() -> Outcome<Self> {
+        Self::open_with(PolicyChange::default()).await
+    }
+
+    /// The same where the members have agreed on something.
+    pub(super) async fn open_with(policy: PolicyChange) -> Outcome<Self> {
         let server = ServerProcess::start_with(ServerOptions {
             open: true,
             ..ServerOptions::default()
@@ -33,6 +38,11 @@ impl Desk {
         ada.says(&chat, "Welcome.").await;
         cleo.reads(&chat, &["Ada: Welcome."]).await;
         ben.reads(&chat, &["Ada: Welcome."]).await;
+        if policy != PolicyChange::default() {
+            let agreed = ada.client().group_policy(&chat, policy).await;
+            agreed.expect("agreed");
+            same_epoch(&chat, &[&ada, &ben, &cleo]).await;
+        }
         calm(&[&ada, &ben, &cleo]).await;
         cleo.leave().await;
         Ok(Self {
@@ -53,7 +63,7 @@ impl Desk {
     }
 
     /// Ada and Ben stay where they were, on a channel of their own, talk on, and change the group once more.
-    async fn goes_on(&self, epoch: u64, told: &str) -> Outcome {
+    pub(super) async fn goes_on(&self, epoch: u64, told: &str) -> Outcome {
         let both = [&self.ada, &self.ben];
         for one in both {
             until("the cheat is shown", || async {

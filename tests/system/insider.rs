@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
-use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsGroup};
+use openmls::prelude::{
+    Extension, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup, UnknownExtension,
+};
 use openmls::prelude::{KeyPackageIn, ProtocolVersion};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
@@ -19,7 +21,7 @@ use undertone_mls::{
     LeafProfile, Outgoing, Provider, RecoveryPhrase, create_key_package,
 };
 use undertone_wire::auth;
-use undertone_wire::client_proto::CommitEnvelope;
+use undertone_wire::client_proto::{CommitEnvelope, GroupExtension};
 use undertone_wire::hpke::HpkeKeyPair;
 use undertone_wire::ids::{QueueId, SendId, random_bytes, sha256};
 use undertone_wire::origin::ServerAddress;
@@ -35,6 +37,8 @@ pub struct Crime {
     pub add: Vec<KeyPackage>,
     /// Leaves.
     pub remove: Vec<u32>,
+    /// What all members are to agree on from then on.
+    pub settings: Option<fn(&mut GroupExtension)>,
 }
 
 /// A member's keys and MLS state, out of the app's hands.
@@ -114,11 +118,18 @@ impl Insider {
                 .expect("loads")
                 .expect("a group");
             let remove = crime.remove.into_iter().map(LeafNodeIndex::new);
-            let bundle = mls
+            let settings = crime.settings.map(|change| changed(&mls, change));
+            let mut builder = mls
                 .commit_builder()
                 .propose_adds(crime.add)
                 .propose_removals(remove)
-                .force_self_update(true)
+                .force_self_update(true);
+            if let Some(settings) = settings {
+                builder = builder
+                    .propose_group_context_extensions(settings)
+                    .expect("proposed");
+            }
+            let bundle = builder
                 .load_psks(provider.storage())
                 .expect("no PSK")
                 .use_ratchet_tree_extension(true)
@@ -170,6 +181,21 @@ impl Insider {
     }
 }
 
+/// The group's extensions with other settings, encoded as an app would.
+fn changed(mls: &MlsGroup, change: fn(&mut GroupExtension)) -> Extensions<GroupContext> {
+    const UNDERTONE_GROUP: u16 = 0xF0A1;
+    let extensions = mls.extensions().iter().map(|extension| match extension {
+        Extension::Unknown(UNDERTONE_GROUP, settings) => {
+            let mut settings = GroupExtension::decode(&settings.0[..]).expect("settings");
+            change(&mut settings);
+            let settings = UnknownExtension(settings.encode_to_vec());
+            Extension::Unknown(UNDERTONE_GROUP, settings)
+        }
+        other => other.clone(),
+    });
+    Extensions::from_vec(extensions.collect()).expect("extensions")
+}
+
 impl Inside<'_> {
     /// An item's payload with any body.
     pub fn seal(&self, kind: EnvelopeKind, epoch: u64, body: &[u8]) -> Bytes {
@@ -177,6 +203,13 @@ impl Inside<'_> {
             .group
             .seal(&self.provider, kind, epoch, &Body::Inline(body));
         sealed.expect("sealed").into()
+    }
+
+    /// Encrypts and seals any content for the channel.
+    pub fn say(&mut self, content: &[u8]) -> ChannelSend {
+        let outgoing = self.encrypt(content);
+        let payload = self.seal(outgoing.kind, outgoing.epoch, &outgoing.body);
+        self.send(outgoing.epoch, payload)
     }
 
     /// A plain text as this member's app would write it, or with another sender's name on it.
@@ -212,9 +245,7 @@ impl Inside<'_> {
     pub fn text(&mut self, counter: u64, text: &str) -> ChannelSend {
         let me = *self.keys.account_id().as_bytes();
         let content = self.content(&me, counter, text);
-        let outgoing = self.encrypt(&content);
-        let payload = self.seal(outgoing.kind, outgoing.epoch, &outgoing.body);
-        self.send(outgoing.epoch, payload)
+        self.say(&content)
     }
 
     /// The leaf of the member with this name.

@@ -86,6 +86,8 @@ reasons! {
     NotAGroup = "group.not_a_group", Never, "This is not a group.";
     GroupNameInvalid = "group.name_invalid", Never, "A group's name has 1 to 128 bytes and no control characters.";
     GroupForbidden = "group.forbidden", Never, "Your role in this group does not allow that.";
+    GroupQuiet = "group.quiet", Never, "You may not write in this group: its admins have kept that for themselves.";
+    GroupHandingOver = "group.handing_over", RetryLater, "The group is being handed over; leave once that has gone through.";
     GroupNoMembers = "group.no_members", Never, "A group needs at least one other member.";
     GroupNotMember = "group.not_member", Never, "That contact is not a member of this group.";
     GroupAlreadyMember = "group.already_member", Never, "That contact is a member of this group already.";

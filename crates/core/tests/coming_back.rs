@@ -395,7 +395,7 @@ async fn who_is_not_believed_leaves_and_is_added_anew() -> Outcome {
     )
     .await;
     let desk = ben.chat("Desk").await.id;
-    ben.client().group_leave(&desk).await?;
+    ben.client().group_leave(&desk, None).await?;
     assert_eq!(ben.chat("Desk").await.state, ChatState::Left);
     server.let_go();
     let id = ada.client().find_contact("Ben").await?.id;

@@ -235,7 +235,7 @@ async fn a_group_of_three_comes_and_goes() -> Outcome {
     .await;
     assert_eq!(cleo.lines("News desk").await.len(), 2);
 
-    ben.client().group_leave(&ben_desk.id).await?;
+    ben.client().group_leave(&ben_desk.id, None).await?;
     eventually("Ben has left", || async {
         ben.chat("News desk").await.state == ChatState::Left
     })

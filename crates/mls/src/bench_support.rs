@@ -11,10 +11,10 @@ use undertone_wire::{
 };
 
 use crate::{
-    AccountRoot, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DeviceKeys,
+    AccountRoot, Act, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DeviceKeys,
     EnvelopeKind, Error, Group, GroupId, Kind, LeafProfile, NewGroup, Opened, PeerKeyPackage,
-    PendingCommit, PendingWelcome, Policy, Provider, RecoveryPhrase, Result, create_key_package,
-    migrate,
+    PendingCommit, PendingWelcome, Policy, Provider, RecoveryPhrase, Result, Role,
+    create_key_package, migrate,
 };
 
 /// A device with a database in memory, in at most one conversation.
@@ -110,10 +110,7 @@ impl BenchDevice {
             origin: "localhost:7443".into(),
             pin: Pin::new([0; 32]),
             channel_id: ChannelId::random(),
-            policy: Policy {
-                members_may_add: true,
-                ..Policy::default()
-            },
+            policy: Policy::default().allowing(Act::Add, Role::Member),
         };
         let group = Group::create(
             &Provider::new(&self.connection),

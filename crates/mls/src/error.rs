@@ -135,11 +135,11 @@ violations! {
     /// A kind of proposal that Undertone never uses.
     Proposal = "mls.proposal", "a kind of change that is never used";
     /// The sender's role does not allow the addition.
-    MayNotAdd = "mls.may_not_add", "only an admin may add members here";
+    MayNotAdd = "mls.may_not_add", "this role may not add members here";
     /// The sender's role does not allow the removal.
-    MayNotRemove = "mls.may_not_remove", "only an admin may remove members here";
+    MayNotRemove = "mls.may_not_remove", "this role may not remove that member";
     /// The sender's role does not allow the change of settings.
-    MayNotChange = "mls.may_not_change", "only an admin may change that here";
+    MayNotChange = "mls.may_not_change", "this role may not change that here";
     /// A direct conversation is between its two accounts, notes are one account's.
     FixedMembers = "mls.fixed_members", "the members of this conversation cannot change";
     /// A group with members but no owner.

@@ -29,7 +29,7 @@ pub use account::{
     AccountRoot, Certificate, DeviceKeys, DeviceSigningKey, RecoveryPhrase, safety_number,
 };
 pub use error::{Error, Result, Violation};
-pub use extension::{Kind, LeafProfile, Policy, ResyncAddress, Role, Settings};
+pub use extension::{Act, Kind, LeafProfile, Policy, ResyncAddress, Role, Settings};
 pub use group::{
     Application, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, EnvelopeKind,
     Group, INLINE_MAX, Joined, Member, Merged, NewGroup, OpenError, Opened, Outgoing,

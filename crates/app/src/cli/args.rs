@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use super::devices::DevicesCommand;
-pub use super::values::{AppOptions, Expiry, GroupRole, Mute, Proxy, Receipts, Sort};
+pub use super::group_args::GroupCommand;
+pub use super::values::{AppOptions, Expiry, GroupRole, Mute, Proxy, Receipts, Sort, Who};
 use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
 
@@ -408,60 +409,6 @@ pub enum LinksCommand {
     },
 }
 
-/// What can be done with groups.
-#[derive(Subcommand)]
-pub enum GroupCommand {
-    /// Make a group
-    Create {
-        /// The group's name
-        name: String,
-        /// Contacts: name, beginning of a name, or id
-        #[arg(value_name = "MEMBER")]
-        members: Vec<String>,
-    },
-    /// Add contacts to a group
-    Add {
-        /// The group
-        group: String,
-        /// Contacts to add
-        #[arg(required = true, value_name = "MEMBER")]
-        members: Vec<String>,
-    },
-    /// Remove a member from a group
-    Remove {
-        /// The group
-        group: String,
-        /// Who goes
-        member: String,
-    },
-    /// Leave a group
-    Leave {
-        /// The group
-        group: String,
-    },
-    /// Give a member a role
-    Role {
-        /// The group
-        group: String,
-        /// Whose role
-        member: String,
-        /// The role
-        role: GroupRole,
-    },
-    /// Rename a group
-    Rename {
-        /// The group
-        group: String,
-        /// Its new name
-        name: String,
-    },
-    /// List a group's members
-    Members {
-        /// The group
-        group: String,
-    },
-}
-
 /// What can be done with a file of MIMI content.
 #[derive(Subcommand)]
 pub enum ContentCommand {
@@ -523,6 +470,10 @@ mod tests {
             "group add Book Cleo",
             "group remove Book Ben",
             "group leave Book",
+            "group leave Book --successor Ben",
+            "group hand-over Book Ben",
+            "group policy Book",
+            "group policy Book --post admins --add owners --pin everybody",
             "group role Book Ben admin",
             "group rename Book Books",
             "group members Book",
@@ -562,6 +513,7 @@ mod tests {
             "link --uses 0",
             "read Ben --limit 0",
             "group role Book Ben king",
+            "group policy Book --post nobody",
             "verify Ben --accept --withdraw",
             "status --passphrase-fd 3 --passphrase-file f",
             "send Ben hi --keep-metadata",

@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod devices;
+pub mod group_args;
 pub mod output;
 pub mod passphrase;
 pub mod progress;

@@ -97,6 +97,17 @@ pub enum GroupRole {
     Owner,
 }
 
+/// Who may do something in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// Every member
+    Everybody,
+    /// Admins and owners
+    Admins,
+    /// Owners
+    Owners,
+}
+
 /// How long a contact link may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {

@@ -2,22 +2,25 @@
 
 use serde_json::json;
 use undertone_core::{
-    ChatId, ChatInfo, ChatKind, ContactId, ContactInfo, Delivery, MemberInfo, Role,
+    ChatId, ChatInfo, ChatKind, ContactId, ContactInfo, Delivery, MemberInfo, PolicyChange, Role,
 };
 
 use super::{DELIVERY, NEWS, Visit, select, with};
 use crate::{
     cli::{
-        args::{Global, GroupCommand, GroupRole},
+        args::{Global, GroupCommand, GroupRole, Who},
         output::{Outcome, Output},
     },
     failure::Failure,
     rpc::{
         methods::{
-            ChatsGet, ChatsMembers, GroupsAdd, GroupsCreate, GroupsLeave, GroupsRemove,
-            GroupsRename, GroupsSetRole,
+            ChatsGet, ChatsMembers, GroupsAdd, GroupsCreate, GroupsHandOver, GroupsLeave,
+            GroupsRemove, GroupsRename, GroupsSetPolicy, GroupsSetRole,
         },
-        params::{GroupMember, GroupMembers, GroupName, MemberRole, NewGroup, OneChat},
+        params::{
+            GroupMember, GroupMembers, GroupName, LeaveGroup, MemberRole, NewGroup, OneChat,
+            SetPolicy,
+        },
     },
     session::Session,
     terminal::{
@@ -173,11 +176,18 @@ async fn change(
                 ),
             ))
         }
-        GroupCommand::Leave { group } => {
-            let chat = group_chat(session, group).await?;
+        GroupCommand::Leave { group, successor } => {
+            let (chat, successor) = match successor {
+                Some(member) => {
+                    let (chat, member) = group_member(session, group, member).await?;
+                    (chat, Some(member.id))
+                }
+                None => (group_chat(session, group).await?, None),
+            };
             let done = session
-                .call::<GroupsLeave>(OneChat {
+                .call::<GroupsLeave>(LeaveGroup {
                     chat: chat.id.clone(),
+                    successor,
                 })
                 .await?;
             Ok(said(
@@ -233,6 +243,48 @@ async fn change(
                 ),
             ))
         }
+        GroupCommand::HandOver { group, member } => {
+            let (chat, member) = group_member(session, group, member).await?;
+            let done = session
+                .call::<GroupsHandOver>(GroupMember {
+                    chat: chat.id.clone(),
+                    member: member.id,
+                })
+                .await?;
+            Ok(said(
+                &chat,
+                done.state,
+                format!(
+                    "{} is owner of {} now.",
+                    single_line(&member.name),
+                    conversation::title(&chat)
+                ),
+            ))
+        }
+        GroupCommand::Policy {
+            group,
+            add,
+            rename,
+            pin,
+            timer,
+            post,
+        } => {
+            let role = |who: &Option<Who>| {
+                who.map(|who| match who {
+                    Who::Everybody => Role::Member,
+                    Who::Admins => Role::Admin,
+                    Who::Owners => Role::Owner,
+                })
+            };
+            let change = PolicyChange {
+                add: role(add),
+                rename: role(rename),
+                pin: role(pin),
+                set_timer: role(timer),
+                post: role(post),
+            };
+            set_policy(session, group, change).await
+        }
         GroupCommand::Members { group } => {
             let chat = group_chat(session, group).await?;
             let members = session
@@ -248,6 +300,51 @@ async fn change(
             })
         }
     }
+}
+
+/// Sets the policy, if anything is to change, and says who may do what then.
+async fn set_policy(
+    session: &mut Session,
+    group: &str,
+    change: PolicyChange,
+) -> Result<Change, Failure> {
+    let chat = group_chat(session, group).await?;
+    let mut state = None;
+    if change != PolicyChange::default() {
+        let wanted = SetPolicy {
+            chat: chat.id.clone(),
+            change,
+        };
+        state = Some(session.call::<GroupsSetPolicy>(wanted).await?.state);
+    }
+    let now = session
+        .call::<ChatsGet>(OneChat {
+            chat: chat.id.clone(),
+        })
+        .await?;
+    let line = |lowest: Role, what: &str| {
+        let who = match lowest {
+            Role::Member => "Everybody",
+            Role::Admin => "Only admins",
+            Role::Owner => "Only owners",
+        };
+        format!("{who} may {what}.")
+    };
+    let done = now.policy.map_or_else(Vec::new, |policy| {
+        vec![
+            line(policy.post, "write"),
+            line(policy.add, "add members"),
+            line(policy.rename, "rename the group"),
+            line(policy.pin, "pin messages"),
+            line(policy.set_timer, "set how long messages stay"),
+        ]
+    });
+    Ok(Change {
+        group: chat.id,
+        state,
+        done,
+        added: Vec::new(),
+    })
 }
 
 fn said(chat: &ChatInfo, state: Delivery, sentence: String) -> Change {

@@ -277,7 +277,7 @@ methods! {
         Done {}
     };
 
-    #[doc = "Sets how long new messages stay once they were read; 0: for good. In a group admins may, in a direct chat both."]
+    #[doc = "Sets how long new messages stay once they were read; 0: for good. In a group who may is its policy (usually admins), in a direct chat both."]
     ChatsSetTimer = "chats.set_timer" (ChatTimer) -> Delivered, |context, params| Delivered {
         state: context.client.set_timer(&params.chat, params.timer_s).await?,
     };
@@ -337,8 +337,18 @@ methods! {
         state: context.client.group_remove(&params.chat, &params.member).await?,
     };
 
-    #[doc = "Leaves a group. Another member completes it."]
-    GroupsLeave = "groups.leave" (OneChat) -> Delivered, |context, params| Delivered { state: context.client.group_leave(&params.chat).await? };
+    #[doc = "Leaves a group. Another member completes it. The last owner names a successor, who is made owner first."]
+    GroupsLeave = "groups.leave" (LeaveGroup) -> Delivered, |context, params| Delivered { state: context.client.group_leave(&params.chat, params.successor.as_ref()).await? };
+
+    #[doc = "Sets the lowest role that may add members, rename, pin, set the timer, or write. Admins may; what is or becomes for owners only, owners."]
+    GroupsSetPolicy = "groups.set_policy" (SetPolicy) -> Delivered, |context, params| Delivered {
+        state: context.client.group_policy(&params.chat, params.change).await?,
+    };
+
+    #[doc = "Makes a member owner in one's own place; oneself stays as an admin."]
+    GroupsHandOver = "groups.hand_over" (GroupMember) -> Delivered, |context, params| Delivered {
+        state: context.client.group_hand_over(&params.chat, &params.member).await?,
+    };
 
     #[doc = "Gives a member a role."]
     GroupsSetRole = "groups.set_role" (MemberRole) -> Delivered, |context, params| Delivered {
@@ -397,7 +407,7 @@ methods! {
         Done {}
     };
 
-    #[doc = "Pins a message for everybody in the chat, or ends that. In a group admins may."]
+    #[doc = "Pins a message for everybody in the chat, or ends that. In a group who may is its policy (usually admins)."]
     MessagesPin = "messages.pin" (PinMessage) -> Done, |context, params| {
         context.client.pin(&params.chat, &params.message, params.pinned).await?;
         Done {}

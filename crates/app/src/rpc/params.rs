@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
     ChatChange, ChatId, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, LinkId,
-    LinkingInfo, MessageId, Role,
+    LinkingInfo, MessageId, PolicyChange, Role,
 };
 
 macro_rules! params {
@@ -186,6 +186,24 @@ params! {
         chat: ChatId,
         /// The member's account id.
         member: ContactId,
+    }
+
+    /// Leaving a group.
+    LeaveGroup {
+        /// The group.
+        chat: ChatId,
+        /// Account id of the member who is to be owner then; needed from the last owner only.
+        #[serde(default)]
+        #[ts(optional)]
+        successor: Option<ContactId>,
+    }
+
+    /// Who may do what in a group.
+    SetPolicy {
+        /// The group.
+        chat: ChatId,
+        /// What to change; what is left out stays.
+        change: PolicyChange,
     }
 
     /// A member's role in a group.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use undertone_mls::{AccountId, Change, Role as MlsRole};
+use undertone_mls::{AccountId, Act, Change, Role as MlsRole};
 
 use super::{Client, life::check_name};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     sync::{
         Work, add, commit, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-        devices, intent, outbox,
+        devices, intent, outbox, policy,
         take::{self, Source},
     },
     view::*,
@@ -22,7 +22,7 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(15);
 
-fn mls_role(role: Role) -> MlsRole {
+pub(crate) fn mls_role(role: Role) -> MlsRole {
     match role {
         Role::Member => MlsRole::Member,
         Role::Admin => MlsRole::Admin,
@@ -89,8 +89,10 @@ fn check_may(work: &Work<'_>, row: &Conversation, change: &Change) -> Result<()>
             .filter(|role| **role == MlsRole::Owner)
             .count();
         Ok(match change {
-            Change::Add(_) => own >= MlsRole::Admin || settings.policy.members_may_add,
-            Change::Rename(_) => own >= MlsRole::Admin || settings.policy.members_may_rename,
+            Change::Add(_) => settings.may(me, Act::Add),
+            Change::Rename(_) => settings.may(me, Act::Rename),
+            Change::SetPolicy(policy) => settings.may_set(me, policy),
+            Change::HandOver(_) => own == MlsRole::Owner,
             Change::RemoveAccount(account) => {
                 own == MlsRole::Owner
                     || (own == MlsRole::Admin && settings.role(account) == MlsRole::Member)
@@ -230,7 +232,10 @@ impl Client {
         let intent = self
             .write(move |work| {
                 let row = group_row(work, &chat)?;
-                if matches!(kind, intent::Kind::Remove | intent::Kind::SetRole) {
+                if matches!(
+                    kind,
+                    intent::Kind::Remove | intent::Kind::SetRole | intent::Kind::HandOver
+                ) {
                     let account = AccountId::from_slice(&subject)?;
                     if !is_member(work, &row, &account)? {
                         return Err(Reason::GroupNotMember.into());
@@ -250,7 +255,7 @@ impl Client {
     pub async fn group_remove(&self, chat: &ChatId, contact: &ContactId) -> Result<Delivery> {
         let account = AccountId::new(contact.bytes()?);
         if account == self.inner.engine.me.account {
-            return self.group_leave(chat).await;
+            return self.leave(chat).await;
         }
         let subject = account.as_bytes().to_vec();
         self.wish(chat, intent::Kind::Remove, subject, 0, move || {
@@ -295,7 +300,50 @@ impl Client {
         .await
     }
 
-    /// Sets how long new messages stay once they were read; 0: for good. In a group admins may; in a direct chat both.
+    /// Sets who may do what in a group. Admins and owners may; what is or becomes for owners only, owners.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`.
+    pub async fn group_policy(&self, chat: &ChatId, change: PolicyChange) -> Result<Delivery> {
+        let chat = chat.clone();
+        let intent = self
+            .write(move |work| {
+                let row = group_row(work, &chat)?;
+                let subject = intent::policy_subject(|act| change.lowest(act).map(mls_role));
+                let wanted = work.group(&row.group, |group| {
+                    Ok(intent::wanted_policy(&group.policy(), &subject))
+                })?;
+                check_may(work, &row, &Change::SetPolicy(wanted))?;
+                intent::add(
+                    work,
+                    row.id,
+                    intent::Kind::SetPolicy,
+                    &subject,
+                    0,
+                    work.now_ms,
+                )
+            })
+            .await?;
+        self.wait_intents(vec![intent]).await
+    }
+
+    /// Makes a member owner in this account's place, which stays as an admin.
+    ///
+    /// # Errors
+    /// `chat.unknown`, `group.*`.
+    pub async fn group_hand_over(&self, chat: &ChatId, contact: &ContactId) -> Result<Delivery> {
+        let account = AccountId::new(contact.bytes()?);
+        if account == self.inner.engine.me.account {
+            return Err(Reason::GroupNotMember.into());
+        }
+        let subject = account.as_bytes().to_vec();
+        self.wish(chat, intent::Kind::HandOver, subject, 0, move || {
+            Change::HandOver(account)
+        })
+        .await
+    }
+
+    /// Sets how long new messages stay once they were read; 0: for good. In a group who may is its policy; in a direct chat both.
     ///
     /// # Errors
     /// `chat.unknown`, `chat.closed`, `group.forbidden`, `message.timer_invalid`.
@@ -310,13 +358,7 @@ impl Client {
                 if matches!(row.state, State::Left | State::Removed) || row.leaving {
                     return Err(Reason::ChatClosed.into());
                 }
-                let may = row.kind != Kind::Group
-                    || work.group(&row.group, |group| {
-                        Ok(group.settings().role(&work.me.account) >= MlsRole::Admin)
-                    })?;
-                if !may {
-                    return Err(Reason::GroupForbidden.into());
-                }
+                policy::check(work, &row, Act::SetTimer)?;
                 intent::add(
                     work,
                     row.id,
@@ -331,11 +373,27 @@ impl Client {
     }
 
     /// Asks to leave; another member's app takes this account out as soon as it sees that. Where this device has lost the thread nobody
-    /// can be asked: it leaves at once, and a member has to take it out.
+    /// can be asked: it leaves at once, and a member has to take it out. So does whoever is alone.
+    ///
+    /// The last owner says who is to be owner then.
     ///
     /// # Errors
-    /// `chat.unknown`, `group.not_a_group`, `group.last_owner`, `chat.closed`.
-    pub async fn group_leave(&self, chat: &ChatId) -> Result<Delivery> {
+    /// `chat.unknown`, `group.not_a_group`, `group.last_owner`, `group.not_member`, `chat.closed`; `group.handing_over` when the server
+    /// has not taken the change of owner yet.
+    pub async fn group_leave(
+        &self,
+        chat: &ChatId,
+        successor: Option<&ContactId>,
+    ) -> Result<Delivery> {
+        if let Some(successor) = successor
+            && self.group_hand_over(chat, successor).await? == Delivery::Queued
+        {
+            return Err(Reason::GroupHandingOver.into());
+        }
+        self.leave(chat).await
+    }
+
+    async fn leave(&self, chat: &ChatId) -> Result<Delivery> {
         let wanted = chat.clone();
         self.write(move |work| {
             let row = group_row(work, &wanted)?;
@@ -351,7 +409,10 @@ impl Client {
                     accounts.get(&work.me.account).is_some_and(owner),
                 ))
             })?;
-            if mine && owners == 1 && others > 0 {
+            if others == 0 {
+                return commit::leave_alone(work, &row);
+            }
+            if mine && owners == 1 {
                 return Err(Reason::GroupLastOwner.into());
             }
             work.db.execute(

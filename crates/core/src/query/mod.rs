@@ -10,7 +10,7 @@ pub(crate) use messages::{find_message, history, message_by_row, messages, pinne
 pub(crate) use search::search;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use undertone_mls::AccountId;
+use undertone_mls::{AccountId, Act};
 
 use crate::{
     error::{Reason, Result},
@@ -20,6 +20,7 @@ use crate::{
         add,
         change::Change,
         conversation::{self, role_from_number},
+        policy,
     },
     view::*,
 };
@@ -291,6 +292,10 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
         unread,
         last,
         my_role: role_view(role.unwrap_or(0)),
+        policy: match row.kind {
+            conversation::Kind::Group => Some(policy_view(&policy::shown(db, row.id)?)),
+            _ => None,
+        },
         state: match row.state {
             conversation::State::Joining => ChatState::Joining,
             conversation::State::Active => ChatState::Active,
@@ -347,10 +352,25 @@ fn own_settings(db: &Connection, conversation: i64) -> Result<OwnSettings> {
 }
 
 fn role_view(role: i64) -> Role {
-    match role_from_number(role) {
+    role_of(role_from_number(role))
+}
+
+fn role_of(role: undertone_mls::Role) -> Role {
+    match role {
         undertone_mls::Role::Owner => Role::Owner,
         undertone_mls::Role::Admin => Role::Admin,
         undertone_mls::Role::Member => Role::Member,
+    }
+}
+
+fn policy_view(policy: &undertone_mls::Policy) -> GroupPolicy {
+    let lowest = |act| role_of(policy.lowest(act));
+    GroupPolicy {
+        add: lowest(Act::Add),
+        rename: lowest(Act::Rename),
+        pin: lowest(Act::Pin),
+        set_timer: lowest(Act::SetTimer),
+        post: lowest(Act::Post),
     }
 }
 

@@ -90,6 +90,11 @@ pub const STEPS: &[Migration] = &[
         name: "devices",
         step: Step::Sql(include_str!("../../migrations/0009_devices.sql")),
     },
+    Migration {
+        version: 10,
+        name: "groups",
+        step: Step::Sql(include_str!("../../migrations/0010_groups.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::{Disposition, Meaning, MessageId, MimiContent, NestedPart, Origin, Salt};
+use undertone_mls::Act;
 
 use super::{
     Work,
@@ -10,7 +11,7 @@ use super::{
     conversation::{self, Conversation},
     erase,
     message::{self, NO_PLACE, Place, Sender, TEXT_BYTES},
-    outbox,
+    outbox, policy,
 };
 use crate::error::{Reason, Result};
 
@@ -126,6 +127,7 @@ pub(crate) fn edit(
     markdown: bool,
 ) -> Result<()> {
     let row = open(work, id)?;
+    policy::check(work, &row, Act::Post)?;
     if target.sender != work.me.account.as_bytes() {
         return Err(Reason::MessageNotYours.into());
     }
@@ -169,9 +171,7 @@ pub(crate) fn pin(work: &Work<'_>, id: i64, target: &Target, pinned: bool) -> Re
     if target.gone || target.unsent {
         return Err(Reason::MessageGone.into());
     }
-    if !action::may_pin(work, &row, &work.me.account)? {
-        return Err(Reason::GroupForbidden.into());
-    }
+    policy::check(work, &row, Act::Pin)?;
     let is_pinned = work
         .db
         .prepare_cached("SELECT 1 FROM pins WHERE conversation = ?1 AND target = ?2")?

@@ -11,7 +11,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::{Disposition, Meaning, MessageId, MimiContent, PartBody};
-use undertone_mls::{AccountId, Role};
+use undertone_mls::AccountId;
 
 use super::{
     Work,
@@ -105,9 +105,6 @@ pub(crate) fn receive(
     let Ok(id) = MessageId::of(bytes, &content.salt, &sender_uri, &room) else {
         return Ok(());
     };
-    if matches!(action.kind, Kind::Pin | Kind::Unpin) && !may_pin(work, row, &sender.account)? {
-        return Ok(());
-    }
     if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
         if action.kind == Kind::Pin {
             let name = if sender.account == work.me.account {
@@ -140,16 +137,6 @@ pub(crate) fn receive(
         renew(work, row.id, &action.target)?;
     }
     Ok(())
-}
-
-/// In a group, admins pin; elsewhere everybody.
-pub(super) fn may_pin(work: &Work<'_>, row: &Conversation, account: &AccountId) -> Result<bool> {
-    if row.kind != conversation::Kind::Group {
-        return Ok(true);
-    }
-    work.group(&row.group, |group| {
-        Ok(group.settings().role(account) >= Role::Admin)
-    })
 }
 
 /// Its row; None if it was there before.
@@ -365,12 +352,11 @@ fn pins(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
                 )?
                 .execute(params![conversation, target, by, at])?;
         }
-        Some(_) => {
+        _ => {
             work.db
                 .prepare_cached("DELETE FROM pins WHERE conversation = ?1 AND target = ?2")?
                 .execute(params![conversation, target])?;
         }
-        None => {}
     }
     Ok(())
 }
@@ -399,4 +385,37 @@ pub(crate) fn placed(work: &Work<'_>, row: &Conversation, action: i64, place: Pl
         }
         _ => Ok(()),
     }
+}
+
+/// An own action that nobody else took: it never was.
+pub(crate) fn forget(work: &Work<'_>, row: &Conversation, action: i64) -> Result<()> {
+    let target: Option<Vec<u8>> = work
+        .db
+        .prepare_cached("DELETE FROM actions WHERE id = ?1 RETURNING target")?
+        .query_row([action], |found| found.get(0))
+        .optional()?;
+    let Some(target) = target else { return Ok(()) };
+    let target: [u8; 32] = target.try_into().map_err(|_| Reason::StateBroken)?;
+    restore(work, row.id, &target)?;
+    renew(work, row.id, &target)
+}
+
+/// Without any version left the message says what it said first.
+fn restore(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
+    let Some(local) = message::local_id(work.db, conversation, target)? else {
+        return Ok(());
+    };
+    let content: Vec<u8> = work
+        .db
+        .prepare_cached("SELECT content FROM messages WHERE id = ?1")?
+        .query_row([local], |found| found.get(0))?;
+    if let Ok(content) = MimiContent::decode(&content) {
+        let (text, markdown) = message::text_of(&content);
+        work.db
+            .prepare_cached(
+                "UPDATE messages SET text = ?2, markdown = ?3, edits = 0, edited_at_ms = 0 WHERE id = ?1 AND gone = 0",
+            )?
+            .execute(params![local, text, markdown])?;
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, intent, link,
     message::{self, Place, Sender},
+    policy::{self, Heard},
     proof, receipt, resync, settings, shared,
 };
 use crate::error::Result;
@@ -69,7 +70,8 @@ fn take(
     if row.link != 0 {
         return Ok(());
     }
-    content_came(work, row, &sender, &application.plaintext, &content, place)
+    let bytes = &application.plaintext;
+    content_came(work, row, &sender, bytes, &content, place, Heard::Now)
 }
 
 /// Takes a content from a member, whether it came by itself or was sent again.
@@ -80,6 +82,7 @@ pub(crate) fn content_came(
     bytes: &[u8],
     content: &MimiContent,
     place: Place,
+    heard: Heard,
 ) -> Result<()> {
     let (sender_uri, room) = message::uris(&sender.account, row);
     if content.check_claims(&sender_uri, &room).is_err() {
@@ -112,6 +115,9 @@ pub(crate) fn content_came(
     }
     // What somebody who is blocked says in the direct chat is not wanted; in a group the others answer it.
     if row.kind == conversation::Kind::Direct && settings::is_blocked(work.db, &sender.account)? {
+        return Ok(());
+    }
+    if !policy::counts(work, row, &sender.account, content, place, heard)? {
         return Ok(());
     }
     match content.meaning() {

@@ -1,14 +1,13 @@
 //! Plain lines about what a change did: who came and went, what the group is called, who may do what, how long messages stay.
 
 use std::collections::BTreeSet;
-
-use undertone_mls::{AccountId, Kind as GroupKind, Member, Merged};
+use undertone_mls::{AccountId, Act, Kind as GroupKind, Member, Merged};
 
 use super::{
     Work, application,
     conversation::{self, Conversation},
     message::{self, Place},
-    timer,
+    policy, timer,
 };
 use crate::error::Result;
 
@@ -97,12 +96,27 @@ pub(crate) fn tell(
                     undertone_mls::Role::Admin => "admin",
                     undertone_mls::Role::Member => "member",
                 };
-                lines.push(format!("{who} made {} {word}.", object(account)?));
+                lines.push(if *account == merged.committer.account {
+                    format!("{who} stepped down to {word}.")
+                } else {
+                    format!("{who} made {} {word}.", object(account)?)
+                });
             }
         }
         for account in change.before.roles.keys() {
             if !change.after.roles.contains_key(account) && !went.contains(account) {
-                lines.push(format!("{who} made {} plain member.", object(account)?));
+                lines.push(if *account == merged.committer.account {
+                    format!("{who} stepped down to plain member.")
+                } else {
+                    format!("{who} made {} plain member.", object(account)?)
+                });
+            }
+        }
+        for act in Act::ALL {
+            let after = change.after.policy.lowest(act);
+            if change.before.policy.lowest(act) != after {
+                let (may, verb) = (policy::who(after), policy::verb(act));
+                lines.push(format!("{who} let {may} {verb}."));
             }
         }
     }

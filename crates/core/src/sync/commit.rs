@@ -529,6 +529,13 @@ pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
     conversation::notice(work, row.id, text)
 }
 
+/// Leaves a group that nobody else is in: there is nobody who could take this account out.
+pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    undertone_mls::Group::forget(&work.mls, &row.group)?;
+    end(work, row, State::Left)?;
+    conversation::notice(work, row.id, "You left.")
+}
+
 /// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.
 fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()> {
     channel::fall_back(work, row)?;

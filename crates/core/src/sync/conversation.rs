@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, address, change::Change, intent, message, pool, proof, shared};
+use super::{Work, address, change::Change, intent, message, policy, pool, proof, shared};
 use crate::{
     error::{Reason, Result},
     ids::ContactId,
@@ -240,6 +240,7 @@ const HELD_BY_CONVERSATION: &[&str] = &[
     "old_channels",
     "outbox",
     "resyncs",
+    "rules",
     "sends",
     "sent_again",
     "stuck",
@@ -315,6 +316,7 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
     if trying {
         return Ok(());
     }
+    policy::note(work, id, group)?;
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;

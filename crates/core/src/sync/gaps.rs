@@ -12,7 +12,9 @@ use super::{
     automatic::{self, Again, Ask, Counter, Heard, Number, Repeated},
     conversation::{self, Conversation, State},
     message::{self, Place, Sender},
-    outbox, shared,
+    outbox,
+    policy::Heard,
+    shared,
 };
 use crate::error::Result;
 
@@ -685,7 +687,8 @@ pub(crate) fn came_again(
         };
         // What asks or repeats is not repeated once more; its number is closed all the same.
         if automatic::read(&content).is_none() {
-            application::content_came(work, row, sender, &message.content, &content, place)?;
+            let bytes = &message.content;
+            application::content_came(work, row, sender, bytes, &content, place, Heard::Again)?;
         }
         if missing {
             message::stand_at(work, row, sender, &message.content, &content, place)?;

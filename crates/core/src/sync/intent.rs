@@ -4,7 +4,7 @@
 //! if the group still needs it.
 
 use rusqlite::params;
-use undertone_mls::{AccountId, Change, DeviceId, Group, PeerKeyPackage, Policy, Role};
+use undertone_mls::{AccountId, Act, Change, DeviceId, Group, PeerKeyPackage, Policy, Role};
 
 use super::{
     Work,
@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Readd = 7,
     Leave = 8,
     SetTimer = 9,
+    SetPolicy = 20,
+    HandOver = 21,
     /// A device of this account, by its id.
     AddDevice = 30,
     /// A device of this account, by its id.
@@ -46,6 +48,8 @@ fn kind_from_row(value: i64) -> Kind {
         6 => Kind::AcceptLeaves,
         7 => Kind::Readd,
         8 => Kind::Leave,
+        20 => Kind::SetPolicy,
+        21 => Kind::HandOver,
         30 => Kind::AddDevice,
         31 => Kind::RemoveDevice,
         _ => Kind::SetTimer,
@@ -331,7 +335,22 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 let timer_s = u32::try_from(intent.value).unwrap_or(0);
                 let policy = group.policy();
                 if policy.timer_s != timer_s {
-                    return one(Change::SetPolicy(Policy { timer_s, ..policy }));
+                    return one(Change::SetPolicy(policy.with_timer(timer_s)));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::SetPolicy => {
+                let wanted = wanted_policy(&group.policy(), &intent.subject);
+                if wanted != group.policy() {
+                    return one(Change::SetPolicy(wanted));
+                }
+                give_up(work, intent.id)?;
+            }
+            Kind::HandOver => {
+                let account = AccountId::from_slice(&intent.subject)?;
+                let own = role_of(&work.me.account);
+                if role_of(&account).is_some() && own == Some(Role::Owner) {
+                    return one(Change::HandOver(account));
                 }
                 give_up(work, intent.id)?;
             }
@@ -372,4 +391,21 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
         change: Change::Add(adds.0),
         intents: adds.1,
     }))
+}
+
+/// What is to change about a policy, as an intent's subject: for each act the lowest role plus one, or 0 to leave it.
+pub(crate) fn policy_subject(change: impl Fn(Act) -> Option<Role>) -> Vec<u8> {
+    let byte = |act| change(act).map_or(0, |role| u8::try_from(role_number(role) + 1).unwrap_or(0));
+    Act::ALL.into_iter().map(byte).collect()
+}
+
+/// The policy with these changes.
+pub(crate) fn wanted_policy(policy: &Policy, subject: &[u8]) -> Policy {
+    Act::ALL
+        .into_iter()
+        .zip(subject)
+        .filter(|(_, byte)| **byte > 0)
+        .fold(*policy, |policy, (act, byte)| {
+            policy.allowing(act, role_from_number(i64::from(*byte) - 1))
+        })
 }

@@ -5,13 +5,13 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::{Attachment, Expiration, ExtensionKey, MimiContent, Origin, Salt, uri};
-use undertone_mls::{AccountId, DeviceId};
+use undertone_mls::{AccountId, Act, DeviceId};
 
 use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    erase, outbox, receipt, settings, shared_apply, timer,
+    erase, outbox, policy, receipt, settings, shared_apply, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -109,6 +109,7 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
     {
         return Err(Reason::ContactBlocked.into());
     }
+    policy::check(work, &row, Act::Post)?;
     let counter = conversation::take_counter(work, id)?;
     let (sender, room) = uris(&work.me.account, &row);
     let origin = Origin {

@@ -38,6 +38,7 @@ pub(crate) mod link;
 pub(crate) mod linking;
 pub(crate) mod message;
 pub(crate) mod outbox;
+pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod proof;
 pub(crate) mod reach;

@@ -17,7 +17,7 @@ use undertone_wire::{
 use super::{
     Work, action, channel,
     conversation::{self, Conversation},
-    gaps, message, reach, resync,
+    gaps, message, policy, reach, resync,
 };
 use crate::error::Result;
 
@@ -353,7 +353,9 @@ pub(crate) fn own_copy(
     let Some((message, kind, content, action)) = found else {
         return Ok(false);
     };
-    if message != 0 {
+    if policy::undone(work, row, message, action, &content, place)? {
+        // All others have ignored it.
+    } else if message != 0 {
         message::set_place(work, message, place)?;
     } else if action != 0 {
         action::placed(work, row, action, place)?;

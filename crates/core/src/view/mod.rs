@@ -360,6 +360,61 @@ view! {
 }
 
 view! {
+    /// The lowest role that may do something in a group; every higher one may too.
+    struct GroupPolicy {
+        /// Add members.
+        add: Role,
+        /// Rename the group.
+        rename: Role,
+        /// Pin messages, and end that.
+        pin: Role,
+        /// Set how long messages stay.
+        set_timer: Role,
+        /// Write.
+        post: Role,
+    }
+}
+
+/// What to change about who may do what in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyChange {
+    /// The lowest role that may add members.
+    #[serde(default)]
+    #[ts(optional)]
+    pub add: Option<Role>,
+    /// Rename the group.
+    #[serde(default)]
+    #[ts(optional)]
+    pub rename: Option<Role>,
+    /// Pin messages, and end that.
+    #[serde(default)]
+    #[ts(optional)]
+    pub pin: Option<Role>,
+    /// Set how long messages stay.
+    #[serde(default)]
+    #[ts(optional)]
+    pub set_timer: Option<Role>,
+    /// Write.
+    #[serde(default)]
+    #[ts(optional)]
+    pub post: Option<Role>,
+}
+
+impl PolicyChange {
+    pub(crate) fn lowest(&self, act: undertone_mls::Act) -> Option<Role> {
+        use undertone_mls::Act;
+        match act {
+            Act::Add => self.add,
+            Act::Rename => self.rename,
+            Act::Pin => self.pin,
+            Act::SetTimer => self.set_timer,
+            Act::Post => self.post,
+        }
+    }
+}
+
+view! {
     /// A chat.
     struct ChatInfo {
         /// Its id.
@@ -376,6 +431,8 @@ view! {
         last: Option<MessageInfo>,
         /// One's own role.
         my_role: Role,
+        /// In a group: who may do what.
+        policy: Option<GroupPolicy>,
         /// How it is doing.
         state: ChatState,
         /// The MLS epoch.

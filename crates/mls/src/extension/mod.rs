@@ -6,7 +6,7 @@ mod leaf;
 mod settings;
 
 pub use leaf::{LeafProfile, ResyncAddress};
-pub use settings::{Kind, Policy, Role, Settings};
+pub use settings::{Act, Kind, Policy, Role, Settings};
 
 use openmls::prelude::{
     Capabilities, CredentialType, Extension, ExtensionType, Extensions, GroupContext, LeafNode,

@@ -28,23 +28,136 @@ pub enum Kind {
 /// What an account may do in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Writes; adds or renames where the policy lets it.
+    /// Does what the policy lets everybody do.
     Member,
-    /// Also adds, removes members, renames and sets the policy.
+    /// Also removes plain members, and sets the policy as far as it is not for owners only.
     Admin,
     /// Also gives roles and removes anybody.
     Owner,
 }
 
-/// What plain members may do, and how long messages live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the policy of a group decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Adding accounts, and letting people in by a link.
+    Add,
+    /// Changing the name.
+    Rename,
+    /// Pinning messages, and ending that.
+    Pin,
+    /// Setting how long new messages stay.
+    SetTimer,
+    /// Writing: messages, and new versions of one's own.
+    Post,
+}
+
+impl Act {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Add,
+        Self::Rename,
+        Self::Pin,
+        Self::SetTimer,
+        Self::Post,
+    ];
+
+    /// The lowest role that may in a group where nobody has said anything else.
+    const fn usual(self) -> Role {
+        match self {
+            Self::Add | Self::Rename | Self::Pin | Self::SetTimer => Role::Admin,
+            Self::Post => Role::Member,
+        }
+    }
+}
+
+/// Who may do what in a group, and how long messages live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Seconds until messages vanish; 0: they stay.
     pub timer_s: u32,
-    /// Whether plain members may add accounts.
-    pub members_may_add: bool,
-    /// Whether plain members may change the name.
-    pub members_may_rename: bool,
+    /// The lowest role that may, in the order of [`Act::ALL`].
+    lowest: [Role; 5],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            timer_s: 0,
+            lowest: Act::ALL.map(Act::usual),
+        }
+    }
+}
+
+impl Policy {
+    /// The lowest role that may do this.
+    pub const fn lowest(&self, act: Act) -> Role {
+        self.lowest[act as usize]
+    }
+
+    /// The same, but for who may do this: `lowest` and every higher role.
+    #[must_use]
+    pub const fn allowing(mut self, act: Act, lowest: Role) -> Self {
+        self.lowest[act as usize] = lowest;
+        self
+    }
+
+    /// The same with another time for messages to stay.
+    #[must_use]
+    pub const fn with_timer(mut self, timer_s: u32) -> Self {
+        self.timer_s = timer_s;
+        self
+    }
+
+    /// What is usual stands nowhere, so that there is one encoding, and groups from before there was a choice keep theirs.
+    fn encoded(&self, act: Act) -> i32 {
+        let lowest = self.lowest(act);
+        let plain = match act {
+            // Said by the fields of their own.
+            Act::Add | Act::Rename => lowest == Role::Member || lowest == act.usual(),
+            Act::Pin | Act::SetTimer | Act::Post => lowest == act.usual(),
+        };
+        let allowed = match lowest {
+            _ if plain => proto::Allowed::Usual,
+            Role::Member => proto::Allowed::Members,
+            Role::Admin => proto::Allowed::Admins,
+            Role::Owner => proto::Allowed::Owners,
+        };
+        allowed as i32
+    }
+
+    fn encode(&self) -> proto::Policy {
+        proto::Policy {
+            timer_s: self.timer_s,
+            members_may_add: self.lowest(Act::Add) == Role::Member,
+            members_may_rename: self.lowest(Act::Rename) == Role::Member,
+            add: self.encoded(Act::Add),
+            rename: self.encoded(Act::Rename),
+            pin: self.encoded(Act::Pin),
+            set_timer: self.encoded(Act::SetTimer),
+            post: self.encoded(Act::Post),
+        }
+    }
+
+    /// Takes more than one encoding; [`Settings::decode`] compares with the one that is right.
+    fn decode(encoded: &proto::Policy) -> Self {
+        let lowest = |act: Act, allowed: proto::Allowed, members: bool| match allowed {
+            proto::Allowed::Usual if members => Role::Member,
+            proto::Allowed::Usual => act.usual(),
+            proto::Allowed::Members => Role::Member,
+            proto::Allowed::Admins => Role::Admin,
+            proto::Allowed::Owners => Role::Owner,
+        };
+        Self {
+            timer_s: encoded.timer_s,
+            lowest: [
+                lowest(Act::Add, encoded.add(), encoded.members_may_add),
+                lowest(Act::Rename, encoded.rename(), encoded.members_may_rename),
+                lowest(Act::Pin, encoded.pin(), false),
+                lowest(Act::SetTimer, encoded.set_timer(), false),
+                lowest(Act::Post, encoded.post(), false),
+            ],
+        }
+    }
 }
 
 /// The agreed settings of a conversation.
@@ -62,7 +175,7 @@ pub struct Settings {
     pub origin: String,
     /// That server's pin.
     pub pin: Pin,
-    /// What plain members may do.
+    /// Who may do what.
     pub policy: Policy,
     /// Highest device-signing key generations that no leaf of the tree shows any more.
     pub(crate) generations: BTreeMap<AccountId, u32>,
@@ -72,6 +185,35 @@ impl Settings {
     /// An account's role; whether it is a member at all is in the tree.
     pub fn role(&self, account: &AccountId) -> Role {
         self.roles.get(account).copied().unwrap_or(Role::Member)
+    }
+
+    /// Whether an account that is a member may do this. Outside groups all may.
+    pub fn may(&self, account: &AccountId, act: Act) -> bool {
+        self.kind != Kind::Group || self.role(account) >= self.policy.lowest(act)
+    }
+
+    /// Whether an account that is a member may make this policy of the present one: admins may, but what is or becomes owners' only is
+    /// for owners.
+    pub fn may_set(&self, account: &AccountId, policy: &Policy) -> bool {
+        let role = self.role(account);
+        self.kind != Kind::Group
+            || Act::ALL.into_iter().all(|act| {
+                let (before, after) = (self.policy.lowest(act), policy.lowest(act));
+                before == after || role >= before.max(after).max(Role::Admin)
+            })
+    }
+
+    /// As members agree on it, for keeping.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode()
+    }
+
+    /// What [`Settings::to_bytes`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::decode(bytes)
     }
 
     /// # Errors
@@ -128,11 +270,7 @@ impl Settings {
             channel_id: self.channel_id.to_bytes(),
             origin: self.origin.clone(),
             pin: self.pin.to_bytes(),
-            policy: Some(proto::Policy {
-                timer_s: self.policy.timer_s,
-                members_may_add: self.policy.members_may_add,
-                members_may_rename: self.policy.members_may_rename,
-            }),
+            policy: Some(self.policy.encode()),
             generations: self
                 .generations
                 .iter()
@@ -178,11 +316,7 @@ impl Settings {
             generations,
             channel_id: ChannelId::from_slice(&decoded.channel_id)?,
             pin: Pin::from_slice(&decoded.pin)?,
-            policy: Policy {
-                timer_s: policy.timer_s,
-                members_may_add: policy.members_may_add,
-                members_may_rename: policy.members_may_rename,
-            },
+            policy: Policy::decode(&policy),
             name: decoded.name,
             origin: decoded.origin,
         };
@@ -212,11 +346,9 @@ mod tests {
             channel_id: ChannelId::new([3; 32]),
             origin: "relay.example:7443".into(),
             pin: Pin::new([4; 32]),
-            policy: Policy {
-                timer_s: 60,
-                members_may_add: true,
-                members_may_rename: false,
-            },
+            policy: Policy::default()
+                .with_timer(60)
+                .allowing(Act::Add, Role::Member),
             generations: [(AccountId::new([2; 32]), 3)].into(),
         }
     }
@@ -229,6 +361,50 @@ mod tests {
         assert!(Settings::decode(&[&bytes[..], &[0x78, 1]].concat()).is_err());
         assert!(Settings::decode(&bytes[..bytes.len() - 1]).is_err());
         assert!(Settings::decode(&[]).is_err());
+    }
+
+    #[test]
+    fn a_policy_has_one_encoding_and_says_nothing_of_what_is_usual() {
+        for act in Act::ALL {
+            for role in [Role::Member, Role::Admin, Role::Owner] {
+                let mut settings = group();
+                settings.policy = Policy::default().allowing(act, role);
+                let again = Settings::decode(&settings.encode()).unwrap();
+                assert_eq!(again.policy.lowest(act), role);
+                assert!(again == settings);
+            }
+        }
+        // A group from before there was a choice.
+        let old = proto::Policy {
+            timer_s: 60,
+            members_may_add: true,
+            ..proto::Policy::default()
+        };
+        assert_eq!(group().policy.encode(), old);
+        // Said in another way: two members would sign different bytes for the same.
+        let mut twice = proto::GroupExtension::decode(&group().encode()[..]).unwrap();
+        twice.policy = Some(proto::Policy {
+            add: proto::Allowed::Members as i32,
+            ..old
+        });
+        assert!(Settings::decode(&twice.encode_to_vec()).is_err());
+        twice.policy = Some(proto::Policy { post: 9, ..old });
+        assert!(Settings::decode(&twice.encode_to_vec()).is_err());
+    }
+
+    #[test]
+    fn admins_set_what_is_not_for_owners_only() {
+        let [owner, admin, member] = [1, 2, 9].map(|id| AccountId::new([id; 32]));
+        let mut settings = group();
+        let quiet = settings.policy.allowing(Act::Post, Role::Admin);
+        assert!(settings.may_set(&owner, &quiet) && settings.may_set(&admin, &quiet));
+        assert!(!settings.may_set(&member, &quiet));
+        let closed = settings.policy.allowing(Act::Post, Role::Owner);
+        assert!(settings.may_set(&owner, &closed) && !settings.may_set(&admin, &closed));
+        settings.policy = closed;
+        assert!(!settings.may_set(&admin, &quiet), "nor take it back");
+        assert!(settings.may(&owner, Act::Post) && !settings.may(&admin, Act::Post));
+        assert!(settings.may(&member, Act::Add) && !settings.may(&member, Act::Pin));
     }
 
     #[test]

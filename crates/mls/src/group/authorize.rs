@@ -10,7 +10,8 @@ use undertone_wire::ids::AccountId;
 
 use super::LeafFacts;
 use crate::{
-    Kind, Role, Settings, Violation, extension::read_group_extensions, key_package::PeerKeyPackage,
+    Act, Kind, Role, Settings, Violation, extension::read_group_extensions,
+    key_package::PeerKeyPackage,
 };
 
 type Judgement<T> = std::result::Result<T, Violation>;
@@ -163,9 +164,8 @@ pub(super) fn may_add(
         Kind::Direct | Kind::Notes if settings.roles.contains_key(account) => Ok(()),
         Kind::Direct | Kind::Notes => Err(Violation::FixedMembers),
         Kind::Group => {
-            let allowed = committer.account == *account
-                || settings.role(&committer.account) >= Role::Admin
-                || settings.policy.members_may_add;
+            let allowed =
+                committer.account == *account || settings.may(&committer.account, Act::Add);
             if allowed {
                 Ok(())
             } else {
@@ -244,11 +244,11 @@ fn judge_settings(
     }
     let role = old.role(&committer.account);
     let admin = old.kind != Kind::Group || role >= Role::Admin;
-    if new.name != old.name && !admin && !old.policy.members_may_rename {
-        return Err(Violation::MayNotChange);
-    }
-    let moved = new.policy != old.policy || new.origin != old.origin || new.pin != old.pin;
-    if moved && !admin {
+    let by = &committer.account;
+    let renamed = new.name != old.name && !old.may(by, Act::Rename);
+    let timed = new.policy.timer_s != old.policy.timer_s && !old.may(by, Act::SetTimer);
+    let moved = (new.origin != old.origin || new.pin != old.pin) && !admin;
+    if renamed || timed || moved || !old.may_set(by, &new.policy) {
         return Err(Violation::MayNotChange);
     }
     if old.kind != Kind::Group {

@@ -25,7 +25,7 @@ pub struct NewGroup {
     pub pin: Pin,
     /// A fresh one, also created on the server with epoch 0 and [`Group::lock`].
     pub channel_id: ChannelId,
-    /// What plain members may do.
+    /// Who may do what.
     pub policy: Policy,
 }
 

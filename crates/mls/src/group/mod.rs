@@ -190,7 +190,7 @@ impl Group {
         &self.settings.name
     }
 
-    /// What plain members may do.
+    /// Who may do what.
     pub fn policy(&self) -> Policy {
         self.settings.policy
     }

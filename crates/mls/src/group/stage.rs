@@ -52,8 +52,10 @@ pub enum Change {
     Rename(String),
     /// Gives an account a role.
     SetRole(AccountId, Role),
-    /// Sets what plain members may do.
+    /// Sets who may do what, and how long messages stay.
     SetPolicy(Policy),
+    /// Makes an account owner, and this one an admin, at once.
+    HandOver(AccountId),
     /// Commits the leave proposals that are waiting.
     AcceptLeaves,
     /// Removes and adds again devices that lost their state.
@@ -229,6 +231,17 @@ impl Group {
                 plan.settings.roles.insert(account, role);
             }
             Change::SetPolicy(policy) => plan.settings.policy = policy,
+            Change::HandOver(account) => {
+                let own = leaves
+                    .get(&self.own_leaf())
+                    .ok_or(Error::Corrupt("own leaf"))?
+                    .account;
+                if account == own || !leaves.values().any(|facts| facts.account == account) {
+                    return Err(Error::NothingToDo("member"));
+                }
+                plan.settings.roles.insert(own, Role::Admin);
+                plan.settings.roles.insert(account, Role::Owner);
+            }
             Change::AcceptLeaves => {}
             Change::Readd(requests) => {
                 for request in requests {

@@ -23,6 +23,7 @@ pub fn chat(name: &str, kind: ChatKind) -> ChatInfo {
         unread: 0,
         last: None,
         my_role: Role::Owner,
+        policy: None,
         state: undertone_core::ChatState::Active,
         epoch: 1,
         timer_s: None,

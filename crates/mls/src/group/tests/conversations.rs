@@ -1,7 +1,7 @@
 //! What people do.
 
 use super::town::{Event, Town};
-use crate::{Change, Error, Kind, Policy, Role, Violation};
+use crate::{Act, Change, Error, Kind, Policy, Role, Violation};
 
 #[test]
 fn ada_and_ben_talk() {
@@ -91,10 +91,7 @@ fn a_group_of_three_with_roles() {
     );
 
     // The policy may open it to all.
-    let open = Policy {
-        members_may_rename: true,
-        ..Policy::default()
-    };
+    let open = Policy::default().allowing(Act::Rename, Role::Member);
     town.commit(ben, &desk, Change::SetPolicy(open)).unwrap();
     town.settle();
     town.commit(cy, &desk, Change::Rename("Everybody's desk".into()))

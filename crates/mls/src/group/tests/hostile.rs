@@ -17,17 +17,17 @@ use crate::{
 };
 
 /// Ada owns, Ben is an admin, Cy is a plain member and cheats, Dee looks on.
-struct Desk {
-    town: Town,
-    desk: GroupId,
-    ada: usize,
-    ben: usize,
-    cy: usize,
+pub(super) struct Desk {
+    pub(super) town: Town,
+    pub(super) desk: GroupId,
+    pub(super) ada: usize,
+    pub(super) ben: usize,
+    pub(super) cy: usize,
     dee: usize,
 }
 
 impl Desk {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let mut town = Town::default();
         let [ada, ben, cy, dee] = town.people(["Ada", "Ben", "Cy", "Dee"]);
         let desk = town.group("Desk", &[ada, ben, cy, dee]);
@@ -47,7 +47,7 @@ impl Desk {
         }
     }
 
-    fn settings(&mut self, change: impl FnOnce(&mut Settings)) -> Settings {
+    pub(super) fn settings(&mut self, change: impl FnOnce(&mut Settings)) -> Settings {
         let mut settings = self.town.devices[self.ada]
             .with(&self.desk, |group, _, _| Ok(group.settings.clone()))
             .unwrap();
@@ -63,7 +63,7 @@ impl Desk {
     }
 
     /// `who` cheats; the others refuse it for `violation`, go to the same fallback channel and talk on.
-    fn refused(
+    pub(super) fn refused(
         mut self,
         who: usize,
         crime: Crime,
@@ -109,7 +109,7 @@ impl Desk {
     }
 }
 
-fn add(package: PeerKeyPackage) -> Crime {
+pub(super) fn add(package: PeerKeyPackage) -> Crime {
     Crime {
         add: vec![package.key_package],
         ..Crime::default()
@@ -123,7 +123,7 @@ fn remove(leaf: LeafNodeIndex) -> Crime {
     }
 }
 
-fn set(settings: &Settings) -> Crime {
+pub(super) fn set(settings: &Settings) -> Crime {
     Crime {
         extensions: Some(group_extensions(settings).unwrap()),
         ..Crime::default()
@@ -145,7 +145,7 @@ fn show(certificate: Vec<u8>, keys: &DeviceKeys) -> Crime {
     }
 }
 
-fn honest(_: &mut Forged) {}
+pub(super) fn honest(_: &mut Forged) {}
 
 #[test]
 fn a_plain_member_adds_a_friend() {

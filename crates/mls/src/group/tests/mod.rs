@@ -7,6 +7,7 @@ mod cheat;
 mod conversations;
 mod hostile;
 mod interop;
+mod policy;
 mod races;
 mod resync;
 mod robustness;

@@ -11,10 +11,7 @@ fn fifty_times_two_commits_at_once_end_with_both_changes() {
     town.add(ada, &notes, &[ben]);
     town.settle();
     for round in 0..50u32 {
-        let timer = Change::SetPolicy(crate::Policy {
-            timer_s: round + 1,
-            ..Default::default()
-        });
+        let timer = Change::SetPolicy(crate::Policy::default().with_timer(round + 1));
         let first = town.stage(ada, &notes, timer).unwrap();
         let second = town.stage(ben, &notes, Change::SelfUpdate).unwrap();
         let (winner, loser) = if round % 2 == 0 {
@@ -36,10 +33,7 @@ fn fifty_times_two_commits_at_once_end_with_both_changes() {
             .unwrap();
         assert!(pending.is_none());
         let again = if loser == ada {
-            Change::SetPolicy(crate::Policy {
-                timer_s: round + 1,
-                ..Default::default()
-            })
+            Change::SetPolicy(crate::Policy::default().with_timer(round + 1))
         } else {
             Change::SelfUpdate
         };

@@ -28,10 +28,6 @@ fn a_populated_group_of_forty_commits_in_a_few_kilobytes() {
         "a short message is in the smallest class"
     );
 
-    let timer = Change::SetPolicy(crate::Policy {
-        timer_s: 60,
-        members_may_add: true,
-        ..Default::default()
-    });
+    let timer = Change::SetPolicy(crate::Policy::default().with_timer(60));
     assert!(one.stage(timer).is_err(), "neither of them is an admin");
 }
