@@ -7,6 +7,56 @@ use undertone_tests::{Outcome, Person, ServerOptions, ServerProcess};
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
+fn strangers_wait_in_the_requests() -> Outcome {
+    let server = ServerProcess::start_with(ServerOptions {
+        open: true,
+        ..ServerOptions::default()
+    })?;
+    let at = server.origin_and_pin();
+    let ada = Person::join("Ada", &at)?;
+    let [mallory, ben] = [Person::join("Mallory", &at)?, Person::join("Ben", &at)?];
+    let link = ada.run(["link", "--uses", "5"])?;
+    assert_eq!(link["ask"], true);
+    let uri = link["uri"].as_str().expect("a link").to_owned();
+    for (stranger, text) in [(&mallory, "Cheap watches."), (&ben, "I have documents.")] {
+        stranger.add(&uri)?;
+        stranger.waits_for_contact("Ada")?;
+        stranger.send("Ada", text)?;
+        ada.reads_eventually(stranger.name(), &[text], LIMIT)?;
+    }
+    let waiting = ada.run(["requests"])?;
+    assert_eq!(waiting.as_array().map(Vec::len), Some(2));
+    assert_eq!(ada.run(["contacts"])?.as_array().map(Vec::len), Some(0));
+    let refused = ada
+        .send("Ben", "Who are you?")
+        .map_err(|failed| failed.code);
+    assert_eq!(refused, Err("request.open".to_owned()));
+
+    ada.run(["requests", "accept", "Ben"])?;
+    ada.send("Ben", "Tell me more.")?;
+    let both = ["I have documents.", "Tell me more."];
+    ben.reads_eventually("Ada", &both, LIMIT)?;
+
+    let made = ada.run(["report", "make", "Mallory", "Advertising"])?;
+    ada.run(["requests", "refuse", "Mallory", "--block"])?;
+    assert_eq!(ada.run(["requests"])?.as_array().map(Vec::len), Some(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.json");
+    let id = made["id"].as_str().expect("an id").to_owned();
+    ada.run(["report", "export", &id, &file.to_string_lossy()])?;
+    let written = std::fs::read_to_string(&file).expect("a report");
+    assert!(written.contains("Cheap watches.") && written.contains("Advertising"));
+    let blocked = ada.run(["requests", "blocked"])?;
+    assert_eq!(blocked[0]["name"], "Mallory");
+    ada.run(["block", "Mallory", "--undo"])?;
+    assert_eq!(
+        ada.run(["requests", "blocked"])?.as_array().map(Vec::len),
+        Some(0)
+    );
+    Ok(())
+}
+
+#[test]
 fn a_group_is_made_one_for_announcements_and_handed_over() -> Outcome {
     let server = ServerProcess::start_with(ServerOptions {
         open: true,
@@ -63,5 +113,61 @@ fn a_group_is_made_one_for_announcements_and_handed_over() -> Outcome {
     ] {
         assert!(said.contains(&line), "{line}: {said:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn people_come_in_by_a_link_and_by_a_yes() -> Outcome {
+    let server = ServerProcess::start_with(ServerOptions {
+        open: true,
+        ..ServerOptions::default()
+    })?;
+    let at = server.origin_and_pin();
+    let ada = Person::join("Ada", &at)?;
+    let ben = Person::join("Ben", &at)?;
+    let [dee, eve] = [Person::join("Dee", &at)?, Person::join("Eve", &at)?];
+    ada.meet(&ben)?;
+    ada.run(["group", "create", "Book club", "Ben"])?;
+    ada.send("Book club", "Welcome.")?;
+    ben.reads_eventually("Book club", &["Welcome."], LIMIT)?;
+
+    let open = ada.run(["group", "invite", "Book club", "--uses", "1"])?;
+    let uri = open["uri"].as_str().expect("a link").to_owned();
+    assert!(!uri.contains("Book"), "the group is not named");
+    {
+        // Somebody's app has to be there.
+        let _there = ada.watch()?;
+        let joined = dee.run_with_input(["group", "join", "-"], &uri)?;
+        assert_eq!(joined["state"], "in");
+    }
+    dee.send("Book club", "Hello, all.")?;
+    ben.reads_eventually("Book club", &["Welcome.", "Hello, all."], LIMIT)?;
+    assert_eq!(dee.run(["contacts"])?.as_array().map(Vec::len), Some(0));
+    ada.reads_eventually("Book club", &["Welcome.", "Hello, all."], LIMIT)?;
+    let used = eve.run_with_input(["group", "join", "-"], &uri);
+    assert_eq!(
+        used.map_err(|failed| failed.code),
+        Err("link.used".to_owned())
+    );
+
+    let asking = ada.run(["group", "invite", "Book club", "--uses", "9", "--approve"])?;
+    let uri = asking["uri"].as_str().expect("a link").to_owned();
+    let asked = eve.run_with_input(["group", "join", "-"], &uri)?;
+    assert_eq!(asked["state"], "asked");
+    let shown = ada.read("Book club")?;
+    let told = |line: &serde_json::Value| line["text"] == "Eve asks to be let in by a link.";
+    assert!(shown.iter().any(told), "{shown:?}");
+    let waiting = ada.run(["group", "requests", "Book club"])?;
+    assert_eq!(waiting[0]["name"], "Eve");
+    ada.run(["group", "accept", "Book club", "Eve"])?;
+    ada.send("Book club", "Now we are four.")?;
+    eve.reads_eventually("Book club", &["Now we are four."], LIMIT)?;
+    let id = asking["id"].as_str().expect("an id").to_owned();
+    ada.run(["group", "revoke-invite", "Book club", &id])?;
+    let all = ada.run(["group", "invites", "Book club"])?;
+    assert_eq!(
+        (&all[0]["state"], &all[1]["state"]),
+        (&"used".into(), &"revoked".into())
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::residents::{Resident, calm, group, same_epoch, until};
 
 /// Ada owns the desk, Ben and Cleo are plain members; Cleo's app is closed, and her home is in the wrong hands.
 pub(super) struct Desk {
-    _server: ServerProcess,
+    pub(super) server: ServerProcess,
     pub(super) ada: Resident,
     pub(super) ben: Resident,
     pub(super) chat: ChatId,
@@ -49,7 +49,7 @@ impl Desk {
             accomplice: Accomplice::at(&at).await,
             cleo: Insider::open(&cleo, "Desk"),
             _cleo_home: cleo,
-            _server: server,
+            server,
             ada,
             ben,
             chat,

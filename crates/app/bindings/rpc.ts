@@ -30,6 +30,16 @@ export type AddResult = {
   state: Delivery,
 };
 
+/** An answer to somebody who asks to be let in. */
+export type AnswerJoin = {
+  /** The group. */
+  chat: ChatId,
+  /** Their account id. */
+  contact: ContactId,
+  /** Yes or no. */
+  accept: boolean,
+};
+
 /** A file in a message. */
 export type AttachmentInfo = {
   /** Which of the message's files, from 0. */
@@ -76,6 +86,14 @@ export type Block = { "block": "paragraph",
   rows: Array<Array<Array<Span>>>, } | { "block": "rule"
 };
 
+/** Somebody who is blocked. */
+export type BlockedInfo = {
+  /** The account id. */
+  id: ContactId,
+  /** The name they went by; empty if it is not known any more. */
+  name: string,
+};
+
 /** What to change about a chat, for this account only. */
 export type ChatChange = {
   /** Say nothing of new messages until then, Unix milliseconds; 0: not muted. */
@@ -107,6 +125,8 @@ export type ChatInfo = {
   last: MessageInfo | null,
   /** One's own role. */
   my_role: Role,
+  /** In a group: who may do what. */
+  policy: GroupPolicy | null,
   /** How it is doing. */
   state: ChatState,
   /** The MLS epoch. */
@@ -188,7 +208,7 @@ export type ContactInfo = {
 };
 
 /** How far a contact is. */
-export type ContactState = "pending" | "ready";
+export type ContactState = "pending" | "ready" | "request";
 
 /** Another device that is being linked, if one is. */
 export type CurrentLinking = {
@@ -298,11 +318,21 @@ export type Event = { "event": "message",
   /** How far it is. */
   state: MessageState, } | { "event": "chat_changed",
   /** The chat. */
+  chat: ChatId, } | { "event": "requested",
+  /** Their chat. */
   chat: ChatId, } | { "event": "contact_added",
   /** The contact. */
   contact: ContactInfo, } | { "event": "contact_changed",
   /** The contact. */
-  contact: ContactId, } | { "event": "transfer",
+  contact: ContactId, } | { "event": "typing",
+  /** The chat. */
+  chat: ChatId,
+  /** Who. */
+  contact: ContactId,
+  /** Their name. */
+  name: string,
+  /** How long to show it, milliseconds, unless it is said again or a message of theirs comes. */
+  for_ms: number, } | { "event": "transfer",
   /** The chat. */
   chat: ChatId,
   /** The message. */
@@ -326,10 +356,12 @@ export type Event = { "event": "message",
 /** When a message is to disappear from every device. */
 export type Expires = { "after": number } | { "at": number };
 
-/** Where to GET it. */
-export type FileAddress = {
-  /** A path of this origin. */
-  url: string,
+/** Where to write a record. */
+export type ExportReport = {
+  /** Its id. */
+  report: ReportId,
+  /** Absolute path of a file that doesn't exist yet. */
+  path: string,
 };
 
 /** What to say again where. */
@@ -398,6 +430,20 @@ export type GroupName = {
   name: string,
 };
 
+/** The lowest role that may do something in a group; every higher one may too. */
+export type GroupPolicy = {
+  /** Add members. */
+  add: Role,
+  /** Rename the group. */
+  rename: Role,
+  /** Pin messages, and end that. */
+  pin: Role,
+  /** Set how long messages stay. */
+  set_timer: Role,
+  /** Write. */
+  post: Role,
+};
+
 /** What creating a group led to. */
 export type GroupResult = {
   /** The new chat. */
@@ -412,18 +458,59 @@ export type Hello = {
   caller?: string,
 };
 
-/** How the host stands. */
-export type HostInfo = {
-  /** How far the home is. */
-  state: HostState,
-  /** The app's version. */
-  version: string,
-  /** Whether the recovery phrase of a new account waits to be written down. */
-  phrase_waits: boolean,
+/** A link to a group (16 characters). */
+export type InviteId = string;
+
+/** A link to a group that this device made. */
+export type InviteInfo = {
+  /** Its id on this device. */
+  id: InviteId,
+  /** The group. */
+  chat: ChatId,
+  /** What to give to whom it is for; empty unless the link is open. */
+  uri: string,
+  /** When it was made. */
+  created_ms: number,
+  /** When it ends, if ever. */
+  expires_ms: number | null,
+  /** How many people may still come by it. */
+  uses_left: number,
+  /** Whether somebody has to say yes to each of them. */
+  approve: boolean,
+  /** What has become of it. */
+  state: LinkLife,
 };
 
-/** How far the home is. */
-export type HostState = "new" | "locked" | "open";
+/** Somebody who asks to be let in to a group. */
+export type JoinRequestInfo = {
+  /** Their account id. */
+  id: ContactId,
+  /** The name they give; a contact's own name counts. */
+  name: string,
+  /** Whether it is a contact. */
+  is_contact: boolean,
+  /** When they asked. */
+  asked_ms: number,
+};
+
+/** What asking to be let in led to. */
+export type JoinResult = {
+  /** How far it is. */
+  state: JoinState,
+  /** The group, once one is in. */
+  chat: ChatId | null,
+};
+
+/** How far a wish to be let in is. */
+export type JoinState = "in" | "asked" | "queued";
+
+/** Leaving a group. */
+export type LeaveGroup = {
+  /** The group. */
+  chat: ChatId,
+  /** Account id of the member who is to be owner then; needed from the last owner only. */
+  successor?: ContactId,
+};
 
 /** A contact link (16 characters). */
 export type LinkId = string;
@@ -440,6 +527,8 @@ export type LinkInfo = {
   expires_ms: number | null,
   /** How often it may still be used. */
   uses_left: number,
+  /** Whether who comes by it is to be accepted first. */
+  ask: boolean,
   /** What has become of it. */
   state: LinkLife,
 };
@@ -604,12 +693,26 @@ export type NewGroup = {
   members: Array<ContactId>,
 };
 
+/** A new link to a group. */
+export type NewInvite = {
+  /** The group. */
+  chat: ChatId,
+  /** Life in seconds; 0: without end; left out: 7 days. */
+  expires_in_s?: number,
+  /** How many people may come by it (1 to 1,000); left out: 1. */
+  uses?: number,
+  /** Whether somebody has to say yes to each of them. */
+  approve?: boolean,
+};
+
 /** A new contact link. */
 export type NewLink = {
   /** Life in seconds; 0: without end; left out: 7 days. */
   expires_in_s?: number,
   /** How many people may use it (1 to 100); left out: 1. */
   uses?: number,
+  /** Whether who comes by it is to be accepted first; left out: if more than one person may use it. */
+  ask?: boolean,
 };
 
 /** A message to send. */
@@ -632,36 +735,12 @@ export type NewMessage = {
   wait_ms?: number,
 };
 
-/** A message with uploaded files. */
-export type NewMessageWithUploads = {
-  /** Where to. */
-  chat: ChatId,
-  /** The text. */
-  text?: string,
-  /** Whether the text is Markdown (GFM-MIMI). */
-  markdown?: boolean,
-  /** Ids of uploads, in the order in which they are to be shown. */
-  uploads: Array<string>,
-  /** The message it answers. */
-  in_reply_to?: MessageId,
-  /** When it is to disappear; left out: as the chat has it. */
-  expires?: Expires,
-  /** Its files may be opened once by each receiver, and not at all by this account. */
-  view_once?: boolean,
-};
-
-/** A file that is about to be sent by PUT. */
-export type NewUpload = {
-  /** Its name. */
-  name: string,
-  /** Its bytes, exactly. */
-  size: number,
-  /** Leave a picture's metadata (place, camera, time) in. */
-  keep_metadata?: boolean,
-  /** A voice memo's length in milliseconds, as the recorder measured it. */
-  duration_ms?: number,
-  /** A voice memo's loudness over time, 0 to 255, at most 256 samples. */
-  waveform?: Array<number>,
+/** What to keep about somebody. */
+export type NewReport = {
+  /** The person's account id. */
+  contact: ContactId,
+  /** One's own words, at most 4,000 bytes. */
+  note?: string,
 };
 
 /** No parameters. */
@@ -679,16 +758,10 @@ export type OneContact = {
   contact: ContactId,
 };
 
-/** A file of a message. */
-export type OneFile = {
-  /** The chat. */
-  chat: ChatId,
-  /** The message. */
-  message: MessageId,
-  /** Which of its files, from 0. */
-  index: number,
-  /** To be saved by the browser, whatever kind it is. */
-  save?: boolean,
+/** A link to a group. */
+export type OneInvite = {
+  /** Its id. */
+  invite: InviteId,
 };
 
 /** One contact link. */
@@ -705,10 +778,10 @@ export type OneMessage = {
   message: string,
 };
 
-/** One upload. */
-export type OneUpload = {
+/** A record. */
+export type OneReport = {
   /** Its id. */
-  upload: string,
+  report: ReportId,
 };
 
 /** The conversation's order (docs/protocol.md section 4). */
@@ -735,12 +808,18 @@ export type PinMessage = {
   pinned: boolean,
 };
 
-/** What a user interface keeps for itself. */
-export type Preference = {
-  /** 1 to 32 small letters and underscores. */
-  name: string,
-  /** What it is. */
-  value: number,
+/** What to change about who may do what in a group. */
+export type PolicyChange = {
+  /** The lowest role that may add members. */
+  add?: Role,
+  /** Rename the group. */
+  rename?: Role,
+  /** Pin messages, and end that. */
+  pin?: Role,
+  /** Set how long messages stay. */
+  set_timer?: Role,
+  /** Write. */
+  post?: Role,
 };
 
 /** An error as it is shown and sent over RPC. */
@@ -829,20 +908,35 @@ export type Receipt = {
   read_ms: number | null,
 };
 
-/** A device to be removed. */
-export type RemovedDevice = {
-  /** The device. */
-  device: DeviceId,
-  /** Twelve words; without them the removal is not safe against a thief who opened the device. */
-  recovery_phrase?: string,
+/** A request to refuse. */
+export type RefuseRequest = {
+  /** The person's account id. */
+  contact: ContactId,
+  /** Whether they are blocked too. */
+  block?: boolean,
 };
 
-/** A device and its new name. */
-export type RenamedDevice = {
-  /** The device. */
-  device: DeviceId,
-  /** Its name. */
+/** A report (16 characters). */
+export type ReportId = string;
+
+/** What was kept about somebody, on this device only. */
+export type ReportInfo = {
+  /** Its id. */
+  id: ReportId,
+  /** About whom. */
+  contact: ContactId,
+  /** The name they went by. */
   name: string,
+  /** When it was made. */
+  created_ms: number,
+};
+
+/** Somebody unknown who waits to be accepted. */
+export type RequestInfo = {
+  /** Who they say they are. */
+  person: ContactInfo,
+  /** What they wrote; it can be read, and nothing can be sent there. */
+  chat: ChatInfo,
 };
 
 /** A member's role. */
@@ -953,10 +1047,28 @@ export type SetDraft = {
   in_reply_to?: MessageId,
 };
 
+/** Who may do what in a group. */
+export type SetPolicy = {
+  /** The group. */
+  chat: ChatId,
+  /** What to change; what is left out stays. */
+  change: PolicyChange,
+};
+
 /** What is set for all chats. */
 export type Settings = {
   /** Whether this account tells others what it has read, and is told what they have. */
   read_receipts: boolean,
+  /** Whether others are told, at the moment, that this account is writing, and it is told that they are. */
+  typing: boolean,
+};
+
+/** What to change of it. */
+export type SettingsChange = {
+  /** Tell others what was read, and be told. */
+  read_receipts?: boolean,
+  /** Tell others that one is writing, and be told. */
+  typing?: boolean,
 };
 
 /** How long to wait for the server. */
@@ -1083,6 +1195,24 @@ export interface Methods {
   "contacts.list": { params: Nothing; result: Array<ContactInfo> };
   /** The contact that a person means by a name, a unique beginning of one, or an id. */
   "contacts.find": { params: Selector; result: ContactInfo };
+  /** Who is blocked, also those who are no contacts. */
+  "contacts.blocked": { params: Nothing; result: Array<BlockedInfo> };
+  /** People whom one does not know, who came by a link that asks first: they wait to be accepted. Until then nothing of their files is fetched or shown, and they are told nothing. */
+  "requests.list": { params: Nothing; result: Array<RequestInfo> };
+  /** The request that a person means by a name, a unique beginning of one, or an id. */
+  "requests.find": { params: Selector; result: RequestInfo };
+  /** Makes somebody who waits a contact, not verified yet. */
+  "requests.accept": { params: OneContact; result: Done };
+  /** Deletes a request with everything in it; with `block`, the person can't make another one. They are not told. */
+  "requests.refuse": { params: RefuseRequest; result: Done };
+  /** Keeps a record of somebody with their last 50 messages, on this device only. It outlives refusing and blocking them. Nobody is sent it. */
+  "reports.make": { params: NewReport; result: ReportInfo };
+  /** The records that were kept, the newest first. */
+  "reports.list": { params: Nothing; result: Array<ReportInfo> };
+  /** Writes a record to a new file (mode 0600) as JSON, readable by whoever has the file. */
+  "reports.export": { params: ExportReport; result: Done };
+  /** Deletes a record. */
+  "reports.delete": { params: OneReport; result: Done };
   /** The safety number shared with a contact: the same on both sides, unless somebody stands between. */
   "contacts.safety_number": { params: OneContact; result: SafetyNumber };
   /** Marks a contact as verified, after the safety numbers were compared, or as not verified. */
@@ -1099,7 +1229,9 @@ export interface Methods {
   "chats.members": { params: OneChat; result: Array<MemberInfo> };
   /** Marks a chat as read up to a message: the time of messages that disappear begins. Tells nobody. */
   "chats.mark_read": { params: ReadUpTo; result: Done };
-  /** Sets how long new messages stay once they were read; 0: for good. In a group admins may, in a direct chat both. */
+  /** Tells whoever is there that one is writing, if that is on: to be called while somebody types. Sent at most every four seconds, stored nowhere, and not in groups of more than 32. */
+  "chats.typing": { params: OneChat; result: Done };
+  /** Sets how long new messages stay once they were read; 0: for good. In a group who may is its policy (usually admins), in a direct chat both. */
   "chats.set_timer": { params: ChatTimer; result: Delivered };
   /** Mutes, archives or pins a chat, or sets its read receipts. Nobody else is told. */
   "chats.set": { params: SetChat; result: Done };
@@ -1109,12 +1241,8 @@ export interface Methods {
   "contacts.set": { params: SetContact; result: Done };
   /** What is set for all chats. */
   "settings.get": { params: Nothing; result: Settings };
-  /** Sets it. */
-  "settings.set": { params: Settings; result: Done };
-  /** What a user interface keeps for itself, such as its colours: small numbers by name. */
-  "settings.preferences": { params: Nothing; result: { [key in string]: number } };
-  /** Keeps one of them. */
-  "settings.set_preference": { params: Preference; result: Done };
+  /** Sets it; what is left out stays. */
+  "settings.set": { params: SettingsChange; result: Done };
   /** Looks for messages by words, chat, person, date and sort, the newest first. */
   "messages.search": { params: Search; result: Array<MessageInfo> };
   /** What others told of a message of one's own: that it came, and that they read it. */
@@ -1125,8 +1253,24 @@ export interface Methods {
   "groups.add": { params: GroupMembers; result: Delivered };
   /** Removes a member from a group. */
   "groups.remove": { params: GroupMember; result: Delivered };
-  /** Leaves a group. Another member completes it. */
-  "groups.leave": { params: OneChat; result: Delivered };
+  /** Leaves a group. Another member completes it. The last owner names a successor, who is made owner first. */
+  "groups.leave": { params: LeaveGroup; result: Delivered };
+  /** Sets the lowest role that may add members, rename, pin, set the timer, or write. Admins may; what is or becomes for owners only, owners. */
+  "groups.set_policy": { params: SetPolicy; result: Delivered };
+  /** Makes a link to a group: who has it may ask this device to be let in. It names neither the group nor anybody in it. Needs the server. */
+  "groups.invite": { params: NewInvite; result: InviteInfo };
+  /** The links to a group that this device made. */
+  "groups.invites": { params: OneChat; result: Array<InviteInfo> };
+  /** Withdraws a link to a group: nobody can ask by it from then on. */
+  "groups.revoke_invite": { params: OneInvite; result: Done };
+  /** Who asks this device to be let in to a group, by links that need a yes. */
+  "groups.join_requests": { params: OneChat; result: Array<JoinRequestInfo> };
+  /** Lets somebody in who asks, or not; they are told nothing then. */
+  "groups.answer_join": { params: AnswerJoin; result: Done };
+  /** Asks to be let in to a group by a link. Answers when one is in, or has waited for that for some seconds: the chat comes with `chat_changed` then. */
+  "groups.join": { params: GivenLink; result: JoinResult };
+  /** Makes a member owner in one's own place; oneself stays as an admin. */
+  "groups.hand_over": { params: GroupMember; result: Delivered };
   /** Gives a member a role. */
   "groups.set_role": { params: MemberRole; result: Delivered };
   /** Renames a group. */
@@ -1143,7 +1287,7 @@ export interface Methods {
   "messages.delete": { params: DeleteMessage; result: Done };
   /** Reacts to a message, or takes that reaction back. Several reactions of one person can stand. */
   "messages.react": { params: React; result: Done };
-  /** Pins a message for everybody in the chat, or ends that. In a group admins may. */
+  /** Pins a message for everybody in the chat, or ends that. In a group who may is its policy (usually admins). */
   "messages.pin": { params: PinMessage; result: Done };
   /** The pinned messages of a chat, the one pinned last first. */
   "messages.pinned": { params: OneChat; result: Array<MessageInfo> };

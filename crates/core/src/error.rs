@@ -92,6 +92,9 @@ reasons! {
     GroupNotMember = "group.not_member", Never, "That contact is not a member of this group.";
     GroupAlreadyMember = "group.already_member", Never, "That contact is a member of this group already.";
     GroupLastOwner = "group.last_owner", Never, "The last owner can't leave or step down while others are there; make somebody else owner first.";
+    RequestOpen = "request.open", Never, "This person waits to be accepted; accept the request first.";
+    RequestUnknown = "request.unknown", Never, "There is no such request.";
+    ReportUnknown = "report.unknown", Never, "There is no such report.";
     MessageEmpty = "message.empty", Never, "There is nothing to send.";
     MessageTooLong = "message.too_long", Never, "A text has at most 32,000 bytes; send more as a file.";
     MessageUnknown = "message.unknown", Never, "There is no such message in this chat.";

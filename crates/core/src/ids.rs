@@ -99,3 +99,11 @@ hex_id!(
     /// A contact link (16 characters).
     LinkId, 8, LinkUnknown
 );
+hex_id!(
+    /// A report (16 characters).
+    ReportId, 8, ReportUnknown
+);
+hex_id!(
+    /// A link to a group (16 characters).
+    InviteId, 8, LinkUnknown
+);

@@ -26,6 +26,6 @@ pub use client::{
     Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
-pub use ids::{ChatId, ContactId, DeviceId, LinkId, MessageId};
+pub use ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};
 pub use transport::Transport;
 pub use view::*;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use undertone_wire::{
     ids::BlobId,
     request::Request,
-    response::{Item, Notice, Response, SealKey, ServerHello},
+    response::{Ephemeral, Item, Notice, Response, SealKey, ServerHello},
     tokens::Token,
 };
 
@@ -35,6 +35,8 @@ pub enum Push {
     SealKey(SealKey),
     /// An item; it has cost one credit.
     Item(Item),
+    /// What was never stored; it has cost one credit for ephemerals.
+    Ephemeral(Ephemeral),
     /// The server says something about the connection.
     Notice(Notice),
 }
@@ -120,6 +122,9 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Lets the server push `items` more.
     fn credit(&self, items: u32) -> BoxFuture<'_, Result<(), TransportError>>;
+
+    /// Lets the server push so many more of what is never stored.
+    fn ephemeral_credit(&self, more: u32) -> BoxFuture<'_, Result<(), TransportError>>;
 
     /// Acknowledges all items up to and including `sequence`.
     fn ack(&self, sequence: u64) -> BoxFuture<'_, Result<(), TransportError>>;

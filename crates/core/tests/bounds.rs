@@ -437,6 +437,7 @@ async fn what_was_begun_with_a_link_and_never_proven_goes_after_a_month() -> Out
     let options = LinkOptions {
         uses: 2,
         expires_in_s: Some(0),
+        ask: Some(false),
     };
     let (mut ada, chat) = half_met(&server, options).await;
     for (days, here) in [(1, true), (30, true), (32, false)] {

@@ -260,6 +260,10 @@ async fn members_pin_rename_add_and_set_timers_where_they_may() -> Outcome {
     ben.client().set_timer(&desk, 3600).await?;
     ben.client().group_rename(&desk, "Everybody's").await?;
     for person in [&ada, &cleo] {
+        eventually("the new name", || async {
+            person.client().find_chat("Everybody's").await.is_ok()
+        })
+        .await;
         is_told(person, "Everybody's", "Ben pinned a message.").await;
         let chat = person.chat("Everybody's").await;
         assert_eq!(chat.timer_s, Some(3600));

@@ -6,7 +6,9 @@ mod fake;
 use std::time::Duration;
 
 use fake::{FakeServer, Person, eventually, meet, three};
-use undertone_core::{ChatChange, Choice, ContactChange, Draft, Search, SearchKind, Settings};
+use undertone_core::{
+    ChatChange, Choice, ContactChange, Draft, Search, SearchKind, SettingsChange,
+};
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -61,8 +63,9 @@ async fn the_author_is_told_that_it_came_and_that_it_was_read() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn read_receipts_that_are_off_are_off_both_ways() -> Outcome {
     let (_server, ada, ben) = two().await;
-    let off = Settings {
-        read_receipts: false,
+    let off = SettingsChange {
+        read_receipts: Some(false),
+        ..SettingsChange::default()
     };
     ben.client().set_settings(off).await?;
     ada.says("Ben", "One.").await;

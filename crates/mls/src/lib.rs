@@ -33,7 +33,7 @@ pub use extension::{Act, Kind, LeafProfile, Policy, ResyncAddress, Role, Setting
 pub use group::{
     Application, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, EnvelopeKind,
     Group, INLINE_MAX, Joined, Member, Merged, NewGroup, OpenError, Opened, Outgoing,
-    PendingCommit, PendingWelcome, Refusal, Rename, SettingsChange, VerifiedResync, resync,
+    PendingCommit, PendingWelcome, Refusal, Rename, SettingsChange, VerifiedResync, invite, resync,
     update_jitter_ms,
 };
 pub use ids::{DeviceId, GroupId};

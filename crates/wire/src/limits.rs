@@ -25,6 +25,12 @@ pub const MESSAGE_BYTES: usize = 1024 * 1024;
 pub const PAYLOAD_BYTES: usize = 64 * 1024;
 /// The payload of a control send.
 pub const CONTROL_PAYLOAD_BYTES: usize = 16 * 1024;
+/// The payload of an ephemeral send.
+pub const EPHEMERAL_PAYLOAD_BYTES: usize = 4 * 1024;
+/// Addresses of one ephemeral send.
+pub const EPHEMERAL_ADDRESSES: usize = 256;
+/// The sequence under which what is never stored is sealed; that of the first item of a queue is higher.
+pub const EPHEMERAL_SEQUENCE: u64 = 0;
 /// Addresses of one send, commit or control send.
 pub const ADDRESSES_PER_SEND: usize = 4096;
 /// Addresses created or revoked by one request.

@@ -1,6 +1,7 @@
-//! Strings that people hand to each other, or from one device to the other: invitations, contact links, and codes of new devices.
+//! Strings that people hand to each other, or from one device to the other: invitations, contact links, links to groups, and codes of new
+//! devices.
 //!
-//! `undertone:i:`, `undertone:c:` or `undertone:d:`, then base64url of a protobuf message and the first 4 bytes of its SHA-256. The checksum
+//! `undertone:i:`, `undertone:c:`, `undertone:g:` or `undertone:d:`, then base64url of a protobuf message and the first 4 bytes of its SHA-256. The checksum
 //! catches what copying breaks and tells it apart from a forged or foreign text; it protects against nothing else. They arrive through
 //! mail programs and messengers, so white space anywhere is ignored.
 
@@ -20,6 +21,7 @@ use crate::{
 const INVITATION: &str = "undertone:i:";
 const CONTACT_LINK: &str = "undertone:c:";
 const DEVICE_CODE: &str = "undertone:d:";
+const GROUP_LINK: &str = "undertone:g:";
 const CHECKSUM_BYTES: usize = 4;
 /// Longer texts are refused before they are looked at.
 const MOST_CHARACTERS: usize = 8192;
@@ -44,7 +46,7 @@ fn decode<M: Message + Default>(prefix: &str, text: &str) -> Result<M> {
     let text: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
     let Some(body) = strip_prefix_ignoring_case(&text, prefix) else {
-        let another_kind = [INVITATION, CONTACT_LINK, DEVICE_CODE]
+        let another_kind = [INVITATION, CONTACT_LINK, DEVICE_CODE, GROUP_LINK]
             .iter()
             .any(|kind| strip_prefix_ignoring_case(&text, kind).is_some());
         return Err(if another_kind {
@@ -260,6 +262,58 @@ impl fmt::Display for DeviceCode {
     }
 }
 
+/// Lets its holder ask to be let in to a group. It names neither the group nor who is in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GroupLink {
+    /// The server of the group and of its members.
+    pub server: ServerAddress,
+    /// Whose link it is.
+    pub account: AccountId,
+    /// Without it nobody can ask.
+    pub secret: LinkSecret,
+    /// Where requests go.
+    pub address: AddressSecret,
+    /// What they are sealed to (X25519).
+    pub public_key: [u8; 32],
+    /// Unix seconds; None: never.
+    pub expires_s: Option<u64>,
+}
+
+impl FromStr for GroupLink {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let link: proto::GroupLink = decode(GROUP_LINK, text)?;
+        Ok(Self {
+            server: ServerAddress {
+                origin: field(link.origin.parse())?,
+                pin: field(Pin::from_slice(&link.pin))?,
+            },
+            account: field(AccountId::from_slice(&link.account_id))?,
+            secret: field(LinkSecret::from_slice(&link.secret))?,
+            address: field(AddressSecret::from_slice(&link.address_secret))?,
+            public_key: link.public_key[..].try_into().map_err(|_| malformed())?,
+            expires_s: (link.expires_s != 0).then_some(link.expires_s),
+        })
+    }
+}
+
+/// The text to hand over: it holds the secrets.
+impl fmt::Display for GroupLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let link = proto::GroupLink {
+            origin: self.server.origin.to_string(),
+            pin: self.server.pin.to_bytes(),
+            account_id: self.account.to_bytes(),
+            secret: self.secret.to_bytes(),
+            address_secret: self.address.to_bytes(),
+            public_key: self.public_key.to_vec().into(),
+            expires_s: self.expires_s.unwrap_or(0),
+        };
+        f.write_str(&encode(GROUP_LINK, &link))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -340,6 +394,29 @@ mod tests {
             link().to_string().parse::<DeviceCode>().unwrap_err().code,
             Code::TextKind
         );
+    }
+
+    #[test]
+    fn a_link_to_a_group_round_trips_and_is_no_contact_link() {
+        let link = GroupLink {
+            server: server(),
+            account: AccountId::new([2; 32]),
+            secret: LinkSecret::new([3; 32]),
+            address: AddressSecret::new([4; 32]),
+            public_key: [5; 32],
+            expires_s: None,
+        };
+        let text = link.to_string();
+        assert_eq!(text.parse::<GroupLink>().unwrap(), link);
+        assert_eq!(
+            text.parse::<ContactLink>().unwrap_err().code,
+            Code::TextKind
+        );
+        let other = self::link().to_string();
+        assert_eq!(other.parse::<GroupLink>().unwrap_err().code, Code::TextKind);
+        for cut in 1..text.len() - 12 {
+            assert!(text[..text.len() - cut].parse::<GroupLink>().is_err());
+        }
     }
 
     #[test]

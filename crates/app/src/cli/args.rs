@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
-pub use super::values::{AppOptions, Expiry, GroupRole, Mute, Proxy, Receipts, Sort, Who};
+pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
+pub use super::people_args::{ReportCommand, RequestsCommand};
 use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
 
@@ -125,6 +126,24 @@ pub enum Command {
         /// How many people may use it
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
         uses: u32,
+        /// Accept whoever comes by it first (`undertone requests`) [default: if more than one may use it]
+        #[arg(long, conflicts_with = "no_ask")]
+        ask: bool,
+        /// Make whoever comes by it a contact at once
+        #[arg(long)]
+        no_ask: bool,
+    },
+    /// List people who wait to be accepted, accept or refuse them
+    Requests {
+        /// Without one: list
+        #[command(subcommand)]
+        command: Option<RequestsCommand>,
+    },
+    /// Keep a record of what somebody wrote, on this device only; nobody is sent it
+    Report {
+        /// What to do
+        #[command(subcommand)]
+        command: ReportCommand,
     },
     /// List your devices, link, rename or remove one
     Devices {
@@ -280,6 +299,14 @@ pub enum Command {
         /// Only with this contact
         #[arg(long, value_name = "CONTACT")]
         contact: Option<String>,
+    },
+    /// Tell others while you write, and be told while they do; off means off both ways
+    #[command(
+        after_help = "Only in direct chats and groups of at most 32 people, and only to who is connected at that moment. Nothing of it is stored, on no server and no device; who watches the server live sees that something small was sent to the chat's members."
+    )]
+    Typing {
+        /// on or off; without it the present setting is shown
+        setting: Option<OnOff>,
     },
     /// Change the text of a message you wrote; everybody sees that it was edited
     #[command(
@@ -469,9 +496,24 @@ mod tests {
             "group create Book Ada Ben",
             "group add Book Cleo",
             "group remove Book Ben",
+            "typing off",
+            "requests",
+            "requests accept Ben",
+            "requests refuse Ben --block",
+            "requests blocked",
+            "report make Ben spam",
+            "report list",
+            "report export ab out.json",
             "group leave Book",
             "group leave Book --successor Ben",
             "group hand-over Book Ben",
+            "group invite Book --uses 20 --expires 2d --approve",
+            "group invites Book",
+            "group revoke-invite Book ab",
+            "group requests Book",
+            "group accept Book Dee",
+            "group refuse Book Dee",
+            "group join -",
             "group policy Book",
             "group policy Book --post admins --add owners --pin everybody",
             "group role Book Ben admin",

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::values::{GroupRole, Who};
+use super::values::{Expiry, GroupRole, Who, parse_expiry};
 
 /// What can be done with groups.
 #[derive(Subcommand)]
@@ -88,5 +88,58 @@ pub enum GroupCommand {
     Members {
         /// The group
         group: String,
+    },
+    /// Make a link to a group: who has it may ask this device to be let in
+    #[command(
+        after_help = "The link names neither the group nor anybody in it. People come in while your app is online; with --approve they wait until you say yes: `undertone group requests`, then `accept` or `refuse`."
+    )]
+    Invite {
+        /// The group
+        group: String,
+        /// How long it may be used: 2h, 7d, or never
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = parse_expiry)]
+        expires: Expiry,
+        /// How many people may come by it
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        uses: u32,
+        /// Say yes to each of them first
+        #[arg(long)]
+        approve: bool,
+    },
+    /// List the links to a group that you made
+    Invites {
+        /// The group
+        group: String,
+    },
+    /// Withdraw a link to a group
+    RevokeInvite {
+        /// The group
+        group: String,
+        /// The link's id, or a beginning of it
+        invite: String,
+    },
+    /// List who asks to be let in
+    Requests {
+        /// The group
+        group: String,
+    },
+    /// Let somebody in who asks
+    Accept {
+        /// The group
+        group: String,
+        /// Name, beginning of a name, or id
+        person: String,
+    },
+    /// Don't let somebody in who asks; they are not told
+    Refuse {
+        /// The group
+        group: String,
+        /// Name, beginning of a name, or id
+        person: String,
+    },
+    /// Ask to be let in to a group by a link you were given; - reads it from standard input
+    Join {
+        /// The link
+        link: String,
     },
 }

@@ -7,5 +7,6 @@ pub mod devices;
 pub mod group_args;
 pub mod output;
 pub mod passphrase;
+pub mod people_args;
 pub mod progress;
 pub mod values;

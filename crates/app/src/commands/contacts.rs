@@ -87,6 +87,7 @@ fn draw(contacts: &[ContactInfo], screen: Screen) -> Vec<String> {
         .map(|(contact, printed)| {
             let state = match (contact.state, contact.verified) {
                 (ContactState::Pending, _) => screen.style.dim("being set up"),
+                (ContactState::Request, _) => screen.style.warning("waits to be accepted"),
                 (ContactState::Ready, true) => screen.style.good("verified"),
                 (ContactState::Ready, false) => screen.style.warning("not verified yet"),
             };

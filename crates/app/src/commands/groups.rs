@@ -285,6 +285,14 @@ async fn change(
             };
             set_policy(session, group, change).await
         }
+        // Those are in `invites`.
+        GroupCommand::Invite { .. }
+        | GroupCommand::Invites { .. }
+        | GroupCommand::RevokeInvite { .. }
+        | GroupCommand::Requests { .. }
+        | GroupCommand::Accept { .. }
+        | GroupCommand::Refuse { .. }
+        | GroupCommand::Join { .. } => Err(Failure::usage("This is a command about links.")),
         GroupCommand::Members { group } => {
             let chat = group_chat(session, group).await?;
             let members = session
@@ -371,7 +379,7 @@ fn ids(contacts: &[ContactInfo]) -> Vec<ContactId> {
     contacts.iter().map(|contact| contact.id.clone()).collect()
 }
 
-async fn group_chat(session: &mut Session, selector: &str) -> Result<ChatInfo, Failure> {
+pub(super) async fn group_chat(session: &mut Session, selector: &str) -> Result<ChatInfo, Failure> {
     let chat = select::chat(session, selector).await?;
     if chat.kind == ChatKind::Group {
         Ok(chat)

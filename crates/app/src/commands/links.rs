@@ -22,6 +22,7 @@ pub(super) async fn create(
     output: &Output,
     expires: Expiry,
     uses: u32,
+    ask: Option<bool>,
 ) -> Result<Outcome, Failure> {
     if options.offline {
         return Err(Failure::new(
@@ -41,6 +42,7 @@ pub(super) async fn create(
             .call::<LinksCreate>(NewLink {
                 expires_in_s: Some(expires_in_s),
                 uses: Some(uses),
+                ask,
             })
             .await?;
         let lines = draw(&link, output.screen, &output.clock);
@@ -64,9 +66,14 @@ fn draw(link: &LinkInfo, screen: Screen, clock: &Clock) -> Vec<String> {
         || ", until you revoke it".to_owned(),
         |at| format!(", until {}", clock.day_and_time(at)),
     );
+    let whom = if link.ask {
+        "Whoever comes by it waits in `undertone requests` until you accept them."
+    } else {
+        "Give it to one person, in a way that you trust."
+    };
     lines.push(String::new());
     lines.extend(wrap(
-        &format!("Give it to one person, in a way that you trust. It can be used {uses}{until}."),
+        &format!("{whom} It can be used {uses}{until}."),
         screen.width,
     ));
     lines.push(

@@ -12,8 +12,10 @@ mod devices;
 mod groups;
 mod help;
 mod init;
+mod invites;
 mod links;
 mod messages;
+mod requests;
 mod rpc;
 mod search;
 mod select;
@@ -75,7 +77,15 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             _ => devices::init_linked(options, &output, &server, device_name.as_deref()).await,
         },
         Command::Devices { command } => devices::devices(options, &output, command).await,
-        Command::Link { expires, uses } => links::create(options, &output, expires, uses).await,
+        Command::Link {
+            expires,
+            uses,
+            ask,
+            no_ask,
+        } => {
+            let ask = (ask || no_ask).then_some(ask);
+            links::create(options, &output, expires, uses, ask).await
+        }
         Command::Links { command } => links::links(options, &output, command).await,
         Command::Add { link } => contacts::add(options, &output, &link).await,
         Command::Contacts => contacts::list(options, &output).await,
@@ -84,6 +94,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             accept,
             withdraw,
         } => contacts::verify(options, &output, &contact, accept, withdraw).await,
+        Command::Requests { command } => requests::requests(options, &output, command).await,
+        Command::Report { command } => requests::report(options, &output, command).await,
         Command::Chats => chats::list(options, &output).await,
         Command::Read {
             chat,
@@ -104,6 +116,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 },
             )
             .await
+        }
+        Command::Group { command } if invites::concerns(&command) => {
+            invites::run(options, &output, command).await
         }
         Command::Group { command } => groups::run(options, &output, command).await,
         Command::Send {
@@ -151,6 +166,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             chat,
             contact,
         } => settings::receipts(options, &output, setting, chat, contact).await,
+        Command::Typing { setting } => settings::typing(options, &output, setting).await,
         Command::Search {
             text,
             chat,

@@ -1,17 +1,17 @@
-//! `undertone mute`, `archive`, `pin`, `block` and `receipts`: what is set on this account only.
+//! `undertone mute`, `archive`, `pin`, `block`, `receipts` and `typing`: what is set on this account only.
 
 use serde_json::json;
-use undertone_core::{ChatChange, Choice, ContactChange, Settings};
+use undertone_core::{BlockedInfo, ChatChange, Choice, ContactChange, SettingsChange};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
     cli::{
-        args::{Global, Mute, Receipts},
+        args::{Global, Mute, OnOff, Receipts},
         output::{Outcome, Output},
     },
     failure::Failure,
     rpc::{
-        methods::{ChatsGet, ChatsSet, ContactsSet, SettingsGet, SettingsSet},
+        methods::{ChatsGet, ChatsSet, ContactsBlocked, ContactsSet, SettingsGet, SettingsSet},
         params::{Nothing, OneChat, SetChat, SetContact},
     },
     terminal::{conversation, single_line},
@@ -80,17 +80,28 @@ pub(super) async fn block(
 ) -> Result<Outcome, Failure> {
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
-        let contact = select::contact(&mut visit.session, selector).await?;
+        let known = select::contact(&mut visit.session, selector).await;
+        let (id, name) = match known {
+            Ok(contact) => (contact.id, contact.name),
+            // Somebody who was refused and blocked is no contact.
+            Err(unknown) if !blocked => {
+                let all = visit.session.call::<ContactsBlocked>(Nothing {}).await?;
+                let fits = |one: &BlockedInfo| one.id.as_str() == selector || one.name == selector;
+                let found = all.into_iter().find(fits).ok_or(unknown)?;
+                (found.id, found.name)
+            }
+            Err(unknown) => return Err(unknown),
+        };
         let change = ContactChange {
             blocked: Some(blocked),
             ..ContactChange::default()
         };
         let set = SetContact {
-            contact: contact.id.clone(),
+            contact: id.clone(),
             change,
         };
         visit.session.call::<ContactsSet>(set).await?;
-        let name = single_line(&contact.name);
+        let name = single_line(&name);
         let line = if blocked {
             format!(
                 "{name} is blocked: what they write in your direct chat is dropped. They are not told."
@@ -99,7 +110,7 @@ pub(super) async fn block(
             format!("{name} is not blocked.")
         };
         Ok(Outcome::line(
-            json!({"contact": contact.id, "blocked": blocked}),
+            json!({"contact": id, "blocked": blocked}),
             line,
         ))
     })
@@ -160,10 +171,11 @@ pub(super) async fn receipts(
             (None, None) => {
                 if let Some(setting) = setting {
                     // For all, the default is on.
-                    let settings = Settings {
-                        read_receipts: setting != Receipts::Off,
+                    let change = SettingsChange {
+                        read_receipts: Some(setting != Receipts::Off),
+                        ..SettingsChange::default()
                     };
-                    visit.session.call::<SettingsSet>(settings).await?;
+                    visit.session.call::<SettingsSet>(change).await?;
                 }
                 let now = visit.session.call::<SettingsGet>(Nothing {}).await?;
                 let choice = if now.read_receipts {
@@ -182,6 +194,30 @@ pub(super) async fn receipts(
         Ok(Outcome::line(
             json!({"read_receipts": choice}),
             format!("Read receipts for {subject}: {word}."),
+        ))
+    })
+}
+
+/// Shows or sets whether one tells that one is writing.
+pub(super) async fn typing(
+    options: &Global,
+    output: &Output,
+    setting: Option<OnOff>,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        if let Some(setting) = setting {
+            let change = SettingsChange {
+                typing: Some(setting == OnOff::On),
+                ..SettingsChange::default()
+            };
+            visit.session.call::<SettingsSet>(change).await?;
+        }
+        let now = visit.session.call::<SettingsGet>(Nothing {}).await?;
+        let word = if now.typing { "on" } else { "off, both ways" };
+        Ok(Outcome::line(
+            json!({"typing": now.typing}),
+            format!("Telling that you are writing: {word}."),
         ))
     })
 }

@@ -11,9 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, ChatInfo, Client, ContactInfo, Delivery, DeviceInfo, Draft,
-    EventStream, GroupResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt,
-    SafetyNumber, Saved, Search, Sent, Settings, Settled, Status, Version,
+    AccountInfo, AddResult, BlockedInfo, ChatInfo, Client, ContactInfo, Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};
@@ -224,7 +222,7 @@ methods! {
         if !(1..=100).contains(&uses) {
             return Err(Failure::new("rpc.invalid_params", "A link can be used by 1 to 100 people."));
         }
-        context.client.create_link(LinkOptions { expires_in_s: params.expires_in_s, uses }).await?
+        context.client.create_link(LinkOptions { expires_in_s: params.expires_in_s, uses, ask: params.ask }).await?
     };
 
     #[doc = "All contact links that this device made."]
@@ -244,6 +242,48 @@ methods! {
 
     #[doc = "The contact that a person means by a name, a unique beginning of one, or an id."]
     ContactsFind = "contacts.find" (Selector) -> ContactInfo, |context, params| context.client.find_contact(&params.selector).await?;
+
+    #[doc = "Who is blocked, also those who are no contacts."]
+    ContactsBlocked = "contacts.blocked" (Nothing) -> Vec<BlockedInfo>, |context, _| context.client.blocked().await?;
+
+    #[doc = "People whom one does not know, who came by a link that asks first: they wait to be accepted. Until then nothing of their files is fetched or shown, and they are told nothing."]
+    RequestsList = "requests.list" (Nothing) -> Vec<RequestInfo>, |context, _| context.client.requests().await?;
+
+    #[doc = "The request that a person means by a name, a unique beginning of one, or an id."]
+    RequestsFind = "requests.find" (Selector) -> RequestInfo, |context, params| context.client.find_request(&params.selector).await?;
+
+    #[doc = "Makes somebody who waits a contact, not verified yet."]
+    RequestsAccept = "requests.accept" (OneContact) -> Done, |context, params| {
+        context.client.accept_request(&params.contact).await?;
+        Done {}
+    };
+
+    #[doc = "Deletes a request with everything in it; with `block`, the person can't make another one. They are not told."]
+    RequestsRefuse = "requests.refuse" (RefuseRequest) -> Done, |context, params| {
+        context.client.refuse_request(&params.contact, params.block).await?;
+        Done {}
+    };
+
+    #[doc = "Keeps a record of somebody with their last 50 messages, on this device only. It outlives refusing and blocking them. Nobody is sent it."]
+    ReportsMake = "reports.make" (NewReport) -> ReportInfo, |context, params| context.client.report(&params.contact, &params.note).await?;
+
+    #[doc = "The records that were kept, the newest first."]
+    ReportsList = "reports.list" (Nothing) -> Vec<ReportInfo>, |context, _| context.client.reports().await?;
+
+    #[doc = "Writes a record to a new file (mode 0600) as JSON, readable by whoever has the file."]
+    ReportsExport = "reports.export" (ExportReport) -> Done, |context, params| {
+        if !params.path.is_absolute() {
+            return Err(Failure::new("rpc.invalid_params", "The path to write to must be absolute."));
+        }
+        context.client.export_report(&params.report, &params.path).await?;
+        Done {}
+    };
+
+    #[doc = "Deletes a record."]
+    ReportsDelete = "reports.delete" (OneReport) -> Done, |context, params| {
+        context.client.delete_report(&params.report).await?;
+        Done {}
+    };
 
     #[doc = "The safety number shared with a contact: the same on both sides, unless somebody stands between."]
     ContactsSafetyNumber = "contacts.safety_number" (OneContact) -> SafetyNumber, |context, params| context.client.safety_number(&params.contact).await?;
@@ -277,6 +317,14 @@ methods! {
         Done {}
     };
 
+    #[doc = "Tells whoever is there that one is writing, if that is on: to be called while somebody types. Sent at most every four seconds, stored nowhere, and not in groups of more than 32."]
+    ChatsTyping = "chats.typing" (OneChat) -> Done, |context, params| {
+        if context.network.online {
+            context.client.typing(&params.chat).await?;
+        }
+        Done {}
+    };
+
     #[doc = "Sets how long new messages stay once they were read; 0: for good. In a group who may is its policy (usually admins), in a direct chat both."]
     ChatsSetTimer = "chats.set_timer" (ChatTimer) -> Delivered, |context, params| Delivered {
         state: context.client.set_timer(&params.chat, params.timer_s).await?,
@@ -303,8 +351,8 @@ methods! {
     #[doc = "What is set for all chats."]
     SettingsGet = "settings.get" (Nothing) -> Settings, |context, _| context.client.settings().await?;
 
-    #[doc = "Sets it."]
-    SettingsSet = "settings.set" (Settings) -> Done, |context, params| {
+    #[doc = "Sets it; what is left out stays."]
+    SettingsSet = "settings.set" (SettingsChange) -> Done, |context, params| {
         context.client.set_settings(params).await?;
         Done {}
     };
@@ -344,6 +392,37 @@ methods! {
     GroupsSetPolicy = "groups.set_policy" (SetPolicy) -> Delivered, |context, params| Delivered {
         state: context.client.group_policy(&params.chat, params.change).await?,
     };
+
+    #[doc = "Makes a link to a group: who has it may ask this device to be let in. It names neither the group nor anybody in it. Needs the server."]
+    GroupsInvite = "groups.invite" (NewInvite) -> InviteInfo, |context, params| {
+        let uses = params.uses.unwrap_or(1);
+        if !(1..=1000).contains(&uses) {
+            return Err(Failure::new("rpc.invalid_params", "A link can be used by 1 to 1,000 people."));
+        }
+        let options = InviteOptions { expires_in_s: params.expires_in_s, uses, approve: params.approve };
+        context.client.create_invite(&params.chat, options).await?
+    };
+
+    #[doc = "The links to a group that this device made."]
+    GroupsInvites = "groups.invites" (OneChat) -> Vec<InviteInfo>, |context, params| context.client.invites(&params.chat).await?;
+
+    #[doc = "Withdraws a link to a group: nobody can ask by it from then on."]
+    GroupsRevokeInvite = "groups.revoke_invite" (OneInvite) -> Done, |context, params| {
+        context.client.revoke_invite(&params.invite).await?;
+        Done {}
+    };
+
+    #[doc = "Who asks this device to be let in to a group, by links that need a yes."]
+    GroupsJoinRequests = "groups.join_requests" (OneChat) -> Vec<JoinRequestInfo>, |context, params| context.client.join_requests(&params.chat).await?;
+
+    #[doc = "Lets somebody in who asks, or not; they are told nothing then."]
+    GroupsAnswerJoin = "groups.answer_join" (AnswerJoin) -> Done, |context, params| {
+        context.client.answer_join(&params.chat, &params.contact, params.accept).await?;
+        Done {}
+    };
+
+    #[doc = "Asks to be let in to a group by a link. Answers when one is in, or has waited for that for some seconds: the chat comes with `chat_changed` then."]
+    GroupsJoin = "groups.join" (GivenLink) -> JoinResult, |context, params| context.client.join_group(params.link.trim()).await?;
 
     #[doc = "Makes a member owner in one's own place; oneself stays as an admin."]
     GroupsHandOver = "groups.hand_over" (GroupMember) -> Delivered, |context, params| Delivered {

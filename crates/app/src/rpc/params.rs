@@ -4,8 +4,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
-    ChatChange, ChatId, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, LinkId,
-    LinkingInfo, MessageId, PolicyChange, Role,
+    ChatChange, ChatId, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
 };
 
 macro_rules! params {
@@ -47,6 +46,44 @@ params! {
         #[serde(default)]
         #[ts(optional)]
         uses: Option<u32>,
+        /// Whether who comes by it is to be accepted first; left out: if more than one person may use it.
+        #[serde(default)]
+        #[ts(optional)]
+        ask: Option<bool>,
+    }
+
+    /// A request to refuse.
+    RefuseRequest {
+        /// The person's account id.
+        contact: ContactId,
+        /// Whether they are blocked too.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        block: bool,
+    }
+
+    /// What to keep about somebody.
+    NewReport {
+        /// The person's account id.
+        contact: ContactId,
+        /// One's own words, at most 4,000 bytes.
+        #[serde(default)]
+        #[ts(optional, as = "Option<String>")]
+        note: String,
+    }
+
+    /// A record.
+    OneReport {
+        /// Its id.
+        report: ReportId,
+    }
+
+    /// Where to write a record.
+    ExportReport {
+        /// Its id.
+        report: ReportId,
+        /// Absolute path of a file that doesn't exist yet.
+        path: std::path::PathBuf,
     }
 
     /// One contact link.
@@ -196,6 +233,40 @@ params! {
         #[serde(default)]
         #[ts(optional)]
         successor: Option<ContactId>,
+    }
+
+    /// A new link to a group.
+    NewInvite {
+        /// The group.
+        chat: ChatId,
+        /// Life in seconds; 0: without end; left out: 7 days.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        expires_in_s: Option<u64>,
+        /// How many people may come by it (1 to 1,000); left out: 1.
+        #[serde(default)]
+        #[ts(optional)]
+        uses: Option<u32>,
+        /// Whether somebody has to say yes to each of them.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        approve: bool,
+    }
+
+    /// A link to a group.
+    OneInvite {
+        /// Its id.
+        invite: InviteId,
+    }
+
+    /// An answer to somebody who asks to be let in.
+    AnswerJoin {
+        /// The group.
+        chat: ChatId,
+        /// Their account id.
+        contact: ContactId,
+        /// Yes or no.
+        accept: bool,
     }
 
     /// Who may do what in a group.

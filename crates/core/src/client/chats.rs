@@ -5,7 +5,7 @@ use crate::{
     error::{Reason, Result},
     ids::ChatId,
     query,
-    sync::{add, conversation},
+    sync::{add, conversation, typing},
     view::*,
 };
 
@@ -17,6 +17,29 @@ impl Client {
     pub async fn chats(&self) -> Result<Vec<ChatInfo>> {
         self.read(|snapshot, engine| query::chats(snapshot.connection(), &engine.me))
             .await
+    }
+
+    /// Tells whoever is there that this account is writing, if that is on, the chat is direct or a group of at most 32, and it was not
+    /// told in the last four seconds. To be called while somebody types; nothing of it is kept or tried again.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn typing(&self, chat: &ChatId) -> Result<()> {
+        let wanted = chat.clone();
+        let id = self
+            .read(move |snapshot, _| Ok(query::conversation_of(snapshot.connection(), &wanted)?.id))
+            .await?;
+        if self.is_unreachable() || !self.inner.typed.may(id, self.inner.engine.pace.typing) {
+            return Ok(());
+        }
+        let send = self
+            .write(move |work| typing::compose(work, &conversation::load(work.db, id)?))
+            .await?;
+        if let Some(send) = send {
+            self.inner.driver.shared.ephemerals.push(send);
+            self.inner.engine.duties.send_modify(|count| *count += 1);
+        }
+        Ok(())
     }
 
     /// One chat.

@@ -54,6 +54,7 @@ impl Client {
     /// `connection.offline` if the server was not reached in time; the link is withdrawn then.
     pub async fn create_link(&self, options: LinkOptions) -> Result<LinkInfo> {
         let uses = options.uses.clamp(1, 100);
+        let ask = options.ask.unwrap_or(uses > 1);
         let life_s = options.expires_in_s.unwrap_or(WEEK_S);
         let row = self
             .write(move |work| {
@@ -63,7 +64,7 @@ impl Client {
                         i64::try_from(life.saturating_mul(1000)).unwrap_or(i64::MAX),
                     ),
                 };
-                link::create(work, expires, uses)
+                link::create(work, expires, uses, ask)
             })
             .await?;
         let deadline = tokio::time::Instant::now() + WAIT;

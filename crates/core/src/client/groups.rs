@@ -12,7 +12,7 @@ use crate::{
     sync::{
         Work, add, commit, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-        devices, intent, outbox, policy,
+    devices, intent, outbox, policy, request,
         take::{self, Source},
     },
     view::*,
@@ -66,7 +66,7 @@ fn want(work: &Work<'_>, conversation: i64, contact: &AccountId) -> Result<i64> 
 }
 
 /// The group, if it can be changed.
-fn group_row(work: &Work<'_>, chat: &ChatId) -> Result<Conversation> {
+pub(super) fn group_row(work: &Work<'_>, chat: &ChatId) -> Result<Conversation> {
     let row = query::conversation_of(work.db, chat)?;
     if row.kind != Kind::Group {
         return Err(Reason::NotAGroup.into());
@@ -358,6 +358,7 @@ impl Client {
                 if matches!(row.state, State::Left | State::Removed) || row.leaving {
                     return Err(Reason::ChatClosed.into());
                 }
+                request::check(&row)?;
                 policy::check(work, &row, Act::SetTimer)?;
                 intent::add(
                     work,

@@ -172,6 +172,7 @@ impl Client {
                 attachments,
                 home: Mutex::new(Some(home)),
                 turn: tokio::sync::Mutex::new(()),
+                typed: super::Typed::default(),
             }),
         })
     }

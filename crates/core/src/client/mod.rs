@@ -10,14 +10,20 @@ mod contacts;
 mod events;
 mod files;
 mod groups;
+mod invites;
 mod life;
 mod linking;
 mod messages;
 mod options;
+mod requests;
 mod settings;
 mod streams;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 pub use events::EventStream;
 pub use linking::{LinkServer, Linking};
@@ -50,6 +56,24 @@ struct Inner {
     home: Mutex<Option<Home>>,
     /// Held while a message is put into the outbox, so that the order of calls is the order of messages.
     turn: tokio::sync::Mutex<()>,
+    typed: Typed,
+}
+
+/// When it was last told in a chat (conversations.id) that this account is writing.
+#[derive(Default)]
+struct Typed(Mutex<HashMap<i64, Instant>>);
+
+impl Typed {
+    /// Whether it is time; if so, the next time is `every` later.
+    fn may(&self, conversation: i64, every: Duration) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| at.elapsed() < every);
+        let may = !told.contains_key(&conversation);
+        if may {
+            told.insert(conversation, Instant::now());
+        }
+        may
+    }
 }
 
 impl Client {

@@ -110,6 +110,8 @@ pub struct SendingPace {
     pub welcome_again: Duration,
     /// Sends that did not reach a device for this long are shown.
     pub unreached: Duration,
+    /// How often it is told at most that somebody is writing.
+    pub typing: Duration,
 }
 
 impl Default for SendingPace {
@@ -125,6 +127,7 @@ impl Default for SendingPace {
             reconnect_to: Duration::from_secs(60),
             welcome_again: Duration::from_secs(60),
             unreached: Duration::from_secs(24 * 3600),
+            typing: Duration::from_secs(4),
         }
     }
 }
@@ -156,6 +159,7 @@ impl SendingPace {
             reconnect_to: Duration::from_millis(50),
             welcome_again: Duration::from_secs(2),
             unreached: Duration::from_secs(20),
+            typing: Duration::from_millis(100),
         }
     }
 }

@@ -27,8 +27,8 @@ impl Client {
     ///
     /// # Errors
     /// `store.*`.
-    pub async fn set_settings(&self, settings: Settings) -> Result<()> {
-        self.write(move |work| settings::set_all(work, &settings))
+    pub async fn set_settings(&self, change: SettingsChange) -> Result<()> {
+        self.write(move |work| settings::set_all(work, &change))
             .await
     }
 
@@ -71,7 +71,12 @@ impl Client {
     pub async fn set_contact(&self, contact: &ContactId, change: ContactChange) -> Result<()> {
         let account = contact.bytes()?;
         self.write(move |work| {
-            query::contact(work.db, &account)?.ok_or(Reason::ContactUnknown)?;
+            // Somebody who was refused and blocked is no contact, and can be forgiven.
+            if query::contact(work.db, &account)?.is_none()
+                && !settings::is_blocked(work.db, &AccountId::new(account))?
+            {
+                return Err(Reason::ContactUnknown.into());
+            }
             let read_receipts = change.read_receipts.map(Choice::as_choice);
             settings::set_person(
                 work,

@@ -16,8 +16,7 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking,
-        outbox, pool, resync, tokens,
+    account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking, outbox, pool, resync, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -25,6 +24,8 @@ use crate::{
 
 /// Items that the server may push ahead.
 const CREDIT: u32 = 64;
+/// What is never stored that the server may push ahead.
+const EPHEMERALS: u32 = 16;
 /// Items of one transaction.
 const BATCH: usize = 64;
 /// How often key packages are published anew on one connection because the server says that their address is gone.
@@ -135,6 +136,7 @@ async fn signed_in_session(
         damaged,
     };
     connection.credit(CREDIT).await?;
+    connection.ephemeral_credit(EPHEMERALS).await?;
     // Subscribed before the first look, so that nothing falls between.
     let mut duties = shared.engine.duties.subscribe();
     shared.show(|links| {
@@ -447,9 +449,11 @@ async fn take(
     pushes: Vec<Push>,
 ) -> Result<u32> {
     let mut items = Vec::new();
+    let mut ephemerals = Vec::new();
     let mut trouble = None;
     for push in pushes {
         match push {
+            Push::Ephemeral(sent) => ephemerals.push(opening.open_ephemeral(shared, &sent)),
             Push::SealKey(key) => {
                 if !opening.key_came(shared, &key) {
                     // The pair may have been replaced since this connection was signed in.
@@ -485,6 +489,19 @@ async fn take(
         let last = *last;
         store(shared, items).await?;
         connection.ack(last).await?;
+    }
+    if !ephemerals.is_empty() {
+        let taken = u32::try_from(ephemerals.len()).unwrap_or(u32::MAX);
+        for item in ephemerals.into_iter().flatten() {
+            let told = shared.write(move |work| typing::came(work, &item)).await;
+            if let Err(error) = told {
+                tracing::debug!(
+                    code = error.code(),
+                    "something for a moment was passed over"
+                );
+            }
+        }
+        connection.ephemeral_credit(taken).await?;
     }
     match trouble {
         Some(error) => Err(error),

@@ -4,6 +4,7 @@
 //! must stay true: no task outlives [`Driver::stop`]; every queue is bounded; a lost connection is only ever a pause.
 
 mod blobs;
+mod ephemeral;
 mod inbox;
 mod opening;
 mod outbox;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) attachments: Attachments,
     pub(crate) links: watch::Sender<Links>,
+    pub(crate) ephemerals: ephemeral::Ephemerals,
     stop: watch::Sender<bool>,
 }
 
@@ -120,6 +122,7 @@ impl Driver {
                     problem: None,
                 })
                 .0,
+                ephemerals: ephemeral::Ephemerals::default(),
                 stop: watch::channel(false).0,
             }),
             tasks: Mutex::new(None),

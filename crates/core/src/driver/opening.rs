@@ -6,7 +6,8 @@ use undertone_wire::{
     Code, Error as WireError,
     hpke::HpkeKeyPair,
     ids::KeyId,
-    response::{Item, QueueItem, SealKey},
+    limits::EPHEMERAL_SEQUENCE,
+    response::{Ephemeral, Item, ItemKind, QueueItem, SealKey},
     seal::OpeningKey,
 };
 
@@ -39,6 +40,15 @@ impl Opening<'_> {
             }
         }
         false
+    }
+
+    /// Opens what was never stored. None: it does not open, and nothing is lost.
+    pub(super) fn open_ephemeral(&self, shared: &Shared, sent: &Ephemeral) -> Option<QueueItem> {
+        let key = self.keys.get(&sent.key_id)?;
+        let queue = &shared.engine.me.queue;
+        key.open_item(queue, EPHEMERAL_SEQUENCE, sent.nonce, &sent.sealed)
+            .ok()
+            .filter(|item| item.kind == ItemKind::Ephemeral)
     }
 
     /// Opens an item. `Ok(None)`: it was tried often enough.

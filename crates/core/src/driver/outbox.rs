@@ -16,7 +16,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Shared,
+    Shared, ephemeral,
     pause::Pause,
     stall::Stalls,
     transfers::{Transfer, carry, transfer},
@@ -38,7 +38,7 @@ const GATHER: Duration = Duration::from_millis(3);
 const LOOK: Duration = Duration::from_secs(600);
 
 /// A connection that was paid for.
-struct Line {
+pub(super) struct Line {
     connection: Arc<dyn Connection>,
     credit: Mutex<TokenCredit>,
 }
@@ -155,6 +155,13 @@ async fn round(
             }
             Err(duty) => requests.push(duty),
         }
+    }
+    let ephemerals = shared.ephemerals.take();
+    if !ephemerals.is_empty() && line.is_none() {
+        *line = open(shared).await?;
+    }
+    if let Some(line) = line.as_ref().filter(|_| !ephemerals.is_empty()) {
+        ephemeral::send(shared, line, ephemerals).await?;
     }
     if requests.is_empty() && !under_way.is_empty() && line.is_none() {
         // Transfers pay with tokens that a connection must have been shown the keys of.
@@ -295,7 +302,7 @@ async fn pay(shared: &Arc<Shared>, line: &Line, anyhow: bool) -> Result<()> {
 }
 
 /// Makes a request and keeps count of what it costs.
-async fn ask(
+pub(super) async fn ask(
     shared: &Arc<Shared>,
     line: &Line,
     make: impl Fn() -> Result<Request>,

@@ -50,9 +50,12 @@ pub(super) struct Shared {
     /// Wakes the writer for what the next three say.
     pub(super) control: Notify,
     pub(super) credit_to_give: AtomicU64,
+    pub(super) ephemerals_to_give: AtomicU64,
     pub(super) ack: AtomicU64,
     /// Items the server may still push.
     pub(super) credit_given: AtomicU64,
+    /// Ephemerals the server may still push.
+    pub(super) ephemerals_given: AtomicU64,
     /// Pushes other than items that nobody has taken yet.
     pub(super) notices_waiting: AtomicU64,
     in_flight: Semaphore,
@@ -67,6 +70,8 @@ impl Shared {
             admitted: watch::Sender::new(false),
             control: Notify::new(),
             credit_to_give: AtomicU64::new(0),
+            ephemerals_to_give: AtomicU64::new(0),
+            ephemerals_given: AtomicU64::new(0),
             ack: AtomicU64::new(0),
             credit_given: AtomicU64::new(0),
             notices_waiting: AtomicU64::new(0),
@@ -243,6 +248,18 @@ impl Connection for SocketConnection {
         if open.is_ok() {
             self.shared.credit_given.fetch_add(items.into(), Relaxed);
             self.shared.credit_to_give.fetch_add(items.into(), Relaxed);
+            self.shared.control.notify_one();
+        }
+        Box::pin(std::future::ready(open))
+    }
+
+    fn ephemeral_credit(&self, more: u32) -> BoxFuture<'_, Result<(), Error>> {
+        let open = self.still_open();
+        if open.is_ok() {
+            self.shared.ephemerals_given.fetch_add(more.into(), Relaxed);
+            self.shared
+                .ephemerals_to_give
+                .fetch_add(more.into(), Relaxed);
             self.shared.control.notify_one();
         }
         Box::pin(std::future::ready(open))

@@ -94,6 +94,13 @@ impl Reader<'_> {
                     .map_err(|_| Error::new(Code::ConnectionProtocol))?;
                 self.push(Push::Item(item));
             }
+            FromServer::Ephemeral(sent) => {
+                self.shared
+                    .ephemerals_given
+                    .fetch_update(Relaxed, Relaxed, |credit| credit.checked_sub(1))
+                    .map_err(|_| Error::new(Code::ConnectionProtocol))?;
+                self.push(Push::Ephemeral(sent));
+            }
             FromServer::SealKey(key) => self.push_notice(Push::SealKey(key))?,
             FromServer::Notice(notice) => {
                 match &notice {

@@ -119,6 +119,11 @@ impl Writer<'_> {
             frame::append(&mut message, &FromClient::Credit(step).to_proto())?;
             credit -= u64::from(step);
         }
+        let ephemerals = self.shared.ephemerals_to_give.swap(0, Relaxed);
+        if ephemerals > 0 {
+            let step = u32::try_from(ephemerals).unwrap_or(u32::MAX);
+            frame::append(&mut message, &FromClient::EphemeralCredit(step).to_proto())?;
+        }
         Ok(message)
     }
 

@@ -120,6 +120,12 @@ fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
     }
     if info.kind == MessageKind::Message {
         info.attachments = files(db, info.local_id)?;
+        if !info.mine && conversation::load(db, raw.conversation)?.request {
+            // Nothing of a stranger's pictures is shown before they are accepted.
+            for file in &mut info.attachments {
+                file.preview = None;
+            }
+        }
         info.reactions = reactions(db, me, raw.conversation, &info.id)?;
         if !raw.reply.is_empty() {
             info.quote = Some(quote(db, me, raw.conversation, &raw.reply)?);

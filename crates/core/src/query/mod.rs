@@ -4,9 +4,11 @@
 //! looking for them in `search`.
 
 mod messages;
+mod people;
 mod search;
 
 pub(crate) use messages::{find_message, history, message_by_row, messages, pinned, receipts};
+pub(crate) use people::{blocked, find_request, invites, join_requests, report, reports, requests};
 pub(crate) use search::search;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -30,6 +32,9 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
     match change {
         Change::Message(local) => {
             let message = message_by_row(db, me, local).ok()??;
+            if conversation_of(db, &message.chat).ok()?.request {
+                return Some(Event::Requested { chat: message.chat });
+            }
             Some(Event::Message {
                 chat: message.chat.clone(),
                 message: Box::new(message),
@@ -46,6 +51,18 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
         Change::Chat(id) => Some(Event::ChatChanged {
             chat: chat_id(db, id).ok()?,
         }),
+        Change::Request(id) => Some(Event::Requested {
+            chat: chat_id(db, id).ok()?,
+        }),
+        Change::Typing(id, account) => {
+            let contact = AccountId::new(account);
+            Some(Event::Typing {
+                chat: chat_id(db, id).ok()?,
+                name: conversation::name_of(db, id, &contact).ok()?,
+                contact: ContactId::from_bytes(&account),
+                for_ms: TYPING_SHOWN_MS,
+            })
+        }
         Change::ContactAdded(account) => Some(Event::ContactAdded {
             contact: contact(db, &account).ok()??,
         }),
@@ -59,7 +76,7 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
     }
 }
 
-fn chat_id(db: &Connection, id: i64) -> Result<ChatId> {
+pub(crate) fn chat_id(db: &Connection, id: i64) -> Result<ChatId> {
     Ok(ChatId::from_bytes(
         conversation::load(db, id)?.group.as_bytes(),
     ))
@@ -76,7 +93,7 @@ pub(crate) fn conversation_of(
 // ---- contacts
 
 const CONTACT: &str = "SELECT c.account_id, c.name, c.verified, c.state, c.added_at_ms, v.group_id,
-    coalesce(p.blocked, 0), coalesce(p.read_receipts, 0)
+    coalesce(p.blocked, 0), coalesce(p.read_receipts, 0), coalesce(v.request, 0)
     FROM contacts c LEFT JOIN conversations v ON v.id = c.conversation LEFT JOIN people p ON p.account_id = c.account_id";
 
 fn contact_row(row: &Row<'_>) -> rusqlite::Result<ContactInfo> {
@@ -84,10 +101,10 @@ fn contact_row(row: &Row<'_>) -> rusqlite::Result<ContactInfo> {
         id: ContactId::from_bytes(&row.get::<_, Vec<u8>>(0)?),
         name: row.get(1)?,
         verified: row.get(2)?,
-        state: if row.get::<_, i64>(3)? == 2 {
-            ContactState::Ready
-        } else {
-            ContactState::Pending
+        state: match (row.get::<_, i64>(3)?, row.get::<_, bool>(8)?) {
+            (2, true) => ContactState::Request,
+            (2, false) => ContactState::Ready,
+            _ => ContactState::Pending,
         },
         added_ms: row.get(4)?,
         chat: row
@@ -109,7 +126,9 @@ fn choice(value: i64) -> Choice {
 
 /// All contacts, by name.
 pub(crate) fn contacts(db: &Connection) -> Result<Vec<ContactInfo>> {
-    let mut statement = db.prepare_cached(&format!("{CONTACT} ORDER BY c.name, c.account_id"))?;
+    let mut statement = db.prepare_cached(&format!(
+        "{CONTACT} WHERE coalesce(v.request, 0) = 0 ORDER BY c.name, c.account_id"
+    ))?;
     let rows = statement
         .query_map([], contact_row)?
         .collect::<std::result::Result<Vec<_>, _>>()?;
@@ -195,10 +214,20 @@ pub(crate) fn added(
 
 // ---- links
 
+/// As stored.
+fn link_life(state: i64) -> LinkLife {
+    match state {
+        1 => LinkLife::Open,
+        2 => LinkLife::Used,
+        3 => LinkLife::Expired,
+        _ => LinkLife::Revoked,
+    }
+}
+
 /// All links; the text of an open one is made by `uri` from its row.
 pub(crate) fn links(db: &Connection, uri: impl Fn(i64) -> Result<String>) -> Result<Vec<LinkInfo>> {
     let mut statement = db.prepare_cached(
-        "SELECT id, link_id, created_at_ms, expires_at_ms, uses_left, state FROM links ORDER BY id",
+        "SELECT id, link_id, created_at_ms, expires_at_ms, uses_left, state, ask FROM links ORDER BY id",
     )?;
     let rows = statement
         .query_map([], |row| {
@@ -210,12 +239,8 @@ pub(crate) fn links(db: &Connection, uri: impl Fn(i64) -> Result<String>) -> Res
                     created_ms: row.get(2)?,
                     expires_ms: Some(row.get::<_, i64>(3)?).filter(|at| *at > 0),
                     uses_left: row.get(4)?,
-                    state: match row.get::<_, i64>(5)? {
-                        1 => LinkLife::Open,
-                        2 => LinkLife::Used,
-                        3 => LinkLife::Expired,
-                        _ => LinkLife::Revoked,
-                    },
+                    ask: row.get(6)?,
+                    state: link_life(row.get(5)?),
                 },
             ))
         })?
@@ -246,7 +271,7 @@ pub(crate) fn chats(db: &Connection, me: &Me) -> Result<Vec<ChatInfo>> {
     for id in ids {
         let row = conversation::load(db, id)?;
         // A conversation that somebody began with a link and has not proven is nobody's yet.
-        if row.link == 0 {
+        if row.link == 0 && !row.request {
             chats.push(chat(db, me, &row)?);
         }
     }
@@ -387,7 +412,9 @@ pub(crate) fn find_chat(db: &Connection, me: &Me, selector: &str) -> Result<Chat
     match found {
         Err(error) if error.is(Reason::ChatUnknown) => {
             let Ok(contact) = find_contact(db, selector) else {
-                return Err(error);
+                return find_request(db, me, selector)
+                    .map(|request| request.chat)
+                    .map_err(|_| error);
             };
             let chat_id = contact.chat.ok_or(Reason::ChatUnknown)?;
             chat(db, me, &conversation_of(db, &chat_id)?)

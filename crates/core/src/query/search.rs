@@ -64,6 +64,10 @@ impl Filter {
             conditions: String::new(),
             values: Vec::new(),
         };
+        if search.chat.is_none() {
+            filter.conditions +=
+                " AND m.conversation NOT IN (SELECT id FROM conversations WHERE request = 1)";
+        }
         if let Some(chat) = &search.chat {
             filter.and("m.conversation =", conversation_of(db, chat)?.id);
         }

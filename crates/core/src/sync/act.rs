@@ -11,7 +11,7 @@ use super::{
     conversation::{self, Conversation},
     erase,
     message::{self, NO_PLACE, Place, Sender, TEXT_BYTES},
-    outbox, policy,
+    outbox, policy, request,
 };
 use crate::error::{Reason, Result};
 
@@ -90,6 +90,7 @@ fn open(work: &Work<'_>, id: i64) -> Result<Conversation> {
     if closed || row.leaving {
         return Err(Reason::ChatClosed.into());
     }
+    request::check(&row)?;
     Ok(row)
 }
 

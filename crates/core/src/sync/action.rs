@@ -17,7 +17,7 @@ use super::{
     Work,
     change::Change,
     conversation::{self, Conversation},
-    erase,
+    erase, ignored,
     message::{self, NO_PLACE, Place, Sender},
 };
 use crate::error::{Reason, Result};
@@ -105,6 +105,7 @@ pub(crate) fn receive(
     let Ok(id) = MessageId::of(bytes, &content.salt, &sender_uri, &room) else {
         return Ok(());
     };
+    note_if_idle(work, row, sender, &action)?;
     if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
         if action.kind == Kind::Pin {
             let name = if sender.account == work.me.account {
@@ -135,6 +136,35 @@ pub(crate) fn receive(
         ])?;
     if moved > 0 && action.kind != Kind::Delete {
         renew(work, row.id, &action.target)?;
+    }
+    Ok(())
+}
+
+/// What changes nothing is noted in the log: a new version or deletion by somebody else than the author, and whatever is about a message
+/// that is not here (it may still come).
+fn note_if_idle(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    action: &Action<'_>,
+) -> Result<()> {
+    let author: Option<Vec<u8>> = work
+        .db
+        .prepare_cached(
+            "SELECT sender FROM messages WHERE conversation = ?1 AND message_id = ?2 AND kind = 1
+             UNION ALL SELECT sender FROM actions WHERE conversation = ?1 AND message_id = ?2 AND kind = 3",
+        )?
+        .query_row(params![row.id, action.target], |found| found.get(0))
+        .optional()?;
+    match author {
+        None => ignored::note("action.unknown_target"),
+        Some(author)
+            if matches!(action.kind, Kind::Edit | Kind::Delete)
+                && author != sender.account.as_bytes() =>
+        {
+            ignored::note("action.not_the_author");
+        }
+        Some(_) => {}
     }
     Ok(())
 }

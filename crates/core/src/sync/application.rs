@@ -7,10 +7,10 @@ use super::{
     Work, action,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
-    gaps, intent, link,
+    gaps, ignored, intent, link,
     message::{self, Place, Sender},
     policy::{self, Heard},
-    proof, receipt, resync, settings, shared,
+    proof, receipt, request, resync, settings, shared,
 };
 use crate::error::Result;
 
@@ -40,10 +40,13 @@ pub(crate) fn process(
         ApplicationOutcome::LeaveProposed { account, .. } => leave_proposed(work, row, &account),
         ApplicationOutcome::Ahead => resync::need(work, row),
         // The second copy of something; what can't be opened any more shows as a gap; what is not to be believed is nothing.
-        ApplicationOutcome::Own
-        | ApplicationOutcome::Duplicate
-        | ApplicationOutcome::TooOld
-        | ApplicationOutcome::Refused(_) => Ok(()),
+        ApplicationOutcome::Own | ApplicationOutcome::Duplicate | ApplicationOutcome::TooOld => {
+            Ok(())
+        }
+        ApplicationOutcome::Refused(refusal) => {
+            ignored::note(refusal.violation.code());
+            Ok(())
+        }
     }
 }
 
@@ -58,10 +61,10 @@ fn take(
         device: application.device,
     };
     let Ok(content) = MimiContent::decode(&application.plaintext) else {
+        ignored::note("content.malformed");
         let name = conversation::name_of(work.db, row.id, &sender.account)?;
         let text = format!("A message from {name} could not be understood.");
-        message::add_line(work, row.id, message::Kind::Notice, &text, place)?;
-        return Ok(());
+        return policy::line_once(work, row.id, &text, place);
     };
     if let Some(Automatic::LinkProof(proof)) = automatic::read(&content) {
         return link::proof_came(work, row, application, &proof);
@@ -86,6 +89,7 @@ pub(crate) fn content_came(
 ) -> Result<()> {
     let (sender_uri, room) = message::uris(&sender.account, row);
     if content.check_claims(&sender_uri, &room).is_err() {
+        ignored::note("content.claims");
         return Ok(());
     }
     match automatic::read(content) {
@@ -107,7 +111,7 @@ pub(crate) fn content_came(
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
         Some(Automatic::Heard(heard)) => return gaps::heard(work, row, sender, &heard, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
-        Some(Automatic::LinkProof(_) | Automatic::Unknown) => return Ok(()),
+        Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}
     }
     if let Some(counter) = content.device_counter() {
@@ -117,7 +121,11 @@ pub(crate) fn content_came(
     if row.kind == conversation::Kind::Direct && settings::is_blocked(work.db, &sender.account)? {
         return Ok(());
     }
+    if matches!(content.meaning(), Meaning::Post) && !request::takes(work, row, place)? {
+        return Ok(());
+    }
     if !policy::counts(work, row, &sender.account, content, place, heard)? {
+        ignored::note("group.role");
         return Ok(());
     }
     match content.meaning() {

@@ -25,6 +25,8 @@ const VOUCH: &str = "application/vnd.undertone.vouch";
 
 /// Content type of [`shared::Entries`], in the account's own group.
 const SYNC: &str = "application/vnd.undertone.sync";
+/// Content type of what says that its sender is writing.
+const TYPING: &str = "application/vnd.undertone.typing";
 
 /// What is missing.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -95,6 +97,8 @@ pub(crate) enum Automatic {
     Status(Vec<(MessageId, MessageStatus)>),
     /// What another device of the account changed.
     Sync(shared::Entries),
+    /// Its sender is writing; means something only where nothing is kept.
+    Typing,
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -168,6 +172,12 @@ pub(crate) fn sync(
     encode(&compose(work, row, body))
 }
 
+/// Says that this account is writing.
+pub(crate) fn typing(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, TYPING, Vec::new());
+    encode(&compose(work, row, body))
+}
+
 /// None: somebody wrote it.
 pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     if let Some(proof) = content.link_proof() {
@@ -189,6 +199,7 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         MESSAGE_STATUS => {
             decode_report(&part.content).map_or(Automatic::Unknown, Automatic::Status)
         }
+        TYPING => Automatic::Typing,
         _ => Automatic::Unknown,
     })
 }

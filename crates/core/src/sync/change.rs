@@ -9,6 +9,10 @@ pub(crate) enum Change {
     MessageState(i64),
     /// A conversation (conversations.id).
     Chat(i64),
+    /// Somebody is writing in a conversation.
+    Typing(i64, [u8; 32]),
+    /// Somebody unknown waits to be accepted (conversations.id).
+    Request(i64),
     /// A new contact.
     ContactAdded([u8; 32]),
     /// A contact's name or verification.

@@ -538,6 +538,7 @@ pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
 
 /// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.
 fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()> {
+    super::ignored::note(refusal.violation.code());
     channel::fall_back(work, row)?;
     let name = match &refusal.offender {
         Some(account) => conversation::name_of(work.db, row.id, account)?,

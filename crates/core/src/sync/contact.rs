@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, shared};
+use super::{Work, change::Change, conversation, shared};
 use crate::error::Result;
 
 /// Adds or completes a contact, and tells the account's other devices.
@@ -49,7 +49,10 @@ pub(crate) fn enter(
             work.now_ms
         ],
     )?;
-    if ready && known != Some(2) {
+    let request = conversation::load(work.db, conversation)?.request;
+    if request {
+        work.tell(Change::Request(conversation));
+    } else if ready && known != Some(2) {
         work.tell(Change::ContactAdded(*account.as_bytes()));
     } else {
         work.tell(Change::Contact(*account.as_bytes()));
@@ -64,7 +67,8 @@ pub(crate) fn conversation(
 ) -> Result<Option<(i64, bool)>> {
     Ok(db
         .query_row(
-            "SELECT conversation, state = 2 FROM contacts WHERE account_id = ?1",
+            "SELECT c.conversation, c.state = 2 AND coalesce(v.request, 0) = 0
+             FROM contacts c LEFT JOIN conversations v ON v.id = c.conversation WHERE c.account_id = ?1",
             [account.as_bytes()],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )

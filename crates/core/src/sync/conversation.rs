@@ -85,9 +85,11 @@ pub(crate) struct Conversation {
     pub(crate) leaving: bool,
     /// How long new messages may stay once they were read, seconds; 0: for good.
     pub(crate) timer_s: u32,
+    /// The other side waits to be accepted.
+    pub(crate) request: bool,
 }
 
-const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves, timer_s";
+const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves, timer_s, request";
 
 struct Raw {
     group: Vec<u8>,
@@ -118,6 +120,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
             leaving: row.get(13)?,
             moves: row.get(14)?,
             timer_s: row.get(15)?,
+            request: row.get(16)?,
         },
     })
 }

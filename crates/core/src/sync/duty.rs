@@ -18,7 +18,7 @@ use undertone_wire::{
 use super::{
     Work, address, clock, commit,
     conversation::{self, State},
-    devices, fetch, gaps, keys, link, linking, outbox,
+    devices, fetch, gaps, invite, join, keys, link, linking, outbox,
     pool::{self, Publication},
     proof, receipt, resync, send, shared, take, tokens,
 };
@@ -138,6 +138,8 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     gaps::tick(work)?;
     resync::tick(work)?;
     link::tick(work)?;
+    invite::tick(work)?;
+    join::tick(work)?;
     receipt::tick(work)?;
     linking::tick(work)?;
     devices::tick(work)?;
@@ -277,6 +279,7 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
              UNION ALL SELECT 1 FROM takes WHERE packages = x'' AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0
+             UNION ALL SELECT 1 FROM joins WHERE link <> ''
              UNION ALL SELECT 1 FROM proofs WHERE way = 1
              UNION ALL SELECT 1 FROM device_checks WHERE not_before_ms <= ?1
              UNION ALL SELECT 1 FROM joining WHERE state = 5 AND ready = 0

@@ -104,6 +104,15 @@ pub(crate) fn take_up(
     let Some((attachment, content)) = found else {
         return Err(Reason::AttachmentUnknown.into());
     };
+    let waits = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1 AND c.request = 1",
+        )?
+        .exists([message])?;
+    if waits {
+        return Err(Reason::RequestOpen.into());
+    }
     if let Some(id) = AttachmentId::from_slice(&attachment) {
         return Ok(id);
     }

@@ -223,7 +223,8 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     };
     for id in conversations {
         let row = conversation::load(work.db, id)?;
-        if row.state != State::Active {
+        // Somebody who is not accepted is told nothing, also not what is missing.
+        if row.state != State::Active || row.request {
             continue;
         }
         // First, since asking once more is no reason to say nothing yet.

@@ -134,6 +134,7 @@ fn kind_number(kind: ItemKind) -> i64 {
         ItemKind::Application => 2,
         ItemKind::Commit => 3,
         ItemKind::Control => 4,
+        ItemKind::Ephemeral => 5,
     }
 }
 
@@ -142,6 +143,7 @@ fn kind_from_number(kind: i64) -> ItemKind {
         1 => ItemKind::Direct,
         2 => ItemKind::Application,
         3 => ItemKind::Commit,
+        5 => ItemKind::Ephemeral,
         _ => ItemKind::Control,
     }
 }

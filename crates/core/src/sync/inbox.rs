@@ -16,7 +16,7 @@ use super::{
     address::{self, Address},
     application, channel, commit,
     conversation::{self, Conversation, State},
-    fetch, held, linking,
+    fetch, held, ignored, invite, linking,
     message::Place,
     outbox, proof, resync, spare, welcome,
 };
@@ -117,7 +117,9 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
 
 /// Whether its numbers are such as can be stored. Anybody can make a channel that begins at any epoch; none that is honest does so.
 fn fits(item: &QueueItem) -> bool {
-    i64::try_from(item.number).is_ok()
+    // What is never stored comes another way.
+    item.kind != ItemKind::Ephemeral
+        && i64::try_from(item.number).is_ok()
         && i64::try_from(item.epoch).is_ok_and(|epoch| epoch < i64::MAX)
 }
 
@@ -153,7 +155,7 @@ pub(crate) fn in_conversation(
         ItemKind::Application => EnvelopeKind::Application,
         ItemKind::Commit => EnvelopeKind::Commit,
         // Nothing of this version goes by control.
-        ItemKind::Control | ItemKind::Direct => return Ok(()),
+        ItemKind::Control | ItemKind::Direct | ItemKind::Ephemeral => return Ok(()),
     };
     let candidates = conversation::at_address(work, address.id)?;
     let last = candidates.len().saturating_sub(1);
@@ -310,7 +312,10 @@ fn channel_item(
             application::process(work, &row, item.epoch, &body, place)
         }
         // Nobody can read it; its number is taken note of.
-        (_, Err(_)) => Ok(()),
+        (_, Err(violation)) => {
+            ignored::note(violation.code());
+            Ok(())
+        }
     }
 }
 
@@ -367,6 +372,7 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
         Some(direct_message::Body::Welcome(bundle)) => welcome::process(work, address, &bundle),
         Some(direct_message::Body::Request(request)) => request_came(work, &request),
         Some(direct_message::Body::Linking(sealed)) => linking::came(work, address, &sealed),
+        Some(direct_message::Body::Join(request)) => invite::asked(work, address, &request),
         None => Ok(()),
     }
 }

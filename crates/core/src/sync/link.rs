@@ -11,6 +11,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices,
     pool::{self, Pool},
+    request, settings,
 };
 use crate::error::{Reason, Result};
 
@@ -24,10 +25,11 @@ pub(crate) const REVOKED: i64 = 4;
 const UNPROVEN_MS: i64 = 31 * 24 * 3600 * 1000;
 
 /// Makes a link. It can be given away once its key packages are on the server ([`is_published`]).
-pub(crate) fn create(work: &Work<'_>, expires_at_ms: i64, uses: u32) -> Result<i64> {
+/// With `ask` who comes by it is to be accepted first ([`super::request`]).
+pub(crate) fn create(work: &Work<'_>, expires_at_ms: i64, uses: u32, ask: bool) -> Result<i64> {
     let address = address::create(work, Kind::Contact, 0)?;
     work.db.execute(
-        "INSERT INTO links (link_id, secret, address, expires_at_ms, uses_left, state, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO links (link_id, secret, address, expires_at_ms, uses_left, state, created_at_ms, ask) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             work.random::<8>(),
             LinkSecret::random().expose(),
@@ -35,7 +37,8 @@ pub(crate) fn create(work: &Work<'_>, expires_at_ms: i64, uses: u32) -> Result<i
             expires_at_ms,
             uses,
             OPEN,
-            work.now_ms
+            work.now_ms,
+            ask
         ],
     )?;
     let link = work.last_id();
@@ -72,6 +75,14 @@ pub(crate) fn is_open(work: &Work<'_>, link: i64) -> Result<bool> {
         )
         .optional()?
         .is_some())
+}
+
+/// Whether who comes by it is to be accepted first.
+pub(crate) fn asks(work: &Work<'_>, link: i64) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM links WHERE id = ?1 AND ask = 1")?
+        .exists([link])?)
 }
 
 /// Withdraws it.
@@ -153,14 +164,20 @@ pub(crate) fn proof_came(
     if !proven {
         return Ok(());
     }
+    if settings::is_blocked(work.db, &application.account)? {
+        return request::turn_away(work, row);
+    }
+    let ask = asks(work, row.link)?;
     let name = work.group(&row.group, |group| {
         Ok(group
             .member(application.leaf)?
             .map(|member| member.name)
             .unwrap_or_default())
     })?;
-    work.db
-        .execute("UPDATE conversations SET link = 0 WHERE id = ?1", [row.id])?;
+    work.db.execute(
+        "UPDATE conversations SET link = 0, request = ?2 WHERE id = ?1",
+        params![row.id, ask],
+    )?;
     conversation::set_state(work, row.id, State::Active)?;
     contact::put(work, &application.account, &name, row.id, true)?;
     devices::check(work, row.id)?;

@@ -11,7 +11,7 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    erase, outbox, policy, receipt, settings, shared_apply, timer,
+    erase, outbox, policy, receipt, request, settings, shared_apply, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -109,6 +109,7 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
     {
         return Err(Reason::ContactBlocked.into());
     }
+    request::check(&row)?;
     policy::check(work, &row, Act::Post)?;
     let counter = conversation::take_counter(work, id)?;
     let (sender, room) = uris(&work.me.account, &row);

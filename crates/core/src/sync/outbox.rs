@@ -17,7 +17,7 @@ use undertone_wire::{
 use super::{
     Work, action, channel,
     conversation::{self, Conversation},
-    gaps, message, policy, reach, resync,
+    gaps, message, policy, reach, resync, typing,
 };
 use crate::error::Result;
 
@@ -240,6 +240,7 @@ fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelS
         Ok((outgoing.epoch, payload))
     })?;
     let send_id = SendId::random();
+    typing::sent_for_good(work, row.id)?;
     work.db
         .prepare_cached(
             "UPDATE outbox SET state = 2, epoch = ?2, payload = ?3, payload_hash = ?4, send_id = ?5, channel_id = ?6 WHERE id = ?1",

@@ -12,7 +12,7 @@ use undertone_wire::{
 use super::{
     Work, address, channel,
     conversation::{self, Conversation, Kind},
-    send,
+    join, send,
 };
 use crate::error::Result;
 
@@ -155,6 +155,9 @@ pub(crate) fn direct_send(work: &Work<'_>, send: i64, missed: &[AddressSecret]) 
     let Some((conversation, body)) = row else {
         return Ok(());
     };
+    if !missed.is_empty() {
+        join::not_reached(work, send)?;
+    }
     let mut waiting = Vec::new();
     if !missed.is_empty() && is_welcome(&body) {
         for secret in missed {

@@ -27,7 +27,7 @@ const READ: i64 = 2;
 
 /// A message came from somebody.
 pub(crate) fn came(work: &Work<'_>, row: &Conversation, message: i64) -> Result<()> {
-    if row.kind != Kind::Direct || row.state != State::Active {
+    if row.kind != Kind::Direct || row.state != State::Active || row.request {
         return Ok(());
     }
     owe(work, row, DELIVERED, "m.id = ?3", &[&message])
@@ -35,7 +35,7 @@ pub(crate) fn came(work: &Work<'_>, row: &Conversation, message: i64) -> Result<
 
 /// Everything up to this line (messages.id) was read; `from` is how far it was before.
 pub(crate) fn read_up_to(work: &Work<'_>, row: &Conversation, from: i64, to: i64) -> Result<()> {
-    if row.state != State::Active || row.kind == Kind::Notes {
+    if row.state != State::Active || row.kind == Kind::Notes || row.request {
         return Ok(());
     }
     let people: i64 = work

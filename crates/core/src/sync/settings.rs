@@ -8,7 +8,7 @@ use undertone_mls::AccountId;
 use super::{Work, change::Change, conversation::Conversation, shared, shared_apply};
 use crate::{
     error::{Reason, Result},
-    view::{ChatChange, Settings},
+    view::{ChatChange, Settings, SettingsChange},
 };
 
 /// Drafts may be longer than messages, but not endless.
@@ -26,15 +26,24 @@ fn get(db: &Connection, name: &str, default: bool) -> Result<bool> {
 pub(crate) fn all(db: &Connection) -> Result<Settings> {
     Ok(Settings {
         read_receipts: get(db, "read_receipts", true)?,
+        typing: get(db, "typing", true)?,
     })
 }
 
 /// Sets those for all chats.
-pub(crate) fn set_all(work: &Work<'_>, settings: &Settings) -> Result<()> {
-    work.db.execute(
-        "INSERT INTO settings (name, value) VALUES ('read_receipts', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [settings.read_receipts],
-    )?;
+pub(crate) fn set_all(work: &Work<'_>, change: &SettingsChange) -> Result<()> {
+    let set = |name: &str, value: i64| {
+        work.db.execute(
+            "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            params![name, value],
+        )
+    };
+    if let Some(on) = change.read_receipts {
+        set("read_receipts", on.into())?;
+    }
+    if let Some(on) = change.typing {
+        set("typing", on.into())?;
+    }
     shared_apply::put_settings(work)
 }
 

@@ -24,6 +24,7 @@ fn kind_number(kind: ItemKind) -> i64 {
         ItemKind::Application => 2,
         ItemKind::Commit => 3,
         ItemKind::Control => 4,
+        ItemKind::Ephemeral => 5,
     }
 }
 
@@ -32,6 +33,7 @@ fn kind_from_number(kind: i64) -> ItemKind {
         1 => ItemKind::Direct,
         2 => ItemKind::Application,
         3 => ItemKind::Commit,
+        5 => ItemKind::Ephemeral,
         _ => ItemKind::Control,
     }
 }

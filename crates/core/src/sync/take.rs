@@ -70,6 +70,31 @@ pub(crate) fn push(
     Ok(())
 }
 
+/// A key package that came by itself, for the intent that adds its owner.
+pub(crate) fn given(
+    work: &Work<'_>,
+    intent: i64,
+    account: &AccountId,
+    package: Vec<u8>,
+) -> Result<()> {
+    let packages = Packages {
+        packages: vec![package],
+    };
+    work.db.execute(
+        "INSERT INTO takes (purpose, reference, account_id, secrets, kp_keys, send_id, packages, not_before_ms, attempts)
+         VALUES (?1, ?2, ?3, x'', x'', ?4, ?5, ?6, 0)",
+        params![
+            Purpose::Intent as i64,
+            intent,
+            account.as_bytes(),
+            SendId::random().as_bytes(),
+            packages.encode_to_vec(),
+            work.now_ms
+        ],
+    )?;
+    Ok(())
+}
+
 /// The next ones to ask for.
 pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, TakeKeyPackages)>> {
     let mut statement = work.db.prepare_cached(

@@ -10,7 +10,7 @@ use super::{
     Work,
     address::{self, Address, Kind},
     conversation::{self, New, State},
-    devices, gaps, held, intent, link,
+    devices, gaps, held, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
     proof, resync, spare,
@@ -19,7 +19,9 @@ use crate::error::{Error, Result};
 
 /// Whether this address waits for a Welcome at all.
 pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
-    Ok(pool::landed(work, address.id)?.is_some() || resync::awaits(work, address.id)?.is_some())
+    Ok(pool::landed(work, address.id)?.is_some()
+        || resync::awaits(work, address.id)?.is_some()
+        || join::awaited(work, address.id)?.is_some())
 }
 
 /// Why this device joins.
@@ -28,6 +30,8 @@ enum Reason {
     Contact(AccountId),
     /// Another device of this account.
     Sibling,
+    /// Whose link to a group this device asked by.
+    Invite(AccountId),
     /// conversations.id
     Resync(i64),
 }
@@ -48,7 +52,7 @@ pub(crate) fn try_answer(work: &Work<'_>, address: &Address, welcome: &Welcome) 
         return Ok(false);
     };
     work.db.execute_batch("SAVEPOINT welcome")?;
-    match join(work, address, welcome, &reason) {
+    match take_in(work, address, welcome, &reason) {
         Ok(true) => {
             work.db.execute_batch("RELEASE welcome")?;
             held::welcome_came(work, address.id)?;
@@ -79,6 +83,9 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
     if let Some(conversation) = resync::awaits(work, address.id)? {
         return Ok(Some(Reason::Resync(conversation)));
     }
+    if let Some(account) = join::awaited(work, address.id)? {
+        return Ok(Some(Reason::Invite(account)));
+    }
     let Some(landed) = pool::landed(work, address.id)? else {
         return Ok(None);
     };
@@ -89,12 +96,12 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
         return Ok(Some(Reason::Sibling));
     }
     let contact = conversation::get(work.db, landed.conversation)?
-        .filter(|row| row.link == 0)
+        .filter(|row| row.link == 0 && !row.request)
         .and_then(|row| row.peer);
     Ok(contact.map(Reason::Contact))
 }
 
-fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) -> Result<bool> {
+fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) -> Result<bool> {
     let joined = Group::join(&work.mls, welcome)?;
     if joined.came_back != matches!(reason, Reason::Resync(_)) {
         return Ok(false);
@@ -117,7 +124,7 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
                     && accounts.len() == 2
                     && peer == Some(joined.adder.account)
             }
-            Reason::Contact(contact) => {
+            Reason::Contact(contact) | Reason::Invite(contact) => {
                 joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
             }
             Reason::Sibling => {
@@ -135,6 +142,9 @@ fn join(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) 
     }
     let id = put_row(work, address, &joined, reason, peer)?;
     settle_in(work, id, address, joined, reason)?;
+    if matches!(reason, Reason::Invite(_)) {
+        join::came(work, address.id, id)?;
+    }
     Ok(true)
 }
 
@@ -175,7 +185,9 @@ fn put_row(
     let Some(row) = conversation::by_group(work.db, joined.group.id().as_bytes())? else {
         let (state, link) = match reason {
             Reason::Link(link) => (State::Joining, *link),
-            Reason::Contact(_) | Reason::Sibling | Reason::Resync(_) => (State::Active, 0),
+            Reason::Contact(_) | Reason::Invite(_) | Reason::Sibling | Reason::Resync(_) => {
+                (State::Active, 0)
+            }
         };
         return conversation::create(
             work,
@@ -229,7 +241,13 @@ fn settle_in(
         address::assign(work, address.id, id)?;
     }
     make_pool(work, address.id, &joined.group)?;
-    fill_tree(work, id, &joined.group)?;
+    let asks = match reason {
+        Reason::Link(link) => link::asks(work, *link)?,
+        Reason::Contact(_) | Reason::Invite(_) | Reason::Sibling | Reason::Resync(_) => false,
+    };
+    if !asks {
+        fill_tree(work, id, &joined.group)?;
+    }
     if joined.group.shown_generation()? < work.keys().certificate().generation() {
         // Its key package was older than the account's present key.
         intent::show_certificate(work, id)?;
@@ -242,6 +260,10 @@ fn settle_in(
         Reason::Link(_) => None,
         Reason::Contact(_) => Some(format!(
             "{} added you.",
+            conversation::name_of(work.db, id, &joined.adder.account)?
+        )),
+        Reason::Invite(_) => Some(format!(
+            "{} let you in by a link.",
             conversation::name_of(work.db, id, &joined.adder.account)?
         )),
         Reason::Sibling | Reason::Resync(_) => None,

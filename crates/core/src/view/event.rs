@@ -9,6 +9,9 @@ use crate::{
     ids::{ChatId, ContactId, MessageId},
 };
 
+/// How long somebody is shown to be writing.
+pub(crate) const TYPING_SHOWN_MS: u32 = 7000;
+
 /// Something happened. Events are hints; the store is the truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -34,6 +37,11 @@ pub enum Event {
         /// The chat.
         chat: ChatId,
     },
+    /// Somebody unknown wrote, or wants to: it stands in the requests.
+    Requested {
+        /// Their chat.
+        chat: ChatId,
+    },
     /// Somebody became a contact.
     ContactAdded {
         /// The contact.
@@ -43,6 +51,17 @@ pub enum Event {
     ContactChanged {
         /// The contact.
         contact: ContactId,
+    },
+    /// Somebody is writing. It is said again every few seconds as long as they do; nobody says when they stop.
+    Typing {
+        /// The chat.
+        chat: ChatId,
+        /// Who.
+        contact: ContactId,
+        /// Their name.
+        name: String,
+        /// How long to show it, milliseconds, unless it is said again or a message of theirs comes.
+        for_ms: u32,
     },
     /// A file got on.
     Transfer {

@@ -8,7 +8,7 @@ use ts_rs::TS;
 
 use crate::{
     error::Problem,
-    ids::{ChatId, ContactId, DeviceId, LinkId, MessageId},
+    ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId},
 };
 
 macro_rules! view {
@@ -31,6 +31,7 @@ mod messages;
 
 pub use devices::*;
 pub use event::Event;
+pub(crate) use event::TYPING_SHOWN_MS;
 pub use messages::*;
 
 view! {
@@ -145,6 +146,8 @@ view! {
         expires_ms: Option<i64>,
         /// How often it may still be used.
         uses_left: u32,
+        /// Whether who comes by it is to be accepted first.
+        ask: bool,
         /// What has become of it.
         state: LinkLife,
     }
@@ -157,6 +160,8 @@ pub struct LinkOptions {
     pub expires_in_s: Option<u64>,
     /// How many people may use it (1 to 100).
     pub uses: u32,
+    /// Whether who comes by it is to be accepted first; None: if more than one may use it.
+    pub ask: Option<bool>,
 }
 
 impl Default for LinkOptions {
@@ -164,6 +169,7 @@ impl Default for LinkOptions {
         Self {
             expires_in_s: None,
             uses: 1,
+            ask: None,
         }
     }
 }
@@ -175,6 +181,8 @@ view! {
         Pending,
         /// Messages can go.
         Ready,
+        /// Somebody unknown, who waits to be accepted.
+        Request,
     }
 }
 
@@ -198,6 +206,41 @@ view! {
         blocked: bool,
         /// Read receipts with this person.
         read_receipts: Choice,
+    }
+}
+
+view! {
+    /// Somebody unknown who waits to be accepted.
+    struct RequestInfo {
+        /// Who they say they are.
+        person: ContactInfo,
+        /// What they wrote; it can be read, and nothing can be sent there.
+        chat: ChatInfo,
+    }
+}
+
+view! {
+    /// Somebody who is blocked.
+    struct BlockedInfo {
+        /// The account id.
+        id: ContactId,
+        /// The name they went by; empty if it is not known any more.
+        name: String,
+    }
+}
+
+view! {
+    /// What was kept about somebody, on this device only.
+    struct ReportInfo {
+        /// Its id.
+        id: ReportId,
+        /// About whom.
+        contact: ContactId,
+        /// The name they went by.
+        name: String,
+        /// When it was made.
+        #[ts(type = "number")]
+        created_ms: i64,
     }
 }
 
@@ -272,7 +315,23 @@ view! {
     struct Settings {
         /// Whether this account tells others what it has read, and is told what they have.
         read_receipts: bool,
+        /// Whether others are told, at the moment, that this account is writing, and it is told that they are.
+        typing: bool,
     }
+}
+
+/// What to change of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsChange {
+    /// Tell others what was read, and be told.
+    #[serde(default)]
+    #[ts(optional)]
+    pub read_receipts: Option<bool>,
+    /// Tell others that one is writing, and be told.
+    #[serde(default)]
+    #[ts(optional)]
+    pub typing: Option<bool>,
 }
 
 view! {
@@ -471,6 +530,78 @@ view! {
         verified: bool,
         /// What a link in Markdown leads to that mentions them: `[@Name](uri)`.
         uri: String,
+    }
+}
+
+view! {
+    /// A link to a group that this device made.
+    struct InviteInfo {
+        /// Its id on this device.
+        id: InviteId,
+        /// The group.
+        chat: ChatId,
+        /// What to give to whom it is for; empty unless the link is open.
+        uri: String,
+        /// When it was made.
+        #[ts(type = "number")]
+        created_ms: i64,
+        /// When it ends, if ever.
+        #[ts(type = "number | null")]
+        expires_ms: Option<i64>,
+        /// How many people may still come by it.
+        uses_left: u32,
+        /// Whether somebody has to say yes to each of them.
+        approve: bool,
+        /// What has become of it.
+        state: LinkLife,
+    }
+}
+
+/// How to make a link to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteOptions {
+    /// Life in seconds; None: 7 days; Some(0): without end.
+    pub expires_in_s: Option<u64>,
+    /// How many people may come by it (1 to 1,000).
+    pub uses: u32,
+    /// Whether somebody has to say yes to each of them.
+    pub approve: bool,
+}
+
+view! {
+    /// Somebody who asks to be let in to a group.
+    struct JoinRequestInfo {
+        /// Their account id.
+        id: ContactId,
+        /// The name they give; a contact's own name counts.
+        name: String,
+        /// Whether it is a contact.
+        is_contact: bool,
+        /// When they asked.
+        #[ts(type = "number")]
+        asked_ms: i64,
+    }
+}
+
+view! {
+    /// How far a wish to be let in is.
+    enum JoinState {
+        /// In.
+        In,
+        /// Asked; an admin's device, or an admin, has yet to answer.
+        Asked,
+        /// Not sent yet.
+        Queued,
+    }
+}
+
+view! {
+    /// What asking to be let in led to.
+    struct JoinResult {
+        /// How far it is.
+        state: JoinState,
+        /// The group, once one is in.
+        chat: Option<ChatId>,
     }
 }
 

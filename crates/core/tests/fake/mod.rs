@@ -39,6 +39,7 @@ pub fn pace() -> SendingPace {
         reconnect_to: Duration::from_millis(300),
         welcome_again: Duration::from_millis(50),
         unreached: Duration::from_millis(500),
+        typing: Duration::ZERO,
     }
 }
 

@@ -18,8 +18,8 @@ use undertone_wire::{
     ids::{AddressHash, BlobHash, BlobId, ChannelId, Incarnation, Pin, QueueId, SendId, sha256},
     request::{AddressKind, Request, SealedKeyPackage},
     response::{
-        Accepted, Item, ItemKind, Limits, Missed, Notice, QueueItem, Response, ServerHello,
-        SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
+        Accepted, Ephemeral, Item, ItemKind, Limits, Missed, Notice, QueueItem, Response,
+        ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
     },
     seal::{SealingKey, seal_item},
     secrets::{AddressSecret, Secret},
@@ -132,6 +132,8 @@ struct State {
     blobs_fail: bool,
     /// Messages that channels took.
     messages: u64,
+    /// Copies of what is never stored that somebody was there for.
+    ephemerals: u64,
     /// Addresses for key packages that somebody else will have been quicker to make.
     take_addresses: u32,
 }
@@ -142,6 +144,9 @@ struct Line {
     credit: u32,
     pushed: u64,
     keys_sent: Vec<undertone_wire::ids::KeyId>,
+    ephemeral_credit: u32,
+    /// What is never stored, for whoever is on this line now.
+    ephemerals: VecDeque<Ephemeral>,
     notices: VecDeque<Notice>,
     open: bool,
     wake: Arc<tokio::sync::Notify>,
@@ -209,6 +214,7 @@ impl FakeServer {
                 nonsense: None,
                 blobs_fail: false,
                 messages: 0,
+                ephemerals: 0,
                 take_addresses: 0,
             })),
             inline_max: None,
@@ -494,6 +500,11 @@ impl FakeServer {
         }
         drop(state);
         self.set_online(true);
+    }
+
+    /// Copies of what is never stored that somebody was there for.
+    pub fn ephemerals(&self) -> u64 {
+        lock(&self.state).ephemerals
     }
 
     /// Items that lie in all queues.

@@ -29,6 +29,8 @@ pub enum EnvelopeKind {
     Application = 2,
     /// A commit envelope.
     Commit = 3,
+    /// What is said for a moment and stored nowhere.
+    Ephemeral = 5,
 }
 
 /// What to seal.

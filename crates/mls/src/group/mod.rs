@@ -15,6 +15,8 @@ mod channel;
 mod create;
 mod encrypt;
 mod envelope;
+mod ephemeral;
+pub mod invite;
 mod join;
 mod leave;
 mod member;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The inner layer; the outer one is AES-256-GCM under a key that only members know.
-const HPKE: HpkeConfig = HpkeConfig(
+pub(super) const HPKE: HpkeConfig = HpkeConfig(
     HpkeKemType::DhKem25519,
     HpkeKdfType::HkdfSha256,
     HpkeAeadType::AesGcm256,

@@ -3,9 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::store::{QueueId, StoredItem};
+
+/// What a ring holds of what is never stored.
+const EPHEMERALS: usize = 16;
 
 /// How much a ring holds before its inbox has to read from the store.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,8 @@ pub(crate) struct RingState {
     pub(crate) end: u64,
     pub(crate) replaced: bool,
     wake_due: bool,
+    /// Padded, not sealed yet: what is never stored waits here for the owner's credit, the oldest goes first.
+    ephemerals: VecDeque<Bytes>,
 }
 
 impl RingState {
@@ -105,7 +111,29 @@ impl RingState {
     }
 }
 
+impl RingState {
+    /// Takes the first ephemeral out.
+    pub(crate) fn pop_ephemeral(&mut self) -> Option<Bytes> {
+        self.ephemerals.pop_front()
+    }
+
+    pub(crate) fn has_ephemerals(&self) -> bool {
+        !self.ephemerals.is_empty()
+    }
+}
+
 impl Ring {
+    /// Hands over what is never stored. An owner who does not take it in time loses the oldest.
+    pub(crate) fn push_ephemeral(&self, padded: Bytes) {
+        let mut state = self.lock();
+        while state.ephemerals.len() >= EPHEMERALS {
+            state.ephemerals.pop_front();
+        }
+        state.ephemerals.push_back(padded);
+        drop(state);
+        self.wake.notify_one();
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, RingState> {
         lock(&self.state)
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use super::ephemeral::{SealedEphemeral, Sealer};
 use super::hub::{Hub, Ring};
 use crate::store::{
-    FetchLimit, Fetched, KeyId, Position, QueueId, Reply, SealKey, Store, StoreError, StoredItem,
+    FetchLimit, Fetched, KeyId, Position, QueueId, QueueRecord, Reply, SealKey, Store, StoreError,
+    StoredItem,
 };
 
 /// Most items given at once, so that one busy queue does not hold up its connection's other work.
 const ITEMS_AT_ONCE: u32 = 128;
+/// Ephemerals that an owner can take ahead.
+const MOST_EPHEMERALS: u32 = 64;
 /// Most sealed bytes given at once, but for a single item that is longer.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
@@ -19,6 +23,8 @@ pub enum Pushed {
     SealKey(Arc<SealKey>),
     /// An item; costs one credit.
     Item(StoredItem),
+    /// What is never stored; costs one credit of its own.
+    Ephemeral(SealedEphemeral),
 }
 
 /// Why [`Inbox::next`] came back.
@@ -40,9 +46,49 @@ pub struct Inbox {
     last_key: Option<KeyId>,
     /// A read under way, and the sequence up to which it fills in what the ring lacks.
     fetching: Option<(u64, Reply<Fetched>)>,
+    /// How many ephemerals the owner takes now.
+    ephemerals: u32,
+    sealer: Option<Sealer>,
+    /// The owner's present key is being asked for.
+    asking: Option<Reply<Option<QueueRecord>>>,
 }
 
 impl Inbox {
+    /// The owner takes so many more ephemerals, at most [`MOST_EPHEMERALS`] at once.
+    pub fn take_ephemerals(&mut self, more: u32) {
+        self.ephemerals = self.ephemerals.saturating_add(more).min(MOST_EPHEMERALS);
+    }
+
+    /// Seals one ephemeral if there is one and the owner takes it. Answers whether anything was put out.
+    async fn ephemeral(&mut self, out: &mut Vec<Pushed>) -> Result<bool, StoreError> {
+        if self.ephemerals == 0 || !self.ring.lock().has_ephemerals() {
+            return Ok(false);
+        }
+        if self.sealer.as_ref().is_none_or(Sealer::is_worn) {
+            let (store, queue) = (&self.store, self.queue);
+            let asking = self.asking.get_or_insert_with(|| store.queue(queue));
+            let record = asking.await;
+            self.asking = None;
+            let record = record?.ok_or(StoreError::UnknownQueue)?;
+            let Ok(sealer) = Sealer::new(&self.queue, &record) else {
+                // A key that can't be sealed to opens no items either; its owner gets nothing until it is replaced.
+                self.ring.lock().pop_ephemeral();
+                return Ok(false);
+            };
+            out.push(Pushed::SealKey(Arc::clone(sealer.row())));
+            self.last_key = None;
+            self.sealer = Some(sealer);
+        }
+        let padded = self.ring.lock().pop_ephemeral();
+        if let (Some(padded), Some(sealer)) = (padded, &mut self.sealer)
+            && let Ok(sealed) = sealer.seal(&self.queue, &padded)
+        {
+            self.ephemerals -= 1;
+            out.push(Pushed::Ephemeral(sealed));
+        }
+        Ok(!out.is_empty())
+    }
+
     /// Takes the queue online and says where it stands. Call it after the signature has been checked.
     ///
     /// # Errors
@@ -62,6 +108,9 @@ impl Inbox {
             next: 0,
             last_key: None,
             fetching: None,
+            ephemerals: 0,
+            sealer: None,
+            asking: None,
         };
         let position = inbox.store.sign_in(queue).await?;
         inbox.next = position.first_sequence;
@@ -86,6 +135,9 @@ impl Inbox {
                 if self.take_fetched(fetched?, target, out) {
                     return Ok(Wake::Items);
                 }
+            }
+            if self.ephemeral(out).await? {
+                return Ok(Wake::Items);
             }
             match self.take_fresh(credit, out) {
                 Step::Done(wake) => return Ok(wake),

@@ -182,6 +182,13 @@ impl Session<'_> {
                     }));
                     items += 1;
                 }
+                Pushed::Ephemeral(sent) => {
+                    socket.push(ServerBody::Ephemeral(proto::Ephemeral {
+                        key_id: sent.key.key_id.to_bytes(),
+                        nonce: sent.nonce,
+                        sealed: sent.sealed,
+                    }));
+                }
             }
         }
         self.credit = self.credit.saturating_sub(items);
@@ -208,6 +215,11 @@ impl Session<'_> {
                 FromClient::Credit(items) => {
                     if self.queue.is_some() {
                         self.credit = self.credit.saturating_add(items).min(MOST_CREDIT);
+                    }
+                }
+                FromClient::EphemeralCredit(more) => {
+                    if let Some(inbox) = &mut self.inbox {
+                        inbox.take_ephemerals(more);
                     }
                 }
                 FromClient::Ack(sequence) => {

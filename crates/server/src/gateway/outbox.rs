@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
-use undertone_wire::request::{FromClient, Request, Role};
+use undertone_wire::request::{FromClient, Request, Role, SendEphemeral};
 use undertone_wire::secrets::AddressSecret;
 use undertone_wire::tokens::Token;
 use undertone_wire::{Code, Error, Result, frame, proto};
@@ -22,6 +22,7 @@ use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
 use crate::admission::credit::{Credit, Price};
+use crate::delivery;
 use crate::server::stopped;
 use crate::store::{Reply, TakenKeyPackage};
 
@@ -123,7 +124,7 @@ impl Outbox<'_> {
             };
             let (id, request) = match frame.and_then(FromClient::parse).map_err(End::Refused)? {
                 FromClient::Request { id, request } => (id, request),
-                FromClient::Credit(_) | FromClient::Ack(_) => {
+                FromClient::Credit(_) | FromClient::EphemeralCredit(_) | FromClient::Ack(_) => {
                     return Err(End::Refused(Code::RequestWrongRole.into()));
                 }
                 FromClient::Hello(_) => return Err(End::Refused(Code::FrameMalformed.into())),
@@ -169,6 +170,12 @@ impl Outbox<'_> {
                 self.credit.pay(price)?;
                 self.pending
                     .send(id, control.payload.len(), store.channel_control(control));
+            }
+            Request::SendEphemeral(request) => {
+                self.credit.pay(price)?;
+                let gateway = Arc::clone(gateway);
+                self.pending
+                    .slow(id, 0, Box::pin(hand_over(gateway, request)));
             }
             Request::CreateChannel(request) => {
                 self.credit.pay(price)?;
@@ -259,6 +266,22 @@ impl Outbox<'_> {
         let _ = tokio::time::timeout(FINISH, finish).await;
         End::Over(CloseCode::ServiceRestart)
     }
+}
+
+/// Hands a payload to whoever of these is there. The answer is the same whoever that is.
+async fn hand_over(gateway: Arc<Gateway>, request: SendEphemeral) -> Outcome {
+    let addresses: Vec<_> = request.addresses.iter().map(AddressSecret::hash).collect();
+    let queues = gateway
+        .store
+        .resolve(addresses.clone())
+        .await
+        .map_err(|error| refusal(&error))?;
+    let to = addresses
+        .into_iter()
+        .zip(queues)
+        .filter_map(|(address, queue)| Some((address, queue?)));
+    delivery::hand_over(&gateway.hub, request.epoch, &request.payload, to)?;
+    Ok((response::Body::Done(proto::Done {}), Effect::None))
 }
 
 async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {

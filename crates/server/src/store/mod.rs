@@ -96,6 +96,10 @@ pub trait Store: Send + Sync + 'static {
         addresses: Vec<AddressHash>,
     ) -> Reply<Vec<TakenKeyPackage>>;
 
+    /// The queue that each address of a conversation leads to, in the order asked. Addresses of other kinds, old names and unknown ones lead
+    /// nowhere. Reads only.
+    fn resolve(&self, addresses: Vec<AddressHash>) -> Reply<Vec<Option<QueueId>>>;
+
     // ---- sends ----
 
     /// Queues a payload on each address. Unknown, revoked or full addresses are reported in the bitmap only.

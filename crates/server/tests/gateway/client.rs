@@ -536,6 +536,26 @@ impl Device {
         }
     }
 
+    /// The next of what is never stored, opened.
+    pub async fn ephemeral(&mut self) -> QueueItem {
+        loop {
+            match self.inbox.next().await.expect("connection closed") {
+                FromServer::SealKey(key) => self.seal_key(&key),
+                FromServer::Ephemeral(sent) => {
+                    let item = Item {
+                        sequence: limits::EPHEMERAL_SEQUENCE,
+                        key_id: sent.key_id,
+                        nonce: sent.nonce,
+                        sealed: sent.sealed,
+                    };
+                    return self.open(&item);
+                }
+                FromServer::Item(_) => panic!("an item"),
+                _ => {}
+            }
+        }
+    }
+
     fn seal_key(&mut self, key: &SealKey) {
         self.opening
             .push(OpeningKey::open(&self.queue, &self.hpke, key).unwrap());

@@ -64,9 +64,14 @@ impl FromClient {
                 id: *id,
                 body: request.as_ref().ok().map(Request::to_proto),
             })),
-            Self::Credit(items) => {
-                Some(client_frame::Body::Credit(proto::Credit { items: *items }))
-            }
+            Self::Credit(items) => Some(client_frame::Body::Credit(proto::Credit {
+                items: *items,
+                ephemerals: 0,
+            })),
+            Self::EphemeralCredit(ephemerals) => Some(client_frame::Body::Credit(proto::Credit {
+                items: 0,
+                ephemerals: *ephemerals,
+            })),
             Self::Ack(sequence) => Some(client_frame::Body::Ack(proto::Ack {
                 sequence: *sequence,
             })),
@@ -124,6 +129,11 @@ impl Request {
             Self::ChannelSend(request) => Body::ChannelSend(request.to_proto()),
             Self::ChannelCommit(request) => Body::ChannelCommit(request.to_proto()),
             Self::ChannelControl(request) => Body::ChannelControl(request.to_proto()),
+            Self::SendEphemeral(request) => Body::SendEphemeral(proto::SendEphemeral {
+                epoch: request.epoch,
+                payload: request.payload.clone(),
+                address_secrets: secrets(&request.addresses),
+            }),
             Self::Ping => Body::Ping(proto::Ping {}),
         }
     }

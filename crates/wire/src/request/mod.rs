@@ -35,6 +35,8 @@ pub enum FromClient {
     },
     /// More items may be pushed.
     Credit(u32),
+    /// More of what is never stored may be pushed.
+    EphemeralCredit(u32),
     /// All items up to and including this sequence are safe with the client.
     Ack(u64),
 }
@@ -94,6 +96,8 @@ pub enum Request {
     ChannelCommit(ChannelCommit),
     /// Outbox.
     ChannelControl(ChannelControl),
+    /// Outbox: to whoever is there at this moment.
+    SendEphemeral(SendEphemeral),
     /// Either.
     Ping,
 }
@@ -259,6 +263,17 @@ pub struct ChannelControl {
     pub addresses: Vec<AddressSecret>,
 }
 
+/// A payload that is never stored, for whoever is signed in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SendEphemeral {
+    /// The epoch the payload was sealed in.
+    pub epoch: u64,
+    /// At most 4 KiB.
+    pub payload: Bytes,
+    /// 1 to 256.
+    pub addresses: Vec<AddressSecret>,
+}
+
 impl Request {
     /// The kind of connection it belongs on; None: either.
     pub const fn role(&self) -> Option<Role> {
@@ -278,7 +293,8 @@ impl Request {
             | Self::CreateChannel(_)
             | Self::ChannelSend(_)
             | Self::ChannelCommit(_)
-            | Self::ChannelControl(_) => Some(Role::Outbox),
+            | Self::ChannelControl(_)
+            | Self::SendEphemeral(_) => Some(Role::Outbox),
             Self::Ping => None,
         }
     }
@@ -302,6 +318,7 @@ impl Request {
             Self::ChannelSend(_) => "channel_send",
             Self::ChannelCommit(_) => "channel_commit",
             Self::ChannelControl(_) => "channel_control",
+            Self::SendEphemeral(_) => "send_ephemeral",
             Self::Ping => "ping",
         }
     }
@@ -329,6 +346,7 @@ impl Request {
             Self::ChannelSend(send) => fan_out(&send.payload, &send.addresses),
             Self::ChannelCommit(commit) => fan_out(&commit.payload, &commit.addresses),
             Self::ChannelControl(control) => fan_out(&control.payload, &control.addresses),
+            Self::SendEphemeral(send) => fan_out(&send.payload, &send.addresses),
             Self::TakeKeyPackages(take) => {
                 (crate::limits::SEALED_KEY_PACKAGE_BYTES as u64) * take.addresses.len() as u64
             }

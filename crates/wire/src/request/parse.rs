@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     AddressKind, AddressRename, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
     CreateChannel, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request, Role,
-    SealedKeyPackage, Send, SignIn, TakeKeyPackages,
+    SealedKeyPackage, Send, SendEphemeral, SignIn, TakeKeyPackages,
 };
 use crate::{
     Code, Error, Result,
@@ -89,6 +89,9 @@ impl FromClient {
                     .ok_or(Error::new(Code::RequestUnknown))
                     .and_then(Request::parse),
             }),
+            client_frame::Body::Credit(credit) if credit.ephemerals > 0 => Ok(
+                Self::EphemeralCredit(credit.ephemerals.min(limits::CREDIT_PER_FRAME)),
+            ),
             client_frame::Body::Credit(credit) => {
                 Ok(Self::Credit(credit.items.min(limits::CREDIT_PER_FRAME)))
             }
@@ -179,6 +182,16 @@ impl Request {
                 addresses: addresses(body.address_secrets)?,
             }),
             Body::ChannelCommit(body) => Self::ChannelCommit(channel_commit(body)?),
+            Body::SendEphemeral(body) => Self::SendEphemeral(SendEphemeral {
+                epoch: body.epoch,
+                payload: payload(body.payload, limits::EPHEMERAL_PAYLOAD_BYTES)?,
+                addresses: addresses(count(
+                    body.address_secrets,
+                    1,
+                    limits::EPHEMERAL_ADDRESSES,
+                    Code::LimitAddresses,
+                )?)?,
+            }),
             Body::ChannelControl(body) => Self::ChannelControl(ChannelControl {
                 channel_id: ChannelId::from_slice(&body.channel_id)?,
                 send_id: SendId::from_slice(&body.send_id)?,

@@ -25,6 +25,11 @@ impl FromServer {
             }
             Self::SealKey(key) => Some(server_frame::Body::SealKey(key.to_proto())),
             Self::Item(item) => Some(server_frame::Body::Item(item.to_proto())),
+            Self::Ephemeral(sent) => Some(server_frame::Body::Ephemeral(proto::Ephemeral {
+                key_id: sent.key_id.to_bytes(),
+                nonce: sent.nonce,
+                sealed: sent.sealed.clone(),
+            })),
             Self::Notice(notice) => Some(server_frame::Body::Notice(notice.to_proto())),
             Self::Unknown => None,
         };
@@ -206,6 +211,7 @@ impl ItemKind {
             Self::Application => proto::ItemKind::Application,
             Self::Commit => proto::ItemKind::Commit,
             Self::Control => proto::ItemKind::Control,
+            Self::Ephemeral => proto::ItemKind::Ephemeral,
         }
     }
 }

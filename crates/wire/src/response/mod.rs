@@ -33,6 +33,8 @@ pub enum FromServer {
     SealKey(SealKey),
     /// A queued item; costs one credit.
     Item(Item),
+    /// What is never stored; costs one credit for ephemerals.
+    Ephemeral(Ephemeral),
     /// The connection is about to close, and why.
     Notice(Notice),
     /// A kind of frame from a newer server; to be skipped.
@@ -194,6 +196,17 @@ pub struct Item {
     pub sealed: Bytes,
 }
 
+/// A sealed payload that was never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ephemeral {
+    /// The key that opens it.
+    pub key_id: KeyId,
+    /// The counter of its nonce.
+    pub nonce: u64,
+    /// One of the item classes, and the tag.
+    pub sealed: Bytes,
+}
+
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ItemKind {
@@ -205,6 +218,8 @@ pub enum ItemKind {
     Commit,
     /// ChannelControl.
     Control,
+    /// SendEphemeral.
+    Ephemeral,
 }
 
 /// What a sealed item opens to.
@@ -214,13 +229,14 @@ pub struct QueueItem {
     pub address: AddressHash,
     /// What it is.
     pub kind: ItemKind,
-    /// The channel's number; 0 for [`ItemKind::Direct`].
+    /// The channel's number; 0 for [`ItemKind::Direct`] and [`ItemKind::Ephemeral`].
     pub number: u64,
     /// The epoch it was accepted at.
     pub epoch: u64,
     /// Commits only, and always there.
     pub next_lock: Option<[u8; 32]>,
-    /// The channel it came by, so that nobody's own channel is taken for the conversation's. None for [`ItemKind::Direct`] only.
+    /// The channel it came by, so that nobody's own channel is taken for the conversation's. None for [`ItemKind::Direct`] and
+    /// [`ItemKind::Ephemeral`] only.
     pub channel: Option<ChannelHash>,
     /// At most 64 KiB.
     pub payload: Bytes,

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    Accepted, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice, QueueItem,
-    Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
+    Accepted, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice,
+    QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
 };
 use crate::{
     Code, Error, Result,
@@ -59,6 +59,20 @@ impl FromServer {
             },
             server_frame::Body::SealKey(key) => Self::SealKey(SealKey::parse(key)?),
             server_frame::Body::Item(item) => Self::Item(Item::parse(item)?),
+            server_frame::Body::Ephemeral(sent) => {
+                // The same limits hold for it as for an item.
+                let item = Item::parse(proto::Item {
+                    sequence: limits::EPHEMERAL_SEQUENCE,
+                    key_id: sent.key_id,
+                    nonce: sent.nonce,
+                    sealed: sent.sealed,
+                })?;
+                Self::Ephemeral(Ephemeral {
+                    key_id: item.key_id,
+                    nonce: item.nonce,
+                    sealed: item.sealed,
+                })
+            }
             server_frame::Body::Notice(notice) => match notice.body {
                 Some(proto::notice::Body::Replaced(proto::Replaced {})) => {
                     Self::Notice(Notice::Replaced)
@@ -248,6 +262,7 @@ impl QueueItem {
             proto::ItemKind::Application => ItemKind::Application,
             proto::ItemKind::Commit => ItemKind::Commit,
             proto::ItemKind::Control => ItemKind::Control,
+            proto::ItemKind::Ephemeral => ItemKind::Ephemeral,
             proto::ItemKind::Unspecified => return Err(malformed),
         };
         let next_lock = match (kind, item.next_lock.len()) {
@@ -256,8 +271,8 @@ impl QueueItem {
             _ => return Err(malformed),
         };
         let channel = match (kind, item.channel_hash.len()) {
-            (ItemKind::Direct, 0) => None,
-            (ItemKind::Direct, _) => return Err(malformed),
+            (ItemKind::Direct | ItemKind::Ephemeral, 0) => None,
+            (ItemKind::Direct | ItemKind::Ephemeral, _) => return Err(malformed),
             _ => Some(ChannelHash::from_slice(&item.channel_hash).map_err(|_| malformed)?),
         };
         let blob = match item.blob_hash.len() {

@@ -14,11 +14,12 @@ use undertone_wire::{
     request::{
         AddressKind, AddressRename, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
         CreateChannel, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request, Role,
-        SealedKeyPackage, Send, SignIn, TakeKeyPackages,
+        SealedKeyPackage, Send, SendEphemeral, SignIn, TakeKeyPackages,
     },
     response::{
-        Accepted, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice, QueueItem,
-        Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
+        Accepted, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice,
+        QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit,
+        TokenKey,
     },
     secrets::{AddressSecret, ChannelKey, InvitationCode, KpKey, LinkSecret},
     strings::{ContactLink, Invitation, LinkAddress},
@@ -149,6 +150,11 @@ pub fn requests() -> Vec<Request> {
             temporary: true,
             signature: [5; 64],
         }),
+        Request::SendEphemeral(SendEphemeral {
+            epoch: 300,
+            payload: filled(16, 24),
+            addresses: vec![address(14), address(15)],
+        }),
     ]
 }
 
@@ -166,6 +172,8 @@ pub fn from_client() -> Vec<(String, FromClient)> {
         let request = Ok(request);
         frames.push((name, FromClient::Request { id, request }));
     }
+    let credit = FromClient::EphemeralCredit(16);
+    frames.push(("ephemeral_credit".to_owned(), credit));
     frames
 }
 
@@ -277,6 +285,14 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
                 id: TokenKey::id_of(&public_key),
                 public_key,
             }])),
+        ),
+        (
+            "ephemeral",
+            FromServer::Ephemeral(Ephemeral {
+                key_id: KeyId::new([28; 16]),
+                nonce: 3,
+                sealed: filled(31, 768 + 16),
+            }),
         ),
     ]
 }

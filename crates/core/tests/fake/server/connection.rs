@@ -25,6 +25,16 @@ impl FakeConnection {
             return None;
         }
         let queue = state.queues.get(&id)?;
+        if line.ephemeral_credit > 0
+            && let Some(key_id) = line.ephemerals.front().map(|sent| sent.key_id)
+        {
+            if !line.keys_sent.contains(&key_id) {
+                line.keys_sent.push(key_id);
+                return Some(Push::SealKey(queue.seal_keys[&key_id].clone()));
+            }
+            line.ephemeral_credit -= 1;
+            return line.ephemerals.pop_front().map(Push::Ephemeral);
+        }
         let (sequence, item) = queue.items.range(line.pushed + 1..).next()?;
         if line.credit == 0 {
             return None;
@@ -106,6 +116,15 @@ impl Connection for FakeConnection {
         })
     }
 
+    fn ephemeral_credit(&self, more: u32) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async move {
+            let mut line = lock(&self.line);
+            line.ephemeral_credit += more;
+            line.wake.notify_one();
+            Ok(())
+        })
+    }
+
     fn ack(&self, sequence: u64) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async move {
             if !self.is_open() {
@@ -155,6 +174,8 @@ impl Transport for FakeServer {
                 credit: 0,
                 pushed: 0,
                 keys_sent: Vec::new(),
+                ephemeral_credit: 0,
+                ephemerals: VecDeque::new(),
                 notices: VecDeque::new(),
                 open: true,
                 wake: Arc::new(tokio::sync::Notify::new()),

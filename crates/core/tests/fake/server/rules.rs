@@ -236,6 +236,40 @@ impl State {
                 Ok(Response::Done)
             }
             Request::Ping => Ok(Response::Done),
+            Request::SendEphemeral(send) => {
+                for secret in &send.addresses {
+                    let Some(address) = self.resolve(secret) else {
+                        continue;
+                    };
+                    let queue_id = self.addresses[&address].0;
+                    let queue = self.queues.get_mut(&queue_id).expect("a queue");
+                    let Some(line) = &queue.line else { continue };
+                    let item = QueueItem {
+                        address,
+                        kind: ItemKind::Ephemeral,
+                        number: 0,
+                        epoch: send.epoch,
+                        next_lock: None,
+                        channel: None,
+                        payload: send.payload.clone(),
+                        blob: None,
+                    };
+                    let (nonce, sealed) =
+                        seal_item(&mut queue.sealing, &queue_id, 0, &item.to_proto())
+                            .expect("sealed");
+                    let mut line = lock(line);
+                    if line.open {
+                        self.ephemerals += 1;
+                        line.ephemerals.push_back(Ephemeral {
+                            key_id: queue.sealing.id(),
+                            nonce,
+                            sealed: sealed.into(),
+                        });
+                        line.wake.notify_one();
+                    }
+                }
+                Ok(Response::Done)
+            }
             Request::RedeemTokens(tokens) => {
                 for token in &tokens {
                     if let Err(error) = verify(issuers, token) {

@@ -13,4 +13,4 @@ mod resync;
 mod robustness;
 mod scale;
 mod server;
-mod town;
+pub(super) mod town;

@@ -32,7 +32,7 @@ async fn receive(inbox: &mut Inbox, owner: &Owner, count: usize, credit: u32) ->
             .iter()
             .filter_map(|pushed| match pushed {
                 Pushed::Item(item) => Some(item),
-                Pushed::SealKey(_) => None,
+                Pushed::SealKey(_) | Pushed::Ephemeral(_) => None,
             })
             .collect();
         assert!(!items.is_empty() && items.len() <= credit as usize);
@@ -189,6 +189,7 @@ pub(crate) fn the_sealing_key_comes_first(world: World) {
                     keys += 1;
                 }
                 Pushed::Item(item) => assert_eq!(Some(item.key.key_id), known),
+                Pushed::Ephemeral(_) => panic!("nothing was sent for a moment"),
             }
         }
         assert_eq!(keys, 2);
@@ -213,5 +214,93 @@ pub(crate) fn an_online_owner_does_not_expire(world: World) {
         assert_eq!(world.store.sweep().await.unwrap().queues, 0);
         world.pass_days(181);
         assert_eq!(world.store.sweep().await.unwrap().queues, 1);
+    });
+}
+
+/// What the queues of these addresses are handed now.
+async fn hand_over(world: &World, text: &str, addresses: &[AddressHash]) {
+    let queues = world.store.resolve(addresses.to_vec()).await.unwrap();
+    let to = addresses.iter().copied().zip(queues);
+    let payload = Bytes::copy_from_slice(text.as_bytes());
+    let to = to.filter_map(|(address, queue)| Some((address, queue?)));
+    crate::delivery::hand_over(&world.parts.hub, 7, &payload, to).unwrap();
+}
+
+/// The next ephemeral, opened with the key that came before it.
+async fn ephemeral(inbox: &mut Inbox, owner: &Owner, key: &mut Option<OpeningKey>) -> QueueItem {
+    let mut pushed = Vec::new();
+    assert_eq!(inbox.next(0, &mut pushed).await.unwrap(), Wake::Items);
+    let mut found = None;
+    for push in pushed {
+        match push {
+            Pushed::SealKey(row) => *key = Some(owner.opening_key(&row)),
+            Pushed::Ephemeral(sent) => {
+                let key = key.as_ref().expect("a key comes first");
+                assert_eq!(key.id(), sent.key.key_id);
+                found = Some(
+                    key.open_item(&owner.queue, 0, sent.nonce, &sent.sealed)
+                        .unwrap(),
+                );
+            }
+            Pushed::Item(_) => panic!("without credit"),
+        }
+    }
+    found.expect("one came")
+}
+
+pub(crate) fn what_is_never_stored_reaches_who_is_there_and_nobody_else(world: World) {
+    run(async {
+        let (ada, ben) = (world.owner(), world.owner());
+        let (to_ada, to_ben) = (world.conversation(&ada), world.conversation(&ben));
+        let contact = world.address(&ada, AddressKind::Contact);
+        let mut inbox = sign_in(&world, &ada).await;
+        inbox.take_ephemerals(3);
+        let unknown = AddressHash::new([9; 32]);
+        hand_over(&world, "now", &[to_ada, to_ben, contact, unknown]).await;
+        let mut key = None;
+        let item = ephemeral(&mut inbox, &ada, &mut key).await;
+        assert_eq!(
+            (text(&item), item.epoch, item.number),
+            ("now".to_owned(), 7, 0)
+        );
+        assert_eq!((item.address, item.channel), (to_ada, None));
+        assert_eq!(item.kind, undertone_wire::response::ItemKind::Ephemeral);
+        // Once, for the one address of a conversation; and nothing waits for who was away.
+        silence(&mut inbox, 10).await;
+        let mut late = sign_in(&world, &ben).await;
+        late.take_ephemerals(10);
+        silence(&mut late, 10).await;
+
+        // Sequences know nothing of it, and items go on as before.
+        world.store.send(direct("kept", &[to_ada])).await.unwrap();
+        hand_over(&world, "again", &[to_ada]).await;
+        let item = ephemeral(&mut inbox, &ada, &mut key).await;
+        assert_eq!(text(&item), "again");
+        assert_eq!(receive(&mut inbox, &ada, 1, 10).await, ["kept"]);
+        let all = FetchLimit {
+            items: 100,
+            bytes: usize::MAX,
+        };
+        let fetched = world.store.fetch(ada.queue, 0, all).await.unwrap();
+        assert_eq!(fetched.items.len(), 1, "one item ever");
+    });
+}
+
+pub(crate) fn who_takes_no_ephemerals_gets_none_and_the_oldest_go_first(world: World) {
+    run(async {
+        let ada = world.owner();
+        let to_ada = world.conversation(&ada);
+        let mut inbox = sign_in(&world, &ada).await;
+        for number in 0..20 {
+            hand_over(&world, &format!("{number}"), &[to_ada]).await;
+        }
+        silence(&mut inbox, 10).await;
+        inbox.take_ephemerals(2);
+        let mut key = None;
+        for expected in ["4", "5"] {
+            let item = ephemeral(&mut inbox, &ada, &mut key).await;
+            assert_eq!(text(&item), expected, "sixteen are kept for a moment");
+        }
+        silence(&mut inbox, 10).await;
     });
 }

@@ -200,6 +200,16 @@ impl Owner {
         }
     }
 
+    pub(crate) fn opening_key(&self, row: &super::SealKey) -> OpeningKey {
+        let row = SealKey {
+            key_id: row.key_id,
+            enc: row.enc.clone(),
+            sealed: row.sealed.clone(),
+            hpke_key_day: row.hpke_key_day.0,
+        };
+        OpeningKey::open(&self.queue, &self.keys, &row).unwrap()
+    }
+
     pub(crate) fn open(&self, item: &StoredItem) -> undertone_wire::Result<QueueItem> {
         let row = SealKey {
             key_id: item.key.key_id,
@@ -263,7 +273,8 @@ macro_rules! conformance_suite {
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;
             delivery: what_is_fresh_arrives_in_order, a_slow_reader_loses_nothing, a_second_sign_in_replaces_the_first,
                 credit_is_kept_to, the_sealing_key_comes_first, what_was_queued_before_comes_first,
-                an_online_owner_does_not_expire;
+                an_online_owner_does_not_expire, what_is_never_stored_reaches_who_is_there_and_nobody_else,
+                who_takes_no_ephemerals_gets_none_and_the_oldest_go_first;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
                 an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept
         );

@@ -10,7 +10,7 @@ use crate::store::{AddressHash, AddressKind, AddressRename, QueueId, StoreError}
 const RENAMES_FOLLOWED: usize = 8;
 
 /// As stored; the numbers are those of the wire's `AddressKind`.
-fn kind_number(kind: AddressKind) -> i64 {
+pub(super) fn kind_number(kind: AddressKind) -> i64 {
     match kind {
         AddressKind::Conversation => 1,
         AddressKind::Contact => 2,

@@ -9,11 +9,12 @@ use std::thread;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::addresses::kind_number;
 use super::open::open_reader;
 use super::{engine_error, loaded, stored};
 use crate::store::{
-    BlobHash, BlobRecord, Counts, Day, FetchLimit, Fetched, KeyId, QueueId, QueueRecord, Reply,
-    SealKey, StoreError, StoredItem, reply,
+    AddressHash, AddressKind, BlobHash, BlobRecord, Counts, Day, FetchLimit, Fetched, KeyId,
+    QueueId, QueueRecord, Reply, SealKey, StoreError, StoredItem, reply,
 };
 
 /// More than the readers do at once waits here; more than this is refused.
@@ -95,6 +96,28 @@ impl Readers {
 
     pub(super) fn queue(&self, queue: QueueId) -> Reply<Option<QueueRecord>> {
         self.read(move |connection| read_queue(connection, &queue).map_err(engine_error))
+    }
+
+    pub(super) fn resolve(&self, addresses: Vec<AddressHash>) -> Reply<Vec<Option<QueueId>>> {
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT queue_id FROM addresses WHERE address_hash = ?1 AND kind = ?2",
+                )
+                .map_err(engine_error)?;
+            let kind = kind_number(AddressKind::Conversation);
+            addresses
+                .iter()
+                .map(|address| {
+                    statement
+                        .query_row(params![address.as_bytes(), kind], |row| {
+                            Ok(QueueId::new(row.get(0)?))
+                        })
+                        .optional()
+                })
+                .collect::<rusqlite::Result<_>>()
+                .map_err(engine_error)
+        })
     }
 
     pub(super) fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched> {

@@ -184,6 +184,10 @@ impl Store for SqliteStore {
         self.readers.queue(queue)
     }
 
+    fn resolve(&self, addresses: Vec<AddressHash>) -> Reply<Vec<Option<QueueId>>> {
+        self.readers.resolve(addresses)
+    }
+
     fn sign_in(&self, queue: QueueId) -> Reply<Position> {
         // What the owner acknowledged on its last connection counts before its new one starts.
         self.shared.submissions.hurry_acks();
