@@ -151,6 +151,20 @@ export type ChatKind = "direct" | "group" | "notes";
 /** How a chat is doing. */
 export type ChatState = "joining" | "active" | "resyncing" | "left" | "removed";
 
+/** The files of a chat that are on this device. */
+export type ChatStorage = {
+  /** The chat. */
+  chat: ChatId,
+  /** Its name. */
+  name: string,
+  /** How many. */
+  files: number,
+  /** Their bytes, as sent. */
+  bytes: number,
+  /** The largest of them, at most 20. */
+  largest: Array<StoredFile>,
+};
+
 /** How long messages stay. */
 export type ChatTimer = {
   /** The chat. */
@@ -168,6 +182,30 @@ export type ChosenMessage = {
   chat: ChatId,
   /** The message. */
   message: MessageId,
+};
+
+/** Which files to remove. */
+export type CleanStorage = {
+  /** The chat; left out: all. */
+  chat?: ChatId,
+  /** Which of its files. */
+  clean: CleanUp,
+};
+
+/** Which files to remove from this device. The messages stay, and a file can be fetched again as long as the server has it. */
+export type CleanUp = {
+  /** Only those of at least so many bytes. */
+  larger_than?: number,
+  /** Only those sent before this moment, Unix milliseconds. */
+  older_than_ms?: number,
+};
+
+/** What was removed. */
+export type CleanedUp = {
+  /** Files. */
+  files: number,
+  /** Their bytes. */
+  bytes: number,
 };
 
 /** The outcome of comparing a scanned safety code. */
@@ -210,12 +248,6 @@ export type ContactInfo = {
 /** How far a contact is. */
 export type ContactState = "pending" | "ready" | "request";
 
-/** Another device that is being linked, if one is. */
-export type CurrentLinking = {
-  /** How far it is. */
-  linking: LinkingInfo | null,
-};
-
 /** Which message to delete. */
 export type DeleteMessage = {
   /** The chat. */
@@ -237,23 +269,6 @@ export type Delivery = "accepted" | "queued";
 
 /** A device (26 characters). */
 export type DeviceId = string;
-
-/** A device of this account. */
-export type DeviceInfo = {
-  /** Its id. */
-  id: DeviceId,
-  /** What the owner calls it; empty: nothing yet. */
-  name: string,
-  /** Whether it is the one that answers. */
-  this: boolean,
-  /** When it became one of the account's, Unix milliseconds. */
-  added_ms: number,
-  /** Whether it is still one. */
-  state: DeviceState,
-};
-
-/** Whether a device is still one of the account's. */
-export type DeviceState = "in_use" | "removed" | "removed_without_phrase";
 
 /** Done; there is nothing more to say. */
 export type Done = Record<symbol, never>;
@@ -348,7 +363,7 @@ export type Event = { "event": "message",
   /** The sending one. */
   outbox: LinkState,
   /** Why, if it is not there. */
-  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "clock_warning",
+  problem: Problem | null, } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -374,22 +389,10 @@ export type Forward = {
   to: ChatId,
 };
 
-/** The code that a new device shows. */
-export type GivenCode = {
-  /** `undertone:d:...` */
-  code: string,
-};
-
 /** A contact link that somebody gave. */
 export type GivenLink = {
   /** The link, `undertone:...`. */
   link: string,
-};
-
-/** A passphrase. */
-export type GivenPassphrase = {
-  /** As typed. */
-  passphrase: string,
 };
 
 /** Who answers. */
@@ -539,23 +542,6 @@ export type LinkLife = "open" | "used" | "expired" | "revoked";
 /** One connection's state. */
 export type LinkState = "offline" | "connecting" | "online";
 
-/** Another device that is being linked. */
-export type LinkingInfo = {
-  /** How far it is. */
-  state: LinkingState,
-  /** Six words that both devices show; none before the new one has answered. */
-  words: string | null,
-  /** What the new device is called there. */
-  device_name: string | null,
-  /** When it ends by itself, Unix milliseconds. */
-  expires_ms: number,
-  /** Why it came to nothing, if it did. */
-  problem: Problem | null,
-};
-
-/** How far linking another device is. */
-export type LinkingState = "waiting" | "compare" | "confirmed" | "sending" | "failed";
-
 /** An item of a list. */
 export type ListItem = {
   /** Of a list of things to do: whether it is done. */
@@ -675,16 +661,6 @@ export type MessageKind = "message" | "notice" | "gap";
 /** How far a message is. */
 export type MessageState = "received" | "queued" | "uploading" | "sending" | "accepted" | "sent" | "failed";
 
-/** A new account. */
-export type NewAccount = {
-  /** Invitation, or `ORIGIN+PIN` of a server with open registration. */
-  server: string,
-  /** The name that contacts will see. */
-  name: string,
-  /** The passphrase of the home, at least 8 characters. */
-  passphrase: string,
-};
-
 /** A new group. */
 export type NewGroup = {
   /** Its name, 1 to 128 bytes. */
@@ -792,12 +768,6 @@ export type Order = {
   number: number,
 };
 
-/** The recovery phrase. */
-export type Phrase = {
-  /** Twelve words, separated by spaces. */
-  words: string,
-};
-
 /** Which message to pin. */
 export type PinMessage = {
   /** The chat. */
@@ -830,22 +800,6 @@ export type Problem = {
   class: ErrorClass,
   /** One plain sentence. */
   sentence: string,
-};
-
-/** What a QR code is to hold: one of the two. */
-export type QrContent = {
-  /** A text. */
-  text?: string,
-  /** Bytes. */
-  bytes?: Array<number>,
-};
-
-/** A QR code without its quiet zone. */
-export type QrModules = {
-  /** Modules a side. */
-  size: number,
-  /** Row by row, `1` for dark. */
-  modules: string,
 };
 
 /** The message that another one answers, as it stands now. */
@@ -1133,12 +1087,20 @@ export type Status = {
   last_sync_ms: number | null,
 };
 
-/** Where to PUT it. */
-export type UploadAddress = {
-  /** The upload's id, for `host.send`. */
-  upload: string,
-  /** A path of this origin, good once. */
-  url: string,
+/** A file that is on this device. */
+export type StoredFile = {
+  /** The message it came with. */
+  message: MessageId,
+  /** Which of the message's files. */
+  index: number,
+  /** As its sender named it. */
+  name: string,
+  /** Its media type. */
+  content_type: string,
+  /** Its bytes. */
+  bytes: number,
+  /** When the message was sent. */
+  sent_ms: number,
 };
 
 /** Whether a contact's safety number was compared. */
@@ -1169,20 +1131,6 @@ export interface Methods {
   "status.get": { params: Nothing; result: Status };
   /** Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out). */
   "sync.settle": { params: Settle; result: Settled };
-  /** The account's devices, the oldest first. */
-  "devices.list": { params: Nothing; result: Array<DeviceInfo> };
-  /** Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look. */
-  "devices.link": { params: GivenCode; result: Done };
-  /** The linking that is under way, or why the last one failed. */
-  "linking.get": { params: Nothing; result: CurrentLinking };
-  /** Says that both devices show the same words: the new one is given the account once its owner says so there too. */
-  "linking.confirm": { params: Nothing; result: Done };
-  /** Ends the linking: the words differ, or it is not wanted. */
-  "linking.cancel": { params: Nothing; result: Done };
-  /** Gives a device another name; only the account's devices see it. */
-  "devices.rename": { params: RenamedDevice; result: Done };
-  /** Takes a device out of the account and of every conversation. Without the recovery phrase that is not safe against a thief who opened it. */
-  "devices.remove": { params: RemovedDevice; result: Done };
   /** Makes a contact link to give to one person. Needs the server. */
   "links.create": { params: NewLink; result: LinkInfo };
   /** All contact links that this device made. */
@@ -1297,38 +1245,14 @@ export interface Methods {
   "messages.history": { params: ChosenMessage; result: Array<Version> };
   /** Downloads an attachment if it isn't here yet, and saves it decrypted to a new file (mode 0600). */
   "attachments.save": { params: SaveAttachment; result: Saved };
+  /** The files on this device by chat: how many, how large, and the largest ones. The chat that takes most first. */
+  "storage.list": { params: Nothing; result: Array<ChatStorage> };
+  /** Removes files from this device, of one chat or of all; what is left out of `clean` is no condition. Messages and previews stay, and a file can be fetched again as long as the server has it. */
+  "storage.clean": { params: CleanStorage; result: CleanedUp };
   /** From now on, sends what happens as notifications called `event`. */
   "events.subscribe": { params: Nothing; result: Done };
   /** Ends the notifications. */
   "events.unsubscribe": { params: Nothing; result: Done };
-}
-
-/** Every method of the host that serves the user interface, by name. */
-export interface HostMethods {
-  /** How the host stands: whether there is a home, and whether it is open. */
-  "host.state": { params: Nothing; result: HostInfo };
-  /** Makes a home with a new account, and opens it. */
-  "host.create": { params: NewAccount; result: Done };
-  /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
-  "host.recovery_phrase": { params: Nothing; result: Phrase };
-  /** The recovery phrase is on paper: it is forgotten here. */
-  "host.phrase_kept": { params: Nothing; result: Done };
-  /** Opens the home. */
-  "host.unlock": { params: GivenPassphrase; result: Done };
-  /** Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock. */
-  "host.lock": { params: Nothing; result: Done };
-  /** An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was. */
-  "host.upload": { params: NewUpload; result: UploadAddress };
-  /** Removes an uploaded file that is not to be sent after all. */
-  "host.discard": { params: OneUpload; result: Done };
-  /** Sends a message with uploaded files. Answers when it is safely in the outbox. */
-  "host.send": { params: NewMessageWithUploads; result: Sent };
-  /** An address to GET a message's file from, with ranges, after downloading it if need be. Only this session's, until it is released or the home is locked. */
-  "host.media": { params: OneFile; result: FileAddress };
-  /** Ends such an address. */
-  "host.release": { params: FileAddress; result: Done };
-  /** Draws a QR code. */
-  "host.qr": { params: QrContent; result: QrModules };
 }
 
 /** Every notification from the app, by name. */

@@ -66,7 +66,9 @@ fn forge(forger: &Person, sent: &[Bytes], lie: Lie) -> Option<(AddressSecret, By
                 let request = resync::open(&provider, &keys, &sealed).ok()?;
                 (resync::group_of(&request).ok()? == id).then_some(request)
             }
-            direct_message::Body::Welcome(_) | direct_message::Body::Linking(_) => None,
+            direct_message::Body::Welcome(_)
+            | direct_message::Body::Linking(_)
+            | direct_message::Body::Join(_) => None,
         }
     })?;
     if lie.owner {

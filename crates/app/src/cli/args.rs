@@ -393,6 +393,23 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
         number: u32,
     },
+    /// Show how much the files of each chat take here, or remove some of them
+    #[command(
+        after_help = "Only copies on this device go, and only of what the server has had. Messages stay, and a file can be fetched again as long as the server keeps it (`undertone save`)."
+    )]
+    Storage {
+        /// Only this chat
+        chat: Option<String>,
+        /// Remove files
+        #[arg(long)]
+        clean: bool,
+        /// Only files of at least so many MB
+        #[arg(long, value_name = "MB", requires = "clean")]
+        larger_than: Option<u32>,
+        /// Only files older than this: 2h, 7d, 4w
+        #[arg(long, value_name = "SPAN", value_parser = parse_span, requires = "clean")]
+        older_than: Option<u64>,
+    },
     /// Stay connected and print events, one JSON object a line
     #[command(after_help = "Other commands work meanwhile: they go through this process.")]
     Watch,
@@ -498,6 +515,8 @@ mod tests {
             "group remove Book Ben",
             "typing off",
             "requests",
+            "storage",
+            "storage Ben --clean --larger-than 5 --older-than 4w",
             "requests accept Ben",
             "requests refuse Ben --block",
             "requests blocked",

@@ -21,6 +21,7 @@ mod search;
 mod select;
 mod settings;
 mod status;
+mod storage;
 mod watch;
 
 use std::time::Duration;
@@ -96,6 +97,20 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         } => contacts::verify(options, &output, &contact, accept, withdraw).await,
         Command::Requests { command } => requests::requests(options, &output, command).await,
         Command::Report { command } => requests::report(options, &output, command).await,
+        Command::Storage {
+            chat,
+            clean,
+            larger_than,
+            older_than,
+        } => {
+            let wanted = storage::Wanted {
+                chat,
+                clean,
+                larger_than_mb: larger_than,
+                older_than_s: older_than,
+            };
+            storage::run(options, &output, wanted).await
+        }
         Command::Chats => chats::list(options, &output).await,
         Command::Read {
             chat,

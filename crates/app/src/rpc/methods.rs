@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, BlockedInfo, ChatInfo, Client, ContactInfo, Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version,
+    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo, Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};
@@ -508,6 +508,12 @@ methods! {
         }
         context.client.save(&params.chat, &params.message, params.index, &params.path).await?
     };
+
+    #[doc = "The files on this device by chat: how many, how large, and the largest ones. The chat that takes most first."]
+    StorageList = "storage.list" (Nothing) -> Vec<ChatStorage>, |context, _| context.client.storage().await?;
+
+    #[doc = "Removes files from this device, of one chat or of all; what is left out of `clean` is no condition. Messages and previews stay, and a file can be fetched again as long as the server has it."]
+    StorageClean = "storage.clean" (CleanStorage) -> CleanedUp, |context, params| context.client.clean_up(params.chat.as_ref(), params.clean).await?;
 
     #[doc = "From now on, sends what happens as notifications called `event`."]
     EventsSubscribe = "events.subscribe" (Nothing) -> Done, |context, _| {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
-    ChatChange, ChatId, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
+    ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
 };
 
 macro_rules! params {
@@ -424,6 +424,16 @@ params! {
         message: MessageId,
         /// The chat to say it in.
         to: ChatId,
+    }
+
+    /// Which files to remove.
+    CleanStorage {
+        /// The chat; left out: all.
+        #[serde(default)]
+        #[ts(optional)]
+        chat: Option<ChatId>,
+        /// Which of its files.
+        clean: CleanUp,
     }
 
     /// Where to save an attachment.

@@ -128,6 +128,43 @@ impl Client {
         Ok(copies)
     }
 
+    /// The files on this device by chat, the chat that takes most first.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn storage(&self) -> Result<Vec<ChatStorage>> {
+        self.read(|snapshot, engine| query::storage(snapshot.connection(), &engine.me))
+            .await
+    }
+
+    /// Removes files from this device: of one chat, or of all. Messages and previews stay; a file can be fetched again as long as the
+    /// server has it. What has not gone out yet stays.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn clean_up(&self, chat: Option<&ChatId>, clean: CleanUp) -> Result<CleanedUp> {
+        let chat = chat.cloned();
+        self.write(move |work| {
+            let mut done = CleanedUp { files: 0, bytes: 0 };
+            for (message, position, id, bytes) in
+                query::removable(work.db, chat.as_ref(), &clean)?
+            {
+                let Some(id) = AttachmentId::from_slice(&id) else {
+                    continue;
+                };
+                work.db.execute(
+                    "UPDATE message_files SET attachment = x'' WHERE message = ?1 AND position = ?2",
+                    rusqlite::params![message, position],
+                )?;
+                work.attachments.remove(work.tx, &id)?;
+                done.files += 1;
+                done.bytes += bytes;
+            }
+            Ok(done)
+        })
+        .await
+    }
+
     pub(super) async fn download(
         &self,
         message: &MessageInfo,

@@ -1,4 +1,4 @@
-//! What opens the items of the own queue, on one connection.
+//! Opening what the server pushes, with the keys that it pushed before.
 
 use std::collections::HashMap;
 

@@ -6,10 +6,12 @@
 mod messages;
 mod people;
 mod search;
+mod storage;
 
 pub(crate) use messages::{find_message, history, message_by_row, messages, pinned, receipts};
 pub(crate) use people::{blocked, find_request, invites, join_requests, report, reports, requests};
 pub(crate) use search::search;
+pub(crate) use storage::{removable, storage};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, Act};

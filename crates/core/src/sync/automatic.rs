@@ -10,9 +10,18 @@ use undertone_content::{
     PartBody, Salt, decode_report, encode_report,
 };
 
-use super::{Work, action, conversation::Conversation, message, shared};
+use rusqlite::params;
+
+use super::{
+    Work, action,
+    conversation::{self, Conversation},
+    message::{self, Place},
+    shared,
+};
 use crate::error::{Reason, Result};
 
+/// How long automatic messages are kept to close gaps with.
+const AUTOMATIC_KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 /// Content type of [`Ask`].
 const ASK: &str = "application/vnd.undertone.ask-again";
 /// Content type of [`Again`].
@@ -202,4 +211,35 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         TYPING => Automatic::Typing,
         _ => Automatic::Unknown,
     })
+}
+
+/// The conversation goes on on another channel, whose numbers start at 1. What is missing before stays missing.
+pub(crate) fn new_generation(work: &Work<'_>, conversation: i64) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM automatic_sent WHERE conversation = ?1 AND sent_at_ms < ?2",
+        params![conversation, work.now_ms - AUTOMATIC_KEPT_MS],
+    )?;
+    Ok(())
+}
+
+/// An automatic message of this device has its number: it is kept, so that a gap there can be closed.
+pub(crate) fn keep_automatic(
+    work: &Work<'_>,
+    row: &Conversation,
+    place: Place,
+    content: &[u8],
+) -> Result<()> {
+    // What the account's devices tell each other may hold a draft that is long deleted: its place is kept, and not what it said.
+    let nothing;
+    let content = if row.kind == conversation::Kind::Notes {
+        nothing = sync(work, row, &shared::Entries::default())?;
+        &nothing[..]
+    } else {
+        content
+    };
+    work.db.execute(
+        "INSERT OR REPLACE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![row.id, place.generation, place.number, content, work.now_ms],
+    )?;
+    Ok(())
 }

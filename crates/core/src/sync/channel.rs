@@ -6,7 +6,7 @@ use undertone_mls::update_jitter_ms;
 use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
 
 use super::{
-    Work, address,
+    Work, address, automatic,
     conversation::{self, Conversation, State},
     gaps, intent,
     message::Place,
@@ -54,7 +54,7 @@ pub(crate) fn go_on(work: &Work<'_>, row: &Conversation, moves: u32) -> Result<(
         Ok(group.fallback_channel_id(&work.mls, u64::from(moves.saturating_sub(1)))?)
     })?;
     conversation::set_channel(work, row.id, generation, &channel, moves, false, 0)?;
-    gaps::new_generation(work, row.id)?;
+    automatic::new_generation(work, row.id)?;
     outbox::wait_no_more(work, row.id)?;
     // A commit staged for the old channel is sent on the new one: its epoch and lock are the same.
     work.db.execute(

@@ -34,8 +34,6 @@ const SHARE_MS: i64 = 3600 * 1000;
 const ASKS: i64 = 6;
 /// Devices of which one message says how far they were heard.
 const HEARD_OF: usize = 1000;
-/// How long automatic messages are kept to close gaps with.
-const AUTOMATIC_KEPT_MS: i64 = 14 * 24 * 3600 * 1000;
 /// How long a gap may still be closed.
 const GAP_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
 
@@ -75,15 +73,6 @@ pub(crate) fn number_missing(work: &Work<'_>, conversation: i64, place: Place) -
 /// A number below the highest came after all.
 pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> Result<()> {
     close(work, row.id, &[], row.generation, number)
-}
-
-/// The conversation goes on on another channel, whose numbers start at 1. What is missing before stays missing.
-pub(crate) fn new_generation(work: &Work<'_>, conversation: i64) -> Result<()> {
-    work.db.execute(
-        "DELETE FROM automatic_sent WHERE conversation = ?1 AND sent_at_ms < ?2",
-        params![conversation, work.now_ms - AUTOMATIC_KEPT_MS],
-    )?;
-    Ok(())
 }
 
 /// A message with this counter came from a device.
@@ -331,28 +320,6 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         ],
         |row| row.get(0),
     )?)
-}
-
-/// An automatic message of this device has its number: it is kept, so that a gap there can be closed.
-pub(crate) fn keep_automatic(
-    work: &Work<'_>,
-    row: &Conversation,
-    place: Place,
-    content: &[u8],
-) -> Result<()> {
-    // What the account's devices tell each other may hold a draft that is long deleted: its place is kept, and not what it said.
-    let nothing;
-    let content = if row.kind == conversation::Kind::Notes {
-        nothing = automatic::sync(work, row, &shared::Entries::default())?;
-        &nothing[..]
-    } else {
-        content
-    };
-    work.db.execute(
-        "INSERT OR REPLACE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![row.id, place.generation, place.number, content, work.now_ms],
-    )?;
-    Ok(())
 }
 
 /// Notes where new members came in: what was said before is not for them, however they ask. A device that comes back by resync

@@ -15,7 +15,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, action, channel,
+    Work, action, automatic, channel,
     conversation::{self, Conversation},
     gaps, message, policy, reach, resync, typing,
 };
@@ -361,7 +361,7 @@ pub(crate) fn own_copy(
     } else if action != 0 {
         action::placed(work, row, action, place)?;
     } else if kind == CONTENT {
-        gaps::keep_automatic(work, row, place, &content)?;
+        automatic::keep_automatic(work, row, place, &content)?;
     }
     work.wake();
     Ok(true)

@@ -76,10 +76,17 @@ pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
 /// Deletes the request with everything in it; with `block`, they can't make another one.
 pub(crate) fn refuse(work: &Work<'_>, account: &AccountId, block: bool) -> Result<()> {
     let row = load(work, account)?;
+    let name = conversation::name_of(work.db, row.id, account)?;
+    drop_all(work, &row)?;
     if block {
         settings::set_person(work, account, Some(true), None)?;
+        // So that one knows later who that was.
+        work.db.execute(
+            "INSERT OR REPLACE INTO names (account_id, name) VALUES (?1, ?2)",
+            params![account.as_bytes(), name],
+        )?;
     }
-    drop_all(work, &row)
+    Ok(())
 }
 
 /// Deletes the conversation and the contact, and all that is kept of them.

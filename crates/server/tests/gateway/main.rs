@@ -9,6 +9,7 @@ mod channels;
 mod cli;
 mod client;
 mod delivery;
+mod ephemeral;
 mod robustness;
 mod signing_in;
 mod tokens;
