@@ -9,7 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, ignored, intent, link,
     message::{self, Place, Sender},
-    policy::{self, Heard},
+    policy::{self, Way},
     proof, receipt, request, resync, settings, shared,
 };
 use crate::error::Result;
@@ -74,7 +74,7 @@ fn take(
         return Ok(());
     }
     let bytes = &application.plaintext;
-    content_came(work, row, &sender, bytes, &content, place, Heard::Now)
+    content_came(work, row, &sender, bytes, &content, place, Way::Now)
 }
 
 /// Takes a content from a member, whether it came by itself or was sent again.
@@ -85,7 +85,7 @@ pub(crate) fn content_came(
     bytes: &[u8],
     content: &MimiContent,
     place: Place,
-    heard: Heard,
+    way: Way,
 ) -> Result<()> {
     let (sender_uri, room) = message::uris(&sender.account, row);
     if content.check_claims(&sender_uri, &room).is_err() {
@@ -124,7 +124,7 @@ pub(crate) fn content_came(
     if matches!(content.meaning(), Meaning::Post) && !request::takes(work, row, place)? {
         return Ok(());
     }
-    if !policy::counts(work, row, &sender.account, content, place, heard)? {
+    if !policy::counts(work, row, &sender.account, content, place, way)? {
         ignored::note("group.role");
         return Ok(());
     }

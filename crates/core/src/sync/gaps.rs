@@ -13,8 +13,7 @@ use super::{
     conversation::{self, Conversation, State},
     message::{self, Place, Sender},
     outbox,
-    policy::Heard,
-    shared,
+    policy::Way,
 };
 use crate::error::Result;
 
@@ -438,6 +437,10 @@ pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &
 
 /// Tells the others how far this device and they have come. Called when it came back: what was said last before nobody would miss.
 pub(crate) fn tell_heard(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    // Somebody who is not accepted is told nothing.
+    if row.request {
+        return Ok(());
+    }
     let last: u64 = work.db.query_row(
         "SELECT next_counter - 1 FROM conversations WHERE id = ?1",
         [row.id],
@@ -656,7 +659,7 @@ pub(crate) fn came_again(
         // What asks or repeats is not repeated once more; its number is closed all the same.
         if automatic::read(&content).is_none() {
             let bytes = &message.content;
-            application::content_came(work, row, sender, bytes, &content, place, Heard::Again)?;
+            application::content_came(work, row, sender, bytes, &content, place, Way::Again)?;
         }
         if missing {
             message::stand_at(work, row, sender, &message.content, &content, place)?;

@@ -18,7 +18,7 @@ use crate::error::{Reason, Result};
 
 /// How a content reached this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Way {
     /// By itself.
     Now,
     /// Its author sent it again, since it was missing.
@@ -69,13 +69,13 @@ pub(crate) fn counts(
     account: &AccountId,
     content: &MimiContent,
     place: Place,
-    heard: Heard,
+    way: Way,
 ) -> Result<bool> {
     let Some(act) = act_of(content) else {
         return Ok(true);
     };
     if may(work, row, account, act)?
-        || (heard == Heard::Again && could(work, row, account, act, place)?)
+        || (way == Way::Again && could(work, row, account, act, place)?)
     {
         return Ok(true);
     }
