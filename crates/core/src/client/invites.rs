@@ -85,6 +85,8 @@ impl Client {
     /// # Errors
     /// `chat.unknown`.
     pub async fn invites(&self, chat: &ChatId) -> Result<Vec<InviteInfo>> {
+        // One whose time is over is shown so at once.
+        self.write(invite::tick).await?;
         let chat = chat.clone();
         self.read(move |snapshot, engine| {
             let db = snapshot.connection();

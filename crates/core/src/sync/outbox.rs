@@ -17,7 +17,7 @@ use undertone_wire::{
 use super::{
     Work, action, automatic, channel,
     conversation::{self, Conversation},
-    gaps, message, policy, reach, resync, typing,
+    message, policy, reach, resync, typing,
 };
 use crate::error::Result;
 
