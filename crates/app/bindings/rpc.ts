@@ -248,6 +248,12 @@ export type ContactInfo = {
 /** How far a contact is. */
 export type ContactState = "pending" | "ready" | "request";
 
+/** Another device that is being linked, if one is. */
+export type CurrentLinking = {
+  /** How far it is. */
+  linking: LinkingInfo | null,
+};
+
 /** Which message to delete. */
 export type DeleteMessage = {
   /** The chat. */
@@ -269,6 +275,23 @@ export type Delivery = "accepted" | "queued";
 
 /** A device (26 characters). */
 export type DeviceId = string;
+
+/** A device of this account. */
+export type DeviceInfo = {
+  /** Its id. */
+  id: DeviceId,
+  /** What the owner calls it; empty: nothing yet. */
+  name: string,
+  /** Whether it is the one that answers. */
+  this: boolean,
+  /** When it became one of the account's, Unix milliseconds. */
+  added_ms: number,
+  /** Whether it is still one. */
+  state: DeviceState,
+};
+
+/** Whether a device is still one of the account's. */
+export type DeviceState = "in_use" | "removed" | "removed_without_phrase";
 
 /** Done; there is nothing more to say. */
 export type Done = Record<symbol, never>;
@@ -363,7 +386,7 @@ export type Event = { "event": "message",
   /** The sending one. */
   outbox: LinkState,
   /** Why, if it is not there. */
-  problem: Problem | null, } | { "event": "clock_warning",
+  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -379,6 +402,12 @@ export type ExportReport = {
   path: string,
 };
 
+/** Where to GET it. */
+export type FileAddress = {
+  /** A path of this origin. */
+  url: string,
+};
+
 /** What to say again where. */
 export type Forward = {
   /** The chat it is in. */
@@ -389,10 +418,22 @@ export type Forward = {
   to: ChatId,
 };
 
+/** The code that a new device shows. */
+export type GivenCode = {
+  /** `undertone:d:...` */
+  code: string,
+};
+
 /** A contact link that somebody gave. */
 export type GivenLink = {
   /** The link, `undertone:...`. */
   link: string,
+};
+
+/** A passphrase. */
+export type GivenPassphrase = {
+  /** As typed. */
+  passphrase: string,
 };
 
 /** Who answers. */
@@ -460,6 +501,19 @@ export type Hello = {
   /** Name and version of the caller, for the log; may be left out. */
   caller?: string,
 };
+
+/** How the host stands. */
+export type HostInfo = {
+  /** How far the home is. */
+  state: HostState,
+  /** The app's version. */
+  version: string,
+  /** Whether the recovery phrase of a new account waits to be written down. */
+  phrase_waits: boolean,
+};
+
+/** How far the home is. */
+export type HostState = "new" | "locked" | "open";
 
 /** A link to a group (16 characters). */
 export type InviteId = string;
@@ -541,6 +595,23 @@ export type LinkLife = "open" | "used" | "expired" | "revoked";
 
 /** One connection's state. */
 export type LinkState = "offline" | "connecting" | "online";
+
+/** Another device that is being linked. */
+export type LinkingInfo = {
+  /** How far it is. */
+  state: LinkingState,
+  /** Six words that both devices show; none before the new one has answered. */
+  words: string | null,
+  /** What the new device is called there. */
+  device_name: string | null,
+  /** When it ends by itself, Unix milliseconds. */
+  expires_ms: number,
+  /** Why it came to nothing, if it did. */
+  problem: Problem | null,
+};
+
+/** How far linking another device is. */
+export type LinkingState = "waiting" | "compare" | "confirmed" | "sending" | "failed";
 
 /** An item of a list. */
 export type ListItem = {
@@ -661,6 +732,16 @@ export type MessageKind = "message" | "notice" | "gap";
 /** How far a message is. */
 export type MessageState = "received" | "queued" | "uploading" | "sending" | "accepted" | "sent" | "failed";
 
+/** A new account. */
+export type NewAccount = {
+  /** Invitation, or `ORIGIN+PIN` of a server with open registration. */
+  server: string,
+  /** The name that contacts will see. */
+  name: string,
+  /** The passphrase of the home, at least 8 characters. */
+  passphrase: string,
+};
+
 /** A new group. */
 export type NewGroup = {
   /** Its name, 1 to 128 bytes. */
@@ -711,12 +792,44 @@ export type NewMessage = {
   wait_ms?: number,
 };
 
+/** A message with uploaded files. */
+export type NewMessageWithUploads = {
+  /** Where to. */
+  chat: ChatId,
+  /** The text. */
+  text?: string,
+  /** Whether the text is Markdown (GFM-MIMI). */
+  markdown?: boolean,
+  /** Ids of uploads, in the order in which they are to be shown. */
+  uploads: Array<string>,
+  /** The message it answers. */
+  in_reply_to?: MessageId,
+  /** When it is to disappear; left out: as the chat has it. */
+  expires?: Expires,
+  /** Its files may be opened once by each receiver, and not at all by this account. */
+  view_once?: boolean,
+};
+
 /** What to keep about somebody. */
 export type NewReport = {
   /** The person's account id. */
   contact: ContactId,
   /** One's own words, at most 4,000 bytes. */
   note?: string,
+};
+
+/** A file that is about to be sent by PUT. */
+export type NewUpload = {
+  /** Its name. */
+  name: string,
+  /** Its bytes, exactly. */
+  size: number,
+  /** Leave a picture's metadata (place, camera, time) in. */
+  keep_metadata?: boolean,
+  /** A voice memo's length in milliseconds, as the recorder measured it. */
+  duration_ms?: number,
+  /** A voice memo's loudness over time, 0 to 255, at most 256 samples. */
+  waveform?: Array<number>,
 };
 
 /** No parameters. */
@@ -732,6 +845,18 @@ export type OneChat = {
 export type OneContact = {
   /** The contact's account id. */
   contact: ContactId,
+};
+
+/** A file of a message. */
+export type OneFile = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** Which of its files, from 0. */
+  index: number,
+  /** To be saved by the browser, whatever kind it is. */
+  save?: boolean,
 };
 
 /** A link to a group. */
@@ -760,12 +885,24 @@ export type OneReport = {
   report: ReportId,
 };
 
+/** One upload. */
+export type OneUpload = {
+  /** Its id. */
+  upload: string,
+};
+
 /** The conversation's order (docs/protocol.md section 4). */
 export type Order = {
   /** The channel's generation. */
   generation: number,
   /** The channel's number. */
   number: number,
+};
+
+/** The recovery phrase. */
+export type Phrase = {
+  /** Twelve words, separated by spaces. */
+  words: string,
 };
 
 /** Which message to pin. */
@@ -792,6 +929,14 @@ export type PolicyChange = {
   post?: Role,
 };
 
+/** What a user interface keeps for itself. */
+export type Preference = {
+  /** 1 to 32 small letters and underscores. */
+  name: string,
+  /** What it is. */
+  value: number,
+};
+
 /** An error as it is shown and sent over RPC. */
 export type Problem = {
   /** Stable, `area.reason`. */
@@ -800,6 +945,22 @@ export type Problem = {
   class: ErrorClass,
   /** One plain sentence. */
   sentence: string,
+};
+
+/** What a QR code is to hold: one of the two. */
+export type QrContent = {
+  /** A text. */
+  text?: string,
+  /** Bytes. */
+  bytes?: Array<number>,
+};
+
+/** A QR code without its quiet zone. */
+export type QrModules = {
+  /** Modules a side. */
+  size: number,
+  /** Row by row, `1` for dark. */
+  modules: string,
 };
 
 /** The message that another one answers, as it stands now. */
@@ -868,6 +1029,22 @@ export type RefuseRequest = {
   contact: ContactId,
   /** Whether they are blocked too. */
   block?: boolean,
+};
+
+/** A device to be removed. */
+export type RemovedDevice = {
+  /** The device. */
+  device: DeviceId,
+  /** Twelve words; without them the removal is not safe against a thief who opened the device. */
+  recovery_phrase?: string,
+};
+
+/** A device and its new name. */
+export type RenamedDevice = {
+  /** The device. */
+  device: DeviceId,
+  /** Its name. */
+  name: string,
 };
 
 /** A report (16 characters). */
@@ -1103,6 +1280,14 @@ export type StoredFile = {
   sent_ms: number,
 };
 
+/** Where to PUT it. */
+export type UploadAddress = {
+  /** The upload's id, for `host.send`. */
+  upload: string,
+  /** A path of this origin, good once. */
+  url: string,
+};
+
 /** Whether a contact's safety number was compared. */
 export type Verified = {
   /** The contact's account id. */
@@ -1131,6 +1316,20 @@ export interface Methods {
   "status.get": { params: Nothing; result: Status };
   /** Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out). */
   "sync.settle": { params: Settle; result: Settled };
+  /** The account's devices, the oldest first. */
+  "devices.list": { params: Nothing; result: Array<DeviceInfo> };
+  /** Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look. */
+  "devices.link": { params: GivenCode; result: Done };
+  /** The linking that is under way, or why the last one failed. */
+  "linking.get": { params: Nothing; result: CurrentLinking };
+  /** Says that both devices show the same words: the new one is given the account once its owner says so there too. */
+  "linking.confirm": { params: Nothing; result: Done };
+  /** Ends the linking: the words differ, or it is not wanted. */
+  "linking.cancel": { params: Nothing; result: Done };
+  /** Gives a device another name; only the account's devices see it. */
+  "devices.rename": { params: RenamedDevice; result: Done };
+  /** Takes a device out of the account and of every conversation. Without the recovery phrase that is not safe against a thief who opened it. */
+  "devices.remove": { params: RemovedDevice; result: Done };
   /** Makes a contact link to give to one person. Needs the server. */
   "links.create": { params: NewLink; result: LinkInfo };
   /** All contact links that this device made. */
@@ -1191,6 +1390,10 @@ export interface Methods {
   "settings.get": { params: Nothing; result: Settings };
   /** Sets it; what is left out stays. */
   "settings.set": { params: SettingsChange; result: Done };
+  /** What a user interface keeps for itself, such as its colours: small numbers by name. */
+  "settings.preferences": { params: Nothing; result: { [key in string]: number } };
+  /** Keeps one of them. */
+  "settings.set_preference": { params: Preference; result: Done };
   /** Looks for messages by words, chat, person, date and sort, the newest first. */
   "messages.search": { params: Search; result: Array<MessageInfo> };
   /** What others told of a message of one's own: that it came, and that they read it. */
@@ -1253,6 +1456,34 @@ export interface Methods {
   "events.subscribe": { params: Nothing; result: Done };
   /** Ends the notifications. */
   "events.unsubscribe": { params: Nothing; result: Done };
+}
+
+/** Every method of the host that serves the user interface, by name. */
+export interface HostMethods {
+  /** How the host stands: whether there is a home, and whether it is open. */
+  "host.state": { params: Nothing; result: HostInfo };
+  /** Makes a home with a new account, and opens it. */
+  "host.create": { params: NewAccount; result: Done };
+  /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
+  "host.recovery_phrase": { params: Nothing; result: Phrase };
+  /** The recovery phrase is on paper: it is forgotten here. */
+  "host.phrase_kept": { params: Nothing; result: Done };
+  /** Opens the home. */
+  "host.unlock": { params: GivenPassphrase; result: Done };
+  /** Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock. */
+  "host.lock": { params: Nothing; result: Done };
+  /** An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was. */
+  "host.upload": { params: NewUpload; result: UploadAddress };
+  /** Removes an uploaded file that is not to be sent after all. */
+  "host.discard": { params: OneUpload; result: Done };
+  /** Sends a message with uploaded files. Answers when it is safely in the outbox. */
+  "host.send": { params: NewMessageWithUploads; result: Sent };
+  /** An address to GET a message's file from, with ranges, after downloading it if need be. Only this session's, until it is released or the home is locked. */
+  "host.media": { params: OneFile; result: FileAddress };
+  /** Ends such an address. */
+  "host.release": { params: FileAddress; result: Done };
+  /** Draws a QR code. */
+  "host.qr": { params: QrContent; result: QrModules };
 }
 
 /** Every notification from the app, by name. */

@@ -184,7 +184,10 @@ async fn receive_loop(
 ) -> Result<Connection, Failure> {
     let mut owed = 0;
     let mut received = 0;
-    inbox.push(client_frame::Body::Credit(proto::Credit { items: CREDIT }))?;
+    inbox.push(client_frame::Body::Credit(proto::Credit {
+        items: CREDIT,
+        ephemerals: 0,
+    }))?;
     inbox.flush().await?;
     while received < limit {
         let mut last = None;
@@ -199,7 +202,10 @@ async fn receive_loop(
         if let Some(sequence) = last {
             inbox.push(client_frame::Body::Ack(proto::Ack { sequence }))?;
             if owed >= CREDIT / 4 {
-                inbox.push(client_frame::Body::Credit(proto::Credit { items: owed }))?;
+                inbox.push(client_frame::Body::Credit(proto::Credit {
+                    items: owed,
+                    ephemerals: 0,
+                }))?;
                 owed = 0;
             }
             inbox.flush().await?;
@@ -401,7 +407,10 @@ pub async fn latency(
                 Ok::<(), Failure>(())
             });
             let mut latencies = stats::latencies();
-            inbox.push(client_frame::Body::Credit(proto::Credit { items: CREDIT }))?;
+            inbox.push(client_frame::Body::Credit(proto::Credit {
+                items: CREDIT,
+                ephemerals: 0,
+            }))?;
             inbox.flush().await?;
             let mut received = 0;
             while received < total {
@@ -416,7 +425,10 @@ pub async fn latency(
                         inbox.push(client_frame::Body::Ack(proto::Ack {
                             sequence: item.sequence,
                         }))?;
-                        inbox.push(client_frame::Body::Credit(proto::Credit { items: 1 }))?;
+                        inbox.push(client_frame::Body::Credit(proto::Credit {
+                            items: 1,
+                            ephemerals: 0,
+                        }))?;
                     }
                 }
                 inbox.flush().await?;
@@ -523,7 +535,10 @@ pub async fn idle(server: &Server, target: &Target, connections: usize) -> Resul
         let mut receiver = receiver(target, server, 0).await?;
         receiver
             .inbox
-            .push(client_frame::Body::Credit(proto::Credit { items: 16 }))?;
+            .push(client_frame::Body::Credit(proto::Credit {
+                items: 16,
+                ephemerals: 0,
+            }))?;
         receiver.inbox.flush().await?;
         open.push(receiver.inbox);
     }

@@ -553,7 +553,7 @@ async fn who_leaves_a_group_leaves_with_all_devices() {
     })
     .await;
     let desk = laptop.chat("Desk").await.id;
-    laptop.client().group_leave(&desk).await.unwrap();
+    laptop.client().group_leave(&desk, None).await.unwrap();
     for device in [&ben, &laptop] {
         eventually("both devices are out", || async {
             matches!(

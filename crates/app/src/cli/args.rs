@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
-pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
 pub use super::people_args::{ReportCommand, RequestsCommand};
+pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
 use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
 

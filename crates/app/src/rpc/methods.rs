@@ -11,7 +11,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo, Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version,
+    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo,
+    Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions,
+    JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt,
+    ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled,
+    Status, Version,
 };
 
 use super::{RPC_VERSION, params::*};

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
-    ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires, InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
+    ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires,
+    InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
 };
 
 macro_rules! params {

@@ -12,7 +12,7 @@ use crate::{
     sync::{
         Work, add, commit, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-    devices, intent, outbox, policy, request,
+        devices, intent, outbox, policy, request,
         take::{self, Source},
     },
     view::*,

@@ -35,7 +35,7 @@ fn uri(db: &rusqlite::Connection, engine: &Engine, row: i64) -> Result<String> {
         account: engine.me.account,
         secret: LinkSecret::from_slice(&secret)?,
         address: AddressSecret::from_slice(&address)?,
-        public_key: sealed::public_key(&engine.me.keys)?,
+        public_key: sealed::public_key(&engine.me.keys())?,
         expires_s: u64::try_from(expires / 1000).ok().filter(|at| *at > 0),
     };
     Ok(link.to_string())

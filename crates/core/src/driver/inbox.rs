@@ -16,7 +16,8 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-    account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking, outbox, pool, resync, tokens, typing,
+        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking,
+        outbox, pool, resync, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,

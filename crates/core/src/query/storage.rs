@@ -68,12 +68,15 @@ fn largest(db: &Connection, conversation: i64) -> Result<Vec<StoredFile>> {
     Ok(rows)
 }
 
-/// Files of a chat, or of all, that are on the server too as far as is known, and fit: (messages.id, position, attachments.id, bytes).
+/// messages.id, position, attachments.id, bytes.
+type Removable = (i64, u32, Vec<u8>, u64);
+
+/// Files of a chat, or of all, that are on the server too as far as is known, and fit.
 pub(crate) fn removable(
     db: &Connection,
     chat: Option<&ChatId>,
     clean: &CleanUp,
-) -> Result<Vec<(i64, u32, Vec<u8>, u64)>> {
+) -> Result<Vec<Removable>> {
     let conversation = match chat {
         Some(chat) => super::conversation_of(db, chat)?.id,
         None => 0,

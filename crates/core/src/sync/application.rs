@@ -7,7 +7,7 @@ use super::{
     Work, action,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
-    gaps, ignored, intent, link,
+    gaps, heard, ignored, intent, link,
     message::{self, Place, Sender},
     policy::{self, Way},
     proof, receipt, request, resync, settings, shared,
@@ -109,7 +109,7 @@ pub(crate) fn content_came(
             };
         }
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
-        Some(Automatic::Heard(heard)) => return gaps::heard(work, row, sender, &heard, place),
+        Some(Automatic::Heard(told)) => return heard::came(work, row, sender, &told, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}

@@ -319,7 +319,7 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 
 fn look_at(work: &Work<'_>, row: &Conversation, all: &[Device]) -> Result<()> {
     // What is not settled yet is looked at when it is.
-    let settled = row.state == State::Active && row.link == 0 && !row.leaving;
+    let settled = row.state == State::Active && row.link == 0 && !row.leaving && !row.request;
     if !settled || !work.has_group(&row.group)? {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //!
 //! Two things tell that something is missing: a number of the channel that never came, and a counter of a sender's device. After a
 //! minute the group is asked; whoever wrote it sends it again, unchanged. What stays missing gets a line.
+//! What was said last, and nobody would miss, is [`super::heard`]'s.
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::MimiContent;
@@ -9,7 +10,7 @@ use undertone_mls::{DeviceId, Merged};
 
 use super::{
     Work, application,
-    automatic::{self, Again, Ask, Counter, Heard, Number, Repeated},
+    automatic::{self, Again, Ask, Counter, Number, Repeated},
     conversation::{self, Conversation, State},
     message::{self, Place, Sender},
     outbox,
@@ -18,9 +19,9 @@ use super::{
 use crate::error::Result;
 
 /// Open gaps of one conversation, at most; beyond that a resync is what helps.
-const MOST: u64 = 500;
+pub(super) const MOST: u64 = 500;
 /// What one message asks for, at most.
-const ASKED_AT_ONCE: usize = 200;
+pub(super) const ASKED_AT_ONCE: usize = 200;
 /// Bytes of one message that sends again.
 const AGAIN_BYTES: usize = 40_000;
 /// Messages that send again, for one request.
@@ -31,8 +32,6 @@ const SHARE_BYTES: usize = 1024 * 1024;
 const SHARE_MS: i64 = 3600 * 1000;
 /// How often a gap is asked for: after a minute, when it is shown, and after 4, 8, 16 and 32 hours.
 const ASKS: i64 = 6;
-/// Devices of which one message says how far they were heard.
-const HEARD_OF: usize = 1000;
 /// How long a gap may still be closed.
 const GAP_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
 
@@ -112,7 +111,7 @@ pub(crate) fn counter_came(
     Ok(())
 }
 
-fn note(
+pub(super) fn note(
     work: &Work<'_>,
     conversation: i64,
     device: &[u8],
@@ -435,115 +434,9 @@ pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &
     send_again(work, row, &sender.device, found)
 }
 
-/// Tells the others how far this device and they have come. Called when it came back: what was said last before nobody would miss.
-pub(crate) fn tell_heard(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    // Somebody who is not accepted is told nothing.
-    if row.request {
-        return Ok(());
-    }
-    let last: u64 = work.db.query_row(
-        "SELECT next_counter - 1 FROM conversations WHERE id = ?1",
-        [row.id],
-        |row| row.get(0),
-    )?;
-    let of = {
-        let mut statement = work.db.prepare_cached(
-            "SELECT d.device, d.top FROM device_counters d JOIN members m ON m.conversation = d.conversation AND m.device_id = d.device
-             WHERE d.conversation = ?1 AND d.device <> ?2 LIMIT ?3",
-        )?;
-        statement
-            .query_map(
-                params![row.id, work.me.device.as_bytes(), HEARD_OF],
-                |row| {
-                    Ok(Counter {
-                        device: row.get(0)?,
-                        counter: row.get(1)?,
-                    })
-                },
-            )?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
-    let content = automatic::heard(work, row, &Heard { last, of })?;
-    outbox::push(work, row.id, 0, &content, false, work.automatic_at())
-}
-
-/// A device says how far it has come: what it wrote and this one does not have is missing, and what this one wrote and it does not have
-/// is sent again.
-pub(crate) fn heard(
-    work: &Work<'_>,
-    row: &Conversation,
-    sender: &Sender,
-    heard: &Heard,
-    place: Place,
-) -> Result<()> {
-    if sender.device == work.me.device {
-        return Ok(());
-    }
-    if let Ok(last) = i64::try_from(heard.last) {
-        let top: Option<i64> = work
-            .db
-            .prepare_cached(
-                "SELECT top FROM device_counters WHERE conversation = ?1 AND device = ?2",
-            )?
-            .query_row(params![row.id, sender.device.as_bytes()], |row| row.get(0))
-            .optional()?;
-        if let Some(top) = top.filter(|top| *top < last) {
-            for missing in (top + 1).max(last.saturating_sub(MOST as i64))..=last {
-                note(
-                    work,
-                    row.id,
-                    sender.device.as_bytes(),
-                    0,
-                    missing.unsigned_abs(),
-                    place,
-                )?;
-            }
-            work.db
-                .prepare_cached(
-                    "UPDATE device_counters SET top = ?3 WHERE conversation = ?1 AND device = ?2",
-                )?
-                .execute(params![row.id, sender.device.as_bytes(), last])?;
-        }
-    }
-    let Some(mine) = heard
-        .of
-        .iter()
-        .find(|counter| counter.device == work.me.device.as_bytes())
-    else {
-        return Ok(());
-    };
-    let Ok(top) = i64::try_from(mine.counter) else {
-        return Ok(());
-    };
-    let found = {
-        let mut statement = work.db.prepare_cached(&format!(
-            "SELECT generation, number, content FROM (
-                SELECT generation, number, content, counter FROM messages
-                    WHERE conversation = ?1 AND device = ?2 AND counter > ?3 AND state = 6 AND kind = 1
-                UNION ALL SELECT generation, number, content, counter FROM actions
-                    WHERE conversation = ?1 AND device = ?2 AND counter > ?3 AND generation <> {})
-             ORDER BY counter LIMIT ?4",
-            message::NO_PLACE
-        ))?;
-        statement
-            .query_map(
-                params![row.id, work.me.device.as_bytes(), top, ASKED_AT_ONCE],
-                |row| {
-                    Ok(Repeated {
-                        generation: row.get(0)?,
-                        number: row.get(1)?,
-                        content: row.get(2)?,
-                    })
-                },
-            )?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
-    send_again(work, row, &sender.device, found)
-}
-
 /// Sends again what this device asked for, as far as it was a member then, did not get it within the hour and its hour's share lasts: one
 /// small request makes everybody who is asked send to the whole group.
-fn send_again(
+pub(super) fn send_again(
     work: &Work<'_>,
     row: &Conversation,
     asker: &DeviceId,

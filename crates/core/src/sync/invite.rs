@@ -132,7 +132,7 @@ pub(crate) fn asked(work: &Work<'_>, address: &Address, sealed: &SealedRequest) 
     let Some(open) = at(work, address)? else {
         return Ok(());
     };
-    let package = match invite::open(&work.mls, &work.me.keys, &open.secret, sealed) {
+    let package = match invite::open(&work.mls, &work.keys(), &open.secret, sealed) {
         Ok(package) => package,
         Err(undertone_mls::Error::Storage(error)) => return Err(error.into()),
         Err(_) => return Ok(()),

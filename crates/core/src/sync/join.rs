@@ -78,7 +78,7 @@ fn ask(work: &Work<'_>, id: i64, text: &str, landing: i64) -> Result<()> {
     };
     let link: GroupLink = text.parse()?;
     let profile = pool::profile(work, landing.secret, None);
-    let package = create_key_package(&work.mls, &work.me.keys, &profile, false)?;
+    let package = create_key_package(&work.mls, &work.keys(), &profile, false)?;
     let sealed = invite::ask(&work.mls, &package.bytes, &link.public_key, &link.secret)?;
     let body = DirectMessage {
         body: Some(direct_message::Body::Join(sealed)),

@@ -20,7 +20,7 @@ use super::{
     address::{self, Address},
     automatic, commit,
     conversation::{self, Conversation, State, role_from_number},
-    gaps, outbox, resync, spare, welcome,
+    gaps, heard, outbox, resync, spare, welcome,
 };
 use crate::error::{Reason, Result};
 
@@ -336,7 +336,7 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
     if row.kind == conversation::Kind::Group {
         tell_differences(work, id, &before, &after)?;
     }
-    gaps::tell_heard(work, &conversation::load(work.db, id)?)?;
+    heard::tell(work, &conversation::load(work.db, id)?)?;
     spare::release_all(work, id)
 }
 

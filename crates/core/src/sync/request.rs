@@ -12,9 +12,9 @@ use super::{
     change::Change,
     contact,
     conversation::{self, Conversation, State},
-    erase,
+    devices, erase,
     message::Place,
-    policy, settings, welcome,
+    policy, settings, shared, welcome,
 };
 use crate::error::{Reason, Result};
 
@@ -65,8 +65,10 @@ pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
         params![row.id, work.now_ms],
     )?;
     if row.state == State::Active {
-        work.group(&row.group, |group| welcome::fill_tree(work, row.id, group))?;
+        work.group(&row.group, |group| welcome::speak_up(work, row.id, group))?;
+        devices::check(work, row.id)?;
     }
+    shared::put_contact(work, account)?;
     work.tell(Change::ContactAdded(*account.as_bytes()));
     work.tell(Change::Chat(row.id));
     work.wake();

@@ -76,7 +76,8 @@ fn take_over(work: &Work<'_>, key: &DeviceSigningKey) -> Result<()> {
         params![&key.to_secret_bytes()[..], &own.to_secret_bytes()[..]],
     )?;
     for row in conversation::sendable(work)? {
-        if row.state == State::Active {
+        // Somebody who is not accepted is told nothing; it is shown once they are.
+        if row.state == State::Active && !row.request {
             intent::show_certificate(work, row.id)?;
         }
     }

@@ -221,7 +221,9 @@ pub(crate) fn put_contact(work: &Work<'_>, account: &AccountId) -> Result<()> {
     let contact = work
         .db
         .query_row(
-            "SELECT name, verified, added_at_ms FROM contacts WHERE account_id = ?1 AND state = 2",
+            // Who only asks to be one is none yet, on any device.
+            "SELECT name, verified, added_at_ms FROM contacts WHERE account_id = ?1 AND state = 2
+                AND NOT EXISTS (SELECT 1 FROM conversations v WHERE v.id = contacts.conversation AND v.request = 1)",
             [account.as_bytes()],
             |row| {
                 Ok(Contact {

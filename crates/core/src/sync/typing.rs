@@ -64,7 +64,7 @@ pub(crate) fn compose(work: &Work<'_>, row: &Conversation) -> Result<Option<Send
     }
     let content = automatic::typing(work, row)?;
     let (epoch, payload, addresses) = work.group(&row.group, |group| {
-        let (epoch, payload) = group.seal_ephemeral(&work.mls, &work.me.keys, &content)?;
+        let (epoch, payload) = group.seal_ephemeral(&work.mls, &work.keys(), &content)?;
         Ok((epoch, payload, group.addresses()))
     })?;
     Ok(Some(SendEphemeral {

@@ -246,11 +246,7 @@ fn settle_in(
         Reason::Contact(_) | Reason::Invite(_) | Reason::Sibling | Reason::Resync(_) => false,
     };
     if !asks {
-        fill_tree(work, id, &joined.group)?;
-    }
-    if joined.group.shown_generation()? < work.keys().certificate().generation() {
-        // Its key package was older than the account's present key.
-        intent::show_certificate(work, id)?;
+        speak_up(work, id, &joined.group)?;
     }
     let place = Place {
         generation: joined.channel.generation,
@@ -292,6 +288,16 @@ pub(crate) fn make_pool(work: &Work<'_>, address: i64, group: &Group) -> Result<
                 last_resort: true,
             },
         )?;
+    }
+    Ok(())
+}
+
+/// What a new member tells the others of itself.
+pub(crate) fn speak_up(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
+    fill_tree(work, id, group)?;
+    if group.shown_generation()? < work.keys().certificate().generation() {
+        // Its key package was older than the account's present key.
+        intent::show_certificate(work, id)?;
     }
     Ok(())
 }

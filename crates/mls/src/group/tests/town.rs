@@ -19,7 +19,7 @@ use crate::{
 
 /// What a device gets from its queue.
 #[derive(Clone)]
-pub(super) enum Item {
+pub(in crate::group) enum Item {
     Application {
         channel: ChannelId,
         number: u64,
@@ -38,7 +38,7 @@ pub(super) enum Item {
 
 /// What a device made of it.
 #[derive(Debug, PartialEq, Eq, Clone)]
-pub(super) enum Event {
+pub(in crate::group) enum Event {
     Heard {
         from: usize,
         text: String,
@@ -63,43 +63,43 @@ pub(super) enum Event {
     Skipped(&'static str),
 }
 
-pub(super) struct Device {
-    pub(super) connection: Connection,
-    pub(super) keys: DeviceKeys,
-    pub(super) signing_key: DeviceSigningKey,
-    pub(super) phrase: RecoveryPhrase,
-    pub(super) name: String,
-    pub(super) queue: VecDeque<Item>,
-    pub(super) events: Vec<Event>,
+pub(in crate::group) struct Device {
+    pub(in crate::group) connection: Connection,
+    pub(in crate::group) keys: DeviceKeys,
+    pub(in crate::group) signing_key: DeviceSigningKey,
+    pub(in crate::group) phrase: RecoveryPhrase,
+    pub(in crate::group) name: String,
+    pub(in crate::group) queue: VecDeque<Item>,
+    pub(in crate::group) events: Vec<Event>,
     /// Where it believes the conversation to be.
-    pub(super) channel: BTreeMap<GroupId, ChannelPosition>,
+    pub(in crate::group) channel: BTreeMap<GroupId, ChannelPosition>,
 }
 
 #[derive(Default)]
-pub(super) struct Channel {
-    pub(super) epoch: u64,
-    pub(super) lock: [u8; 32],
-    pub(super) min_send_epoch: u64,
-    pub(super) number: u64,
+pub(in crate::group) struct Channel {
+    pub(in crate::group) epoch: u64,
+    pub(in crate::group) lock: [u8; 32],
+    pub(in crate::group) min_send_epoch: u64,
+    pub(in crate::group) number: u64,
 }
 
 /// Everybody, and the server.
 #[derive(Default)]
-pub(super) struct Town {
-    pub(super) devices: Vec<Device>,
-    pub(super) addresses: BTreeMap<AddressHash, usize>,
-    pub(super) channels: BTreeMap<ChannelId, Channel>,
+pub(in crate::group) struct Town {
+    pub(in crate::group) devices: Vec<Device>,
+    pub(in crate::group) addresses: BTreeMap<AddressHash, usize>,
+    pub(in crate::group) channels: BTreeMap<ChannelId, Channel>,
     /// Addresses that a send missed.
-    pub(super) missed: usize,
+    pub(in crate::group) missed: usize,
 }
 
-pub(super) fn provider_of(connection: &Connection) -> Provider<'_> {
+pub(in crate::group) fn provider_of(connection: &Connection) -> Provider<'_> {
     Provider::new(connection)
 }
 
 impl Device {
     /// Runs `act` on the loaded group in a transaction that is committed.
-    pub(super) fn with<T>(
+    pub(in crate::group) fn with<T>(
         &mut self,
         group: &GroupId,
         act: impl FnOnce(&mut Group, &Provider<'_>, &DeviceKeys) -> Result<T>,
@@ -112,35 +112,35 @@ impl Device {
         Ok(result)
     }
 
-    pub(super) fn epoch(&mut self, group: &GroupId) -> u64 {
+    pub(in crate::group) fn epoch(&mut self, group: &GroupId) -> u64 {
         self.with(group, |group, _, _| Ok(group.epoch())).unwrap()
     }
 
-    pub(super) fn has(&self, group: &GroupId) -> bool {
+    pub(in crate::group) fn has(&self, group: &GroupId) -> bool {
         Group::load(&Provider::new(&self.connection), group)
             .unwrap()
             .is_some()
     }
 
-    pub(super) fn take_events(&mut self) -> Vec<Event> {
+    pub(in crate::group) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 }
 
 impl Town {
     /// A new account with one device.
-    pub(super) fn person(&mut self, name: &str) -> usize {
+    pub(in crate::group) fn person(&mut self, name: &str) -> usize {
         let phrase = RecoveryPhrase::generate().unwrap();
         let signing_key = AccountRoot::from_phrase(&phrase).device_signing_key(1);
         self.device(name, phrase, signing_key)
     }
 
-    pub(super) fn people<const N: usize>(&mut self, names: [&str; N]) -> [usize; N] {
+    pub(in crate::group) fn people<const N: usize>(&mut self, names: [&str; N]) -> [usize; N] {
         names.map(|name| self.person(name))
     }
 
     /// Another device of the same account.
-    pub(super) fn second_device(&mut self, of: usize) -> usize {
+    pub(in crate::group) fn second_device(&mut self, of: usize) -> usize {
         let first = &self.devices[of];
         let signing_key =
             DeviceSigningKey::from_secret_bytes(&first.signing_key.to_secret_bytes()).unwrap();
@@ -170,7 +170,7 @@ impl Town {
         self.devices.len() - 1
     }
 
-    pub(super) fn account(&self, who: usize) -> AccountId {
+    pub(in crate::group) fn account(&self, who: usize) -> AccountId {
         self.devices[who].keys.account_id()
     }
 
@@ -182,7 +182,7 @@ impl Town {
     }
 
     /// A fresh profile whose address the server knows.
-    pub(super) fn profile(&mut self, who: usize) -> LeafProfile {
+    pub(in crate::group) fn profile(&mut self, who: usize) -> LeafProfile {
         let address = AddressSecret::random();
         self.addresses.insert(address.hash(), who);
         LeafProfile {
@@ -194,7 +194,11 @@ impl Town {
         }
     }
 
-    pub(super) fn key_package(&mut self, who: usize, last_resort: bool) -> crate::PeerKeyPackage {
+    pub(in crate::group) fn key_package(
+        &mut self,
+        who: usize,
+        last_resort: bool,
+    ) -> crate::PeerKeyPackage {
         let profile = self.profile(who);
         let device = &self.devices[who];
         let provider = provider_of(&device.connection);
@@ -207,7 +211,7 @@ impl Town {
     }
 
     /// Creates a conversation and its channel; the creator is alone.
-    pub(super) fn create(
+    pub(in crate::group) fn create(
         &mut self,
         who: usize,
         kind: Kind,
@@ -247,7 +251,7 @@ impl Town {
     }
 
     /// Two people, connected.
-    pub(super) fn direct(&mut self, one: usize, other: usize) -> GroupId {
+    pub(in crate::group) fn direct(&mut self, one: usize, other: usize) -> GroupId {
         let group = self.create(one, Kind::Direct, "", Some(other));
         self.add(one, &group, &[other]);
         self.settle();
@@ -255,7 +259,7 @@ impl Town {
     }
 
     /// A group of all of them, the first as owner.
-    pub(super) fn group(&mut self, name: &str, members: &[usize]) -> GroupId {
+    pub(in crate::group) fn group(&mut self, name: &str, members: &[usize]) -> GroupId {
         let group = self.create(members[0], Kind::Group, name, None);
         if members.len() > 1 {
             self.add(members[0], &group, &members[1..]);
@@ -264,7 +268,7 @@ impl Town {
         group
     }
 
-    pub(super) fn add(&mut self, who: usize, group: &GroupId, others: &[usize]) {
+    pub(in crate::group) fn add(&mut self, who: usize, group: &GroupId, others: &[usize]) {
         let packages = others
             .iter()
             .map(|other| self.key_package(*other, false))
@@ -272,7 +276,7 @@ impl Town {
         self.commit(who, group, Change::Add(packages)).unwrap();
     }
 
-    pub(super) fn stage(
+    pub(in crate::group) fn stage(
         &mut self,
         who: usize,
         group: &GroupId,
@@ -284,13 +288,18 @@ impl Town {
     }
 
     /// Stages and sends. `Ok(false)`: the channel refused it.
-    pub(super) fn commit(&mut self, who: usize, group: &GroupId, change: Change) -> Result<bool> {
+    pub(in crate::group) fn commit(
+        &mut self,
+        who: usize,
+        group: &GroupId,
+        change: Change,
+    ) -> Result<bool> {
         let pending = self.stage(who, group, change)?;
         Ok(self.send_commit(who, &pending))
     }
 
     /// Everybody takes everything, until nothing is left.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::group) fn settle(&mut self) {
         while let Some(who) =
             (0..self.devices.len()).find(|who| !self.devices[*who].queue.is_empty())
         {
@@ -299,14 +308,14 @@ impl Town {
     }
 
     /// One device takes what is in its queue.
-    pub(super) fn deliver(&mut self, who: usize) {
+    pub(in crate::group) fn deliver(&mut self, who: usize) {
         while let Some(item) = self.devices[who].queue.pop_front() {
             let event = self.take(who, item);
             self.devices[who].events.push(event);
         }
     }
 
-    pub(super) fn take(&mut self, who: usize, item: Item) -> Event {
+    pub(in crate::group) fn take(&mut self, who: usize, item: Item) -> Event {
         match item {
             Item::Welcome(welcome) => self.join(who, &welcome),
             Item::Application {
@@ -383,7 +392,7 @@ impl Town {
         }
     }
 
-    pub(super) fn take_application(
+    pub(in crate::group) fn take_application(
         &mut self,
         who: usize,
         group: &GroupId,
@@ -417,7 +426,7 @@ impl Town {
         }
     }
 
-    pub(super) fn take_commit(
+    pub(in crate::group) fn take_commit(
         &mut self,
         who: usize,
         group: &GroupId,
@@ -482,7 +491,7 @@ impl Town {
     }
 
     /// What each of them heard since they were last asked.
-    pub(super) fn heard(&mut self, who: usize) -> Vec<String> {
+    pub(in crate::group) fn heard(&mut self, who: usize) -> Vec<String> {
         self.devices[who]
             .take_events()
             .into_iter()
@@ -494,7 +503,7 @@ impl Town {
     }
 
     /// All of them are in the same epoch with the same members, settings and addresses, and can open each other's mail.
-    pub(super) fn agree(&mut self, group: &GroupId, members: &[usize]) {
+    pub(in crate::group) fn agree(&mut self, group: &GroupId, members: &[usize]) {
         let mut first = None;
         for who in members {
             let seen = self.devices[*who]

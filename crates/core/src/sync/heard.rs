@@ -1,0 +1,122 @@
+//! What was said last: nobody would miss it by a number or a counter, so devices tell each other how far they have come.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{
+    Work,
+    automatic::{self, Counter, Heard, Repeated},
+    conversation::Conversation,
+    gaps,
+    message::{self, Place, Sender},
+    outbox,
+};
+use crate::error::Result;
+
+/// Devices of which one message says how far they were heard.
+const HEARD_OF: usize = 1000;
+
+/// Tells the others how far this device and they have come. Called when it came back: what was said last before nobody would miss.
+pub(crate) fn tell(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    // Somebody who is not accepted is told nothing.
+    if row.request {
+        return Ok(());
+    }
+    let last: u64 = work.db.query_row(
+        "SELECT next_counter - 1 FROM conversations WHERE id = ?1",
+        [row.id],
+        |row| row.get(0),
+    )?;
+    let of = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT d.device, d.top FROM device_counters d JOIN members m ON m.conversation = d.conversation AND m.device_id = d.device
+             WHERE d.conversation = ?1 AND d.device <> ?2 LIMIT ?3",
+        )?;
+        statement
+            .query_map(
+                params![row.id, work.me.device.as_bytes(), HEARD_OF],
+                |row| {
+                    Ok(Counter {
+                        device: row.get(0)?,
+                        counter: row.get(1)?,
+                    })
+                },
+            )?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    let content = automatic::heard(work, row, &Heard { last, of })?;
+    outbox::push(work, row.id, 0, &content, false, work.automatic_at())
+}
+
+/// A device says how far it has come: what it wrote and this one does not have is missing, and what this one wrote and it does not have
+/// is sent again.
+pub(crate) fn came(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    heard: &Heard,
+    place: Place,
+) -> Result<()> {
+    if sender.device == work.me.device {
+        return Ok(());
+    }
+    if let Ok(last) = i64::try_from(heard.last) {
+        let top: Option<i64> = work
+            .db
+            .prepare_cached(
+                "SELECT top FROM device_counters WHERE conversation = ?1 AND device = ?2",
+            )?
+            .query_row(params![row.id, sender.device.as_bytes()], |row| row.get(0))
+            .optional()?;
+        if let Some(top) = top.filter(|top| *top < last) {
+            for missing in (top + 1).max(last.saturating_sub(gaps::MOST as i64))..=last {
+                gaps::note(
+                    work,
+                    row.id,
+                    sender.device.as_bytes(),
+                    0,
+                    missing.unsigned_abs(),
+                    place,
+                )?;
+            }
+            work.db
+                .prepare_cached(
+                    "UPDATE device_counters SET top = ?3 WHERE conversation = ?1 AND device = ?2",
+                )?
+                .execute(params![row.id, sender.device.as_bytes(), last])?;
+        }
+    }
+    let Some(mine) = heard
+        .of
+        .iter()
+        .find(|counter| counter.device == work.me.device.as_bytes())
+    else {
+        return Ok(());
+    };
+    let Ok(top) = i64::try_from(mine.counter) else {
+        return Ok(());
+    };
+    let found = {
+        let mut statement = work.db.prepare_cached(&format!(
+            "SELECT generation, number, content FROM (
+                SELECT generation, number, content, counter FROM messages
+                    WHERE conversation = ?1 AND device = ?2 AND counter > ?3 AND state = 6 AND kind = 1
+                UNION ALL SELECT generation, number, content, counter FROM actions
+                    WHERE conversation = ?1 AND device = ?2 AND counter > ?3 AND generation <> {})
+             ORDER BY counter LIMIT ?4",
+            message::NO_PLACE
+        ))?;
+        statement
+            .query_map(
+                params![row.id, work.me.device.as_bytes(), top, gaps::ASKED_AT_ONCE],
+                |row| {
+                    Ok(Repeated {
+                        generation: row.get(0)?,
+                        number: row.get(1)?,
+                        content: row.get(2)?,
+                    })
+                },
+            )?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    gaps::send_again(work, row, &sender.device, found)
+}
