@@ -70,6 +70,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "message.gone",
             "link.unknown",
             "device.unknown",
+            "report.unknown",
             "group.not_member",
             "attachment.unknown",
             "attachment.missing",

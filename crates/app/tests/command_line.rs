@@ -95,7 +95,7 @@ fn help_is_there_without_a_home() {
 fn a_wrong_command_line_is_exit_code_2() {
     for arguments in [
         &["nonsense"][..],
-        &[],
+        &["app", "--port", "none"],
         &["send"],
         &["read"],
         &["link", "--expires", "soon"],

@@ -293,6 +293,8 @@ async fn link(options: &Global, output: &Output, code: &str) -> Result<Outcome, 
         };
         if !ask_whether_same(options, &words)? {
             visit.session.call::<LinkingCancel>(Nothing {}).await?;
+            // The other device waits until it is told.
+            visit.session.settle(DELIVERY).await?;
             return Err(refused());
         }
         visit.session.call::<LinkingConfirm>(Nothing {}).await?;

@@ -206,7 +206,7 @@ mod tests {
         );
         assert_eq!(pragma("wal_autocheckpoint"), 0);
         assert_eq!(pragma("secure_delete"), 1);
-        assert_eq!(pragma("user_version"), 1);
+        assert_eq!(pragma("user_version"), 2);
         let mode: String = connection
             .pragma_query_value(None, "journal_mode", |row| row.get(0))
             .unwrap();
@@ -247,7 +247,7 @@ mod tests {
         drop(connection);
         let before = fs::read(folder.path().join(DATABASE)).unwrap();
         let error = open_writer(folder.path(), 1 << 20).unwrap_err();
-        assert_eq!(error, StoreError::Newer { found: 7, known: 1 });
+        assert_eq!(error, StoreError::Newer { found: 7, known: 2 });
         assert_eq!(fs::read(folder.path().join(DATABASE)).unwrap(), before);
     }
 
@@ -260,7 +260,7 @@ mod tests {
             .execute("INSERT INTO queue_floors VALUES (x'01', 5)", [])
             .unwrap();
         copy_before(&connection, &path, 1).unwrap();
-        let copy = folder.path().join(format!("{DATABASE}.before-v1"));
+        let copy = folder.path().join(format!("{DATABASE}.before-v2"));
         assert_eq!(
             fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
             0o600
