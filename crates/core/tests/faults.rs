@@ -218,8 +218,11 @@ async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_twice_because_its_own_copy_was_lost_stands_in_one_place_for_all() -> Outcome {
+/// Ben's own copy of what he said first is lost, so he says it again when he comes back, `later` for Ada. How she then reads it all.
+async fn said_twice(
+    later: std::time::Duration,
+    wanted: &[&str],
+) -> Result<(Person, Person), undertone_core::Error> {
     let server = FakeServer::new();
     let ada = Person::new("Ada", &server).await;
     let mut ben = Person::new("Ben", &server).await;
@@ -237,16 +240,35 @@ async fn what_is_sent_twice_because_its_own_copy_was_lost_stands_in_one_place_fo
     // It has not come back, so it still stands last with Ben.
     ben.reads("Ada", &["Ada: What was answered", "Ben: What I said first"])
         .await;
+    let ms = i64::try_from(later.as_millis()).expect("a time");
+    ada.clock().pass_ms(ms);
     ben.reopen().await;
     ben.says("Ada", "And then").await;
+    ada.reads("Ben", wanted).await;
+    assert!(ben.notices("Ada").await.is_empty() && ada.notices("Ben").await.is_empty());
+    Ok((ada, ben))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_twice_because_its_own_copy_was_lost_stands_in_one_place_for_all() -> Outcome {
     let all = [
         "Ada: What was answered",
         "Ben: What I said first",
         "Ben: And then",
     ];
+    let (_ada, ben) = said_twice(std::time::Duration::ZERO, &all).await?;
     ben.reads("Ada", &all).await;
-    ada.reads("Ben", &all).await;
-    assert!(ben.notices("Ada").await.is_empty() && ada.notices("Ben").await.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_long_ago_is_not_moved_by_saying_it_again() -> Outcome {
+    let all = [
+        "Ben: What I said first",
+        "Ada: What was answered",
+        "Ben: And then",
+    ];
+    said_twice(std::time::Duration::from_secs(25 * 3600), &all).await?;
     Ok(())
 }
 

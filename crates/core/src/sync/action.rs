@@ -120,24 +120,69 @@ pub(crate) fn receive(
         return Ok(());
     }
     // As with messages.
-    let moved = work
+    let stands: Option<Place> = work
+        .db
+        .prepare_cached(
+            "SELECT generation, number FROM actions WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
+        )?
+        .query_row(
+            params![row.id, sender.account.as_bytes(), id.as_bytes()],
+            |found| {
+                Ok(Place {
+                    generation: found.get(0)?,
+                    number: found.get(1)?,
+                })
+            },
+        )
+        .optional()?;
+    if stands.is_some_and(|stands| stands < place) {
+        stand_at(work, row, sender, &id, place)?;
+    }
+    Ok(())
+}
+
+/// An action that is here stands at this place.
+pub(crate) fn stand_at(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    id: &MessageId,
+    place: Place,
+) -> Result<()> {
+    let moved: Option<(Vec<u8>, i64)> = work
         .db
         .prepare_cached(
             "UPDATE actions SET generation = ?4, number = ?5
-             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND (generation, number) < (?4, ?5) AND generation <> ?6",
+             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND generation <> ?6 RETURNING target, kind",
         )?
-        .execute(params![
-            row.id,
-            sender.account.as_bytes(),
-            id.as_bytes(),
-            place.generation,
-            place.number,
-            NO_PLACE
-        ])?;
-    if moved > 0 && action.kind != Kind::Delete {
-        renew(work, row.id, &action.target)?;
+        .query_row(
+            params![
+                row.id,
+                sender.account.as_bytes(),
+                id.as_bytes(),
+                place.generation,
+                place.number,
+                NO_PLACE
+            ],
+            |found| Ok((found.get(0)?, found.get(1)?)),
+        )
+        .optional()?;
+    renew_unless_deleted(work, row, moved)
+}
+
+/// What was acted on looks as all actions say together; what is deleted for everyone stays so.
+fn renew_unless_deleted(
+    work: &Work<'_>,
+    row: &Conversation,
+    changed: Option<(Vec<u8>, i64)>,
+) -> Result<()> {
+    match changed {
+        Some((target, kind)) if kind != Kind::Delete as i64 => {
+            let target = target.try_into().map_err(|_| Reason::StateBroken)?;
+            renew(work, row.id, &target)
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// What changes nothing is noted in the log: a new version or deletion by somebody else than the author, and whatever is about a message
@@ -408,13 +453,7 @@ pub(crate) fn placed(work: &Work<'_>, row: &Conversation, action: i64, place: Pl
             |found| Ok((found.get(0)?, found.get(1)?)),
         )
         .optional()?;
-    match found {
-        Some((target, kind)) if kind != Kind::Delete as i64 => {
-            let target = target.try_into().map_err(|_| Reason::StateBroken)?;
-            renew(work, row.id, &target)
-        }
-        _ => Ok(()),
-    }
+    renew_unless_deleted(work, row, found)
 }
 
 /// An own action that nobody else took: it never was.

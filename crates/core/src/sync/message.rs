@@ -240,7 +240,7 @@ pub(crate) fn is_known(
         .exists(params![row.id, sender.account.as_bytes(), id.as_bytes()])?)
 }
 
-/// Its author says that it stands here, where something is missing.
+/// Its author says that it stands here, where something is missing. As in [`receive`], what was said long ago stays in its place.
 pub(crate) fn stand_at(
     work: &Work<'_>,
     row: &Conversation,
@@ -252,21 +252,21 @@ pub(crate) fn stand_at(
     let Some(id) = id_of(row, sender, bytes, content) else {
         return Ok(());
     };
-    for table in ["messages", "actions"] {
-        work.db
-            .prepare_cached(&format!(
-                "UPDATE {table} SET generation = ?4, number = ?5
-                 WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND generation <> ?6"
-            ))?
-            .execute(params![
-                row.id,
-                sender.account.as_bytes(),
-                id.as_bytes(),
-                place.generation,
-                place.number,
-                NO_PLACE
-            ])?;
-    }
+    work.db
+        .prepare_cached(
+            "UPDATE messages SET generation = ?4, number = ?5
+             WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3 AND generation <> ?6 AND received_at_ms > ?7",
+        )?
+        .execute(params![
+            row.id,
+            sender.account.as_bytes(),
+            id.as_bytes(),
+            place.generation,
+            place.number,
+            NO_PLACE,
+            work.now_ms - MOVES_MS
+        ])?;
+    action::stand_at(work, row, sender, &id, place)?;
     if let Some(local) = local_id(work.db, row.id, id.as_bytes())? {
         work.tell(Change::Message(local));
     }
