@@ -65,7 +65,8 @@ export function show(next: Sheet): void {
 
 export function hide(): void {
   sheet.value = null;
-  if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+  if (opener instanceof HTMLElement && opener.isConnected && opener !== document.body) opener.focus();
+  else document.querySelector<HTMLElement>("#compose")?.focus();
   opener = null;
 }
 

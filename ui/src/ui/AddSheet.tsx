@@ -29,7 +29,7 @@ export function AddSheet() {
           if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
           const next = side === "show" ? "paste" : "show";
           setSide(next);
-          requestAnimationFrame(() => document.getElementById(`tab-${next}`)?.focus());
+          document.getElementById(`tab-${next}`)?.focus();
         }}
       >
         {tabs.map(([one, label]) => (

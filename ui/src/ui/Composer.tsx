@@ -48,11 +48,14 @@ export function Composer({ chat }: { chat: ChatInfo }) {
         () => undefined,
       );
     }
-    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
     return () => {
       answering.value = null;
       editing.value = null;
     };
+  }, []);
+  // At once: whoever types on after choosing a chat types here.
+  useLayoutEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
   }, []);
 
   // The core keeps what was begun; the last state of it also when somebody goes to another chat at once.
@@ -102,8 +105,12 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   const send = async (): Promise<void> => {
     if (!canSend) return;
     const out = outgoing(text.trim(), mentioned.current);
+    mentioned.current = [];
     if (changing !== null) {
-      if (await attempt(call("messages.edit", { chat: chat.id, message: changing.id, ...out }))) editing.value = null;
+      // What is typed while it is on its way is the next message already.
+      editing.value = null;
+      const isDone = await attempt(call("messages.edit", { chat: chat.id, message: changing.id, ...out }));
+      if (!isDone && editing.value === null) editing.value = { ...changing, text };
       return;
     }
     const ids = takeFor(chat.id);
@@ -123,12 +130,9 @@ export function Composer({ chat }: { chat: ChatInfo }) {
             ...answered,
             ...(once ? { view_once: true } : {}),
           });
-    if (await attempt(sending)) {
-      mentioned.current = [];
-      call("chats.set_draft", { chat: chat.id, text: "" }).catch(() => undefined);
-    } else {
-      setText(text);
-    }
+    // Behind it in the same connection; what is begun from now on is kept after this.
+    call("chats.set_draft", { chat: chat.id, text: "" }).catch(() => undefined);
+    if (!(await attempt(sending))) setText((begun) => (begun === "" ? text : `${text}\n${begun}`));
   };
 
   const insert = (piece: string): void => {
@@ -312,7 +316,8 @@ function Mentions({
     from === null || from === dismissed
       ? []
       : members.filter((member) => !member.is_me && member.name.toLocaleLowerCase().includes(wanted)).slice(0, 6);
-  useEffect(() => {
+  // As soon as the list is there, keys are for it.
+  useLayoutEffect(() => {
     const element = field.current;
     if (element === null || fitting.length === 0) return;
     const onKey = (event: KeyboardEvent): void => {
@@ -354,7 +359,7 @@ function RecordButton({ chat }: { chat: ChatInfo }) {
   const [level, setLevel] = useState(0);
   const pressed = useRef(0);
   const wanted = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (ms === null) return;
     const timer = setInterval(() => setMs(recorder.current?.ms ?? 0), 200);
     const escape = (event: KeyboardEvent): void => {

@@ -1,7 +1,7 @@
 // A sheet in front of everything: the browser's own dialog keeps the focus inside and closes with Escape.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { hide } from "../state/view.ts";
 import { IconButton } from "./Button.tsx";
@@ -21,7 +21,8 @@ export function Dialog({
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the browser paints: a key that is pressed right after is for the sheet.
+  useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
   return (

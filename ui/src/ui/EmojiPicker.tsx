@@ -25,6 +25,8 @@ export function EmojiPicker({ place, onPick, onClose }: { place: Place; onPick: 
   const [groups, setGroups] = useState<readonly Group[]>([]);
   const [group, setGroup] = useState(0);
   const [wanted, setWanted] = useState("");
+  // Enter was pressed before the emoji were there.
+  const takesFirst = useRef(false);
   useEffect(() => {
     let isWanted = true;
     import("../lazy/emoji.ts").then(
@@ -55,6 +57,12 @@ export function EmojiPicker({ place, onPick, onClose }: { place: Place; onPick: 
     words.length === 0
       ? (groups[group]?.[1] ?? [])
       : groups.flatMap(([, all]) => all.filter(([, name]) => words.every((word) => name.includes(word)))).slice(0, MOST_FOUND);
+  useEffect(() => {
+    if (takesFirst.current && groups.length > 0) {
+      takesFirst.current = false;
+      if (shown[0] !== undefined) onPick(shown[0][0]);
+    }
+  }, [groups]);
   const move = (event: KeyboardEvent): void => {
     if (event.key === "Escape") {
       event.preventDefault();
@@ -82,10 +90,10 @@ export function EmojiPicker({ place, onPick, onClose }: { place: Place; onPick: 
         value={wanted}
         onInput={(event) => setWanted(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter" && shown[0] !== undefined) {
-            event.preventDefault();
-            onPick(shown[0][0]);
-          }
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          if (shown[0] !== undefined) onPick(shown[0][0]);
+          else takesFirst.current = groups.length === 0;
         }}
       />
       <div class="emoji-groups" role="group">

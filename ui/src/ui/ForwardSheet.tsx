@@ -7,7 +7,6 @@ import { hide } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { ChatAvatar, chatName } from "./ChatList.tsx";
 import { Dialog } from "./Dialog.tsx";
-import { focusHere } from "./focus.ts";
 import { Named, plainName } from "./Named.tsx";
 
 export function ForwardSheet({ message }: { message: MessageInfo }) {
@@ -25,7 +24,7 @@ export function ForwardSheet({ message }: { message: MessageInfo }) {
   };
   return (
     <Dialog title={t("forward.title")}>
-      <input ref={focusHere} type="search" placeholder={t("search")} aria-label={t("search")} value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
+      <input autofocus type="search" placeholder={t("search")} aria-label={t("search")} value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
       <ul class="chats">
         {fitting.map((chat) => (
           <li key={chat.id} class="chat-row">

@@ -9,7 +9,6 @@ import { choose, hide } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
-import { focusHere } from "./focus.ts";
 import { PersonChecks } from "./PersonChecks.tsx";
 
 export function GroupSheet() {
@@ -34,7 +33,7 @@ export function GroupSheet() {
       <form onSubmit={(event) => void submit(event)}>
         <label class="field">
           <span>{t("group.name")}</span>
-          <input ref={focusHere} maxLength={64} autocomplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
+          <input autofocus maxLength={64} autocomplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
         </label>
         {ready.length === 0 ? (
           <p>{t("group.none")}</p>

@@ -150,8 +150,7 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
           items={items}
           place={menu}
           onClose={() => setMenu(null)}
-          head={
-            canReact ? (
+          {...(canReact ? { head: (close: () => void) => (
               <div class="quick">
                 {QUICK.map((text) => (
                   <button
@@ -162,7 +161,7 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
                     class="quick-emoji"
                     aria-label={`${t("message.react")} ${text}`}
                     onClick={() => {
-                      setMenu(null);
+                      close();
                       react(message, text);
                     }}
                   >
@@ -177,14 +176,13 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
                   aria-label={t("message.more_reactions")}
                   onClick={() => {
                     setPicker(menu);
-                    setMenu(null);
+                    close();
                   }}
                 >
                   <Icon name="add" />
                 </button>
               </div>
-            ) : null
-          }
+            ) } : {})}
         />
       )}
       {picker === null ? null : (
@@ -211,7 +209,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       act: () => {
         editing.value = null;
         answering.value = message;
-        requestAnimationFrame(() => document.querySelector<HTMLElement>("#compose")?.focus());
+        document.querySelector<HTMLElement>("#compose")?.focus();
       },
     });
   }
@@ -222,7 +220,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       act: () => {
         answering.value = null;
         editing.value = message;
-        requestAnimationFrame(() => document.querySelector<HTMLElement>("#compose")?.focus());
+        document.querySelector<HTMLElement>("#compose")?.focus();
       },
     });
   }

@@ -176,7 +176,7 @@ export function LineList({ chat }: { chat: ChatInfo }) {
     if (next === undefined) return;
     event.preventDefault();
     setFocused(next.local_id);
-    requestAnimationFrame(() => rowOf(next.local_id)?.querySelector<HTMLElement>(".line-focus")?.focus());
+    rowOf(next.local_id)?.querySelector<HTMLElement>(".line-focus")?.focus();
   };
 
   return (

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isLocking, standing, unlock } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t } from "../i18n/index.ts";
@@ -10,13 +10,18 @@ export function LockScreen() {
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
   const isReady = standing.value === "in" && !isLocking.value;
+  // Enter was pressed before the program was there again.
+  const isGiven = useRef(false);
+  useLayoutEffect(() => input.current?.focus(), []);
   useEffect(() => {
-    if (isReady) input.current?.focus();
+    if (isReady && isGiven.current) input.current?.form?.requestSubmit();
   }, [isReady]);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const field = input.current;
-    if (field === null || field.value === "" || !isReady) return;
+    if (field === null || field.value === "") return;
+    isGiven.current = !isReady;
+    if (!isReady) return;
     setBusy(true);
     setTrouble(null);
     const given = field.value;
@@ -51,7 +56,7 @@ export function LockScreen() {
         <p id="unlock-trouble" class="trouble-text" role="alert">
           {trouble}
         </p>
-        <Button look="main" submit disabled={isBusy || !isReady}>
+        <Button look="main" submit disabled={isBusy}>
           {isBusy ? t("lock.unlocking") : t("lock.unlock")}
         </Button>
       </form>

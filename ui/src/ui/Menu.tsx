@@ -1,6 +1,6 @@
 // A small menu that opens at a button or at the pointer. Arrows move in it, Escape closes it.
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon, type IconName } from "./Icon.tsx";
 import type { ComponentChildren } from "preact";
 
@@ -32,9 +32,19 @@ export function Menu({
   items: readonly Item[];
   place: Place;
   onClose: () => void;
-  head?: ComponentChildren;
+  /** What stands above the items; it is given how to close the menu. */
+  head?: (close: () => void) => ComponentChildren;
 }) {
   const menu = useRef<HTMLDivElement>(null);
+  const opener = useRef<Element | null>(null);
+  /** Back to where somebody was, before what they chose moves them on. */
+  const close = (): void => {
+    if (opener.current instanceof HTMLElement && opener.current.isConnected) opener.current.focus({ preventScroll: true });
+    onClose();
+  };
+  useLayoutEffect(() => {
+    opener.current = document.activeElement;
+  }, []);
   useLayoutEffect(() => {
     const element = menu.current;
     if (element === null) return;
@@ -44,17 +54,15 @@ export function Menu({
     element.style.top = `${Math.max(8, Math.min(place.y, innerHeight - box.height - 8))}px`;
     element.querySelector<HTMLElement>("[role=menuitem]")?.focus();
   }, [place]);
-  useEffect(() => {
-    const before = document.activeElement;
+  useLayoutEffect(() => {
     const outside = (event: Event): void => {
-      if (event.target instanceof Node && menu.current?.contains(event.target) === false) onClose();
+      if (event.target instanceof Node && menu.current?.contains(event.target) === false) close();
     };
     addEventListener("pointerdown", outside, true);
-    addEventListener("resize", onClose);
+    addEventListener("resize", close);
     return () => {
       removeEventListener("pointerdown", outside, true);
-      removeEventListener("resize", onClose);
-      if (before instanceof HTMLElement && document.activeElement === document.body) before.focus();
+      removeEventListener("resize", close);
     };
   }, []);
   const onKey = (event: KeyboardEvent): void => {
@@ -68,7 +76,7 @@ export function Menu({
     } else if (event.key === "End") {
       all.at(-1)?.focus();
     } else if (event.key === "Escape" || event.key === "Tab") {
-      onClose();
+      close();
     } else {
       return;
     }
@@ -77,7 +85,7 @@ export function Menu({
   };
   return (
     <div ref={menu} class="menu" role="menu" aria-label={label} tabIndex={-1} onKeyDown={onKey}>
-      {head}
+      {head?.(close)}
       {items.map((item) => (
         <button
           key={item.label}
@@ -86,7 +94,7 @@ export function Menu({
           tabIndex={-1}
           class={item.isDanger === true ? "menu-item danger" : "menu-item"}
           onClick={() => {
-            onClose();
+            close();
             item.act();
           }}
         >

@@ -1,6 +1,6 @@
 // From nothing to the first contact, a step at a time.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { call, hostState, phraseKept } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
@@ -21,7 +21,7 @@ export function Onboarding() {
   const [server, setServer] = useState("");
   const [name, setName] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Whoever can't see the new step hears it.
     if (step !== "welcome" && document.activeElement === document.body) heading.current?.focus();
   }, [step]);

@@ -44,7 +44,8 @@ async function tabTo(page, name, most = 40) {
 async function look(page, what) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    // The colours are those of this look once two frames were painted with them.
+    // The colours are those of this look once a frame was painted with them and nothing is on its way any more.
+    await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running"));
     await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
     await page.evaluate(axe);
     const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
@@ -356,12 +357,14 @@ test("a page of another port, or another name for this computer, gets nothing", 
     };
   }, target.host);
   assert.deepEqual(got, { read: "refused", blind: "refused", post: "refused", put: "refused", script: "refused", image: "refused", socket: "refused" });
+  const isThere = other.waitForEvent("framenavigated", (frame) => frame !== other.mainFrame() && frame.url() !== "about:blank");
   await other.evaluate((address) => {
     const frame = document.createElement("iframe");
     frame.src = address;
     document.body.append(frame);
   }, ada.address);
-  await other.waitForTimeout(500);
+  // The browser's own page of refusal, which counts as navigated too.
+  await isThere;
   const framed = other.frames().find((frame) => frame !== other.mainFrame());
   assert.ok(framed === undefined || (await framed.locator("#app").count().catch(() => 0)) === 0);
   await context.close();

@@ -1,7 +1,7 @@
 // A real server, real apps, and a real browser for each person: what the browser tests play on.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -14,6 +14,10 @@ const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 const CHROMIUM = "/usr/bin/chromium";
 export const PASSPHRASE = "correct horse battery staple";
 export const TONE_HZ = 440;
+/** How many times slower pages are to run, to find what leans on a quick machine: UI_TEST_SLOWER=6. */
+const SLOWER = Number(process.env.UI_TEST_SLOWER ?? 1);
+/** However slow the machine is: only something that never comes is waited for so long. */
+const LONGEST_WAIT = 60_000;
 
 export function binary(name) {
   const found = path.join(target, "debug", name);
@@ -178,6 +182,8 @@ export async function openBrowser() {
       "--use-fake-device-for-media-stream",
       "--use-fake-ui-for-media-stream",
       `--use-file-for-fake-audio-capture=${toneFile(folder)}`,
+      // A page out of a test's hands is not known to be from this computer.
+      ...(process.env.UI_TEST_DIST === undefined ? [] : ["--disable-features=LocalNetworkAccessChecks"]),
     ],
   });
   browser.once("disconnected", () => rmSync(folder, { recursive: true, force: true }));
@@ -189,8 +195,10 @@ export async function openPage(browser, app, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, locale: "en-GB", ...options });
   const origin = new URL(app.address).origin;
   await context.grantPermissions(["camera", "microphone", "clipboard-read", "clipboard-write", "notifications"], { origin });
+  if (process.env.UI_TEST_DIST !== undefined) await context.route(/^http:\/\/127\.0\.0\.1:\d+\/(assets\/.*|)(\?.*)?$/, fromDist);
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(LONGEST_WAIT);
+  if (SLOWER > 1) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: SLOWER });
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   page.on("console", (message) => {
@@ -198,6 +206,18 @@ export async function openPage(browser, app, options = {}) {
     if (message.type() === "error" && !/WebSocket connection|Failed to load resource/.test(message.text())) page.complaints.push(message.text());
   });
   return page;
+}
+
+/** With UI_TEST_DIST=1 pages get ui/dist as it is now, instead of what was in it when the program was built. */
+async function fromDist(route) {
+  const asked = new URL(route.request().url()).pathname;
+  const file = path.join(root, "ui/dist", asked === "/" ? "index.html" : asked);
+  const response = await route.fetch({ url: new URL("/", route.request().url()).href });
+  if (response.status() !== 200 || !existsSync(file)) return route.fulfill({ response });
+  const kinds = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
+  const headers = { ...response.headers(), "content-type": kinds[path.extname(file)] };
+  delete headers["content-length"];
+  return route.fulfill({ status: 200, headers, body: readFileSync(file) });
 }
 
 export async function enter(page, app) {
