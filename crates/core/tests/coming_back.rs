@@ -10,7 +10,7 @@
 mod fake;
 
 use bytes::Bytes;
-use fake::{FakeServer, Nonsense, Person, eventually, meet, three, three_at_rest};
+use fake::{FakeServer, Person, eventually, meet, three};
 use openmls::prelude::{Extension, Extensions, MlsGroup, UnknownExtension};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
@@ -477,11 +477,11 @@ fn spoil_next_epoch(home: &Person) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_a_change_does_not_open_for_says_whose_it_was_and_comes_back() -> Outcome {
     let server = FakeServer::new();
-    let (ada, mut ben, cleo) = three_at_rest(&server).await;
+    let (ada, mut ben, cleo) = three(&server).await;
     ben.quit().await;
     spoil_next_epoch(&ben);
     ben.reopen().await;
-    let desk = ada.chat("Board").await.id;
+    let desk = ada.chat("Desk").await.id;
     ada.client().group_rename(&desk, "Newsroom").await?;
     is_back(&ben, "Newsroom").await;
     notices_have(
@@ -506,74 +506,35 @@ async fn whom_a_change_does_not_open_for_says_whose_it_was_and_comes_back() -> O
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_without_it() -> Outcome {
     let server = FakeServer::new();
-    let (mut ada, ben, cleo) = three_at_rest(&server).await;
+    let (mut ada, ben, cleo) = three(&server).await;
     ada.quit().await;
     spoil_next_epoch(&ada);
     ada.reopen().await;
     ada.settle().await;
-    let desk = ada.chat("Board").await.id;
+    let desk = ada.chat("Desk").await.id;
     // She makes a change and does not answer those who ask about it.
     server.hold(server.queue_numbered(0));
     ada.client().group_rename(&desk, "Newsroom").await?;
     for person in [&ben, &cleo] {
         notices_have(
             person,
-            "Board",
+            "Desk",
             "This device could not take in a change by Ada.",
         )
         .await;
         notices_have(
             person,
-            "Board",
+            "Desk",
             "A change that nobody could take in was ignored.",
         )
         .await;
-        is_back(person, "Board").await;
+        is_back(person, "Desk").await;
     }
-    ben.says("Board", "Without Ada, then.").await;
-    cleo.reads("Board", &["Ben: Without Ada, then."]).await;
-    cleo.says("Board", "For now.").await;
+    ben.says("Desk", "Without Ada, then.").await;
+    cleo.reads("Desk", &["Ben: Without Ada, then."]).await;
+    cleo.says("Desk", "For now.").await;
     let lines = ["Ben: Without Ada, then.", "Cleo: For now."];
-    ben.reads("Board", &lines).await;
-    cleo.reads("Board", &lines).await;
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_said_where_nobody_else_was_is_said_again_and_stands_in_one_place_for_all()
--> Outcome {
-    let server = FakeServer::new();
-    let (ada, ben, cleo) = three(&server).await;
-    let desk = ben.chat("Desk").await.id;
-    ben.says("Desk", "Good morning").await;
-    ada.reads("Desk", &["Ben: Good morning"]).await;
-    // Ben does not hear of a change, and the server sends him elsewhere: he is alone there, and does not know.
-    server.lose_next_to(server.queue_numbered(1));
-    ada.client().group_rename(&desk, "Crew").await?;
-    server.answer_with(Some(Nonsense::EpochBefore));
-    let before = server.requests();
-    ben.client()
-        .enqueue(&desk, Draft::text("Is anybody there?"))
-        .await?;
-    eventually("Ben is led astray", || async { server.requests() > before }).await;
-    server.answer_with(None);
-    ben.reads("Desk", &["Ben: Good morning", "Ben: Is anybody there?"])
-        .await;
-    ben.settle().await;
-    ada.says("Crew", "Over here").await;
-    let all = [
-        "Ben: Good morning",
-        "Ada: Over here",
-        "Ben: Is anybody there?",
-    ];
-    for person in [&ada, &ben, &cleo] {
-        person.reads("Crew", &all).await;
-    }
-    cleo.says("Crew", "There you are").await;
-    for person in [&ada, &ben, &cleo] {
-        person
-            .reads("Crew", &[&all[..], &["Cleo: There you are"]].concat())
-            .await;
-    }
+    ben.reads("Desk", &lines).await;
+    cleo.reads("Desk", &lines).await;
     Ok(())
 }

@@ -243,6 +243,8 @@ async fn said_twice(
     let ms = i64::try_from(later.as_millis()).expect("a time");
     ada.clock().pass_ms(ms);
     ben.reopen().await;
+    // He has seen that it did not come back, and said it again.
+    ben.settle().await;
     ben.says("Ada", "And then").await;
     ada.reads("Ben", wanted).await;
     assert!(ben.notices("Ada").await.is_empty() && ada.notices("Ben").await.is_empty());

@@ -6,7 +6,7 @@ mod fake;
 
 use std::collections::BTreeSet;
 
-use fake::{FakeServer, Person, eventually, three, three_at_rest};
+use fake::{FakeServer, Person, eventually, three};
 use undertone_core::{ChatState, Draft, Page};
 use undertone_mls::{Group, GroupId, Provider};
 use undertone_wire::ids::{AddressHash, QueueId};
@@ -141,32 +141,32 @@ async fn queue_of(person: &Person, server: &FakeServer) -> QueueId {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_follows_to_another_channel_without_a_reason() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, mut cleo) = three_at_rest(&server).await;
+    let (ada, ben, mut cleo) = three(&server).await;
     // Cleo's app goes to the next fallback channel, alone, and speaks there.
     cleo.quit().await;
     go_to_fallback(&cleo);
     cleo.open().await;
-    let desk = cleo.chat("Board").await.id;
-    let before = ada.chat("Board").await.epoch;
+    let desk = cleo.chat("Desk").await.id;
+    let before = ada.chat("Desk").await.epoch;
     let draft = Draft::text("Over here!");
     cleo.client().enqueue(&desk, draft).await?;
     cleo.client().start().await?;
     eventually("the others have tried their channel", || async {
-        ada.chat("Board").await.epoch > before && ben.chat("Board").await.epoch > before
+        ada.chat("Desk").await.epoch > before && ben.chat("Desk").await.epoch > before
     })
     .await;
-    ada.says("Board", "Still here.").await;
-    ben.says("Board", "Me too.").await;
+    ada.says("Desk", "Still here.").await;
+    ben.says("Desk", "Me too.").await;
     // They stay where they are. What Cleo said is heard all the same.
     let said = ["Ada: Still here.", "Ben: Me too.", "Cleo: Over here!"];
     for person in [&ada, &ben] {
         eventually("everything is read", || async {
-            let mut lines = person.lines("Board").await;
+            let mut lines = person.lines("Desk").await;
             lines.sort();
             lines == said
         })
         .await;
-        assert_eq!(person.chat("Board").await.state, ChatState::Active);
+        assert_eq!(person.chat("Desk").await.state, ChatState::Active);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, eventually, three, three_at_rest};
+use fake::{FakeServer, Person, eventually, three};
 use undertone_core::{ChatId, ChatState, Delivery, Draft, MessageState, Page, PolicyChange, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -117,11 +117,11 @@ async fn in_a_group_for_announcements_only_admins_write_and_all_react() -> Outco
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_on_its_way_when_the_group_became_quiet_counts_for_nobody() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, cleo) = three_at_rest(&server).await;
-    let board = ada.chat("Board").await.id;
-    ben.says("Board", "First.").await;
+    let (ada, ben, cleo) = three(&server).await;
+    let board = ada.chat("Desk").await.id;
+    ben.says("Desk", "First.").await;
     for person in [&ada, &cleo] {
-        person.reads("Board", &["Ben: First."]).await;
+        person.reads("Desk", &["Ben: First."]).await;
     }
     ben.settle().await;
     let lines = ben.client().messages(&board, Page::default()).await?;
@@ -138,11 +138,11 @@ async fn what_was_on_its_way_when_the_group_became_quiet_counts_for_nobody() -> 
     for person in [&ada, &cleo] {
         is_told(
             person,
-            "Board",
+            "Desk",
             "Ben tried to write, which their role does not allow; it was ignored.",
         )
         .await;
-        assert_eq!(person.lines("Board").await, ["Ben: First."]);
+        assert_eq!(person.lines("Desk").await, ["Ben: First."]);
     }
     server.let_go();
     eventually("Ben learns it", || async {
@@ -152,18 +152,18 @@ async fn what_was_on_its_way_when_the_group_became_quiet_counts_for_nobody() -> 
     .await;
     is_told(
         &ben,
-        "Board",
+        "Desk",
         "You may not write here any more; nobody was shown what you wrote.",
     )
     .await;
     eventually("the edit is undone", || async {
-        ben.lines("Board").await.first().map(String::as_str) == Some("Ben: First.")
+        ben.lines("Desk").await.first().map(String::as_str) == Some("Ben: First.")
     })
     .await;
     let first = ben.client().message(&board, first.id.as_str()).await?;
     assert_eq!(first.edits, 0);
     ada.settle().await;
-    let notices = ada.notices("Board").await;
+    let notices = ada.notices("Desk").await;
     let told = notices
         .iter()
         .filter(|line| line.contains("tried to write"));
@@ -175,20 +175,20 @@ async fn what_was_on_its_way_when_the_group_became_quiet_counts_for_nobody() -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missing_counts_as_it_did_where_it_stood() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, cleo) = three_at_rest(&server).await;
-    let board = ada.chat("Board").await.id;
+    let (ada, ben, cleo) = three(&server).await;
+    let board = ada.chat("Desk").await.id;
     for person in [&ada, &ben, &cleo] {
         person.settle().await;
     }
     // Cleo does not get what Ben writes; then the group becomes quiet, and Ben sends it again.
     server.lose_next_to(server.queue_numbered(2));
-    ben.says("Board", "While I may.").await;
-    ada.reads("Board", &["Ben: While I may."]).await;
+    ben.says("Desk", "While I may.").await;
+    ada.reads("Desk", &["Ben: While I may."]).await;
     ada.client()
         .group_policy(&board, only_admins_write())
         .await?;
-    ada.says("Board", "Noted.").await;
-    cleo.reads("Board", &["Ben: While I may.", "Ada: Noted."])
+    ada.says("Desk", "Noted.").await;
+    cleo.reads("Desk", &["Ben: While I may.", "Ada: Noted."])
         .await;
     Ok(())
 }

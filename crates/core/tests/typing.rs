@@ -5,7 +5,7 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, eventually, meet, three_at_rest};
+use fake::{FakeServer, Person, eventually, meet, three};
 use undertone_core::{ContactChange, Event, EventStream, PolicyChange, Role, SettingsChange};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -63,18 +63,18 @@ async fn two() -> (FakeServer, Person, Person) {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_there_sees_who_is_writing_and_nothing_stays() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, cleo) = three_at_rest(&server).await;
+    let (ada, ben, cleo) = three(&server).await;
     let (mut for_ada, mut for_ben) = (ada.client().events(), ben.client().events());
     let before = server.items();
-    type_in(&ben, "Board").await;
+    type_in(&ben, "Desk").await;
     assert_eq!(writes(&mut for_ada).await, "Ben");
-    type_in(&ada, "Board").await;
+    type_in(&ada, "Desk").await;
     assert_eq!(writes(&mut for_ben).await, "Ada");
     assert_eq!(server.items(), before, "no queue holds it");
     for person in [&ada, &ben, &cleo] {
         person.settle().await;
-        assert!(person.lines("Board").await.is_empty());
-        let notices = person.notices("Board").await;
+        assert!(person.lines("Desk").await.is_empty());
+        let notices = person.notices("Desk").await;
         assert!(
             !notices.iter().any(|line| line.contains("missing")),
             "{notices:?}"
@@ -155,8 +155,8 @@ async fn off_is_off_both_ways_and_blocked_people_see_nothing() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_write_is_not_shown_to_be_writing() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, cleo) = three_at_rest(&server).await;
-    let board = ada.chat("Board").await.id;
+    let (ada, ben, cleo) = three(&server).await;
+    let board = ada.chat("Desk").await.id;
     let quiet = PolicyChange {
         post: Some(Role::Admin),
         ..PolicyChange::default()
@@ -164,14 +164,14 @@ async fn who_may_not_write_is_not_shown_to_be_writing() -> Outcome {
     ada.client().group_policy(&board, quiet).await?;
     for person in [&ben, &cleo] {
         eventually("the policy is there", || async {
-            let chat = person.chat("Board").await;
+            let chat = person.chat("Desk").await;
             chat.policy.is_some_and(|policy| policy.post == Role::Admin)
         })
         .await;
     }
     let (mut for_ben, mut for_cleo) = (ben.client().events(), cleo.client().events());
-    is_not_shown(&mut for_cleo, &ben, "Board", &cleo).await;
-    type_in(&ada, "Board").await;
+    is_not_shown(&mut for_cleo, &ben, "Desk", &cleo).await;
+    type_in(&ada, "Desk").await;
     assert_eq!(writes(&mut for_ben).await, "Ada");
     Ok(())
 }

@@ -84,6 +84,16 @@ impl Client {
         self.inner.engine.database.set_commit_hook(Arc::new(hook));
     }
 
+    /// Whether this device is on-line, has emptied its queue, and has nothing to do by itself, now or later. Only debug builds have it.
+    ///
+    /// # Errors
+    /// `store.*`.
+    #[cfg(debug_assertions)]
+    pub async fn is_at_rest_for_tests(&self) -> Result<bool> {
+        let settled = self.inner.driver.is_drained();
+        Ok(settled && self.write(crate::sync::rest::is_at_rest).await?)
+    }
+
     /// Runs one event in one transaction, off the async threads.
     async fn write<T: Send + 'static>(
         &self,

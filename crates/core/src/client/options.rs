@@ -112,6 +112,8 @@ pub struct SendingPace {
     pub unreached: Duration,
     /// How often it is told at most that somebody is writing.
     pub typing: Duration,
+    /// What any member of a group may commit (filling the tree, taking a leave along) is spread over this time for each member.
+    pub update: Duration,
 }
 
 impl Default for SendingPace {
@@ -128,6 +130,7 @@ impl Default for SendingPace {
             welcome_again: Duration::from_secs(60),
             unreached: Duration::from_secs(24 * 3600),
             typing: Duration::from_secs(4),
+            update: Duration::from_millis(500),
         }
     }
 }
@@ -160,6 +163,7 @@ impl SendingPace {
             welcome_again: Duration::from_secs(2),
             unreached: Duration::from_secs(20),
             typing: Duration::from_millis(100),
+            update: Duration::from_millis(100),
         }
     }
 }

@@ -202,6 +202,13 @@ impl Driver {
         }
     }
 
+    /// Whether the queue is being read, and was empty since the connection was signed in.
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_drained(&self) -> bool {
+        let links = self.shared.links.borrow();
+        links.inbox == LinkState::Online && links.drained
+    }
+
     /// How it stands with the server.
     pub(crate) fn status(&self) -> Result<Status> {
         let links = self.shared.links.borrow().clone();

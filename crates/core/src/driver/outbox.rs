@@ -32,6 +32,11 @@ use crate::{
 const FEW_REQUESTS: u64 = 48;
 /// A token is redeemed when fewer bytes are left.
 const FEW_BYTES: u64 = 4 * 1024 * 1024;
+/// How often one request is paid for.
+const PAYMENTS: u32 = 3;
+/// How often a request is made again that the server says is none: what was damaged on the way, there or inside the server, is whole then, and
+/// a message that was given up for that would be lost.
+const REFUSALS: u32 = 3;
 /// How long what was sent waits for company before the next round.
 const GATHER: Duration = Duration::from_millis(3);
 /// How long nothing is looked at when nothing is due.
@@ -301,13 +306,14 @@ async fn pay(shared: &Arc<Shared>, line: &Line, anyhow: bool) -> Result<()> {
     Err(Reason::NoTokens.into())
 }
 
-/// Makes a request and keeps count of what it costs.
+/// Makes a request and keeps count of what it costs. A refusal that is for good is believed when it has been said several times.
 pub(super) async fn ask(
     shared: &Arc<Shared>,
     line: &Line,
     make: impl Fn() -> Result<Request>,
 ) -> Result<std::result::Result<Response, WireError>> {
-    for _ in 0..3 {
+    let (mut unpaid, mut refused) = (0, 0);
+    loop {
         let request = make()?;
         let (requests, bytes) = (request.request_cost(), request.byte_cost());
         {
@@ -319,13 +325,32 @@ pub(super) async fn ask(
             Err(WireError {
                 code: Code::TokenRequired,
                 ..
-            }) => pay(shared, line, true).await?,
+            }) => {
+                unpaid += 1;
+                if unpaid == PAYMENTS {
+                    return Err(Reason::NoTokens.into());
+                }
+                pay(shared, line, true).await?;
+            }
             Err(error) if error.code.is_local() => return Err(error.into()),
             Err(error) if error.class == Class::RetryLater => return Err(error.into()),
+            Err(error) if makes_no_sense(error.code) && refused < REFUSALS => refused += 1,
             outcome => return Ok(outcome),
         }
     }
-    Err(Reason::NoTokens.into())
+}
+
+/// Whether a server says so of a request that is not one, or not one it takes from anybody: of one that was damaged, or for good.
+fn makes_no_sense(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RequestMalformed
+            | Code::RequestUnknown
+            | Code::RequestWrongRole
+            | Code::LimitPayload
+            | Code::LimitAddresses
+            | Code::LimitCount
+    )
 }
 
 /// Does one thing and writes down what came of it; says whether the server took it. An error means that the connection is no good, or that
@@ -337,38 +362,36 @@ async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Resul
             .map(|()| true),
         // A channel alone moves nothing: what it was made for has to be taken too.
         duty::Outbox::CreateChannel(id, request) => {
+            let made = request.channel_id;
             match ask(shared, line, || Ok(Request::CreateChannel(request.clone()))).await? {
                 Ok(_) => {
-                    let channel = request.channel_id;
                     shared
-                        .write(move |work| conversation::set_channel_made(work, id, &channel))
+                        .write(move |work| conversation::set_channel_made(work, id, &made))
                         .await?;
                 }
                 Err(_) => {
                     shared
-                        .write(move |work| {
-                            let row = conversation::load(work.db, id)?;
-                            channel::exists_otherwise(work, &row)
-                        })
+                        .write(move |work| channel::exists_otherwise(work, id, &made))
                         .await?;
                 }
             }
             Ok(false)
         }
         duty::Outbox::Commit(id, request) => {
+            let sent = commit::Sent::of(&request);
             let again = Again::new(Request::ChannelCommit(*request));
             match ask(shared, line, || again.make()).await? {
                 Ok(Response::Accepted(answer)) => {
                     let missed = again.missed(&answer);
                     shared
-                        .write(move |work| commit::accepted(work, id, &missed))
+                        .write(move |work| commit::accepted(work, id, sent, &missed))
                         .await?;
                     Ok(true)
                 }
                 Ok(_) => Err(WireError::new(Code::ResponseMalformed).into()),
                 Err(error) => {
                     shared
-                        .write(move |work| commit::refused(work, id, &error))
+                        .write(move |work| commit::refused(work, id, sent, &error))
                         .await?;
                     Ok(false)
                 }

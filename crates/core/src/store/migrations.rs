@@ -95,6 +95,11 @@ pub const STEPS: &[Migration] = &[
         name: "groups",
         step: Step::Sql(include_str!("../../migrations/0010_groups.sql")),
     },
+    Migration {
+        version: 11,
+        name: "astray",
+        step: Step::Sql(include_str!("../../migrations/0011_astray.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -1,7 +1,7 @@
 //! An application item that opened: a message, a wish to leave, or something automatic.
 
 use undertone_content::{Meaning, MimiContent};
-use undertone_mls::{AccountId, Application, ApplicationOutcome, update_jitter_ms};
+use undertone_mls::{AccountId, Application, ApplicationOutcome};
 
 use super::{
     Work, action,
@@ -156,8 +156,7 @@ fn leave_proposed(work: &Work<'_>, row: &Conversation, account: &AccountId) -> R
     }
     // One member's commit is enough: the others wait a random while and find it done.
     let members = conversation::devices(work.db, row.id)?.len();
-    let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
-    let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+    let at = work.member_turn_at(members);
     intent::add(work, row.id, intent::Kind::AcceptLeaves, &[], 0, at)?;
     Ok(())
 }

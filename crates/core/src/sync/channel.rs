@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom as _;
 use rusqlite::{OptionalExtension as _, params};
-use undertone_mls::update_jitter_ms;
+use undertone_mls::ChannelId;
 use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
 
 use super::{
@@ -108,6 +108,24 @@ pub(crate) fn standing(
     })
 }
 
+/// The epoch in which this device left a channel; None: it was never on it, or left it before that was noted.
+pub(crate) fn left_in(
+    work: &Work<'_>,
+    conversation: i64,
+    channel_hash: &[u8],
+) -> Result<Option<u64>> {
+    let epoch: Option<i64> = work
+        .db
+        .prepare_cached(
+            "SELECT epoch FROM old_channels WHERE conversation = ?1 AND channel_hash = ?2 AND epoch < ?3",
+        )?
+        .query_row(params![conversation, channel_hash, i64::MAX], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(epoch.and_then(|epoch| u64::try_from(epoch).ok()))
+}
+
 /// Something came on a fallback channel that is still to come. Any member, also one who was removed meanwhile, can name and make it, so that alone is no
 /// reason to go there. This device tries its own channel with an update of its leaf: if that is refused it goes there too.
 pub(crate) fn doubt(work: &Work<'_>, row: &Conversation) -> Result<()> {
@@ -115,9 +133,7 @@ pub(crate) fn doubt(work: &Work<'_>, row: &Conversation) -> Result<()> {
         return Ok(());
     }
     let members = conversation::devices(work.db, row.id)?.len();
-    let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
-    let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
-    intent::doubt(work, row.id, row.epoch, at)
+    intent::doubt(work, row.id, row.epoch, work.member_turn_at(members))
 }
 
 /// The server does not know the channel (it expired, or its creation was lost).
@@ -131,9 +147,13 @@ pub(crate) fn unknown(work: &Work<'_>, row: &Conversation) -> Result<()> {
 }
 
 /// The server has a channel of this id with another state.
-pub(crate) fn exists_otherwise(work: &Work<'_>, row: &Conversation) -> Result<()> {
+pub(crate) fn exists_otherwise(
+    work: &Work<'_>,
+    conversation: i64,
+    channel: &ChannelId,
+) -> Result<()> {
     // It has moved on since, or somebody made it wrongly; sending will tell which.
-    conversation::set_channel_made(work, row.id, &row.channel)
+    conversation::set_channel_made(work, conversation, channel)
 }
 
 /// Takes note of an item's number: its place, and what is missing before it. None if the number was seen before.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{
-    AccountId, Body, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Merged, Refusal,
+    AccountId, Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Merged,
+    Refusal,
 };
 use undertone_wire::{
     Code, Error as WireError,
@@ -240,10 +241,42 @@ pub(crate) fn uploaded(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Res
     Ok(())
 }
 
+/// Where and for what a commit was sent. Its answer is judged by that: what came out of the queue meanwhile may have taken this device on.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent {
+    channel: ChannelId,
+    epoch: u64,
+}
+
+impl Sent {
+    pub(crate) fn of(request: &ChannelCommit) -> Self {
+        Self {
+            channel: request.channel_id,
+            epoch: request.epoch,
+        }
+    }
+
+    /// Whether the conversation still stands where it stood.
+    fn is_present(self, row: &Conversation) -> bool {
+        self.channel == row.channel && self.epoch == row.epoch
+    }
+}
+
 /// The server has accepted it, and reached all addresses but these. Nothing is merged; its copy is awaited.
-pub(crate) fn accepted(work: &Work<'_>, conversation: i64, missed: &[AddressSecret]) -> Result<()> {
-    came_first(work, conversation)?;
-    reach::channel_send(work, conversation, missed)
+pub(crate) fn accepted(
+    work: &Work<'_>,
+    id: i64,
+    sent: Sent,
+    missed: &[AddressSecret],
+) -> Result<()> {
+    let Some(row) = conversation::get(work.db, id)? else {
+        return Ok(());
+    };
+    // If all have passed it over already it still has to go to the channel that they went on to.
+    if sent.is_present(&row) {
+        came_first(work, id)?;
+    }
+    reach::channel_send(work, id, missed)
 }
 
 /// The server has it, or another commit came first: the queue tells which.
@@ -275,10 +308,14 @@ pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
 }
 
 /// The server has refused it: most often another commit came first, or this one did and the answer was lost. Either way the queue tells.
-pub(crate) fn refused(work: &Work<'_>, id: i64, error: &WireError) -> Result<()> {
+pub(crate) fn refused(work: &Work<'_>, id: i64, sent: Sent, error: &WireError) -> Result<()> {
     let Some(conversation) = conversation::get(work.db, id)? else {
         return Ok(());
     };
+    if !sent.is_present(&conversation) {
+        work.wake();
+        return Ok(());
+    }
     let proving = proof::is_under_way(work, id)?;
     match error.code {
         // The commit that was to prove the state shows that it is another's.
@@ -539,6 +576,7 @@ pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
 /// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.
 fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()> {
     super::ignored::note(refusal.violation.code());
+    resync::not_behind(work, row)?;
     channel::fall_back(work, row)?;
     let name = match &refusal.offender {
         Some(account) => conversation::name_of(work.db, row.id, account)?,

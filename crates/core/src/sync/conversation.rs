@@ -401,9 +401,9 @@ pub(crate) fn set_channel(
     top_number: u64,
 ) -> Result<()> {
     work.db.execute(
-        "INSERT INTO old_channels (conversation, channel_hash, generation, top_number) SELECT ?1, ?2, generation, top_number
+        "INSERT INTO old_channels (conversation, channel_hash, generation, top_number, epoch) SELECT ?1, ?2, generation, top_number, epoch
             FROM conversations WHERE id = ?1 AND channel_id <> ?3
-         ON CONFLICT (conversation, channel_hash) DO UPDATE SET top_number = max(top_number, excluded.top_number)",
+         ON CONFLICT (conversation, channel_hash) DO UPDATE SET top_number = max(top_number, excluded.top_number), epoch = excluded.epoch",
         params![
             id,
             load(work.db, id)?.channel.hash().as_bytes(),

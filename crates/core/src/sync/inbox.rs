@@ -198,6 +198,8 @@ pub(crate) fn in_conversation(
             // Those who are still on that channel take it in; this device is not among them.
             if item.epoch >= row.epoch {
                 resync::behind(work, row, item.epoch + 1)?;
+            } else if went_on_without(work, row, item)? {
+                resync::need(work, row)?;
             }
             return Ok(());
         }
@@ -228,6 +230,13 @@ fn opens(work: &Work<'_>, row: &Conversation, kind: EnvelopeKind, item: &Item) -
             opened => Ok(opened.is_ok()),
         }
     })
+}
+
+/// Whether a channel that this device has left went on to later epochs than the one it left it in: then others are still there, and what this
+/// device has been through since is its own way only. Where all left it because of a commit that was nothing, nobody says more there.
+fn went_on_without(work: &Work<'_>, row: &Conversation, item: &Item) -> Result<bool> {
+    let left_in = channel::left_in(work, row.id, &item.channel)?;
+    Ok(left_in.is_some_and(|epoch| item.epoch > epoch))
 }
 
 /// Takes what somebody said on a fallback channel that came to nothing: the group went on elsewhere, and what was said was said.
@@ -288,6 +297,7 @@ fn channel_item(
         }
         (Err(OpenError::TooOld), _) => {
             channel::place(work, row, item.number)?;
+            outbox::own_copy_is_void(work, row, &item.payload)?;
             return Ok(());
         }
         (Err(OpenError::Ahead), _) => return resync::need(work, row),
@@ -314,7 +324,7 @@ fn channel_item(
         // Nobody can read it; its number is taken note of.
         (_, Err(violation)) => {
             ignored::note(violation.code());
-            Ok(())
+            outbox::own_copy_is_void(work, &row, &item.payload).map(|_| ())
         }
     }
 }
@@ -334,6 +344,12 @@ fn from_past(
     };
     if matches!(opened, Err(OpenError::Ahead)) {
         return resync::behind(work, row, item.epoch);
+    }
+    if matches!(opened, Err(OpenError::Malformed | OpenError::TooOld))
+        && !outbox::own_copy_is_void(work, row, &item.payload)?
+        && went_on_without(work, row, item)?
+    {
+        return resync::need(work, row);
     }
     let Ok(Opened::Inline(body)) = opened else {
         return Ok(());

@@ -48,6 +48,8 @@ pub(crate) mod proof;
 pub(crate) mod reach;
 pub(crate) mod receipt;
 pub(crate) mod request;
+#[cfg(debug_assertions)]
+pub(crate) mod rest;
 pub(crate) mod resync;
 pub(crate) mod rotation;
 pub(crate) mod send;

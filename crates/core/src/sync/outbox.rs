@@ -290,12 +290,18 @@ pub(crate) fn refused(work: &Work<'_>, row: i64, error: &WireError) -> Result<()
     let found = work
         .db
         .query_row(
-            "SELECT conversation, channel_id FROM outbox WHERE id = ?1 AND state = 2",
+            "SELECT conversation, channel_id, epoch FROM outbox WHERE id = ?1 AND state = 2",
             [row],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)),
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, u64>(2)?,
+                ))
+            },
         )
         .optional()?;
-    let Some((id, sent_on)) = found else {
+    let Some((id, sent_on, sent_in)) = found else {
         return Ok(());
     };
     let conversation = conversation::load(work.db, id)?;
@@ -304,7 +310,8 @@ pub(crate) fn refused(work: &Work<'_>, row: i64, error: &WireError) -> Result<()
         return Ok(());
     }
     match error.code {
-        Code::ChannelStale if error.epoch < conversation.epoch => {
+        // The channel has gone back behind the epoch that it was sent in. What this device has learnt since it sent is no measure.
+        Code::ChannelStale if error.epoch < sent_in => {
             channel::fall_back(work, &conversation)?;
         }
         Code::ChannelStale => {
@@ -365,6 +372,24 @@ pub(crate) fn own_copy(
     }
     work.wake();
     Ok(true)
+}
+
+/// Something came that opens for nobody: if it is the own copy of something in the outbox, the epoch that it was sent in was damaged or changed
+/// on the way, and nobody has read it. It is sent once more. Says whether it was.
+pub(crate) fn own_copy_is_void(
+    work: &Work<'_>,
+    row: &Conversation,
+    payload: &[u8],
+) -> Result<bool> {
+    let void = work
+        .db
+        .prepare_cached(
+            "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'', not_before_ms = ?3
+             WHERE conversation = ?1 AND payload_hash = ?2 AND state IN (2, 3)",
+        )?
+        .execute(params![row.id, sha256(payload), work.automatic_at()])?;
+    work.wake();
+    Ok(void > 0)
 }
 
 /// The queue was empty at a moment after this time: what was accepted before and has not come back never will. It is sent

@@ -69,6 +69,19 @@ pub(crate) fn behind(work: &Work<'_>, row: &Conversation, epoch: u64) -> Result<
     Ok(())
 }
 
+/// The commit that took the channel on to the next epoch was nothing, to this device and to all others: that the server spoke of that epoch
+/// does not mean that this device was left out.
+pub(crate) fn not_behind(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.db.execute(
+        "DELETE FROM behind WHERE conversation = ?1 AND epoch <= ?2",
+        params![
+            row.id,
+            i64::try_from(row.epoch.saturating_add(1)).unwrap_or(i64::MAX)
+        ],
+    )?;
+    Ok(())
+}
+
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,12 +3,13 @@
 //! By which address it came says who may send it: a link's key package leads to a direct conversation with whoever holds the link; a direct
 //! conversation's key package to a group that this contact made or manages; a resync's to the conversation that asked.
 
-use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind, update_jitter_ms};
+use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind};
 use undertone_wire::client_proto::Welcome;
 
 use super::{
     Work,
     address::{self, Address, Kind},
+    channel,
     conversation::{self, New, State},
     devices, gaps, held, intent, join, link,
     message::{self, Place},
@@ -167,9 +168,13 @@ fn is_known(
         .db
         .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND account_id = ?2")?
         .exists(rusqlite::params![row.id, joined.adder.account.as_bytes()])?;
+    // Where this device went its own way since, only what it had been through before that counts.
+    let channel = joined.channel.channel_id.hash();
+    let came_to = channel::left_in(work, row.id, channel.as_bytes())?
+        .map_or(row.epoch, |left_in| left_in.min(row.epoch));
     let same_kind = conversation::Kind::from_mls(joined.group.kind()) == row.kind;
     let same_peer = row.kind != conversation::Kind::Direct || peer == row.peer;
-    Ok(member && same_kind && same_peer && joined.group.epoch() > row.epoch)
+    Ok(member && same_kind && same_peer && joined.group.epoch() > came_to)
 }
 
 /// A new row, or the old one again for a conversation that this device was in before.
@@ -306,8 +311,7 @@ pub(crate) fn speak_up(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
 pub(crate) fn fill_tree(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
     if group.needs_path_update() {
         let members = group.members()?.len();
-        let jitter = update_jitter_ms(members, u64::from_be_bytes(work.random()));
-        let at = work.now_ms + i64::try_from(jitter).unwrap_or(0);
+        let at = work.member_turn_at(members);
         intent::add(work, id, intent::Kind::SelfUpdate, &[], 0, at)?;
     }
     Ok(())

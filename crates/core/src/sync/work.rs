@@ -8,7 +8,7 @@ use std::{
 
 use rand::Rng as _;
 use rusqlite::Connection;
-use undertone_mls::{DeviceKeys, Group, GroupId, Provider};
+use undertone_mls::{DeviceKeys, Group, GroupId, Provider, update_jitter_ms};
 
 use super::{account::Me, change::Change};
 use crate::{
@@ -62,6 +62,15 @@ impl Work<'_> {
         let from = i64::try_from(self.pace.automatic_from.as_millis()).unwrap_or(0);
         let to = i64::try_from(self.pace.automatic_to.as_millis()).unwrap_or(0);
         self.now_ms + rand::rng().random_range(from..=to.max(from))
+    }
+
+    /// When this device may commit what any other member may commit as well: after a random wait that grows with the group, so that not all
+    /// do it at once.
+    pub(crate) fn member_turn_at(&self, members: usize) -> i64 {
+        let each = u64::try_from(self.pace.update.as_millis()).unwrap_or(u64::MAX);
+        let wait = update_jitter_ms(members, each, u64::from_be_bytes(self.random()));
+        self.now_ms
+            .saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
     }
 
     /// Tells watchers, once the transaction is on disk.

@@ -40,6 +40,7 @@ pub fn pace() -> SendingPace {
         welcome_again: Duration::from_millis(50),
         unreached: Duration::from_millis(500),
         typing: Duration::ZERO,
+        update: Duration::from_millis(30),
     }
 }
 
@@ -515,6 +516,28 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
     }
 }
 
+/// Waits until nobody of these has anything to do by itself, now or later, and nothing is on its way to them. As long as somebody's own update
+/// is still to come a group changes at a moment that no test has chosen.
+pub async fn at_rest(server: &FakeServer, people: &[&Person]) {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    let mut before = None;
+    loop {
+        // What one did while another was asked shows in the second look.
+        let asked = server.requests();
+        let mut rest = server.items_on_their_way() == 0;
+        for person in people {
+            let client = person.client();
+            rest = rest && client.is_at_rest_for_tests().await.expect("read");
+        }
+        if rest && before == Some(asked) && server.requests() == asked {
+            return;
+        }
+        before = rest.then_some(asked);
+        assert!(tokio::time::Instant::now() < deadline, "never at rest");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// `adder` adds `maker` by a link of theirs.
 pub async fn meet(adder: &Person, maker: &Person) {
     let link = maker
@@ -533,7 +556,7 @@ pub async fn meet(adder: &Person, maker: &Person) {
     .await;
 }
 
-/// Ada, Ben and Cleo in Ada's group "Desk".
+/// Ada, Ben and Cleo in Ada's group "Desk", in which no app has anything more to do by itself.
 pub async fn three(server: &FakeServer) -> (Person, Person, Person) {
     let (ada, ben, cleo) = (
         Person::new("Ada", server).await,
@@ -555,8 +578,8 @@ pub async fn three(server: &FakeServer) -> (Person, Person, Person) {
             person.client().find_chat("Desk").await.is_ok()
         })
         .await;
-        person.settle().await;
     }
+    at_rest(server, &[&ada, &ben, &cleo]).await;
     (ada, ben, cleo)
 }
 
@@ -574,19 +597,4 @@ pub fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
     }
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).expect("copied");
-}
-
-/// Ada, Ben and Cleo in Ada's group "Board", in which no app has anything more to do by itself: Ada's change has filled the tree.
-pub async fn three_at_rest(server: &FakeServer) -> (Person, Person, Person) {
-    let (ada, ben, cleo) = three(server).await;
-    let desk = ada.chat("Desk").await.id;
-    ada.client().group_rename(&desk, "Board").await.unwrap();
-    for person in [&ada, &ben, &cleo] {
-        eventually("the new name", || async {
-            person.client().find_chat("Board").await.is_ok()
-        })
-        .await;
-        person.settle().await;
-    }
-    (ada, ben, cleo)
 }

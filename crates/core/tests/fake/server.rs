@@ -116,6 +116,14 @@ struct State {
     registered: Vec<QueueId>,
     /// Sends that were refused as stale.
     stale: u64,
+    /// Commits that came after another one.
+    refused_commits: u64,
+    /// Answers that were nonsense.
+    lies: u64,
+    /// The next so many sends and commits are refused with this.
+    refuse_next: Option<(Code, u32)>,
+    misdate_next_message: bool,
+    lose_next_direct_to: Option<QueueId>,
     /// Hashes of the codes that owners of queues made.
     invitations: Vec<[u8; 32]>,
     /// Key rotations so far.
@@ -161,6 +169,8 @@ pub struct FakeServer {
     inline_max: Option<usize>,
     /// Newest first.
     issuers: Arc<Mutex<Vec<Arc<TokenIssuer>>>>,
+    /// Answers to commits and messages are held back.
+    answers_held: Arc<tokio::sync::watch::Sender<bool>>,
     /// Nothing more leaves through this way.
     cut: Arc<std::sync::atomic::AtomicBool>,
     pub address: ServerAddress,
@@ -205,6 +215,11 @@ impl FakeServer {
                 held: Vec::new(),
                 registered: Vec::new(),
                 stale: 0,
+                refused_commits: 0,
+                lies: 0,
+                refuse_next: None,
+                misdate_next_message: false,
+                lose_next_direct_to: None,
                 invitations: Vec::new(),
                 rotations: 0,
                 last_direct: Vec::new(),
@@ -218,6 +233,7 @@ impl FakeServer {
                 take_addresses: 0,
             })),
             inline_max: None,
+            answers_held: Arc::new(tokio::sync::watch::Sender::new(false)),
             issuers: Arc::new(Mutex::new(vec![new_issuer(), new_issuer()])),
             cut: Arc::default(),
             address: ServerAddress {
@@ -323,6 +339,17 @@ impl FakeServer {
         }
     }
 
+    /// What channels are sent is done at once, but nobody gets an answer until [`FakeServer::let_answers_go`]: what comes of it is sooner in
+    /// the queues.
+    pub fn hold_answers(&self) {
+        self.answers_held.send_replace(true);
+    }
+
+    /// Answers again.
+    pub fn let_answers_go(&self) {
+        self.answers_held.send_replace(false);
+    }
+
     /// All one-time key packages have been taken.
     pub fn exhaust_pools(&self) {
         for pool in lock(&self.state).pools.values_mut() {
@@ -338,6 +365,11 @@ impl FakeServer {
     /// Sends that were refused as stale.
     pub fn stale(&self) -> u64 {
         lock(&self.state).stale
+    }
+
+    /// Commits that were refused because another one was first.
+    pub fn refused_commits(&self) -> u64 {
+        lock(&self.state).refused_commits
     }
 
     /// How often a queue was given a new key.
@@ -463,6 +495,31 @@ impl FakeServer {
         lock(&self.state).lose_next_to = Some(queue);
     }
 
+    /// The next direct item for this queue never gets there.
+    pub fn lose_next_direct_to(&self, queue: QueueId) {
+        lock(&self.state).lose_next_direct_to = Some(queue);
+    }
+
+    /// Whether that is still to come.
+    pub fn loses_direct_to(&self, queue: QueueId) -> bool {
+        lock(&self.state).lose_next_direct_to == Some(queue)
+    }
+
+    /// The next so many sends and commits are refused with this.
+    pub fn refuse_next(&self, times: u32, code: Code) {
+        lock(&self.state).refuse_next = Some((code, times));
+    }
+
+    /// The next message is taken for one of the epoch before.
+    pub fn misdate_next_message(&self) {
+        lock(&self.state).misdate_next_message = true;
+    }
+
+    /// Answers so far that were nonsense.
+    pub fn lies(&self) -> u64 {
+        lock(&self.state).lies
+    }
+
     /// The next commit arrives everywhere with the same bit flipped, as if a member had made nonsense of it.
     pub fn spoil_next_commit(&self) {
         lock(&self.state).spoil_next_commit = true;
@@ -505,6 +562,17 @@ impl FakeServer {
     /// Copies of what is never stored that somebody was there for.
     pub fn ephemerals(&self) -> u64 {
         lock(&self.state).ephemerals
+    }
+
+    /// Items on their way to somebody who is here: those that are held or whose owner is away are not.
+    pub fn items_on_their_way(&self) -> usize {
+        let state = lock(&self.state);
+        let here = |id: &QueueId, queue: &Queue| {
+            let line = queue.line.as_ref();
+            !state.held.contains(id) && line.is_some_and(|line| lock(line).open)
+        };
+        let queues = state.queues.iter().filter(|(id, queue)| here(id, queue));
+        queues.map(|(_, queue)| queue.items.len()).sum()
     }
 
     /// Items that lie in all queues.

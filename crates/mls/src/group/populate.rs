@@ -32,12 +32,12 @@ impl Group {
     }
 }
 
-/// How long to wait before such an update, in milliseconds: up to half a second for each member, up to ten minutes, so that
+/// How long to wait before such an update, in milliseconds: up to `each_ms` for each member, up to ten minutes, so that
 /// the joiners of one block do not all commit at once. `random` is uniform.
-pub fn update_jitter_ms(members: usize, random: u64) -> u64 {
+pub fn update_jitter_ms(members: usize, each_ms: u64, random: u64) -> u64 {
     let spread = u64::try_from(members)
         .unwrap_or(u64::MAX)
-        .saturating_mul(500)
+        .saturating_mul(each_ms)
         .min(600_000);
     match spread {
         0 => 0,
@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn jitter_grows_with_the_group_and_ends() {
-        assert_eq!(update_jitter_ms(0, 7), 0);
-        assert!(update_jitter_ms(2, u64::MAX) < 1000);
-        assert!(update_jitter_ms(100, u64::MAX) < 50_000);
-        assert!(update_jitter_ms(1_000_000, u64::MAX) < 600_000);
+        assert_eq!(update_jitter_ms(0, 500, 7), 0);
+        assert!(update_jitter_ms(2, 500, u64::MAX) < 1000);
+        assert!(update_jitter_ms(100, 500, u64::MAX) < 50_000);
+        assert!(update_jitter_ms(1_000_000, 500, u64::MAX) < 600_000);
     }
 }

@@ -56,6 +56,31 @@ impl FakeConnection {
     }
 }
 
+impl FakeConnection {
+    fn ask(&self, request: Request) -> Result<Response, Error> {
+        if !self.is_open() {
+            return Err(lost());
+        }
+        let mut state = lock(&self.server.state);
+        state.requests += 1;
+        let number = state.requests;
+        let fault = state.faults.remove(&number);
+        if fault == Some(Fault::Request) {
+            lock(&self.line).open = false;
+            lock(&self.line).wake.notify_one();
+            return Err(lost());
+        }
+        let issuers = lock(&self.server.issuers).clone();
+        let answer = state.answer(&issuers, &self.line, request);
+        if fault == Some(Fault::Response) {
+            lock(&self.line).open = false;
+            lock(&self.line).wake.notify_one();
+            return Err(lost());
+        }
+        answer
+    }
+}
+
 fn lost() -> Error {
     Error::new(Code::ConnectionLost)
 }
@@ -69,24 +94,12 @@ impl Connection for FakeConnection {
         Box::pin(async move {
             // A real connection never answers within the same poll.
             tokio::task::yield_now().await;
-            if !self.is_open() {
-                return Err(lost());
-            }
-            let mut state = lock(&self.server.state);
-            state.requests += 1;
-            let number = state.requests;
-            let fault = state.faults.remove(&number);
-            if fault == Some(Fault::Request) {
-                lock(&self.line).open = false;
-                lock(&self.line).wake.notify_one();
-                return Err(lost());
-            }
-            let issuers = lock(&self.server.issuers).clone();
-            let answer = state.answer(&issuers, &self.line, request);
-            if fault == Some(Fault::Response) {
-                lock(&self.line).open = false;
-                lock(&self.line).wake.notify_one();
-                return Err(lost());
+            let held_back = matches!(request, Request::ChannelCommit(_) | Request::ChannelSend(_));
+            let answer = self.ask(request);
+            if held_back {
+                let mut held = self.server.answers_held.subscribe();
+                // The sender lives as long as the server.
+                let _ = held.wait_for(|held| !held).await;
             }
             answer
         })

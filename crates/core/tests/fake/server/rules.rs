@@ -86,6 +86,10 @@ impl State {
                 self.lose_next_to = None;
                 continue;
             }
+            if self.lose_next_direct_to == Some(queue_id) && make(hash).kind == ItemKind::Direct {
+                self.lose_next_direct_to = None;
+                continue;
+            }
             let times = self.deliver_times;
             let queue = self.queues.get_mut(&queue_id).expect("a queue");
             for _ in 0..times {
@@ -137,7 +141,17 @@ impl State {
         }
         let queue_id = lock(line).queue;
         if let Some(answer) = self.nonsense.and_then(|kind| kind.answer(&request)) {
+            self.lies += 1;
             return answer;
+        }
+        if let Some((code, times)) = self.refuse_next
+            && matches!(
+                request,
+                Request::Send(_) | Request::ChannelSend(_) | Request::ChannelCommit(_)
+            )
+        {
+            self.refuse_next = (times > 1).then_some((code, times - 1));
+            return refuse(code);
         }
         match request {
             Request::RegisterQueue(register) => {
@@ -358,7 +372,9 @@ impl State {
                 channel.next_number += 1;
                 self.messages += 1;
                 self.last_message = resolved;
-                let (payload, epoch) = (send.payload.clone(), send.epoch);
+                let payload = send.payload.clone();
+                let misdated = u64::from(std::mem::take(&mut self.misdate_next_message));
+                let epoch = send.epoch.saturating_sub(misdated);
                 let missed = self.deliver(&send.addresses, |address| QueueItem {
                     address,
                     kind: ItemKind::Application,
@@ -387,6 +403,7 @@ impl State {
                     }));
                 }
                 if commit.epoch != channel.epoch {
+                    self.refused_commits += 1;
                     return Err(Error::channel_epoch(channel.epoch));
                 }
                 if !commit.key.opens(&channel.lock) {
