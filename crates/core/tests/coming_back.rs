@@ -538,3 +538,35 @@ async fn where_nobody_but_its_maker_can_take_a_change_in_the_others_go_on_withou
     cleo.reads("Desk", &lines).await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_lost_is_asked_for_once_more() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    let copy = copy_of(&mut ben).await;
+    ada.says("Desk", "One.").await;
+    ben.reads("Desk", &["Ada: One."]).await;
+    put_back(&mut ben, &copy).await;
+    // He asks in each of his chats.
+    let of_ben = server.queue_numbered(1);
+    server.lose_next_direct_to(of_ben);
+    ben.reopen().await;
+    eventually("one answer is lost", || async {
+        !server.loses_direct_to(of_ben)
+    })
+    .await;
+    // It is asked for again after some turns of helpers; those who helped then do so again when a minute is over.
+    for person in [&ada, &cleo] {
+        person.clock().pass_ms(61_000);
+    }
+    for chat in ["Desk", "Ada"] {
+        is_back(&ben, chat).await;
+    }
+    ben.says("Desk", "Here again.").await;
+    for person in [&ada, &cleo] {
+        person
+            .reads("Desk", &["Ada: One.", "Ben: Here again."])
+            .await;
+    }
+    Ok(())
+}

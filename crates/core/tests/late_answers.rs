@@ -100,6 +100,7 @@ async fn a_commit_that_was_refused_long_ago_leads_nobody_astray() -> Outcome {
         is_called(person, "Newsroom").await;
     }
     ben.says("Newsroom", "Done.").await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
     for person in [&ada, &ben, &cleo] {
         person.reads("Newsroom", &["Ben: Done."]).await;
         assert_eq!(generations(person, "Newsroom").await, [0]);
@@ -130,6 +131,8 @@ async fn a_message_that_was_refused_long_ago_leads_nobody_astray() -> Outcome {
     };
     let (renamed, ()) = tokio::join!(renamed, answered);
     renamed?;
+    ada.reads("Crew", &["Ben: One."]).await;
+    at_rest(&server, &[&ada, &ben]).await;
     for person in [&ada, &ben] {
         person.reads("Crew", &["Ben: One."]).await;
         assert_eq!(generations(person, "Crew").await, [0]);

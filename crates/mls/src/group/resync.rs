@@ -35,8 +35,8 @@ pub(super) const HPKE: HpkeConfig = HpkeConfig(
 const INFO: &[u8] = b"undertone/1 resync";
 /// A request is answered this long after it was sent, by clocks that may be two days apart.
 const FRESH_S: u64 = 3 * 24 * 3600;
-/// One answer per device in this time.
-const INTERVAL_S: u64 = 3600;
+/// One answer per device in this time: less than the two minutes after which it asks once more, since the first answer may be lost.
+const INTERVAL_S: u64 = 60;
 
 /// Where sealed requests to this device go; the private half is derived from the device's key.
 pub(crate) fn address_of(device: &DeviceKeys) -> Result<ResyncAddress> {
@@ -205,7 +205,7 @@ fn signed(request: &ResyncRequest) -> Vec<u8> {
 }
 
 impl Group {
-    /// Checks an opened request, and notes it: one per device and hour is accepted, also if another member has answered it already.
+    /// Checks an opened request, and notes it: one per device and minute is accepted, also if another member has answered it already.
     /// `now_s` is in Unix seconds.
     ///
     /// # Errors
@@ -281,15 +281,15 @@ impl Group {
             .find(|(_, facts)| facts.same_device(&key_package.facts))
             .ok_or_else(refused)?;
         let leaf = *leaf;
-        // Nothing else shows the request's address.
-        let answered = here.profile.address == key_package.facts.profile.address;
-        let unproven = self
-            .mls
-            .public_group()
-            .leaf(LeafNodeIndex::new(leaf))
-            .is_some_and(|node| {
-                node.encryption_key() == key_package.key_package.leaf_node().encryption_key()
-            });
+        let node = self.mls.public_group().leaf(LeafNodeIndex::new(leaf));
+        let unproven = node.is_some_and(|node| {
+            node.encryption_key() == key_package.key_package.leaf_node().encryption_key()
+        });
+        // Nothing but this device's requests shows the address. A leaf with it that is another request's, and that the device has not renewed,
+        // says that the answer to that one was lost.
+        let renewed = node.is_some_and(|node| node.parent_hash().is_some());
+        let answered =
+            here.profile.address == key_package.facts.profile.address && (unproven || renewed);
         let same = key_package.facts.key == *certificate.device_key()
             && key_package.facts.device == certificate.device_id()
             && key_package.facts.account == certificate.account_id();
