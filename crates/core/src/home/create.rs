@@ -6,14 +6,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
-use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::folder;
-use super::key_table::{KeyTable, Opened, SLOTS, Which};
+use super::key_table::{KeyTable, Meaning, Opened, SLOTS, Which};
 use super::owner::{Home, Owner};
+use super::sentinel::Sentinel;
+use super::wipe::Wipe;
 use super::{HomeError, HomeResult, Passphrase};
 use crate::store::{DataKey, Database};
 
@@ -58,24 +59,25 @@ impl Creation {
 
         let folder = Unfinished::make(parent, name)?;
         folder::make_private(&folder.path.join(folder::ATTACHMENTS))?;
+        Sentinel::create(&folder.path)?;
 
         let mut choice = [0; 2];
         folder::fill_random(&mut choice)?;
         let opened = Opened {
             slot: usize::from(choice[0]) % SLOTS,
-            which: if choice[1] & 1 == 0 {
+            meaning: Meaning::own(if choice[1] & 1 == 0 {
                 Which::A
             } else {
                 Which::B
-            },
+            }),
             key: DataKey::random()?,
         };
         let mut table = KeyTable::new()?;
         let wrapping = table.derive(passphrase)?;
-        table.wrap(opened.slot, &wrapping, opened.which, &opened.key)?;
+        table.wrap(opened.slot, &wrapping, opened.meaning, &opened.key)?;
         table.save(&folder.path.join(folder::KEYS))?;
 
-        let store = folder::store(&folder.path, opened.which);
+        let store = folder::store(&folder.path, opened.meaning.which);
         let database = Database::create(&store, opened.key.duplicate())?;
         Ok(Self {
             database: Some(database),
@@ -119,7 +121,7 @@ impl Creation {
             }
         }
         let home = &self.folder.path;
-        write_unused_store(home, self.opened.which)?;
+        write_unused_store(home, self.opened.meaning.which)?;
         folder::even_out_times(home);
         for which in [Which::A, Which::B] {
             fs::File::open(folder::store(home, which))?.sync_all()?;
@@ -175,8 +177,26 @@ fn prefix(name: &OsStr) -> OsString {
     hidden
 }
 
+/// Removes what unfinished creations of the home at `place` left beside it.
+pub(super) fn remove_unfinished(place: &Path) {
+    if let (Some(parent), Some(name)) = (place.parent(), place.file_name()) {
+        remove_leftovers(parent, name);
+    }
+}
+
 /// A rename replaces an empty folder and nothing else; this says so before the work is done.
 fn check_free(place: &Path) -> HomeResult<()> {
+    if Wipe::is_finished(place) {
+        // What stays of a wiped home makes room for a new one.
+        for name in [folder::LOCK, folder::SENTINEL] {
+            match fs::remove_file(place.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error.into());
+                }
+                _ => {}
+            }
+        }
+    }
     match fs::read_dir(place) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
@@ -247,14 +267,7 @@ fn remove_leftovers(parent: &Path, name: &OsStr) {
 /// The second store: as many random bytes as the first one has, hence a whole number of pages, as an
 /// encrypted store would be.
 fn write_unused_store(home: &Path, used: Which) -> HomeResult<()> {
-    let mut left = fs::metadata(folder::store(home, used))?.len();
+    let length = fs::metadata(folder::store(home, used))?.len();
     let mut file = folder::create_private(&folder::store(home, used.other()))?;
-    let mut page = [0; 4096];
-    while left > 0 {
-        let length = usize::try_from(left).map_or(page.len(), |left| left.min(page.len()));
-        folder::fill_random(&mut page[..length])?;
-        file.write_all(&page[..length])?;
-        left -= length as u64;
-    }
-    Ok(())
+    folder::write_noise(&mut file, length)
 }

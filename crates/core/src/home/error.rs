@@ -13,12 +13,18 @@ pub type HomeResult<T> = Result<T, HomeError>;
 pub enum HomeError {
     /// No slot opens under this passphrase.
     WrongPassphrase,
+    /// Too many wrong passphrases in a row: so many seconds are to pass before the next attempt.
+    TooSoon(u32),
+    /// In the decoy, what concerns the owner's own store can't be done.
+    Decoy,
     /// The empty passphrase is not accepted.
     EmptyPassphrase,
     /// This passphrase can't be taken, because a slot opens under it already.
     PassphraseTaken,
     /// There is no home in this folder.
     Missing,
+    /// This home has been wiped; nothing is left in it.
+    Wiped,
     /// The folder holds something already.
     Exists,
     /// Another process owns the home; talk to its socket.
@@ -55,9 +61,12 @@ impl HomeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::WrongPassphrase => "home.wrong_passphrase",
+            Self::TooSoon(_) => "home.too_soon",
+            Self::Decoy => "home.decoy",
             Self::EmptyPassphrase => "home.empty_passphrase",
             Self::PassphraseTaken => "home.passphrase_taken",
             Self::Missing => "home.missing",
+            Self::Wiped => "home.wiped",
             Self::Exists => "home.exists",
             Self::Owned => "home.owned",
             Self::NotServed => "home.not_served",
@@ -79,11 +88,21 @@ impl HomeError {
 impl fmt::Display for HomeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::TooSoon(seconds) => {
+                return write!(
+                    f,
+                    "Too many wrong passphrases; the next can be tried in {seconds} s."
+                );
+            }
+            Self::Decoy => "This is the decoy; that can be done only in your own account.",
             Self::WrongPassphrase => "The passphrase is wrong.",
             Self::EmptyPassphrase => "The passphrase must not be empty.",
             Self::PassphraseTaken => "This passphrase can't be used; choose another one.",
             Self::Missing => {
                 "There is no Undertone home in this folder; `undertone init` makes one."
+            }
+            Self::Wiped => {
+                "This home has been wiped; nothing is left in it. `undertone init` makes a new one."
             }
             Self::Exists => "This folder is not empty; choose another folder for the home.",
             Self::Owned => "Another process is using this home.",

@@ -15,6 +15,7 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const KEYS: &str = "keys";
 pub(super) const ATTACHMENTS: &str = "attachments";
 pub(super) const SOCKET: &str = "rpc.sock";
+pub(super) const SENTINEL: &str = "sentinel";
 
 pub(super) fn store(home: &Path, which: Which) -> PathBuf {
     home.join(match which {
@@ -23,8 +24,47 @@ pub(super) fn store(home: &Path, which: Which) -> PathBuf {
     })
 }
 
+/// Where a second store is made, until it takes the place of what was there.
+pub(super) fn unfinished_store(home: &Path, which: Which) -> PathBuf {
+    store(home, which).with_extension("new")
+}
+
+/// Removes what SQLite and a migration may have left beside a store.
+pub(super) fn remove_logs(store: &Path) {
+    for suffix in ["-wal", "-shm", "-journal", ".before", ".copying"] {
+        let mut name = store.as_os_str().to_owned();
+        name.push(suffix);
+        let _ = fs::remove_file(name);
+    }
+}
+
+/// Removes a store and what lies beside it.
+pub(super) fn remove_store(store: &Path) {
+    remove_logs(store);
+    let _ = fs::remove_file(store);
+}
+
+/// Removes what a crash left of a second store in the making.
+pub(super) fn remove_unfinished_stores(home: &Path) {
+    for which in [Which::A, Which::B] {
+        remove_store(&unfinished_store(home, which));
+    }
+}
+
 pub(super) fn fill_random(bytes: &mut [u8]) -> HomeResult<()> {
     OsRng.try_fill_bytes(bytes).map_err(|_| HomeError::Random)
+}
+
+/// Writes `left` random bytes from where `file` stands.
+pub(super) fn write_noise(file: &mut File, mut left: u64) -> HomeResult<()> {
+    let mut noise = vec![0; 64 * 1024];
+    while left > 0 {
+        let length = usize::try_from(left).map_or(noise.len(), |left| left.min(noise.len()));
+        fill_random(&mut noise[..length])?;
+        file.write_all(&noise[..length])?;
+        left -= length as u64;
+    }
+    Ok(())
 }
 
 /// Makes one folder that only its owner can enter.

@@ -153,6 +153,11 @@ fn cheap_is_allowed() -> bool {
         || std::env::var_os("UNDERTONE_TEST_CHEAP_KDF").is_some_and(|value| value == "1")
 }
 
+/// Whether new homes of this process cost nothing to guess at, as only tests may have it.
+pub(super) fn is_cheap() -> bool {
+    cheap_is_allowed()
+}
+
 #[cfg(not(debug_assertions))]
 const fn cheap_is_allowed() -> bool {
     false

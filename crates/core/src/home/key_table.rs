@@ -5,13 +5,15 @@
 //! KDF: algorithm, parameters, salt          48
 //! 8 slots of                                 8 x 96
 //!   nonce                                   12
-//!   AES-256-GCM of {purpose 1, store 1, reserved 34, data key 32}   68 + 16
+//!   AES-256-GCM of {purpose 1, store 1, decoy 1, reserved 33, data key 32}   68 + 16
 //! ```
 //!
 //! A slot's AAD is everything before the slots and the slot's number, so a slot can't be moved and the
 //! parameters can't be weakened unseen. An unused slot is 96 random bytes and looks like any other.
 //! One salt serves all slots, so that one derivation tries them all and a guess at two passphrases costs
 //! the owner no more than a guess at one.
+//!
+//! A slot's purpose is to open its store, or, for the duress passphrase, to destroy all other slots first.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -39,8 +41,43 @@ pub(super) const SLOTS: usize = 8;
 /// Length of the file in bytes.
 pub(super) const FILE_LEN: usize = HEADER_LEN + SLOTS * SLOT_LEN;
 
-/// A slot that opens a store. Other purposes are for later versions.
-const PURPOSE_OPEN: u8 = 1;
+/// What a slot is for. Others are for later versions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Opens its store.
+    Open,
+    /// Destroys all other slots, then opens its store.
+    Duress,
+}
+
+impl Purpose {
+    fn to_byte(self) -> u8 {
+        match self {
+            Self::Open => 1,
+            Self::Duress => 2,
+        }
+    }
+}
+
+/// What a slot says beside the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meaning {
+    pub(super) purpose: Purpose,
+    pub(super) which: Which,
+    /// Opened while the other store is the owner's own: it must not be written over from here.
+    pub(super) decoy: bool,
+}
+
+impl Meaning {
+    /// A slot that opens the owner's own store.
+    pub(super) fn own(which: Which) -> Self {
+        Self {
+            purpose: Purpose::Open,
+            which,
+            decoy: false,
+        }
+    }
+}
 
 /// Which of the two store files.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +105,7 @@ impl Which {
 /// What an opened slot gives.
 pub(super) struct Opened {
     pub(super) slot: usize,
-    pub(super) which: Which,
+    pub(super) meaning: Meaning,
     pub(super) key: DataKey,
 }
 
@@ -100,12 +137,13 @@ impl KeyTable {
         &mut self,
         slot: usize,
         wrapping: &WrappingKey,
-        which: Which,
+        meaning: Meaning,
         key: &DataKey,
     ) -> HomeResult<()> {
         let mut content = Zeroizing::new([0; CONTENT_LEN]);
-        content[0] = PURPOSE_OPEN;
-        content[1] = which.to_byte();
+        content[0] = meaning.purpose.to_byte();
+        content[1] = meaning.which.to_byte();
+        content[2] = u8::from(meaning.decoy);
         content[CONTENT_LEN - DataKey::LEN..].copy_from_slice(key.expose());
         let mut nonce = [0; NONCE_LEN];
         fill_random(&mut nonce)?;
@@ -121,6 +159,16 @@ impl KeyTable {
         out[..NONCE_LEN].copy_from_slice(&nonce);
         out[NONCE_LEN..NONCE_LEN + CONTENT_LEN].copy_from_slice(&content[..]);
         out[NONCE_LEN + CONTENT_LEN..].copy_from_slice(&tag);
+        Ok(())
+    }
+
+    /// Makes every slot but `kept` random bytes.
+    pub(super) fn scrub(&mut self, kept: usize) -> HomeResult<()> {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if number != kept {
+                fill_random(slot)?;
+            }
+        }
         Ok(())
     }
 
@@ -234,17 +282,41 @@ impl KeyTable {
     }
 }
 
+impl KeyTable {
+    /// Writes this table over the one of a home where it stands: for when there is no room to replace it, and it
+    /// matters more that the old slots go than that a crash can't halve them.
+    pub(super) fn overwrite(&self, path: &Path) -> HomeResult<()> {
+        let mut file = fs::OpenOptions::new().write(true).open(path)?;
+        file.write_all(&self.encode())?;
+        Ok(file.sync_all()?)
+    }
+}
+
 fn read_content(slot: usize, content: &[u8; CONTENT_LEN]) -> HomeResult<Opened> {
-    let which = match (content[0], content[1]) {
-        (PURPOSE_OPEN, 0) => Which::A,
-        (PURPOSE_OPEN, 1) => Which::B,
+    let purpose = match content[0] {
+        1 => Purpose::Open,
+        2 => Purpose::Duress,
+        _ => return Err(HomeError::Newer),
+    };
+    let which = match content[1] {
+        0 => Which::A,
+        1 => Which::B,
+        _ => return Err(HomeError::Newer),
+    };
+    let decoy = match content[2] {
+        0 => false,
+        1 => true,
         _ => return Err(HomeError::Newer),
     };
     let mut key = Zeroizing::new([0; DataKey::LEN]);
     key.copy_from_slice(&content[CONTENT_LEN - DataKey::LEN..]);
     Ok(Opened {
         slot,
-        which,
+        meaning: Meaning {
+            purpose,
+            which,
+            decoy,
+        },
         key: DataKey::from_bytes(&key),
     })
 }
@@ -267,7 +339,8 @@ mod tests {
             .derive(&passphrase("heron under the second bridge"))
             .unwrap();
         let opened = table.open(&wrapping).unwrap();
-        assert_eq!((opened.slot, opened.which == Which::B), (5, true));
+        assert_eq!(opened.slot, 5);
+        assert!(opened.meaning == Meaning::own(Which::B));
         assert_eq!(opened.key.expose(), &[0x42; 32]);
         assert_eq!(table.encode(), include_bytes!("../../testdata/keys-v1"));
     }

@@ -8,7 +8,7 @@
 //!   store-b       owner prepares it as a decoy. Which is which is not written down anywhere
 //!   attachments/  files as ciphertext, named at random
 //!   rpc.sock      where later commands reach the owner (0600, peer credentials checked)
-//!   sentinel      reserved: what a locked device needs to be killed and to count
+//!   sentinel      what a locked device needs to be killed and to count; under no passphrase
 //! ```
 //!
 //! What must stay true:
@@ -17,26 +17,36 @@
 //! - Nothing here can be read without a passphrase, except sizes, times and the KDF parameters.
 //! - A crash at any line of [`Creation`] leaves either no home or a whole one; one at any line of a
 //!   passphrase change leaves either the old passphrase or the new one.
+//! - A home that carries the wipe marker is wiped to the end before anything else, and never opened again.
 //! - At most one process owns a home ([`Owner`]), and only the owner opens a store.
 //! - Keys leave memory when the [`Home`] is dropped; for what an allocator may still hold, locking ends
 //!   the process image ([`harden::execute_anew`]).
 
+pub mod attempts;
 mod create;
+pub mod dead_man;
+mod duress;
 mod error;
 mod folder;
 pub mod harden;
 mod kdf;
 mod key_table;
 mod owner;
+pub mod panic;
 mod passphrase;
+pub mod sentinel;
 pub mod socket;
+pub mod wipe;
 
 pub use create::Creation;
+pub use duress::Decoy;
 pub use error::{HomeError, HomeResult};
 #[cfg(debug_assertions)]
 pub use kdf::use_cheap_kdf_for_tests;
 pub use owner::{Home, Owner};
 pub use passphrase::Passphrase;
+pub use sentinel::Sentinel;
+pub use wipe::{Wipe, WipeReport};
 
 // They need the cheap key derivation, which release builds do not have.
 #[cfg(all(test, debug_assertions))]

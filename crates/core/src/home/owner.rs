@@ -2,13 +2,20 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
+use super::dead_man::{self, Moment};
 use super::folder;
-use super::key_table::{KeyTable, Opened};
-use super::{HomeError, HomeResult, Passphrase};
-use crate::store::Database;
+use super::key_table::{KeyTable, Meaning, Opened, Purpose};
+use super::wipe::Wipe;
+use super::{HomeError, HomeResult, Passphrase, attempts, duress, kdf};
+use crate::store::{DataKey, Database};
+
+/// A verdict comes at a multiple of this after the passphrase was given, so that the small differences between a right
+/// one, a wrong one and the duress passphrase don't show.
+const VERDICT_EVERY: Duration = Duration::from_millis(100);
 
 /// The right to use a home, held by one process at a time through a lock on `HOME/lock`. It is given
 /// back when dropped, and by the operating system when the process dies. This is also the locked
@@ -31,12 +38,17 @@ impl Owner {
     ///
     /// # Errors
     /// [`HomeError::Owned`] while another process (or another part of this one) has it,
-    /// [`HomeError::Missing`], [`HomeError::ForeignOwner`], [`HomeError::ReadOnly`].
+    /// [`HomeError::Missing`], [`HomeError::ForeignOwner`], [`HomeError::ReadOnly`]; [`HomeError::Wiped`], after
+    /// finishing the wipe if it was interrupted.
     pub fn acquire(path: &Path) -> HomeResult<Self> {
         folder::check_ownership(path)?;
+        if Wipe::finish_if_marked(path)?.is_some() {
+            return Err(HomeError::Wiped);
+        }
         if !path.join(folder::KEYS).try_exists()? {
             return Err(HomeError::Missing);
         }
+        dead_man::check(path, &Moment::now())?;
         let lock = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -47,10 +59,13 @@ impl Owner {
     /// Locks the file `lock`, which is `HOME/lock`.
     pub(super) fn with_lock(path: &Path, lock: File) -> HomeResult<Self> {
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                folder::remove_unfinished_stores(path);
+                Ok(Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                })
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Err(HomeError::Owned),
             Err(error) => Err(error.into()),
         }
@@ -73,29 +88,102 @@ impl Owner {
         self.path.join(folder::ATTACHMENTS)
     }
 
-    /// Opens the store that `passphrase` opens. Takes about a quarter of a second, the same whether it
-    /// fails or not, and blocks meanwhile.
+    /// Opens the store that `passphrase` opens. Takes about half a second, the same whether it is right, wrong or
+    /// the duress passphrase, and blocks meanwhile.
+    ///
+    /// The duress passphrase destroys the slots of all other passphrases and opens its store; what is left of the
+    /// other store is overwritten in the background.
     ///
     /// # Errors
-    /// The owner is handed back with the reason: [`HomeError::WrongPassphrase`], [`HomeError::Damaged`],
-    /// [`HomeError::Newer`], [`HomeError::TestHome`], [`HomeError::Memory`], or what
-    /// [`Database::open`] says.
+    /// The owner is handed back with the reason: [`HomeError::WrongPassphrase`], [`HomeError::TooSoon`] (nothing was
+    /// tried), [`HomeError::Wiped`] (that was the last attempt), [`HomeError::Damaged`], [`HomeError::Newer`],
+    /// [`HomeError::TestHome`], [`HomeError::Memory`], or what [`Database::open`] says.
     pub fn unlock(self, passphrase: &Passphrase) -> Result<Home, (Self, HomeError)> {
         match self.open(passphrase) {
-            Ok((opened, database)) => Ok(Home::new(self, opened, database)),
+            Ok((opened, database, under_duress)) => {
+                let mut home = Home::new(self, opened, database);
+                home.under_duress = under_duress;
+                Ok(home)
+            }
             Err(error) => Err((self, error)),
         }
     }
 
-    fn open(&self, passphrase: &Passphrase) -> HomeResult<(Opened, Database)> {
-        let table = KeyTable::load(&self.path.join(folder::KEYS))?;
-        let opened = table.open(&table.derive(passphrase)?)?;
-        let database = self.open_store(&opened)?;
-        Ok((opened, database))
+    fn open(&self, passphrase: &Passphrase) -> HomeResult<(Opened, Database, bool)> {
+        let begun = Instant::now();
+        let opened = self
+            .judge(passphrase)
+            .and_then(|(opened, under_duress)| {
+                let database = self.open_store(&opened)?;
+                Ok((opened, database, under_duress))
+            })
+            .inspect_err(|error| {
+                if *error == HomeError::WrongPassphrase {
+                    self.open_in_vain();
+                }
+            });
+        if !matches!(opened, Err(HomeError::TooSoon(_) | HomeError::Wiped)) && !kdf::is_cheap() {
+            let taken = begun.elapsed().as_millis();
+            let every = VERDICT_EVERY.as_millis();
+            let rest = every - taken % every;
+            std::thread::sleep(Duration::from_millis(u64::try_from(rest).unwrap_or(0)));
+        }
+        if let Ok((found, _, true)) = &opened {
+            duress::clean_up_in_background(&self.path, found.meaning.which);
+        }
+        opened
+    }
+
+    /// Finds the slot that `passphrase` opens. Every attempt is counted, derives one key, tries all slots, and
+    /// writes the table and the count, whatever comes of it; a duress passphrase alone changes what is written.
+    fn judge(&self, passphrase: &Passphrase) -> HomeResult<(Opened, bool)> {
+        let now = Moment::now();
+        attempts::begin(&self.path, &now)?;
+        let keys = self.path.join(folder::KEYS);
+        let (mut table, wrapping) = KeyTable::load(&keys)
+            .and_then(|table| {
+                let wrapping = table.derive(passphrase)?;
+                Ok((table, wrapping))
+            })
+            .inspect_err(|_| attempts::undo(&self.path))?;
+        let mut found = table.open(&wrapping);
+        let mut under_duress = false;
+        if let Ok(opened) = &mut found
+            && opened.meaning.purpose == Purpose::Duress
+        {
+            under_duress = true;
+            // From now on a home like any other.
+            opened.meaning = Meaning::own(opened.meaning.which);
+            table.scrub(opened.slot)?;
+            table.wrap(opened.slot, &wrapping, opened.meaning, &opened.key)?;
+        }
+        let saved = table.save(&keys);
+        if under_duress && saved.is_err() {
+            let _ = table.overwrite(&keys);
+        }
+        match found {
+            Ok(opened) => {
+                attempts::right(&self.path, &now);
+                Ok((opened, under_duress))
+            }
+            Err(HomeError::WrongPassphrase) => Err(attempts::wrong(&self.path)),
+            Err(error) => {
+                attempts::undo(&self.path);
+                Err(error)
+            }
+        }
+    }
+
+    /// What opening a store costs, for an attempt that opens none.
+    fn open_in_vain(&self) {
+        if let Ok(key) = DataKey::random() {
+            let store = folder::store(&self.path, super::key_table::Which::A);
+            drop(Database::open(&store, key));
+        }
     }
 
     pub(super) fn open_store(&self, opened: &Opened) -> HomeResult<Database> {
-        let path = folder::store(&self.path, opened.which);
+        let path = folder::store(&self.path, opened.meaning.which);
         Ok(Database::open(&path, opened.key.duplicate())?)
     }
 }
@@ -103,7 +191,8 @@ impl Owner {
 /// An unlocked home. Dropping it (and every clone of its [`Database`]) closes the store and wipes the keys.
 pub struct Home {
     database: Database,
-    opened: Opened,
+    pub(super) opened: Opened,
+    under_duress: bool,
     // Last, so that the home is given back only when the store is closed.
     owner: Owner,
 }
@@ -114,8 +203,21 @@ impl Home {
         Self {
             database,
             opened,
+            under_duress: false,
             owner,
         }
+    }
+
+    /// Whether the duress passphrase opened it: what the other store has left behind is to be removed.
+    #[must_use]
+    pub fn is_under_duress(&self) -> bool {
+        self.under_duress
+    }
+
+    /// Whether this is the decoy, opened while the owner's own store is still there.
+    #[must_use]
+    pub fn is_decoy(&self) -> bool {
+        self.opened.meaning.decoy
     }
 
     /// The store.
@@ -143,26 +245,54 @@ impl Home {
     }
 
     /// Wraps this store's key under `new` instead of `old`. The store itself is not touched. After a
-    /// crash one of the two opens it.
+    /// crash one of the two opens it. A wrong `old` counts as a wrong attempt.
     ///
     /// # Errors
-    /// [`HomeError::WrongPassphrase`] if `old` is not this store's, [`HomeError::PassphraseTaken`],
-    /// [`HomeError::DiskFull`], [`HomeError::ReadOnly`].
+    /// [`HomeError::WrongPassphrase`] if `old` is not this store's, [`HomeError::TooSoon`], [`HomeError::Wiped`],
+    /// [`HomeError::PassphraseTaken`], [`HomeError::DiskFull`], [`HomeError::ReadOnly`].
     pub fn change_passphrase(&self, old: &Passphrase, new: &Passphrase) -> HomeResult<()> {
-        let path = self.path().join(folder::KEYS);
-        let mut table = KeyTable::load(&path)?;
-        let found = table.open(&table.derive(old)?)?;
-        if found.which != self.opened.which || found.slot != self.opened.slot {
-            return Err(HomeError::WrongPassphrase);
-        }
+        let mut table = self.confirmed(old)?;
         let wrapping = table.derive(new)?;
         match table.open(&wrapping) {
             Err(HomeError::WrongPassphrase) => {}
-            Ok(other) if other.slot == found.slot => {}
+            Ok(other) if other.slot == self.opened.slot => {}
             Ok(_) | Err(_) => return Err(HomeError::PassphraseTaken),
         }
-        table.wrap(found.slot, &wrapping, found.which, &found.key)?;
-        table.save(&path)
+        let opened = &self.opened;
+        table.wrap(opened.slot, &wrapping, opened.meaning, &opened.key)?;
+        table.save(&self.path().join(folder::KEYS))
+    }
+
+    /// Confirms that the owner is here: counts as an unlock for the dead-man timer. A wrong passphrase counts as a wrong
+    /// attempt.
+    ///
+    /// # Errors
+    /// [`HomeError::WrongPassphrase`], [`HomeError::TooSoon`], [`HomeError::Wiped`] (that was the last attempt; this
+    /// process must end), [`HomeError::Memory`].
+    pub fn confirm(&self, passphrase: &Passphrase) -> HomeResult<()> {
+        self.confirmed(passphrase).map(|_| ())
+    }
+
+    /// The key table, if `passphrase` is the one of this store.
+    pub(super) fn confirmed(&self, passphrase: &Passphrase) -> HomeResult<KeyTable> {
+        let now = Moment::now();
+        attempts::begin(self.path(), &now)?;
+        let tried = KeyTable::load(&self.path().join(folder::KEYS)).and_then(|table| {
+            let wrapping = table.derive(passphrase)?;
+            Ok((table, wrapping))
+        });
+        let (table, wrapping) = tried.inspect_err(|_| attempts::undo(self.path()))?;
+        match table.open(&wrapping) {
+            Ok(found) if found.slot == self.opened.slot => {
+                attempts::right(self.path(), &now);
+                Ok(table)
+            }
+            Ok(_) | Err(HomeError::WrongPassphrase) => Err(attempts::wrong(self.path())),
+            Err(error) => {
+                attempts::undo(self.path());
+                Err(error)
+            }
+        }
     }
 
     /// Takes the whole home away: the wrapped keys first, so that what a crash leaves opens for nobody.
@@ -187,6 +317,7 @@ impl Home {
         let Self {
             database,
             opened,
+            under_duress,
             owner,
         } = self;
         match database.close() {
@@ -198,6 +329,7 @@ impl Home {
                 Self {
                     database,
                     opened,
+                    under_duress,
                     owner,
                 },
                 HomeError::InUse,

@@ -11,6 +11,7 @@ use super::HomeError;
 /// one that is, so that another keyboard or system that writes the same characters in other code points
 /// opens the home too. Nothing else is changed; trimming a newline that a file or a pipe adds
 /// is the caller's work.
+#[derive(PartialEq, Eq)]
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {

@@ -82,7 +82,14 @@ fn a_home_opens_under_its_passphrase_and_no_other() {
     drop(home);
     assert_eq!(
         names(&place),
-        ["attachments", "keys", "lock", "store-a", "store-b"]
+        [
+            "attachments",
+            "keys",
+            "lock",
+            "sentinel",
+            "store-a",
+            "store-b"
+        ]
     );
     for (path, _) in every_byte(&place) {
         assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
@@ -161,7 +168,14 @@ fn a_changed_passphrase_opens_the_same_store_and_the_old_one_nothing() {
     assert_ne!(old, before);
     assert_eq!(
         names(&place),
-        ["attachments", "keys", "lock", "store-a", "store-b"]
+        [
+            "attachments",
+            "keys",
+            "lock",
+            "sentinel",
+            "store-a",
+            "store-b"
+        ]
     );
 }
 
