@@ -2,6 +2,7 @@
 
 mod attachments;
 mod backup;
+mod coercion;
 mod command_line;
 mod conversation;
 mod deletion;

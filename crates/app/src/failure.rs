@@ -45,6 +45,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
         meaning: "Wrong passphrase, or none given, or its file is open to others.",
         codes: &[
             "home.wrong_passphrase",
+            "home.too_soon",
             "home.empty_passphrase",
             "passphrase.",
         ],
@@ -101,6 +102,16 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "file.disk_full",
             "file.read_only",
         ],
+    },
+    ExitCode {
+        number: 15,
+        meaning: "This home has been wiped; nothing is left in it.",
+        codes: &["home.wiped"],
+    },
+    ExitCode {
+        number: 16,
+        meaning: "Undertone was locked while the command ran.",
+        codes: &["home.locked"],
     },
     ExitCode {
         number: 12,
@@ -319,7 +330,10 @@ impl From<undertone_core::Error> for Failure {
 
 impl From<HomeError> for Failure {
     fn from(error: HomeError) -> Self {
-        let class = if matches!(error, HomeError::Owned | HomeError::Memory) {
+        let class = if matches!(
+            error,
+            HomeError::Owned | HomeError::Memory | HomeError::TooSoon(_)
+        ) {
             ErrorClass::RetryLater
         } else {
             ErrorClass::Never
@@ -377,6 +391,7 @@ mod tests {
             ("group.forbidden", 10),
             ("home.disk_full", 11),
             ("home.owned", 12),
+            ("home.wiped", 15),
             ("version.client_too_old", 13),
             ("attachment.exists", 14),
             ("something.new", 1),

@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod commands;
 pub mod failure;
+pub mod guard;
 pub mod rpc;
 pub mod session;
 pub mod terminal;

@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use undertone_core::{
-    Client, ClientOptions, Event, EventStream, ProxyChoice, SocksProxy,
+    Client, ClientOptions, Ending, Event, EventStream, ProxyChoice, SocksProxy,
     home::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
@@ -17,9 +17,11 @@ use zeroize::Zeroizing;
 use crate::{
     cli::{
         args::{Global, Proxy},
+        output::print_failure,
         passphrase,
     },
     failure::Failure,
+    guard,
     rpc::{
         connection::Connection,
         methods::{Context, EventsSubscribe, Method, Network, SyncSettle},
@@ -46,6 +48,8 @@ pub struct OwnHome {
     context: Context,
     service: Option<SocketService>,
     events: EventStream,
+    /// Looks after the home, and ends the process when it is locked or wiped.
+    watching: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Session {
@@ -129,10 +133,15 @@ impl Session {
         }
         let service =
             listener.map(|listener| SocketService::start(listener, client.clone(), network));
+        let watching = vec![
+            tokio::spawn(guard::look_after(client.clone())),
+            tokio::spawn(end_when_asked(client.clone(), options.json)),
+        ];
         Ok(Self::Own(Box::new(OwnHome {
             context: Context::new(client, network),
             service,
             events,
+            watching,
         })))
     }
 
@@ -217,16 +226,34 @@ impl Session {
         }
     }
 
+    /// From now on this process itself ends when it is done, also when the home is locked or wiped meanwhile: for the command
+    /// that wipes it.
+    pub fn end_by_itself(&mut self) {
+        if let Self::Own(own) = self {
+            for task in own.watching.drain(..) {
+                task.abort();
+            }
+        }
+    }
+
     /// Closes the home, if it is this process's, after others' requests are done.
     ///
     /// # Errors
-    /// What closing the store says.
+    /// What closing the store says; `home.locked` or `home.wiped` if somebody made it end.
     pub async fn close(self) -> Result<(), Failure> {
         if let Self::Own(own) = self {
             if let Some(service) = own.service {
                 service.close().await;
             }
+            for task in own.watching {
+                task.abort();
+                let _ = task.await;
+            }
             own.context.client.close().await?;
+            let how = *own.context.client.ending().borrow();
+            if let Some(how) = how {
+                return Err(ended(how));
+            }
         }
         Ok(())
     }
@@ -239,6 +266,34 @@ impl Session {
             Self::Served(_) => None,
         }
     }
+}
+
+/// How long who asked for the end may take to be answered.
+const ANSWER: Duration = Duration::from_millis(100);
+/// How long closing may take before the process ends without it.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// What the process says when it was made to end.
+fn ended(how: Ending) -> Failure {
+    match how {
+        Ending::Wiped => HomeError::Wiped.into(),
+        Ending::Lock => Failure::new("home.locked", "Undertone was locked."),
+    }
+}
+
+/// Ends the process when the home is locked from outside, or wiped: memory is let go of as a whole.
+async fn end_when_asked(client: Client, json: bool) {
+    let mut ending = client.ending();
+    let how = match ending.wait_for(Option::is_some).await {
+        Ok(how) => how.unwrap_or(Ending::Lock),
+        Err(_) => return,
+    };
+    tokio::time::sleep(ANSWER).await;
+    // The store is whole after a crash, too.
+    let _ = tokio::time::timeout(CLOSING, client.close()).await;
+    let failure = ended(how);
+    print_failure(json, &failure);
+    std::process::exit(failure.exit_code().into());
 }
 
 /// What the client is opened with.

@@ -110,6 +110,7 @@ reasons! {
     AttachmentExists = "attachment.exists", Never, "There is a file of that name already; nothing was overwritten.";
     AttachmentUnwritable = "attachment.unwritable", Never, "The file can't be written there.";
     PreferenceInvalid = "settings.name_invalid", Never, "The name of a preference has 1 to 32 small letters and underscores.";
+    ProtectionInvalid = "settings.protection_invalid", Never, "The limit of wrong passphrases is 3 or more (0: none), the timer has at most 3,650 days, and locking waits at most a day.";
     ContentMalformed = "message.malformed", Never, "A message could not be understood.";
     StateMissing = "state.missing", Never, "The conversation's encrypted state is not here.";
     StateBroken = "state.broken", Never, "The store holds something that can't be; this is a fault of the app.";

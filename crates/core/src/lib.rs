@@ -22,8 +22,9 @@ pub mod transport;
 pub mod view;
 
 pub use client::{
-    Arriving, Client, ClientOptions, Clock, EventStream, LinkServer, Linking, ProxyChoice,
-    Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
+    Arriving, Client, ClientOptions, Clock, DecoyAccount, DuressSet, Ending, EventStream,
+    LinkServer, Linking, NewDuress, Protection, ProtectionChange, ProxyChoice, Recording,
+    RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile, Wiped,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
 pub use ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};

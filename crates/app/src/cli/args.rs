@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
 pub use super::people_args::{ReportCommand, RequestsCommand};
+pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
 pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
 use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
@@ -424,6 +425,9 @@ pub enum Command {
         #[arg(long)]
         withdraw: bool,
     },
+    /// What protects a device that is lost, seized or coerced.
+    #[command(flatten)]
+    Protection(ProtectionCommand),
     /// Show account, server and connection
     Status,
     /// Speak JSON-RPC 2.0 on standard input and output, one message a line (docs/rpc.md)
@@ -551,6 +555,10 @@ mod tests {
             "rpc",
             "content inspect f.cbor --sender a --room b --json",
             "content roundtrip f.cbor",
+            "lock",
+            "panic --wipe",
+            "protection --wrong-attempts 10 --dead-man 30d --auto-lock off",
+            "duress set --visit --name Ada",
             "help",
             "help exit-codes",
             "status --proxy socks5://127.0.0.1:9050",

@@ -9,4 +9,5 @@ pub mod output;
 pub mod passphrase;
 pub mod people_args;
 pub mod progress;
+pub mod protection;
 pub mod values;

@@ -44,19 +44,36 @@ pub fn new(options: &Global) -> Result<Zeroizing<String>, Failure> {
     let passphrase = if let Some(passphrase) = given(options)? {
         passphrase
     } else {
-        let first = ask("New passphrase: ")?;
-        check_new(&first)?;
-        let second = ask("The same again: ")?;
-        if *first != *second {
-            return Err(Failure::new(
-                "passphrase.differs",
-                "The two passphrases are not the same; nothing was made.",
-            ));
-        }
-        first
+        asked_twice("New passphrase")?
     };
     check_new(&passphrase)?;
     Ok(passphrase)
+}
+
+/// Another passphrase beside the home's, from `file`, or asked for twice as `what`.
+///
+/// # Errors
+/// `passphrase.*`, one sentence each.
+pub fn another(what: &str, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    let passphrase = match file {
+        Some(file) => from_file(file)?,
+        None => asked_twice(what)?,
+    };
+    check_new(&passphrase)?;
+    Ok(passphrase)
+}
+
+fn asked_twice(what: &str) -> Result<Zeroizing<String>, Failure> {
+    let first = ask(&format!("{what}: "))?;
+    check_new(&first)?;
+    let second = ask("The same again: ")?;
+    if *first != *second {
+        return Err(Failure::new(
+            "passphrase.differs",
+            "The two passphrases are not the same; nothing was changed.",
+        ));
+    }
+    Ok(first)
 }
 
 /// Whether a new home may have this passphrase.

@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 use undertone_core::{
     Client, RecoveryPhrase, ServerChoice,
-    home::{HomeError, Passphrase},
+    home::{HomeError, Passphrase, Wipe},
 };
 
 use super::{DELIVERY, line_from_stdin};
@@ -51,7 +51,10 @@ pub(super) async fn init(
         ));
     }
     let home = home_folder(options)?;
-    if std::fs::read_dir(&home).is_ok_and(|mut entries| entries.next().is_some()) {
+    // What a wipe left, finished or not, makes room.
+    if Wipe::finish_if_marked(&home)?.is_none()
+        && std::fs::read_dir(&home).is_ok_and(|mut entries| entries.next().is_some())
+    {
         return Err(HomeError::Exists.into());
     }
     let server = if from_stdin {

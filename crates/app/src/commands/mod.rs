@@ -15,6 +15,7 @@ mod init;
 mod invites;
 mod links;
 mod messages;
+mod protection;
 mod requests;
 mod rpc;
 mod search;
@@ -35,7 +36,10 @@ use crate::{
         progress::Progress,
     },
     failure::Failure,
-    rpc::{methods::StatusGet, params::Nothing},
+    rpc::{
+        methods::{ProtectionGet, StatusGet},
+        params::Nothing,
+    },
     session::Session,
     web::{self, Appearance},
 };
@@ -237,6 +241,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             file,
             number,
         } => messages::save(options, &output, &chat, &message, &file, number).await,
+        Command::Protection(command) => protection::run(options, &output, command).await,
         Command::Status => status::status(options, &output).await,
         Command::Content { command } => content::run(&command),
         Command::Help { topic } => help::help(&topic),
@@ -262,7 +267,7 @@ struct Visit {
     settled: Option<Settled>,
     progress: Progress,
     /// Said beside whatever the command answers.
-    clock_warning: Option<String>,
+    warnings: Vec<String>,
     /// It has been waited for the server already, in vain: not once more at the end.
     has_waited: bool,
 }
@@ -290,16 +295,18 @@ impl Visit {
             );
         }
         progress.follow(session.own_client().map(|(client, _)| client));
-        let clock_warning = if settled.is_some() {
-            status::clock_warning(&session.call::<StatusGet>(Nothing {}).await?)
-        } else {
-            None
-        };
+        let mut warnings = Vec::new();
+        if settled.is_some() {
+            let status = session.call::<StatusGet>(Nothing {}).await?;
+            warnings.extend(status::clock_warning(&status));
+        }
+        let protection = session.call::<ProtectionGet>(Nothing {}).await?;
+        warnings.extend(protection::warnings(&protection.dead_man));
         Ok(Self {
             session,
             settled,
             progress,
-            clock_warning,
+            warnings,
             has_waited: false,
         })
     }
@@ -354,7 +361,7 @@ macro_rules! with {
         match result {
             // What was done is told even if closing then fails: nobody should do it twice.
             Ok(outcome) => {
-                let outcome = outcome.with_notes(visit.clock_warning.take());
+                let outcome = outcome.with_notes(std::mem::take(&mut visit.warnings));
                 match visit.end().await {
                     Ok(()) => Ok(outcome),
                     Err(failure) => Ok(outcome.with_notes([failure.sentence])),

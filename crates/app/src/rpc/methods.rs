@@ -13,12 +13,16 @@ use ts_rs::TS;
 use undertone_core::{
     AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo,
     Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions,
-    JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Receipt,
-    ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled,
-    Status, Version,
+    JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Protection,
+    Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange,
+    Settled, Status, Version, Wiped, home::panic::Press,
 };
 
-use super::{RPC_VERSION, params::*};
+use super::{
+    RPC_VERSION,
+    params::*,
+    protection_params::{self as protection, *},
+};
 use crate::failure::Failure;
 
 /// What a connection's methods work on.
@@ -518,6 +522,58 @@ methods! {
 
     #[doc = "Removes files from this device, of one chat or of all; what is left out of `clean` is no condition. Messages and previews stay, and a file can be fetched again as long as the server has it."]
     StorageClean = "storage.clean" (CleanStorage) -> CleanedUp, |context, params| context.client.clean_up(params.chat.as_ref(), params.clean).await?;
+
+    #[doc = "What protects this device when it is lost, seized, or its owner coerced, and how the dead-man timer stands."]
+    ProtectionGet = "protection.get" (Nothing) -> Protection, |context, _| context.client.protection().await?;
+
+    #[doc = "Changes it, and answers with the new state. A limit of wrong passphrases and the dead-man timer ask for the passphrase; a wrong one counts."]
+    ProtectionSet = "protection.set" (SetProtection) -> Protection, |context, params| {
+        let passphrase = params.passphrase.map(protection::given).transpose()?;
+        context.client.set_protection(passphrase, params.change).await?
+    };
+
+    #[doc = "Gives the home another passphrase: the key is wrapped anew, the data stays as it is."]
+    PassphraseChange = "passphrase.change" (ChangePassphrase) -> Done, |context, params| {
+        context.client.change_passphrase(protection::given(params.current)?, protection::new(params.new)?).await?;
+        Done {}
+    };
+
+    #[doc = "Confirms with the passphrase that the owner is there: the dead-man timer starts anew, as after an unlock."]
+    PassphraseConfirm = "passphrase.confirm" (Confirmation) -> Done, |context, params| {
+        context.client.confirm_passphrase(protection::given(params.passphrase)?).await?;
+        Done {}
+    };
+
+    #[doc = "Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here and opens the decoy. Both of before are replaced."]
+    DuressSetUp = "duress.set" (SetDuress) -> DuressAnswer, |context, params| {
+        if params.server.is_some() && !context.network.online {
+            return Err(Failure::new("net.offline", "Registering the decoy's account needs its server."));
+        }
+        context.client.set_duress(params.into_core()?).await?.into()
+    };
+
+    #[doc = "Takes the duress passphrase and the decoy away; their place is random bytes again."]
+    DuressRemove = "duress.remove" (Confirmation) -> Done, |context, params| {
+        context.client.remove_duress(protection::given(params.passphrase)?).await?;
+        Done {}
+    };
+
+    #[doc = "Locks: the process that has the home open closes it and lets go of its memory. The connection ends."]
+    HomeLock = "home.lock" (Nothing) -> Done, |context, _| {
+        context.client.lock();
+        Done {}
+    };
+
+    #[doc = "Panic: locks at once; a second time within ten seconds it wipes. Asks for nothing."]
+    HomePanic = "home.panic" (Nothing) -> PanicAnswer, |context, _| PanicAnswer { wiped: context.client.panic().await? == Press::Wipe };
+
+    #[doc = "Wipes this device: what opens the home first, then everything in it, then its queue on the server if that answers within five seconds. `confirm` must be `wipe`. The process ends afterwards."]
+    HomeWipe = "home.wipe" (WipeHome) -> Wiped, |context, params| {
+        if params.confirm.trim() != "wipe" {
+            return Err(Failure::new("usage.not_confirmed", "To wipe this device, confirm with the word: wipe."));
+        }
+        context.client.wipe().await?
+    };
 
     #[doc = "From now on, sends what happens as notifications called `event`."]
     EventsSubscribe = "events.subscribe" (Nothing) -> Done, |context, _| {

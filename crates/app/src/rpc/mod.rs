@@ -12,6 +12,7 @@ pub mod message;
 pub mod methods;
 pub mod owner;
 pub mod params;
+pub mod protection_params;
 pub mod reference;
 pub mod serve;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use ts_rs::TS;
 use undertone_core::{
-    Client, ErrorClass, RecoveryPhrase, ServerChoice,
+    Client, Ending, ErrorClass, RecoveryPhrase, ServerChoice,
     home::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
@@ -62,6 +62,8 @@ pub struct HomeKeeper {
     /// Held while the state changes.
     change: tokio::sync::Mutex<Option<SocketService>>,
     phrase: Mutex<Option<RecoveryPhrase>>,
+    /// How the host is to end, once the open account, or what looks after a locked one, says so.
+    ended: watch::Sender<Option<Ending>>,
 }
 
 impl HomeKeeper {
@@ -86,7 +88,18 @@ impl HomeKeeper {
             .0,
             change: tokio::sync::Mutex::new(None),
             phrase: Mutex::new(None),
+            ended: watch::channel(None).0,
         })
+    }
+
+    /// How the host is to end; turns from None once.
+    pub fn ended(&self) -> watch::Receiver<Option<Ending>> {
+        self.ended.subscribe()
+    }
+
+    /// The home has been wiped, open or not: the process is to end.
+    pub fn say_wiped(&self) {
+        self.ended.send_replace(Some(Ending::Wiped));
     }
 
     /// The home's folder.
@@ -167,7 +180,12 @@ impl HomeKeeper {
         let opened = tokio::task::spawn_blocking(move || owner.unlock(&passphrase))
             .await
             .map_err(|_| Failure::new("home.interrupted", "Opening the home was interrupted."))?;
-        let home = opened.map_err(|(_, error)| error)?;
+        let home = opened.map_err(|(_, error)| {
+            if error == HomeError::Wiped {
+                self.say_wiped();
+            }
+            error
+        })?;
         let listener = Listener::bind(home.owner())?;
         let client = Client::from_home(home, client_options(&self.options)).await?;
         *service = Some(self.serve(client, listener).await?);
@@ -183,6 +201,12 @@ impl HomeKeeper {
             client.start().await?;
         }
         let service = SocketService::start(listener, client.clone(), network);
+        let (mut ending, ended) = (client.ending(), self.ended.clone());
+        tokio::spawn(async move {
+            if let Ok(how) = ending.wait_for(Option::is_some).await {
+                ended.send_replace(*how);
+            }
+        });
         self.now.send_replace(Now {
             state: HostState::Open,
             client: Some((client, network)),

@@ -15,6 +15,7 @@ use crate::{
     rpc::{
         methods::Entry,
         params::{Done, Nothing},
+        protection_params::PanicAnswer,
     },
 };
 
@@ -63,6 +64,14 @@ shapes! {
         /// As typed.
         #[ts(as = "String")]
         passphrase: Secret,
+    }
+
+    /// Panic.
+    PressPanic {
+        /// Wipe at once: the button was held.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        wipe: bool,
     }
 
     /// The recovery phrase.
@@ -247,12 +256,22 @@ host_methods! {
     #[doc = "Opens the home."]
     unlock = "host.unlock" (GivenPassphrase) -> Done, |caller, params| {
         caller.host.home.unlock(params.passphrase.0).await?;
+        caller.host.idle.touch();
         Done {}
     };
 
     #[doc = "Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock."]
     lock = "host.lock" (Nothing) -> Done, |caller, _| {
         caller.host.lock();
+        Done {}
+    };
+
+    #[doc = "Panic, open or locked: locks at once; a second time within ten seconds, or with `wipe`, it wipes. Asks for nothing."]
+    panic = "host.panic" (PressPanic) -> PanicAnswer, |caller, params| PanicAnswer { wiped: caller.host.panic(params.wipe).await? };
+
+    #[doc = "The owner does something (a key, the pointer): auto-lock counts from here. Requests that change something say so by themselves; what a page asks to show news does not."]
+    activity = "host.activity" (Nothing) -> Done, |caller, _| {
+        caller.host.idle.touch();
         Done {}
     };
 

@@ -11,6 +11,7 @@
 pub mod assets;
 mod doors;
 mod guard;
+mod guarding;
 mod home;
 mod launch;
 mod media;
@@ -19,7 +20,7 @@ mod ranges;
 mod route;
 mod run;
 mod runtime_folder;
-mod secret;
+pub mod secret;
 mod socket;
 mod upload;
 
@@ -29,6 +30,8 @@ pub use run::{Appearance, run};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+
+use crate::guard::Idle;
 
 /// Everything that the host's tasks share.
 pub struct Host {
@@ -40,6 +43,8 @@ pub struct Host {
     home: home::HomeKeeper,
     media: media::MediaUrls,
     uploads: upload::Uploads,
+    /// When the owner last did something.
+    idle: Idle,
     /// Turns true when the home is to be locked.
     locking: watch::Sender<bool>,
     /// Turns true when the process is to end.
@@ -56,6 +61,7 @@ impl Host {
             home,
             media: media::MediaUrls::default(),
             uploads: upload::Uploads::default(),
+            idle: Idle::default(),
             locking: watch::channel(false).0,
             ending: watch::channel(false).0,
         })

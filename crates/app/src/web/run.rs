@@ -12,9 +12,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
+use undertone_core::{Ending, home::HomeError};
+
 use super::{
     Host, HostState, assets,
     doors::{Doors, Hash, hash_from_hexadecimal, hexadecimal},
+    guarding as guard,
     home::HomeKeeper,
     launch::{self, Place, WayIn},
     route,
@@ -48,6 +51,7 @@ pub struct Appearance {
 enum End {
     Signal,
     Lock,
+    Wiped,
 }
 
 impl Host {
@@ -91,19 +95,30 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         let (host, folder) = (Arc::clone(&host), Arc::clone(&folder));
         tokio::spawn(async move { held.answer(host, folder).await })
     };
+    let guarding = tokio::spawn(guard::run(Arc::clone(&host)));
     let end = match come_up(options, appearance, &host, &folder).await {
         Ok(()) => signals.wait_or(&host).await,
         Err(failure) => {
+            guarding.abort();
             end_tasks(&host, accepting, answering).await;
             return Err(failure);
         }
     };
-    host.revoke();
+    guarding.abort();
+    if end == End::Signal {
+        host.revoke();
+    } else {
+        // Pages are told to forget what they show.
+        host.lock();
+    }
     let closed = host.home.close().await;
     tokio::time::sleep(FAREWELL).await;
     end_tasks(&host, accepting, answering).await;
     if end == End::Lock {
         return Err(replace_self(options, &host, &listener));
+    }
+    if end == End::Wiped {
+        return Err(HomeError::Wiped.into());
     }
     closed
 }
@@ -268,14 +283,19 @@ impl Signals {
         })
     }
 
-    /// Waits for one of them, or for the page to lock.
+    /// Waits for one of them, for the page to lock, or for the home to be locked or wiped from elsewhere.
     async fn wait_or(&mut self, host: &Host) -> End {
         let mut locking = host.locking.subscribe();
+        let mut ended = host.home.ended();
         tokio::select! {
             _ = self.interrupt.recv() => End::Signal,
             _ = self.terminate.recv() => End::Signal,
             _ = self.hang_up.recv() => End::Signal,
             _ = locking.wait_for(|locking| *locking) => End::Lock,
+            Ok(how) = ended.wait_for(Option::is_some) => match *how {
+                Some(Ending::Wiped) => End::Wiped,
+                _ => End::Lock,
+            },
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStrea
 use super::{
     Host,
     doors::{Admitted, Key},
+    guarding,
     methods::{self, Caller},
     route::turned,
     secret::Secret,
@@ -197,7 +198,13 @@ async fn receive(
     out: &Outgoing,
     text: &str,
 ) {
-    let parsed = match message::parse(text.as_bytes()) {
+    let incoming = message::parse(text.as_bytes());
+    if let Incoming::Single(Ok(request)) = &incoming
+        && guarding::is_of_the_owner(&request.method)
+    {
+        caller.host.idle.touch();
+    }
+    let parsed = match incoming {
         Incoming::Single(Ok(request)) if request.method.starts_with("host.") => request,
         incoming => {
             if core.is_open() {

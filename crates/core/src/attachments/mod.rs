@@ -13,7 +13,7 @@
 //! - A chunk that was flipped, moved, dropped or added is refused before a byte of it is used; a blob whose
 //!   hash is not the promised one never counts as received.
 //! - A file in the folder belongs to a row from before it exists until after it is gone. The folder is
-//!   shared by both stores of a home, so no store may remove what it does not know.
+//!   shared by both stores of a home, so no store may remove what it does not know, until the other one is no more.
 
 mod import;
 mod read;

@@ -1,5 +1,6 @@
 //! The `attachments` table: which files there are, under which keys, in which state.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -138,6 +139,34 @@ impl Attachments {
         let unfinished = self.ids_in(&[State::Preparing, State::Removing])?;
         for id in unfinished {
             self.remove_file_and_row(&id)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files that this store does not know: for a home whose other store is no more. To be called
+    /// before anything else uses the folder.
+    ///
+    /// # Errors
+    /// [`AttachmentError::Io`], [`AttachmentError::Store`].
+    pub fn remove_unknown(&self) -> Result<(), AttachmentError> {
+        let known = self.database.read(|view| -> StoreResult<HashSet<String>> {
+            let mut query = view
+                .connection()
+                .prepare_cached("SELECT file_name FROM attachments")?;
+            let names = query.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })?;
+        let entries =
+            fs::read_dir(&self.folder).map_err(|error| AttachmentError::in_home(&error))?;
+        for entry in entries.flatten() {
+            let is_known = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| known.contains(name));
+            if !is_known {
+                // What can't be removed is ciphertext whose key is gone.
+                let _ = fs::remove_file(entry.path());
+            }
         }
         Ok(())
     }

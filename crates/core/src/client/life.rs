@@ -103,15 +103,17 @@ impl Client {
         let shown = RecoveryPhrase::new(words.words());
         let me = new_account(&words, name, server, now_ms, &proxy, creation.database())?;
         drop(words);
-        let registered = register(
-            creation.database().clone(),
-            creation.attachments(),
+        let database = creation.database().clone();
+        let attachments = Attachments::new(database.clone(), creation.attachments());
+        let engine = Engine::new(
+            database,
+            attachments,
             me,
-            &options,
-            &transport,
-        )
-        .await;
-        registered?;
+            Arc::clone(&options.clock),
+            options.sending,
+            options.inline_max(),
+        );
+        register(engine, &transport).await?;
         let home = tokio::task::block_in_place(|| creation.finish())?;
         Ok((Self::from_home(home, options).await?, shown))
     }
@@ -135,10 +137,14 @@ impl Client {
     pub async fn from_home(home: Home, options: ClientOptions) -> Result<Self> {
         let database = home.database().clone();
         let folder = home.attachments();
+        let under_duress = home.is_under_duress();
         let choice = options.proxy.clone();
         let (me, proxy, attachments) = blocking(move || -> Result<_> {
             let attachments = Attachments::new(database.clone(), folder);
             attachments.recover()?;
+            if under_duress {
+                attachments.remove_unknown()?;
+            }
             if super::linking::is_unfinished(&database)? {
                 return Err(Reason::LinkingUnfinished.into());
             }
@@ -173,6 +179,7 @@ impl Client {
                 home: Mutex::new(Some(home)),
                 turn: tokio::sync::Mutex::new(()),
                 typed: super::Typed::default(),
+                ending: tokio::sync::watch::channel(None).0,
             }),
         })
     }
@@ -220,7 +227,7 @@ impl Client {
         }
     }
 
-    fn lock_home(&self) -> std::sync::MutexGuard<'_, Option<Home>> {
+    pub(super) fn lock_home(&self) -> std::sync::MutexGuard<'_, Option<Home>> {
         self.inner
             .home
             .lock()
@@ -268,7 +275,7 @@ impl Client {
 }
 
 /// Draws all keys of a new account and stores them.
-fn new_account(
+pub(super) fn new_account(
     words: &Words,
     name: String,
     server: &ServerChoice,
@@ -302,23 +309,9 @@ fn new_account(
 }
 
 /// Registers before the home is put in its place. A lost answer is asked for again: the server knows the same keys.
-async fn register(
-    database: Database,
-    attachments: std::path::PathBuf,
-    me: Me,
-    options: &ClientOptions,
-    transport: &Arc<dyn Transport>,
-) -> Result<()> {
-    let attachments = Attachments::new(database.clone(), attachments);
-    let engine = Arc::new(Engine::new(
-        database,
-        attachments.clone(),
-        me,
-        Arc::clone(&options.clock),
-        options.sending,
-        options.inline_max(),
-    ));
-    let shared = Driver::new(engine, Arc::clone(transport), attachments);
+pub(super) async fn register(engine: Engine, transport: &Arc<dyn Transport>) -> Result<()> {
+    let attachments = engine.attachments.clone();
+    let shared = Driver::new(Arc::new(engine), Arc::clone(transport), attachments);
     let mut attempt = 0;
     loop {
         attempt += 1;

@@ -15,6 +15,7 @@ mod life;
 mod linking;
 mod messages;
 mod options;
+mod protection;
 mod requests;
 mod settings;
 mod streams;
@@ -30,6 +31,9 @@ pub use linking::{LinkServer, Linking};
 pub use options::{
     ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,
     SystemClock,
+};
+pub use protection::{
+    DecoyAccount, DuressSet, Ending, NewDuress, Protection, ProtectionChange, Wiped,
 };
 pub use streams::{Arriving, Recording, TakenFile};
 
@@ -57,6 +61,8 @@ struct Inner {
     /// Held while a message is put into the outbox, so that the order of calls is the order of messages.
     turn: tokio::sync::Mutex<()>,
     typed: Typed,
+    /// How the process that has the account open is to end it, once somebody asked.
+    ending: tokio::sync::watch::Sender<Option<Ending>>,
 }
 
 /// When it was last told in a chat (conversations.id) that this account is writing.

@@ -275,6 +275,11 @@ impl ServerChoice {
         self.0.server.origin.to_string()
     }
 
+    /// A server that this account knows, without an invitation to it.
+    pub(crate) fn without_invitation(server: ServerAddress) -> Self {
+        Self(Arc::new(Invitation { server, code: None }))
+    }
+
     pub(crate) fn server(&self) -> &ServerAddress {
         &self.0.server
     }

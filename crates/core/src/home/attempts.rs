@@ -16,14 +16,14 @@ use super::wipe::Wipe;
 use super::{HomeError, HomeResult};
 
 /// So many wrong attempts in a row cost nothing.
-const FREE: u32 = 3;
+const FREE: u32 = 5;
 /// The longest wait, in seconds.
 const LONGEST: u32 = 300;
 
 /// Seconds that must pass after the last of `failed` wrong attempts in a row.
 #[must_use]
 pub fn wait_after(failed: u32) -> u32 {
-    match failed.checked_sub(FREE) {
+    match failed.checked_sub(FREE + 1) {
         None => 0,
         Some(more) => 1_u32
             .checked_shl(more)
@@ -107,8 +107,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_five_minutes() {
-        let waits: Vec<_> = (0..14).map(wait_after).collect();
-        assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert!((0..=5).all(|failed| wait_after(failed) == 0));
+        let waits: Vec<_> = (6..17).map(wait_after).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(wait_after(u32::MAX), 300);
     }
 }

@@ -186,6 +186,9 @@ pub(super) fn remove_unfinished(place: &Path) {
 
 /// A rename replaces an empty folder and nothing else; this says so before the work is done.
 fn check_free(place: &Path) -> HomeResult<()> {
+    if place.is_dir() {
+        Wipe::finish_if_marked(place)?;
+    }
     if Wipe::is_finished(place) {
         // What stays of a wiped home makes room for a new one.
         for name in [folder::LOCK, folder::SENTINEL] {

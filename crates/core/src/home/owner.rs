@@ -220,6 +220,13 @@ impl Home {
         self.opened.meaning.decoy
     }
 
+    /// The store's key, for tests that look whether it is anywhere. Only debug builds have it.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn data_key_for_tests(&self) -> [u8; 32] {
+        *self.opened.key.expose()
+    }
+
     /// The store.
     #[must_use]
     pub fn database(&self) -> &Database {

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod attempts;
+mod duress;
 mod full_disk;
 mod processes;
+mod wiping;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,0 +1,405 @@
+//! `undertone lock`, `panic`, `wipe`, `passphrase`, `protection`, `duress` and `guard`.
+//!
+//! What must stay true: what destroys asks for a word first, except panic; panic waits for no process.
+
+use std::{io::IsTerminal, path::Path, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use undertone_core::{
+    Protection, ProtectionChange,
+    home::{
+        HomeError, Owner, Wipe,
+        dead_man::{DeadManStanding, DeadManWarning, Moment},
+        panic::{self, Press},
+        socket,
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{NEWS, Visit, line_from_stdin, with};
+use crate::{
+    cli::{
+        args::{Global, OnOff},
+        output::{Outcome, Output},
+        passphrase,
+        protection::{DuressCommand, ProtectionArgs, ProtectionCommand},
+    },
+    failure::Failure,
+    guard,
+    rpc::{
+        connection::Connection,
+        methods::{
+            DuressRemove, DuressSetUp, HomeLock, HomeWipe, PassphraseChange, PassphraseConfirm,
+            ProtectionGet, ProtectionSet,
+        },
+        params::Nothing,
+        protection_params::{ChangePassphrase, Confirmation, SetDuress, SetProtection, WipeHome},
+    },
+    session::home_folder,
+    web::secret::Secret,
+};
+
+/// How long the process that has the home open may take to lock or wipe before it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to end after it said that it will.
+const LAST_BREATH: Duration = Duration::from_secs(5);
+/// What confirms a wipe.
+const WORD: &str = "wipe";
+
+pub(super) async fn run(
+    options: &Global,
+    output: &Output,
+    command: ProtectionCommand,
+) -> Result<Outcome, Failure> {
+    match command {
+        ProtectionCommand::Lock => lock(options).await,
+        ProtectionCommand::Panic { wipe } => press(options, wipe).await,
+        ProtectionCommand::Wipe { yes_wipe } => wipe(options, output, yes_wipe).await,
+        ProtectionCommand::Passphrase {
+            new_passphrase_file,
+        } => change(options, output, new_passphrase_file.as_deref()).await,
+        ProtectionCommand::Protection(args) => protection(options, output, args).await,
+        ProtectionCommand::Duress { command } => duress(options, output, command).await,
+        ProtectionCommand::Guard => look(options).await,
+    }
+}
+
+/// The home's folder, if there is a home in it.
+fn existing_home(options: &Global) -> Result<std::path::PathBuf, Failure> {
+    let home = home_folder(options)?;
+    match Owner::acquire(&home) {
+        Ok(_) | Err(HomeError::Owned) => Ok(home),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn lock(options: &Global) -> Result<Outcome, Failure> {
+    let home = existing_home(options)?;
+    let locked = end_owner(&home).await;
+    Ok(say_locked(locked))
+}
+
+fn say_locked(locked: bool) -> Outcome {
+    let line = if locked {
+        "Locked: no process has a key of this home any more."
+    } else {
+        "Nothing had this home open; it is locked."
+    };
+    Outcome::line(json!({"locked": true, "was_open": locked}), line)
+}
+
+/// Lets the process that has the home open lock, and kills it if it doesn't. Whether there was one.
+async fn end_owner(home: &Path) -> bool {
+    let Ok(stream) = socket::connect(home) else {
+        return false;
+    };
+    let process = rustix::net::sockopt::socket_peercred(&stream)
+        .ok()
+        .map(|peer| peer.pid);
+    let asked = async {
+        let (mut connection, _) = Connection::open(stream).await?;
+        connection.call::<HomeLock>(Nothing {}).await
+    };
+    let answered = tokio::time::timeout(PATIENCE, asked).await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline && matches!(answered, Ok(Ok(_))) {
+        // Another image of itself has no socket; a new owner would have a key only if it was given the passphrase.
+        if socket::connect(home).is_err() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    kill(process);
+    true
+}
+
+fn kill(process: Option<Pid>) {
+    if let Some(process) = process {
+        // It may have ended by itself.
+        let _ = kill_process(process, Signal::KILL);
+    }
+}
+
+async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
+    let home = home_folder(options)?;
+    let press = if wipe {
+        Press::Wipe
+    } else {
+        existing_home(options)?;
+        panic::press(&home, &Moment::now())?
+    };
+    if press == Press::Lock {
+        return Ok(say_locked(end_owner(&home).await));
+    }
+    // The owner can do more (the server), but is not waited for.
+    let owner = socket::connect(&home).ok();
+    let process = owner
+        .as_ref()
+        .and_then(|stream| rustix::net::sockopt::socket_peercred(stream).ok())
+        .map(|peer| peer.pid);
+    let asking = tokio::spawn(async move {
+        let (mut connection, _) = Connection::open(owner?).await.ok()?;
+        let confirm = WORD.to_owned();
+        connection.call::<HomeWipe>(WipeHome { confirm }).await.ok()
+    });
+    let folder = home.clone();
+    let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
+        .await
+        .map_err(|_| HomeError::Io)??;
+    let answered = tokio::time::timeout(LAST_BREATH, asking).await;
+    let by_owner = answered.ok().and_then(Result::ok).flatten();
+    if by_owner.is_none() {
+        kill(process);
+        // What it may have written meanwhile.
+        Wipe::finish_if_marked(&home)?;
+    }
+    let server = by_owner.is_some_and(|wiped| wiped.server);
+    Ok(say_wiped(report.is_complete(), server))
+}
+
+fn say_wiped(complete: bool, server: bool) -> Outcome {
+    let mut lines = vec![if complete {
+        "This device is wiped: nothing is left in the home.".to_owned()
+    } else {
+        "The keys are gone, but some files could not be removed; run the command again.".to_owned()
+    }];
+    if !server {
+        lines.push("The server was not asked, or didn't answer: what waits in the mailbox there stays until it expires, and can't be read by anybody.".to_owned());
+    }
+    Outcome::prose(
+        json!({"wiped": true, "complete": complete, "server": server}),
+        lines,
+    )
+}
+
+async fn wipe(options: &Global, output: &Output, yes: bool) -> Result<Outcome, Failure> {
+    existing_home(options)?;
+    if !yes {
+        if options.passphrase_fd == Some(0) {
+            return Err(Failure::usage(
+                "Standard input can't give both the passphrase and the word; use another file descriptor, or --yes-wipe.",
+            ));
+        }
+        if std::io::stdin().is_terminal() {
+            eprintln!(
+                "Everything of this account on this device will be gone. Type {WORD} to go on:"
+            );
+        }
+        if line_from_stdin("The word")?.trim() != WORD {
+            return Err(Failure::new(
+                "usage.not_confirmed",
+                "The word was not typed; nothing was wiped.",
+            ));
+        }
+    }
+    let mut visit = Visit::begin(options, output, Duration::from_millis(0)).await?;
+    visit.session.end_by_itself();
+    let confirm = WORD.to_owned();
+    let wiped = visit.session.call::<HomeWipe>(WipeHome { confirm }).await;
+    // The home is gone: closing it has nothing more to say.
+    let _ = visit.close().await;
+    let wiped = wiped?;
+    Ok(say_wiped(wiped.complete, wiped.server))
+}
+
+async fn change(
+    options: &Global,
+    output: &Output,
+    file: Option<&Path>,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let current = Secret(passphrase::existing(options)?);
+        let new = Secret(passphrase::another("New passphrase", file)?);
+        let change = ChangePassphrase { current, new };
+        visit.session.call::<PassphraseChange>(change).await?;
+        Ok(Outcome::line(
+            json!({"changed": true}),
+            "The passphrase is changed; the old one opens nothing here any more. Copies of this home from before still open with the old one.",
+        ))
+    })
+}
+
+async fn protection(
+    options: &Global,
+    output: &Output,
+    args: ProtectionArgs,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let needs_passphrase = args.wrong_attempts.is_some() || args.dead_man.is_some();
+        if args.confirm && !needs_passphrase {
+            let passphrase = Secret(passphrase::existing(options)?);
+            let confirmation = Confirmation { passphrase };
+            visit
+                .session
+                .call::<PassphraseConfirm>(confirmation)
+                .await?;
+        }
+        let change = ProtectionChange {
+            wrong_attempts_limit: args.wrong_attempts,
+            auto_lock_s: args.auto_lock,
+            lock_on_suspend: args.lock_on_suspend.map(|set| matches!(set, OnOff::On)),
+            dead_man_days: args.dead_man,
+        };
+        let now = if change == ProtectionChange::default() {
+            visit.session.call::<ProtectionGet>(Nothing {}).await?
+        } else {
+            let passphrase = if needs_passphrase {
+                Some(Secret(passphrase::existing(options)?))
+            } else {
+                None
+            };
+            let set = SetProtection { passphrase, change };
+            visit.session.call::<ProtectionSet>(set).await?
+        };
+        Ok(Outcome::prose(json!(now), describe(&now)))
+    })
+}
+
+/// What is set, what each protects from, and what it can't do.
+fn describe(now: &Protection) -> Vec<String> {
+    let attempts = match now.wrong_attempts_limit {
+        0 => "Wrong passphrases: no limit. Each next attempt waits longer, up to five minutes; who copies the disk can try as often as they like.".to_owned(),
+        limit => format!(
+            "Wrong passphrases: after {limit} in a row this device is wiped. Who copies the disk before can try on the copy as often as they like."
+        ),
+    };
+    let dead_man = match now.dead_man.days {
+        0 => "Dead-man timer: off.".to_owned(),
+        days => format!(
+            "Dead-man timer: wiped when not unlocked for {days} days ({} left). It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.",
+            span(now.dead_man.left_s)
+        ),
+    };
+    let auto_lock = match now.auto_lock_s {
+        0 => "Auto-lock: off; the app in the browser stays open until it is locked.".to_owned(),
+        seconds => format!(
+            "Auto-lock: the app in the browser locks after {} without you.",
+            span(seconds.into())
+        ),
+    };
+    let suspend = if now.lock_on_suspend {
+        "Suspend: the app in the browser locks when the computer wakes up."
+    } else {
+        "Suspend: the app in the browser stays open."
+    };
+    let duress = match (now.decoy, now.duress) {
+        (true, _) => "This is the decoy, opened for a visit.",
+        (false, true) => {
+            "Duress passphrase: set. It destroys this account's keys here and opens the decoy; a copy of the disk from before still opens with the right passphrase."
+        }
+        (false, false) => "Duress passphrase: none.",
+    };
+    let limits =
+        "None of this helps against somebody who controls this computer, or sees you type.";
+    vec![
+        attempts,
+        dead_man,
+        auto_lock,
+        suspend.to_owned(),
+        duress.to_owned(),
+        limits.to_owned(),
+    ]
+}
+
+/// In the largest unit that fits, rounded down.
+fn span(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..120 => (seconds, "seconds"),
+        120..7200 => (seconds / 60, "minutes"),
+        7200..172_800 => (seconds / 3600, "hours"),
+        _ => (seconds / 86_400, "days"),
+    };
+    format!("{number} {unit}")
+}
+
+/// What every command says beside its answer when the dead-man timer is near its end.
+pub(super) fn warnings(standing: &DeadManStanding) -> Vec<String> {
+    let mut lines = Vec::new();
+    if standing.warning != DeadManWarning::None {
+        lines.push(format!(
+            "This device wipes itself in {} unless the passphrase is given: lock and unlock, or `undertone protection --confirm`.",
+            span(standing.left_s)
+        ));
+    }
+    if standing.clock_set_back_s > 0 {
+        lines.push("The clock of this computer was set back. The dead-man timer goes on by running time; unlock within 72 hours to confirm that you are there.".to_owned());
+    }
+    lines
+}
+
+async fn duress(
+    options: &Global,
+    output: &Output,
+    command: DuressCommand,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        match command {
+            DuressCommand::Remove => {
+                let passphrase = Secret(passphrase::existing(options)?);
+                let confirmation = Confirmation { passphrase };
+                visit.session.call::<DuressRemove>(confirmation).await?;
+                Ok(Outcome::line(
+                    json!({"duress": false}),
+                    "There is no duress passphrase and no decoy any more.",
+                ))
+            }
+            DuressCommand::Set {
+                server,
+                name,
+                visit: wants_visit,
+                duress_file,
+                visit_file,
+            } => {
+                let server = match server.as_deref() {
+                    Some("-") => Some(Secret(line_from_stdin("An invitation")?)),
+                    Some(server) => Some(Secret(Zeroizing::new(server.to_owned()))),
+                    None => None,
+                };
+                let current = Secret(passphrase::existing(options)?);
+                let duress = passphrase::another("Duress passphrase", duress_file.as_deref())?;
+                let for_visits = if wants_visit || visit_file.is_some() {
+                    let what = "Passphrase for visits to the decoy";
+                    Some(Secret(passphrase::another(what, visit_file.as_deref())?))
+                } else {
+                    None
+                };
+                let set = SetDuress {
+                    current,
+                    duress: Secret(duress),
+                    visit: for_visits,
+                    server,
+                    name,
+                };
+                let answer = visit.session.call::<DuressSetUp>(set).await?;
+                let mut lines = vec![
+                    "The duress passphrase is set: given instead of yours, it destroys this account's keys on this device and opens the decoy. Nothing asks again.".to_owned(),
+                    format!("Recovery phrase of the decoy's account: {}", *answer.phrase.0),
+                ];
+                if !answer.registered {
+                    lines
+                        .push("The decoy is an empty account that no server knows yet.".to_owned());
+                }
+                Ok(Outcome::prose(json!(answer), lines))
+            }
+        }
+    })
+}
+
+async fn look(options: &Global) -> Result<Outcome, Failure> {
+    let home = home_folder(options)?;
+    match Owner::acquire(&home) {
+        Ok(_) | Err(HomeError::Owned) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let standing = guard::look(&home).await?;
+    let mut lines = vec![match standing.days {
+        0 => "The dead-man timer is off.".to_owned(),
+        days => format!("{} of {days} days are left.", span(standing.left_s)),
+    }];
+    lines.extend(warnings(&standing));
+    Ok(Outcome::prose(json!(standing), lines))
+}

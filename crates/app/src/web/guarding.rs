@@ -1,0 +1,108 @@
+//! What locks the host by itself: time without the owner, and a computer that slept; and what ends it: a home that was wiped.
+
+use std::{sync::Arc, time::Duration};
+
+use undertone_core::home::{
+    HomeError, Wipe,
+    dead_man::Moment,
+    panic::{self, Press},
+};
+
+use super::Host;
+use crate::{
+    failure::Failure,
+    guard::{self, Sleep},
+};
+
+/// Looks after the home, open or locked, until the home is wiped.
+pub(super) async fn run(host: Arc<Host>) {
+    let folder = host.home.folder().to_owned();
+    let mut sleep = Sleep::watch();
+    loop {
+        tokio::time::sleep(guard::EVERY).await;
+        let slept = sleep.was_there();
+        if guard::look(&folder).await == Err(HomeError::Wiped) {
+            host.home.say_wiped();
+            return;
+        }
+        let Ok((client, _)) = host.home.client() else {
+            continue;
+        };
+        guard::compare_clocks(&folder, &client).await;
+        let Ok(protection) = client.protection().await else {
+            continue;
+        };
+        let longest = Duration::from_secs(protection.auto_lock_s.into());
+        let idle = protection.auto_lock_s > 0 && host.idle.time() >= longest;
+        if idle || (slept && protection.lock_on_suspend) {
+            host.lock();
+        }
+    }
+}
+
+impl Host {
+    /// Panic: locks, or wipes at the second press and when it is held. Whether it wiped.
+    ///
+    /// # Errors
+    /// `home.*`.
+    pub(super) async fn panic(&self, held: bool) -> Result<bool, Failure> {
+        let folder = self.home.folder().to_owned();
+        let wipes = held
+            || tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
+                .await
+                .map_err(|_| HomeError::Io)??
+                == Press::Wipe;
+        if !wipes {
+            self.lock();
+            return Ok(false);
+        }
+        if let Ok((client, _)) = self.home.client() {
+            client.wipe().await?;
+        } else {
+            let folder = self.home.folder().to_owned();
+            tokio::task::spawn_blocking(move || Wipe::begin(&folder))
+                .await
+                .map_err(|_| HomeError::Io)??;
+            self.home.say_wiped();
+        }
+        Ok(true)
+    }
+}
+
+/// Whether only the owner asks for this, and no page by itself to show what is new.
+pub(super) fn is_of_the_owner(method: &str) -> bool {
+    const OF_THE_PAGE: [&str; 11] = [
+        "chats.find",
+        "chats.members",
+        "chats.mark_read",
+        "events.subscribe",
+        "events.unsubscribe",
+        "host.media",
+        "host.release",
+        "host.state",
+        "messages.pinned",
+        "settings.preferences",
+        "sync.settle",
+    ];
+    !(method.ends_with(".list") || method.ends_with(".get") || OF_THE_PAGE.contains(&method))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_the_owner;
+
+    #[test]
+    fn news_keep_nothing_open() {
+        for method in [
+            "messages.list",
+            "chats.get",
+            "chats.mark_read",
+            "status.get",
+        ] {
+            assert!(!is_of_the_owner(method), "{method}");
+        }
+        for method in ["messages.send", "host.activity", "chats.set_draft"] {
+            assert!(is_of_the_owner(method), "{method}");
+        }
+    }
+}

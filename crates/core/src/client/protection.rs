@@ -1,0 +1,400 @@
+//! What protects a device that is lost, seized or coerced: the passphrase, its limits, the duress passphrase, the
+//! dead-man timer, and wiping.
+//!
+//! The process that has the account open listens to [`Client::ending`]: locking and wiping end with it, because only
+//! the process can let go of its own memory. What must stay true: a wipe first destroys and only then talks to
+//! anybody; what weakens a protection asks for the passphrase.
+
+use std::{path::PathBuf, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use ts_rs::TS;
+use undertone_mls::RecoveryPhrase as Words;
+use undertone_wire::{auth, request::Request};
+
+use super::{Client, RecoveryPhrase, ServerChoice, life};
+use crate::{
+    attachments::Attachments,
+    error::{Error, Reason, Result},
+    home::{
+        Home, HomeError, HomeResult, Passphrase, Wipe,
+        dead_man::{self, DeadManStanding, Moment},
+        panic::{self, Press},
+        sentinel::Sentinel,
+    },
+    sync::Engine,
+    transport::Role,
+};
+
+/// How long the server may take to delete the queue after a wipe.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long tasks may take to end before a wipe does without them.
+const LAST_WORK: Duration = Duration::from_secs(1);
+/// The longest idle time before locking, in seconds.
+const LONGEST_AUTO_LOCK: u32 = 24 * 60 * 60;
+
+const AUTO_LOCK: &str = "protection.auto_lock_s";
+const ON_SUSPEND: &str = "protection.lock_on_suspend";
+const DURESS: &str = "protection.duress";
+
+/// How the process that has the account open is to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Lock: close the account and let go of the memory that held it.
+    Lock,
+    /// The home has been wiped: the same, and there is nothing to come back to.
+    Wiped,
+}
+
+/// How this device is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Protection {
+    /// Wrong passphrases in a row after which this device is wiped; 0: never.
+    pub wrong_attempts_limit: u16,
+    /// Wrong passphrases since the last right one.
+    pub wrong_attempts: u32,
+    /// The app in the browser locks after so many seconds without the owner doing anything; 0: never.
+    pub auto_lock_s: u32,
+    /// Whether the app locks when the computer was suspended.
+    pub lock_on_suspend: bool,
+    /// Whether a duress passphrase was set from this account. Nothing outside the account says so.
+    pub duress: bool,
+    /// Whether this is the decoy, visited by the passphrase for that.
+    pub decoy: bool,
+    /// The dead-man timer.
+    pub dead_man: DeadManStanding,
+}
+
+/// What of it is to change; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProtectionChange {
+    /// See [`Protection::wrong_attempts_limit`]. Needs the passphrase. 0, or 3 and more.
+    #[ts(optional)]
+    pub wrong_attempts_limit: Option<u16>,
+    /// See [`Protection::auto_lock_s`]; at most a day.
+    #[ts(optional)]
+    pub auto_lock_s: Option<u32>,
+    /// See [`Protection::lock_on_suspend`].
+    #[ts(optional)]
+    pub lock_on_suspend: Option<bool>,
+    /// Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase.
+    #[ts(optional)]
+    pub dead_man_days: Option<u16>,
+}
+
+/// The account in the decoy.
+#[derive(Default)]
+pub struct DecoyAccount {
+    /// Where it registers; None: it is made for this account's server and not registered until it is opened.
+    pub server: Option<ServerChoice>,
+    /// The name in it; None: this account's.
+    pub name: Option<String>,
+}
+
+/// A duress passphrase to be set.
+pub struct NewDuress {
+    /// The passphrase of this account.
+    pub current: Passphrase,
+    /// The one that destroys this account and opens the decoy.
+    pub duress: Passphrase,
+    /// One that opens the decoy and destroys nothing.
+    pub visit: Option<Passphrase>,
+    /// The account in the decoy.
+    pub account: DecoyAccount,
+}
+
+/// A duress passphrase that was set.
+pub struct DuressSet {
+    /// Whether the decoy's account is registered with its server.
+    pub registered: bool,
+    /// The recovery phrase of the decoy's account.
+    pub phrase: RecoveryPhrase,
+}
+
+/// What a wipe did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Wiped {
+    /// Whether nothing is left in the home.
+    pub complete: bool,
+    /// Whether the server deleted the queue, with its addresses and key packages.
+    pub server: bool,
+}
+
+impl Client {
+    /// How this process is to end; turns from None once.
+    #[must_use]
+    pub fn ending(&self) -> watch::Receiver<Option<Ending>> {
+        self.inner.ending.subscribe()
+    }
+
+    /// Asks the process that has the account open to lock.
+    pub fn lock(&self) {
+        self.inner.ending.send_if_modified(|ending| {
+            let first = ending.is_none();
+            ending.get_or_insert(Ending::Lock);
+            first
+        });
+    }
+
+    /// Tells the process that has the account open that the home is gone.
+    pub fn was_wiped(&self) {
+        self.inner.ending.send_replace(Some(Ending::Wiped));
+    }
+
+    /// The home's folder.
+    ///
+    /// # Errors
+    /// `state.closed`.
+    pub fn home_folder(&self) -> Result<PathBuf> {
+        match &*self.lock_home() {
+            Some(home) => Ok(home.path().to_owned()),
+            None => Err(Reason::Closed.into()),
+        }
+    }
+
+    /// Works on the home off the async threads. A home that was wiped by it ends the process.
+    async fn with_home<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Home) -> HomeResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let client = self.clone();
+        let done = tokio::task::spawn_blocking(move || match &*client.lock_home() {
+            Some(home) => work(home).map_err(Error::from),
+            None => Err(Reason::Closed.into()),
+        })
+        .await
+        .map_err(|_| Error::Reason(Reason::Closed))?;
+        if matches!(&done, Err(Error::Home(HomeError::Wiped))) {
+            self.was_wiped();
+        }
+        done
+    }
+
+    /// How this device is protected.
+    ///
+    /// # Errors
+    /// `store.*`, `home.*`.
+    pub async fn protection(&self) -> Result<Protection> {
+        let (decoy, attempts, dead_man) = self
+            .with_home(|home| {
+                let dead_man = dead_man::check(home.path(), &Moment::now())?;
+                let attempts = Sentinel::load(home.path())?.attempts;
+                Ok((home.is_decoy(), attempts, dead_man))
+            })
+            .await?;
+        self.read(move |snapshot, _| {
+            let db = snapshot.connection();
+            Ok(Protection {
+                wrong_attempts_limit: attempts.limit,
+                wrong_attempts: attempts.failed,
+                auto_lock_s: u32::try_from(get(db, AUTO_LOCK, 0)?).unwrap_or(0),
+                lock_on_suspend: get(db, ON_SUSPEND, 1)? != 0,
+                duress: get(db, DURESS, 0)? != 0,
+                decoy,
+                dead_man,
+            })
+        })
+        .await
+    }
+
+    /// Changes how this device is protected.
+    ///
+    /// # Errors
+    /// `settings.protection_invalid`; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
+    /// `home.empty_passphrase` if it is needed and missing; `store.*`, `home.*`.
+    pub async fn set_protection(
+        &self,
+        passphrase: Option<Passphrase>,
+        change: ProtectionChange,
+    ) -> Result<Protection> {
+        let is_possible = change
+            .wrong_attempts_limit
+            .is_none_or(|limit| limit == 0 || limit >= 3)
+            && change
+                .dead_man_days
+                .is_none_or(|days| days <= dead_man::LONGEST_DAYS)
+            && change
+                .auto_lock_s
+                .is_none_or(|seconds| seconds <= LONGEST_AUTO_LOCK);
+        if !is_possible {
+            return Err(Reason::ProtectionInvalid.into());
+        }
+        if change.wrong_attempts_limit.is_some() || change.dead_man_days.is_some() {
+            let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
+            self.with_home(move |home| {
+                home.confirm(&passphrase)?;
+                if let Some(limit) = change.wrong_attempts_limit {
+                    Sentinel::update(home.path(), |sentinel| sentinel.attempts.limit = limit)?;
+                }
+                if let Some(days) = change.dead_man_days {
+                    dead_man::set(home.path(), days, &Moment::now())?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        self.write(move |work| {
+            if let Some(seconds) = change.auto_lock_s {
+                set(work.db, AUTO_LOCK, seconds.into())?;
+            }
+            if let Some(on) = change.lock_on_suspend {
+                set(work.db, ON_SUSPEND, on.into())?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.protection().await
+    }
+
+    /// Gives this account another passphrase. The key is wrapped anew; the data stays as it is.
+    ///
+    /// # Errors
+    /// As [`Home::change_passphrase`].
+    pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<()> {
+        self.with_home(move |home| home.change_passphrase(&old, &new))
+            .await
+    }
+
+    /// Confirms that the owner is here, as an unlock would: the dead-man timer starts anew.
+    ///
+    /// # Errors
+    /// As [`Home::confirm`].
+    pub async fn confirm_passphrase(&self, passphrase: Passphrase) -> Result<()> {
+        self.with_home(move |home| home.confirm(&passphrase)).await
+    }
+
+    /// Makes a decoy with an account in it, and a passphrase that destroys this account and opens the decoy. A duress
+    /// passphrase of before, and its decoy, are gone.
+    ///
+    /// # Errors
+    /// As [`Home::set_duress`], and what registering says if a server was given; nothing is changed then.
+    pub async fn set_duress(&self, new: NewDuress) -> Result<DuressSet> {
+        let own = &self.inner.engine.me;
+        let name = match &new.account.name {
+            Some(name) => life::check_name(name, 64, Reason::NameInvalid)?,
+            None => own.name.clone(),
+        };
+        let registers = new.account.server.is_some();
+        let server = match new.account.server {
+            Some(server) => server,
+            None => ServerChoice::without_invitation(own.server.clone()),
+        };
+        let decoy = self.with_home(Home::begin_decoy).await?;
+        let words = Words::generate()?;
+        let phrase = RecoveryPhrase::new(words.words());
+        let now_ms = self.inner.engine.clock.now_ms();
+        let proxy = self.status().await?.proxy.unwrap_or_default();
+        let database = decoy.database()?.clone();
+        let me = life::new_account(&words, name, &server, now_ms, &proxy, &database)?;
+        drop(words);
+        if registers {
+            let attachments = Attachments::new(database.clone(), self.attachments_folder()?);
+            let engine = Engine::new(
+                database,
+                attachments,
+                me,
+                std::sync::Arc::clone(&self.inner.engine.clock),
+                self.inner.engine.pace,
+                usize::MAX,
+            );
+            life::register(engine, &self.inner.driver.shared.transport).await?;
+        } else {
+            drop(database);
+        }
+        let (current, duress, visit) = (new.current, new.duress, new.visit);
+        self.with_home(move |home| home.set_duress(&current, &duress, visit.as_ref(), decoy))
+            .await?;
+        self.write(|work| set(work.db, DURESS, 1)).await?;
+        Ok(DuressSet {
+            registered: registers,
+            phrase,
+        })
+    }
+
+    fn attachments_folder(&self) -> Result<PathBuf> {
+        match &*self.lock_home() {
+            Some(home) => Ok(home.attachments()),
+            None => Err(Reason::Closed.into()),
+        }
+    }
+
+    /// Takes the duress passphrase and the decoy away.
+    ///
+    /// # Errors
+    /// As [`Home::remove_duress`].
+    pub async fn remove_duress(&self, current: Passphrase) -> Result<()> {
+        self.with_home(move |home| home.remove_duress(&current))
+            .await?;
+        self.write(|work| set(work.db, DURESS, 0)).await
+    }
+
+    /// Panic: locks at the first press, wipes at the second within ten seconds.
+    ///
+    /// # Errors
+    /// `home.*`, `state.closed`.
+    pub async fn panic(&self) -> Result<Press> {
+        let press = self
+            .with_home(|home| panic::press(home.path(), &Moment::now()))
+            .await?;
+        match press {
+            Press::Lock => self.lock(),
+            Press::Wipe => {
+                self.wipe().await?;
+            }
+        }
+        Ok(press)
+    }
+
+    /// Wipes the home: first what opens it, then everything in it, then the queue on the server, if it can be reached within
+    /// five seconds. The process is told to end.
+    ///
+    /// # Errors
+    /// `state.closed`, `home.io`.
+    pub async fn wipe(&self) -> Result<Wiped> {
+        let folder = self.home_folder()?;
+        let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))??;
+        // What still works on the store works on nothing.
+        let _ = tokio::time::timeout(LAST_WORK, self.inner.driver.stop()).await;
+        let deleted = tokio::time::timeout(FAREWELL, self.delete_queue()).await;
+        self.was_wiped();
+        Ok(Wiped {
+            complete: report.is_complete(),
+            server: matches!(deleted, Ok(Ok(()))),
+        })
+    }
+
+    /// Deletes the queue, with what waits in it, its addresses and key packages. Needs only what is in memory.
+    async fn delete_queue(&self) -> Result<()> {
+        let me = &self.inner.engine.me;
+        let transport = &self.inner.driver.shared.transport;
+        let connection = transport.connect(&me.server, Role::Inbox).await?;
+        let key = ed25519_dalek::SigningKey::from_bytes(me.queue_key.expose());
+        let hello = connection.hello();
+        let sign_in = auth::sign_in(&key, &me.server.pin, &hello.challenge, me.queue);
+        connection.request(Request::SignIn(sign_in)).await?;
+        connection.request(Request::DeleteQueue).await?;
+        connection.close();
+        Ok(())
+    }
+}
+
+fn get(db: &Connection, name: &str, default: i64) -> Result<i64> {
+    let value = db
+        .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(value.unwrap_or(default))
+}
+
+fn set(db: &Connection, name: &str, value: i64) -> Result<()> {
+    db.execute(
+        "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![name, value],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Somebody is forced to give a passphrase.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{PASSPHRASE, SECRET_TEXT, every_byte, make, names, passphrase, secret_of, unlock};
+use crate::home::{Home, HomeError};
+use crate::store::StoreResult;
+
+const DURESS: &str = "all right, here it is";
+const VISIT: &str = "dusting the decoy";
+const DECOY_TEXT: &str = "buy milk";
+
+fn set_duress(home: &Home, visit: Option<&str>) {
+    let decoy = home.begin_decoy().unwrap();
+    decoy
+        .database()
+        .unwrap()
+        .transaction(|tx| -> StoreResult<()> {
+            tx.connection().execute_batch(&format!(
+                "CREATE TABLE note (body TEXT NOT NULL) STRICT; INSERT INTO note VALUES ('{DECOY_TEXT}')"
+            ))?;
+            Ok(())
+        })
+        .unwrap();
+    let visit = visit.map(passphrase);
+    home.set_duress(
+        &passphrase(PASSPHRASE),
+        &passphrase(DURESS),
+        visit.as_ref(),
+        decoy,
+    )
+    .unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_duress_passphrase_opens_the_decoy_and_nothing_opens_the_rest_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    set_duress(&home, Some(VISIT));
+    drop(home);
+    assert_eq!(secret_of(&unlock(&place, PASSPHRASE).unwrap()), SECRET_TEXT);
+    let before = folder.path().join("image");
+    copy(&place, &before);
+
+    let home = unlock(&place, DURESS).unwrap();
+    assert_eq!(secret_of(&home), DECOY_TEXT);
+    assert!(home.is_under_duress() && !home.is_decoy());
+    drop(home);
+    for typed in [PASSPHRASE, VISIT] {
+        assert_eq!(
+            unlock(&place, typed).err(),
+            Some(HomeError::WrongPassphrase)
+        );
+    }
+    // It stays the passphrase of this home, like any other: it can be changed, and a decoy made anew.
+    let home = unlock(&place, DURESS).unwrap();
+    assert!(!home.is_under_duress() && !home.is_decoy());
+    home.change_passphrase(&passphrase(DURESS), &passphrase("another"))
+        .unwrap();
+    drop(home.begin_decoy().unwrap());
+    drop(home);
+    assert_eq!(secret_of(&unlock(&place, "another").unwrap()), DECOY_TEXT);
+
+    // An image of the disk from before gives who knows the duress passphrase the decoy too, and nothing else.
+    assert_eq!(secret_of(&unlock(&before, DURESS).unwrap()), DECOY_TEXT);
+    assert_eq!(
+        unlock(&before, PASSPHRASE).err(),
+        Some(HomeError::WrongPassphrase)
+    );
+}
+
+#[test]
+fn what_is_left_of_the_other_store_becomes_noise_of_the_same_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    set_duress(&home, None);
+    drop(home);
+    let before = every_byte(&place);
+    drop(unlock(&place, DURESS).unwrap());
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let now = every_byte(&place);
+        assert_eq!(
+            names(&place),
+            [
+                "attachments",
+                "keys",
+                "lock",
+                "sentinel",
+                "store-a",
+                "store-b"
+            ]
+        );
+        // Not one page of either store's old bytes is where it was, in the store that was not opened.
+        let noise = before.iter().zip(&now).filter(|((path, old), (_, new))| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("store-")
+                && old.len() == new.len()
+                && old
+                    .chunks(4096)
+                    .zip(new.chunks(4096))
+                    .all(|(old, new)| old != new)
+        });
+        if noise.count() >= 1 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it was never overwritten");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_decoy_can_be_visited_and_the_owners_store_is_safe_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    set_duress(&home, Some(VISIT));
+    drop(home);
+    let visit = unlock(&place, VISIT).unwrap();
+    assert!(visit.is_decoy());
+    assert_eq!(secret_of(&visit), DECOY_TEXT);
+    assert_eq!(visit.begin_decoy().err(), Some(HomeError::Decoy));
+    assert_eq!(
+        visit.remove_duress(&passphrase(VISIT)),
+        Err(HomeError::Decoy)
+    );
+    drop(visit);
+    let home = unlock(&place, PASSPHRASE).unwrap();
+    assert_eq!(secret_of(&home), SECRET_TEXT);
+    home.remove_duress(&passphrase(PASSPHRASE)).unwrap();
+    drop(home);
+    for typed in [DURESS, VISIT] {
+        assert_eq!(
+            unlock(&place, typed).err(),
+            Some(HomeError::WrongPassphrase)
+        );
+    }
+    assert_eq!(secret_of(&unlock(&place, PASSPHRASE).unwrap()), SECRET_TEXT);
+}
+
+#[test]
+fn a_home_with_a_decoy_looks_like_one_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let (with, without) = (folder.path().join("with"), folder.path().join("without"));
+    let home = make(&with).unwrap();
+    set_duress(&home, Some(VISIT));
+    drop(home);
+    drop(make(&without).unwrap());
+    assert_eq!(names(&with), names(&without));
+    for name in ["keys", "sentinel", "lock"] {
+        let size = |home: &Path| fs::metadata(home.join(name)).unwrap().len();
+        assert_eq!(size(&with), size(&without), "{name}");
+    }
+    for home in [&with, &without] {
+        let times: Vec<_> = ["store-a", "store-b"]
+            .map(|name| fs::metadata(home.join(name)).unwrap().modified().unwrap())
+            .into();
+        assert_eq!(times[0], times[1]);
+        for name in ["store-a", "store-b"] {
+            let bytes = fs::read(home.join(name)).unwrap();
+            assert_eq!(bytes.len() % 4096, 0, "{name}");
+            // Nothing in it has a form: a byte is as often there as any other.
+            let mut counts = [0_usize; 256];
+            bytes
+                .iter()
+                .for_each(|byte| counts[usize::from(*byte)] += 1);
+            let mean = bytes.len() / 256;
+            assert!(
+                counts
+                    .iter()
+                    .all(|count| (mean / 2..mean * 2).contains(count)),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_three_passphrases_must_differ_and_the_present_one_must_be_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    for (current, duress, visit, refusal) in [
+        (PASSPHRASE, PASSPHRASE, None, HomeError::PassphraseTaken),
+        (PASSPHRASE, DURESS, Some(DURESS), HomeError::PassphraseTaken),
+        ("a guess", DURESS, None, HomeError::WrongPassphrase),
+    ] {
+        let decoy = home.begin_decoy().unwrap();
+        let refused = home.set_duress(
+            &passphrase(current),
+            &passphrase(duress),
+            visit.map(passphrase).as_ref(),
+            decoy,
+        );
+        assert_eq!(refused, Err(refusal));
+    }
+    // Nothing is left of the decoys that came to nothing.
+    drop(home);
+    assert_eq!(
+        names(&place),
+        [
+            "attachments",
+            "keys",
+            "lock",
+            "sentinel",
+            "store-a",
+            "store-b"
+        ]
+    );
+    assert_eq!(
+        unlock(&place, DURESS).err(),
+        Some(HomeError::WrongPassphrase)
+    );
+    assert_eq!(secret_of(&unlock(&place, PASSPHRASE).unwrap()), SECRET_TEXT);
+}

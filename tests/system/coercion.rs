@@ -1,0 +1,473 @@
+//! A device that is lost, seized, or whose owner is coerced.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use undertone_core::home::{Owner, Passphrase, use_cheap_kdf_for_tests};
+use undertone_tests::disk::{Needle, copy_folder, scan_for};
+use undertone_tests::{Failed, Outcome, Person, ServerProcess, eventually};
+
+use crate::web_page::Host;
+
+const WORDS: &str = "The meeting is behind the cold store at seven";
+
+/// What a command that must fail says: its exit code and its stable code.
+fn refusal(answer: Outcome<Value>) -> (Option<i32>, String) {
+    match answer {
+        Ok(answer) => panic!("it was done: {answer}"),
+        Err(Failed { exit, code, .. }) => (exit, code),
+    }
+}
+
+fn wiped() -> (Option<i32>, String) {
+    (Some(15), "home.wiped".to_owned())
+}
+
+fn passphrase_of(person: &Person) -> String {
+    let text = fs::read_to_string(person.passphrase_file()).expect("a passphrase");
+    text.trim_end().to_owned()
+}
+
+fn types(person: &Person, passphrase: &str) {
+    fs::write(person.passphrase_file(), passphrase).expect("written");
+}
+
+/// A file for a further passphrase.
+fn secret_file(person: &Person, name: &str, passphrase: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = person.home().parent().expect("a folder").join(name);
+    fs::write(&path, passphrase).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("private");
+    path.display().to_string()
+}
+
+/// Two people who have met, and Ada has something to hide.
+fn ada_and_ben(server: &ServerProcess) -> Outcome<(Person, Person)> {
+    let invitation = server.invitation(4)?;
+    let ada = Person::join_hurried("Ada Lovelace-Byron", &invitation)?;
+    let ben = Person::join_hurried("Benjamin Whistleblower", &invitation)?;
+    ada.meet(&ben)?;
+    ada.send("Benjamin", WORDS)?;
+    Ok((ada, ben))
+}
+
+/// The key of Ada's store, from a copy of her home.
+fn data_key(person: &Person) -> Vec<u8> {
+    use_cheap_kdf_for_tests();
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("home");
+    copy_folder(&person.home(), &copy).expect("copied");
+    let passphrase = Passphrase::new(passphrase_of(person).into()).expect("a passphrase");
+    let owner = Owner::acquire(&copy).expect("nobody has the copy");
+    let home = owner.unlock(&passphrase).map_err(|(_, error)| error);
+    home.expect("opens").data_key_for_tests().to_vec()
+}
+
+/// Names of what is in the memory of a process; None where the kernel lets nobody look.
+fn in_memory(process: u32, needles: &[Needle]) -> Option<Vec<String>> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
+    let memory = File::open(format!("/proc/{process}/mem")).ok()?;
+    let mut found = Vec::new();
+    for line in maps.lines().filter(|line| line.contains("rw")) {
+        let range = line.split_whitespace().next().unwrap_or_default();
+        let Some((from, to)) = range.split_once('-') else {
+            continue;
+        };
+        let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
+        let (from, to) = (number(from), number(to));
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(0)];
+        // Parts that the kernel keeps to itself can't be read, and hold nothing of ours.
+        if memory.read_exact_at(&mut bytes, from).is_err() {
+            continue;
+        }
+        for needle in needles {
+            let content = needle.content();
+            if bytes.windows(content.len()).any(|window| window == content) {
+                found.push(needle.name.clone());
+            }
+        }
+    }
+    Some(found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_process_holds_neither_key_nor_text() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = tokio::task::block_in_place(|| ada_and_ben(&server))?;
+    let mut needles = vec![Needle::exact("data key", data_key(&ada))];
+    needles.push(Needle::exact("message", WORDS.as_bytes().to_vec()));
+    needles.push(Needle::exact(
+        "passphrase",
+        passphrase_of(&ada).into_bytes(),
+    ));
+    let passphrase_file = ada.passphrase_file().display().to_string();
+    let host = Host::start(
+        &ada.home(),
+        &["--no-browser", "--passphrase-file", &passphrase_file],
+    )?;
+    let (welcome, mut page) = host.page(json!({"code": host.code})).await?;
+    let chats = page.call("chats.list", json!({})).await;
+    let chat = chats["result"][0]["id"].clone();
+    let shown = page.call("messages.list", json!({"chat": chat})).await;
+    assert!(shown.to_string().contains(WORDS));
+
+    let process = host.child.id();
+    let Some(open) = in_memory(process, &needles) else {
+        // Not root: the kernel keeps even who started it away from a process that can't be dumped.
+        return Ok(());
+    };
+    for name in ["data key", "message"] {
+        assert!(
+            open.iter().any(|found| found == name),
+            "the search finds nothing: {open:?}"
+        );
+    }
+    page.call("host.lock", json!({})).await;
+    let session = json!({"session": welcome["session"]});
+    loop {
+        if let Ok((answer, mut page)) = host.page(session.clone()).await
+            && answer["admitted"] == true
+        {
+            let state = page.call("host.state", json!({})).await;
+            assert_eq!(state["result"]["state"], "locked");
+            break;
+        }
+    }
+    assert_eq!(in_memory(process, &needles), Some(Vec::new()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_nobody_uses_locks_itself() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = tokio::task::block_in_place(|| Person::join("Ada", &server.invitation(1)?))?;
+    let passphrase_file = ada.passphrase_file().display().to_string();
+    let host = Host::start(
+        &ada.home(),
+        &["--no-browser", "--passphrase-file", &passphrase_file],
+    )?;
+    let (_, mut page) = host.page(json!({"code": host.code})).await?;
+    let change = json!({"change": {"auto_lock_s": 1}});
+    let now = page.call("protection.set", change).await;
+    assert_eq!(now["result"]["auto_lock_s"], 1, "{now}");
+    let socket = ada.home().join("rpc.sock");
+    eventually(Duration::from_secs(60), "the lock", || {
+        Ok((!socket.exists()).then_some(()))
+    })
+}
+
+#[test]
+fn panic_locks_what_runs_and_twice_it_wipes_the_device() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, ben) = ada_and_ben(&server)?;
+    let mut watching = ada
+        .command()
+        .arg("watch")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let socket = ada.home().join("rpc.sock");
+    eventually(Duration::from_secs(60), "the home's socket", || {
+        Ok(socket.exists().then_some(()))
+    })?;
+    let first = ada.run(["panic"])?;
+    assert_eq!(first["was_open"], true);
+    assert!(!socket.exists());
+    let code = watching.wait().expect("ended").code();
+    assert_eq!(code, Some(16));
+    // Nothing is lost yet.
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+
+    let second = ada.run(["panic", "--wipe"])?;
+    assert_eq!(
+        (&second["wiped"], &second["complete"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(refusal(ada.run(["chats"])), wiped());
+    assert_eq!(refusal(ada.run(["panic"])), wiped());
+    // Others go on, and a new home may be made there.
+    ben.send("Ada", "Are you there?")?;
+    ada.init(&server.invitation(1)?)?;
+    Ok(())
+}
+
+#[test]
+fn panic_wipes_under_the_process_that_has_the_home_open_and_on_the_server() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    let key = data_key(&ada);
+    let mut session = ada.rpc()?;
+    session.call("account.get", &json!({}))?;
+    let answer = ada.run(["panic", "--wipe"])?;
+    assert_eq!(answer["complete"], true);
+    assert_eq!(
+        answer["server"], true,
+        "the server deleted the queue: {answer}"
+    );
+    drop(session);
+    let mut needles = Needle::bytes("data key", &key);
+    for text in [WORDS, "Whistleblower", "Lovelace"] {
+        needles.extend(Needle::text(text, text));
+    }
+    assert_eq!(scan_for(&ada.home(), &needles).expect("readable"), []);
+    assert_eq!(refusal(ada.run(["chats"])), wiped());
+    Ok(())
+}
+
+#[test]
+fn wiping_asks_for_the_word_first() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    for typed in ["", "yes\n", "WIPE\n"] {
+        assert_eq!(refusal(ada.run_with_input(["wipe"], typed)).0, Some(2));
+    }
+    let mut session = ada.rpc()?;
+    let refused = session.call("home.wipe", &json!({"confirm": "please"}));
+    assert_eq!(refusal(refused).1, "usage.not_confirmed");
+    session.end()?;
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+    let answer = ada.run_with_input(["wipe"], "wipe\n")?;
+    assert_eq!(
+        (&answer["complete"], &answer["server"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(refusal(ada.run(["chats"])), wiped());
+    Ok(())
+}
+
+#[test]
+fn the_owners_limit_of_wrong_passphrases_wipes_over_restarts() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    let now = ada.run(["protection", "--wrong-attempts", "3"])?;
+    assert_eq!(now["wrong_attempts_limit"], 3);
+    let right = passphrase_of(&ada);
+    types(&ada, "not this one");
+    for _ in 0..2 {
+        assert_eq!(refusal(ada.run(["chats"])).1, "home.wrong_passphrase");
+    }
+    // A right one in between begins anew.
+    types(&ada, &right);
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+    types(&ada, "not this one");
+    for _ in 0..2 {
+        assert_eq!(refusal(ada.run(["chats"])).1, "home.wrong_passphrase");
+    }
+    assert_eq!(refusal(ada.run(["chats"])), wiped());
+    types(&ada, &right);
+    assert_eq!(refusal(ada.run(["chats"])), wiped());
+    Ok(())
+}
+
+#[test]
+fn a_changed_passphrase_opens_and_the_old_one_does_not() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    let new = secret_file(&ada, "new.txt", "five quite different words here");
+    ada.run(["passphrase", "--new-passphrase-file", &new])?;
+    assert_eq!(refusal(ada.run(["chats"])).1, "home.wrong_passphrase");
+    types(&ada, "five quite different words here");
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+    Ok(())
+}
+
+/// The app on a day to come.
+fn on_day(person: &Person, day: u32, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = person
+        .command()
+        .env("UNDERTONE_TEST_CLOCK_OFF_S", (day * 86_400).to_string())
+        .args(arguments)
+        .output()
+        .expect("runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_device_that_nobody_unlocks_wipes_itself_on_its_day_though_the_server_is_silent() -> Outcome {
+    let mut server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    let now = ada.run(["protection", "--dead-man", "30d"])?;
+    assert_eq!(now["dead_man"]["days"], 30);
+    // Whatever was sent to wipe it never arrives.
+    server.stop()?;
+    let (code, said) = on_day(&ada, 20, &["guard"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\"warning\":\"none\""), "{said}");
+    let (_, said) = on_day(&ada, 25, &["guard"]);
+    assert!(said.contains("\"warning\":\"soon\""), "{said}");
+    assert_eq!(on_day(&ada, 31, &["guard"]).0, Some(15));
+    assert_eq!(refusal(ada.run(["--offline", "chats"])), wiped());
+    Ok(())
+}
+
+#[test]
+fn an_unlock_starts_the_dead_man_timer_anew() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    ada.run(["protection", "--dead-man", "30d"])?;
+    assert_eq!(on_day(&ada, 29, &["--offline", "chats"]).0, Some(0));
+    let (code, said) = on_day(&ada, 31, &["guard"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\"warning\":\"none\""), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, ben) = ada_and_ben(&server)?;
+    let key = data_key(&ada);
+    let duress = secret_file(&ada, "duress.txt", "all right all right");
+    let visit = secret_file(&ada, "visit.txt", "just dusting the shelves");
+    let set = [
+        "duress",
+        "set",
+        "--server",
+        "-",
+        "--name",
+        "Ada B.",
+        "--duress-file",
+        &duress,
+        "--visit-file",
+        &visit,
+    ];
+    let answer = ada.run_with_input(set, &server.invitation(1)?)?;
+    assert_eq!(answer["registered"], true);
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+
+    // The owner makes the decoy look lived in.
+    let right = passphrase_of(&ada);
+    types(&ada, "just dusting the shelves");
+    let protection = ada.run(["protection"])?;
+    assert_eq!(protection["decoy"], true);
+    let link = ada.link()?;
+    ben.add(&link)?;
+    types(&ada, &right);
+    assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+    let image = tempfile::tempdir().expect("a folder");
+    copy_folder(&ada.home(), &image.path().join("home")).expect("copied");
+
+    // And then is asked for the passphrase.
+    types(&ada, "all right all right");
+    let status = ada.run(["status"])?;
+    assert_eq!(status["account"]["name"], "Ada B.");
+    assert_eq!(
+        refusal(ada.texts("Benjamin").map(Value::from)).1,
+        "chat.unknown"
+    );
+    let protection = ada.run(["protection"])?;
+    assert_eq!(
+        (&protection["decoy"], &protection["duress"]),
+        (&json!(false), &json!(false))
+    );
+    types(&ada, &right);
+    assert_eq!(refusal(ada.run(["chats"])).1, "home.wrong_passphrase");
+    let needles = Needle::bytes("data key", &key);
+    assert_eq!(scan_for(&ada.home(), &needles).expect("readable"), []);
+
+    // An image of before gives who has the duress passphrase the decoy and nothing else.
+    fs::remove_dir_all(ada.home()).expect("removed");
+    copy_folder(&image.path().join("home"), &ada.home()).expect("copied");
+    types(&ada, "all right all right");
+    assert_eq!(
+        ada.run(["--offline", "status"])?["account"]["name"],
+        "Ada B."
+    );
+    types(&ada, &right);
+    assert_eq!(
+        refusal(ada.run(["--offline", "chats"])).1,
+        "home.wrong_passphrase"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_empty_decoy_works_without_any_server_having_been_asked() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = ada_and_ben(&server)?;
+    let duress = secret_file(&ada, "duress.txt", "all right all right");
+    let answer = ada.run(["--offline", "duress", "set", "--duress-file", &duress])?;
+    assert_eq!(answer["registered"], false);
+    types(&ada, "all right all right");
+    assert_eq!(ada.run(["--offline", "chats"])?, json!([]));
+    // It asks the server like any home that is not registered yet, and says what the server says.
+    let settled = ada.run(["status"])?;
+    assert_eq!(settled["account"]["registered"], false);
+    Ok(())
+}
+
+/// A home with the real key derivation, its decoy, and which passphrase does what.
+fn copies_of_a_home(folder: &Path) -> std::path::PathBuf {
+    let home = folder.join("home");
+    let text = |text: &str| Passphrase::new(text.to_owned().into()).expect("a passphrase");
+    let creation =
+        undertone_core::home::Creation::begin(&home, &text("the real one")).expect("made");
+    let home_open = creation.finish().expect("made");
+    let decoy = home_open.begin_decoy().expect("made");
+    home_open
+        .set_duress(&text("the real one"), &text("the duress one"), None, decoy)
+        .expect("set");
+    drop(home_open);
+    home
+}
+
+/// How well times tell two things apart: 0.5 is not at all (the area under the ROC curve).
+fn area_under_curve(first: &[Duration], second: &[Duration]) -> f64 {
+    let mut score = 0.0;
+    for one in first {
+        for other in second {
+            score += match one.cmp(other) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    score / (first.len() as f64 * second.len() as f64)
+}
+
+/// In a soak only: six hundred real key derivations, with nothing else to disturb the clock.
+#[test]
+fn a_clock_does_not_tell_the_real_the_duress_and_a_wrong_passphrase_apart() {
+    if !undertone_tests::is_soak() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = copies_of_a_home(folder.path());
+    let typed = ["the real one", "the duress one", "a wrong one"];
+    let mut times: [Vec<Duration>; 3] = Default::default();
+    for round in 0..600 {
+        // Mixed, so that what else the machine does hits all alike.
+        let which = (round * 7 + round / 3) % 3;
+        let copy = folder.path().join("copy");
+        copy_folder(&home, &copy).expect("copied");
+        let passphrase = Passphrase::new(typed[which].to_owned().into()).expect("a passphrase");
+        let owner = Owner::acquire(&copy).expect("nobody has it");
+        let begun = std::time::Instant::now();
+        let opened = owner.unlock(&passphrase);
+        times[which].push(begun.elapsed());
+        assert_eq!(opened.is_ok(), which < 2);
+        drop(opened);
+        // What goes on in the background belongs to this round.
+        std::thread::sleep(Duration::from_millis(50));
+        fs::remove_dir_all(&copy).expect("removed");
+    }
+    let [real, duress, wrong] = &times;
+    for (name, area) in [
+        ("real and duress", area_under_curve(real, duress)),
+        ("real and wrong", area_under_curve(real, wrong)),
+        ("duress and wrong", area_under_curve(duress, wrong)),
+    ] {
+        println!("{name}: {area:.3}");
+        assert!((0.4..=0.6).contains(&area), "{name}: {area:.3}");
+    }
+}
