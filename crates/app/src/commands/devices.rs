@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::json;
 use undertone_core::{
     DeviceInfo, DeviceState, LinkServer, Linking, LinkingState,
-    home::{HomeError, Passphrase},
+    home::{HomeError, Passphrase, Wipe},
 };
 use zeroize::Zeroizing;
 
@@ -155,7 +155,8 @@ async fn begin_or_resume(
     server: &str,
     device_name: Option<&str>,
 ) -> Result<Linking, Failure> {
-    let exists = std::fs::read_dir(home).is_ok_and(|mut entries| entries.next().is_some());
+    let exists = Wipe::finish_if_marked(home)?.is_none()
+        && std::fs::read_dir(home).is_ok_and(|mut entries| entries.next().is_some());
     if exists {
         let passphrase = Passphrase::new(passphrase::existing(options)?)?;
         let resumed = Linking::resume(home, &passphrase, client_options(options)).await;

@@ -60,6 +60,8 @@ pub const KILL_LEN: usize = 2048;
 
 /// How long a change waits for another process's change. One takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a wipe waits for it: who holds it longer may have been stopped on purpose.
+const PATIENCE_OF_A_WIPE: Duration = Duration::from_millis(200);
 
 /// Whether the home is being wiped. Why is not written down: it could put the owner in danger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +190,7 @@ impl Sentinel {
     /// folder, [`HomeError::Newer`], [`HomeError::ReadOnly`], [`HomeError::DiskFull`] (only when the file
     /// must be made), [`HomeError::InUse`] if another process's change doesn't end, [`HomeError::Io`].
     pub fn update<T>(home: &Path, change: impl FnOnce(&mut Self) -> T) -> HomeResult<T> {
-        let _turn = Turn::wait(home)?;
+        let _turn = Turn::wait(home, PATIENCE)?;
         let mut sentinel = Self::load(home)?;
         if sentinel.wipe != WipeMark::None {
             return Err(HomeError::Wiped);
@@ -199,11 +201,11 @@ impl Sentinel {
         Ok(result)
     }
 
-    /// Writes the wipe marker into both copies, with nothing else that was in them. Waits for nobody:
-    /// what another process writes after this carries the marker on, since it reads it first; one that
-    /// has read before can undo it once, which is why the caller looks again.
+    /// Writes the wipe marker into both copies, with nothing else that was in them. Hardly waits for
+    /// another process's change; one that was stopped in the middle of it can undo this once, which is why the end of a
+    /// wipe marks again.
     pub(super) fn mark(home: &Path, mark: WipeMark) -> HomeResult<()> {
-        let _turn = Turn::wait(home).ok();
+        let _turn = Turn::wait(home, PATIENCE_OF_A_WIPE).ok();
         // A sentinel that can't be read must not keep the home from being wiped.
         let serial = Self::load(home).map_or(0, |old| old.serial);
         let mut marked = Self::fresh()?;
@@ -369,9 +371,9 @@ struct Turn {
 }
 
 impl Turn {
-    fn wait(home: &Path) -> HomeResult<Self> {
+    fn wait(home: &Path, patience: Duration) -> HomeResult<Self> {
         let folder = File::open(home)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience;
         loop {
             match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self { _folder: folder }),

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::key_table::{FILE_LEN, KeyTable};
-use super::{Creation, Home, HomeError, HomeResult, Owner, Passphrase, use_cheap_kdf_for_tests};
+use super::{
+    Creation, Home, HomeError, HomeResult, Owner, Passphrase, Sentinel, use_cheap_kdf_for_tests,
+};
 use crate::store::{StoreError, StoreResult};
 
 const PASSPHRASE: &str = "heron under the second bridge";
@@ -254,6 +256,8 @@ fn damage_and_newer_forms_are_told_apart_and_nothing_is_changed() {
     let good = fs::read(&keys).unwrap();
     let attempt = |bytes: &[u8]| {
         fs::write(&keys, bytes).unwrap();
+        // So many wrong ones in a row would have to wait.
+        Sentinel::update(&place, |sentinel| sentinel.attempts.failed = 0).unwrap();
         let error = unlock(&place, PASSPHRASE).err();
         assert_eq!(fs::read(&keys).unwrap(), bytes);
         error
