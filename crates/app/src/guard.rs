@@ -75,6 +75,13 @@ pub async fn compare_clocks(folder: &Path, client: &Client) {
         tokio::task::spawn_blocking(move || dead_man::heard_of_time(&folder, theirs, &now)).await;
 }
 
+/// The home of an open client was wiped, perhaps by another process: the rest of it, and the server's, goes too.
+pub async fn end_wiped(client: &Client) {
+    if client.wipe().await.is_err() {
+        client.was_wiped();
+    }
+}
+
 /// Looks after the home of an open client until it ends.
 pub async fn look_after(client: Client) {
     let Ok(folder) = client.home_folder() else {
@@ -87,7 +94,7 @@ pub async fn look_after(client: Client) {
             () = tokio::time::sleep(EVERY) => {}
         }
         if look(&folder).await == Err(HomeError::Wiped) {
-            client.was_wiped();
+            end_wiped(&client).await;
             return;
         }
         compare_clocks(&folder, &client).await;

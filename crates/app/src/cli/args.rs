@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::content_args::ContentCommand;
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
 pub use super::people_args::{ReportCommand, RequestsCommand};
@@ -454,29 +455,6 @@ pub enum LinksCommand {
     Revoke {
         /// The link's id, or a beginning of it
         link: String,
-    },
-}
-
-/// What can be done with a file of MIMI content.
-#[derive(Subcommand)]
-pub enum ContentCommand {
-    /// Show the fields and the message id
-    Inspect {
-        /// File of deterministic CBOR; - reads standard input
-        #[arg(allow_hyphen_values = true)]
-        file: PathBuf,
-        /// Sender URI [default: extension 1]
-        #[arg(long, value_name = "URI")]
-        sender: Option<String>,
-        /// Room URI [default: extension 2]
-        #[arg(long, value_name = "URI")]
-        room: Option<String>,
-    },
-    /// Decode and encode again; fails if a byte differs
-    Roundtrip {
-        /// File of deterministic CBOR; - reads standard input
-        #[arg(allow_hyphen_values = true)]
-        file: PathBuf,
     },
 }
 

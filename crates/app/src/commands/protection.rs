@@ -42,8 +42,8 @@ use crate::{
 
 /// How long the process that has the home open may take to lock or wipe before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it may take to end after it said that it will.
-const LAST_BREATH: Duration = Duration::from_secs(5);
+/// How long it may take to delete what the server has, when the home is wiped already.
+const LAST_BREATH: Duration = Duration::from_secs(8);
 /// What confirms a wipe.
 const WORD: &str = "wipe";
 

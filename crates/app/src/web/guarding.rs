@@ -22,6 +22,9 @@ pub(super) async fn run(host: Arc<Host>) {
         tokio::time::sleep(guard::EVERY).await;
         let slept = sleep.was_there();
         if guard::look(&folder).await == Err(HomeError::Wiped) {
+            if let Ok((client, _)) = host.home.client() {
+                guard::end_wiped(&client).await;
+            }
             host.home.say_wiped();
             return;
         }

@@ -180,6 +180,7 @@ impl Client {
                 turn: tokio::sync::Mutex::new(()),
                 typed: super::Typed::default(),
                 ending: tokio::sync::watch::channel(None).0,
+                wiped: tokio::sync::Mutex::default(),
             }),
         })
     }

@@ -63,6 +63,8 @@ struct Inner {
     typed: Typed,
     /// How the process that has the account open is to end it, once somebody asked.
     ending: tokio::sync::watch::Sender<Option<Ending>>,
+    /// What a wipe did; held while one is under way.
+    wiped: tokio::sync::Mutex<Option<Wiped>>,
 }
 
 /// When it was last told in a chat (conversations.id) that this account is writing.

@@ -354,6 +354,11 @@ impl Client {
     /// # Errors
     /// `state.closed`, `home.io`.
     pub async fn wipe(&self) -> Result<Wiped> {
+        // A second caller is told what the first one did.
+        let mut done = self.inner.wiped.lock().await;
+        if let Some(done) = *done {
+            return Ok(done);
+        }
         let folder = self.home_folder()?;
         let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
             .await
@@ -361,11 +366,13 @@ impl Client {
         // What still works on the store works on nothing.
         let _ = tokio::time::timeout(LAST_WORK, self.inner.driver.stop()).await;
         let deleted = tokio::time::timeout(FAREWELL, self.delete_queue()).await;
-        self.was_wiped();
-        Ok(Wiped {
+        let wiped = Wiped {
             complete: report.is_complete(),
             server: matches!(deleted, Ok(Ok(()))),
-        })
+        };
+        *done = Some(wiped);
+        self.was_wiped();
+        Ok(wiped)
     }
 
     /// Deletes the queue, with what waits in it, its addresses and key packages. Needs only what is in memory.
