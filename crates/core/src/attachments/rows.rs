@@ -156,8 +156,11 @@ impl Attachments {
             let names = query.query_map([], |row| row.get(0))?;
             Ok(names.collect::<Result<_, _>>()?)
         })?;
-        let entries =
-            fs::read_dir(&self.folder).map_err(|error| AttachmentError::in_home(&error))?;
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(AttachmentError::in_home(&error)),
+        };
         for entry in entries.flatten() {
             let is_known = entry
                 .file_name()
