@@ -280,6 +280,17 @@ fn a_changed_passphrase_opens_and_the_old_one_does_not() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_wrong_passphrase_is_one_sentence_and_nothing_else() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    types(&ada, "not this one");
+    let output = ada.command_for_people().arg("chats").output();
+    let said = String::from_utf8_lossy(&output.expect("runs").stderr).into_owned();
+    assert_eq!(said, "undertone: The passphrase is wrong.\n");
+    Ok(())
+}
+
 /// The app on a day to come.
 fn on_day(person: &Person, day: u32, arguments: &[&str]) -> (Option<i32>, String) {
     let output = person

@@ -39,8 +39,10 @@ pub(super) fn open(path: &Path, key: &DataKey, access: Access) -> StoreResult<Co
         .map_err(|_| StoreError::WrongKey)?;
     // Settings of SQLCipher 4, written out so that a newer library's defaults change nothing.
     // Temporary tables and sorters stay in memory: SQLCipher does not encrypt temporary files.
+    // The first key of a process sets the level anew, so it is taken back before anything is read.
     connection.execute_batch(
-        "PRAGMA cipher_page_size = 4096;
+        "PRAGMA cipher_log_level = NONE;
+         PRAGMA cipher_page_size = 4096;
          PRAGMA cipher_use_hmac = ON;
          PRAGMA cipher_hmac_algorithm = HMAC_SHA512;
          PRAGMA cipher_plaintext_header_size = 0;
