@@ -94,6 +94,14 @@ export type BlockedInfo = {
   name: string,
 };
 
+/** A new passphrase. */
+export type ChangePassphrase = {
+  /** The present one. */
+  current: string,
+  /** The new one, at least 8 characters. */
+  new: string,
+};
+
 /** What to change about a chat, for this account only. */
 export type ChatChange = {
   /** Say nothing of new messages until then, Unix milliseconds; 0: not muted. */
@@ -214,6 +222,12 @@ export type CodeMatches = {
   matches: boolean,
 };
 
+/** The passphrase, to confirm that the owner is there. */
+export type Confirmation = {
+  /** As typed. */
+  passphrase: string,
+};
+
 /** What to change about a person, for this account only. */
 export type ContactChange = {
   /** Drop what they write in the direct chat. They are not told. */
@@ -253,6 +267,23 @@ export type CurrentLinking = {
   /** How far it is. */
   linking: LinkingInfo | null,
 };
+
+/** How the timer stands. */
+export type DeadManStanding = {
+  /** The home is wiped when it wasn't unlocked for so many days; 0: the timer is off. */
+  days: number,
+  /** Seconds that count since the last unlock. */
+  elapsed_s: number,
+  /** Seconds until the home is wiped; 0 when the timer is off. */
+  left_s: number,
+  /** Whether it is time to say so. */
+  warning: DeadManWarning,
+  /** The clock of this machine was set back: for so many seconds more the owner is asked to unlock. Nothing is wiped for it. 0: no such thing. */
+  clock_set_back_s: number,
+};
+
+/** How near the end is. */
+export type DeadManWarning = "none" | "soon" | "today";
 
 /** Which message to delete. */
 export type DeleteMessage = {
@@ -312,6 +343,14 @@ export type DraftText = {
   text: string,
   /** The message it answers. */
   in_reply_to: MessageId | null,
+};
+
+/** A decoy that was made. */
+export type DuressAnswer = {
+  /** Whether its account is registered with its server. */
+  registered: boolean,
+  /** The recovery phrase of its account, shown once. */
+  phrase: string,
 };
 
 /** A new version of a message. */
@@ -899,6 +938,12 @@ export type Order = {
   number: number,
 };
 
+/** What a press of panic did. */
+export type PanicAnswer = {
+  /** Whether it was the second press within ten seconds, and the home is wiped; else it is locked. */
+  wiped: boolean,
+};
+
 /** The recovery phrase. */
 export type Phrase = {
   /** Twelve words, separated by spaces. */
@@ -937,6 +982,12 @@ export type Preference = {
   value: number,
 };
 
+/** Panic. */
+export type PressPanic = {
+  /** Wipe at once: the button was held. */
+  wipe?: boolean,
+};
+
 /** An error as it is shown and sent over RPC. */
 export type Problem = {
   /** Stable, `area.reason`. */
@@ -945,6 +996,36 @@ export type Problem = {
   class: ErrorClass,
   /** One plain sentence. */
   sentence: string,
+};
+
+/** How this device is protected. */
+export type Protection = {
+  /** Wrong passphrases in a row after which this device is wiped; 0: never. */
+  wrong_attempts_limit: number,
+  /** Wrong passphrases since the last right one. */
+  wrong_attempts: number,
+  /** The app in the browser locks after so many seconds without the owner doing anything; 0: never. */
+  auto_lock_s: number,
+  /** Whether the app locks when the computer was suspended. */
+  lock_on_suspend: boolean,
+  /** Whether a duress passphrase was set from this account. Nothing outside the account says so. */
+  duress: boolean,
+  /** Whether this is the decoy, visited by the passphrase for that. */
+  decoy: boolean,
+  /** The dead-man timer. */
+  dead_man: DeadManStanding,
+};
+
+/** What of it is to change; what is left out stays. */
+export type ProtectionChange = {
+  /** See [`Protection::wrong_attempts_limit`]. Needs the passphrase. 0, or 3 and more. */
+  wrong_attempts_limit?: number,
+  /** See [`Protection::auto_lock_s`]; at most a day. */
+  auto_lock_s?: number,
+  /** See [`Protection::lock_on_suspend`]. */
+  lock_on_suspend?: boolean,
+  /** Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase. */
+  dead_man_days?: number,
 };
 
 /** What a QR code is to hold: one of the two. */
@@ -1178,12 +1259,34 @@ export type SetDraft = {
   in_reply_to?: MessageId,
 };
 
+/** A duress passphrase and its decoy. */
+export type SetDuress = {
+  /** The passphrase of this account. */
+  current: string,
+  /** The one that destroys this account's keys and opens the decoy, at least 8 characters. */
+  duress: string,
+  /** One that opens the decoy and destroys nothing, to prepare it. */
+  visit?: string,
+  /** An invitation, or `ORIGIN+PIN`, to register the decoy's account with; left out: it is empty and not registered. */
+  server?: string,
+  /** The name in the decoy; left out: this account's. */
+  name?: string,
+};
+
 /** Who may do what in a group. */
 export type SetPolicy = {
   /** The group. */
   chat: ChatId,
   /** What to change; what is left out stays. */
   change: PolicyChange,
+};
+
+/** What of the protection is to change. */
+export type SetProtection = {
+  /** The passphrase of the home; needed for the limit of wrong passphrases and for the dead-man timer. */
+  passphrase?: string,
+  /** The changes; what is left out stays. */
+  change: ProtectionChange,
 };
 
 /** What is set for all chats. */
@@ -1304,6 +1407,20 @@ export type Version = {
   markdown: boolean,
   /** When the sender says it was written. */
   sent_ms: number,
+};
+
+/** The word that confirms a wipe. */
+export type WipeHome = {
+  /** `wipe`, as the owner typed it. */
+  confirm: string,
+};
+
+/** What a wipe did. */
+export type Wiped = {
+  /** Whether nothing is left in the home. */
+  complete: boolean,
+  /** Whether the server deleted the queue, with its addresses and key packages. */
+  server: boolean,
 };
 
 /** Every method, by name. */
@@ -1452,6 +1569,24 @@ export interface Methods {
   "storage.list": { params: Nothing; result: Array<ChatStorage> };
   /** Removes files from this device, of one chat or of all; what is left out of `clean` is no condition. Messages and previews stay, and a file can be fetched again as long as the server has it. */
   "storage.clean": { params: CleanStorage; result: CleanedUp };
+  /** What protects this device when it is lost, seized, or its owner coerced, and how the dead-man timer stands. */
+  "protection.get": { params: Nothing; result: Protection };
+  /** Changes it, and answers with the new state. A limit of wrong passphrases and the dead-man timer ask for the passphrase; a wrong one counts. */
+  "protection.set": { params: SetProtection; result: Protection };
+  /** Gives the home another passphrase: the key is wrapped anew, the data stays as it is. */
+  "passphrase.change": { params: ChangePassphrase; result: Done };
+  /** Confirms with the passphrase that the owner is there: the dead-man timer starts anew, as after an unlock. */
+  "passphrase.confirm": { params: Confirmation; result: Done };
+  /** Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here and opens the decoy. Both of before are replaced. */
+  "duress.set": { params: SetDuress; result: DuressAnswer };
+  /** Takes the duress passphrase and the decoy away; their place is random bytes again. */
+  "duress.remove": { params: Confirmation; result: Done };
+  /** Locks: the process that has the home open closes it and lets go of its memory. The connection ends. */
+  "home.lock": { params: Nothing; result: Done };
+  /** Panic: locks at once; a second time within ten seconds it wipes. Asks for nothing. */
+  "home.panic": { params: Nothing; result: PanicAnswer };
+  /** Wipes this device: what opens the home first, then everything in it, then its queue on the server if that answers within five seconds. `confirm` must be `wipe`. The process ends afterwards. */
+  "home.wipe": { params: WipeHome; result: Wiped };
   /** From now on, sends what happens as notifications called `event`. */
   "events.subscribe": { params: Nothing; result: Done };
   /** Ends the notifications. */
@@ -1472,6 +1607,10 @@ export interface HostMethods {
   "host.unlock": { params: GivenPassphrase; result: Done };
   /** Locks: every session loses what it was given, the store is closed, and the process replaces itself, so that no key stays in memory. The connection ends; the same session may come back and unlock. */
   "host.lock": { params: Nothing; result: Done };
+  /** Panic, open or locked: locks at once; a second time within ten seconds, or with `wipe`, it wipes. Asks for nothing. */
+  "host.panic": { params: PressPanic; result: PanicAnswer };
+  /** The owner does something (a key, the pointer): auto-lock counts from here. Requests that change something say so by themselves; what a page asks to show news does not. */
+  "host.activity": { params: Nothing; result: Done };
   /** An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was. */
   "host.upload": { params: NewUpload; result: UploadAddress };
   /** Removes an uploaded file that is not to be sent after all. */
