@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod group;
 mod ids;
 mod key_package;
+pub mod kill;
 pub mod linking;
 mod provider;
 mod store;

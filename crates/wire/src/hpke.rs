@@ -114,8 +114,15 @@ impl HpkeKeyPair {
     /// # Errors
     /// [`Code::Internal`] only if the library lacks the suite.
     pub fn generate() -> Result<Self> {
+        Self::from_seed(&Secret::random())
+    }
+
+    /// The pair of a seed (RFC 9180's DeriveKeyPair), so that 32 bytes are enough to keep both halves.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] only if the library lacks the suite.
+    pub fn from_seed(seed: &Secret<32>) -> Result<Self> {
         let internal = Error::new(Code::Internal);
-        let seed = Secret::<32>::random();
         let pair = CRYPTO
             .derive_hpke_keypair(config(), seed.expose())
             .map_err(|_| internal)?;
@@ -192,6 +199,17 @@ mod tests {
         assert!(open(&owner, b"other", b"aad").is_err());
         assert!(open(&owner, b"info", b"other").is_err());
         assert!(open(&HpkeKeyPair::generate().unwrap(), b"info", b"aad").is_err());
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_pair_again() {
+        let seed = Secret::random();
+        let pair = HpkeKeyPair::from_seed(&seed).unwrap();
+        let again = HpkeKeyPair::from_seed(&seed).unwrap();
+        assert_eq!(pair.public(), again.public());
+        let sealed = pair.public().seal(b"", b"", b"plaintext").unwrap();
+        let opened = again.open(b"", b"", &sealed.enc, &sealed.ciphertext);
+        assert_eq!(&opened.unwrap()[..], b"plaintext");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 pub mod auth;
 pub mod codes;
+pub mod custodian;
 pub mod error;
 pub mod frame;
 #[doc(hidden)]

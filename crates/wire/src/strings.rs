@@ -22,6 +22,16 @@ const INVITATION: &str = "undertone:i:";
 const CONTACT_LINK: &str = "undertone:c:";
 const DEVICE_CODE: &str = "undertone:d:";
 const GROUP_LINK: &str = "undertone:g:";
+pub(crate) const CUSTODIAN_KEY: &str = "undertone:k:";
+pub(crate) const CUSTODIAN_TICKET: &str = "undertone:w:";
+const KINDS: [&str; 6] = [
+    INVITATION,
+    CONTACT_LINK,
+    DEVICE_CODE,
+    GROUP_LINK,
+    CUSTODIAN_KEY,
+    CUSTODIAN_TICKET,
+];
 const CHECKSUM_BYTES: usize = 4;
 /// Longer texts are refused before they are looked at.
 const MOST_CHARACTERS: usize = 8192;
@@ -32,21 +42,21 @@ fn malformed() -> Error {
     Error::new(Code::TextMalformed)
 }
 
-fn encode(prefix: &str, message: &impl Message) -> String {
+pub(crate) fn encode(prefix: &str, message: &impl Message) -> String {
     let mut bytes = Zeroizing::new(message.encode_to_vec());
     let checksum = sha256(&bytes);
     bytes.extend_from_slice(&checksum[..CHECKSUM_BYTES]);
     format!("{prefix}{}", BASE64URL_NOPAD.encode(&bytes))
 }
 
-fn decode<M: Message + Default>(prefix: &str, text: &str) -> Result<M> {
+pub(crate) fn decode<M: Message + Default>(prefix: &str, text: &str) -> Result<M> {
     if text.len() > MOST_CHARACTERS {
         return Err(malformed());
     }
     let text: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
     let Some(body) = strip_prefix_ignoring_case(&text, prefix) else {
-        let another_kind = [INVITATION, CONTACT_LINK, DEVICE_CODE, GROUP_LINK]
+        let another_kind = KINDS
             .iter()
             .any(|kind| strip_prefix_ignoring_case(&text, kind).is_some());
         return Err(if another_kind {
