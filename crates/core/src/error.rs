@@ -130,6 +130,9 @@ reasons! {
     LinkingRefused = "linking.refused", Never, "The other device ended it.";
     LinkingNoInvitation = "linking.no_invitation", Never, "The server lets no further device in today.";
     LinkingUnfinished = "linking.unfinished", Never, "This home is still being linked to an account; go on with `undertone init --link`.";
+    KillFull = "kill.full", Never, "There is no room for more who may wipe this device.";
+    KillNone = "kill.none", Never, "There is no kill code; make one with `undertone kill-code new`.";
+    KillNotReady = "kill.not_ready", RetryLater, "That device has not taken a place of the kill code yet, so it can't be reached by it.";
     Closed = "state.closed", Never, "The client is closed.";
 }
 

@@ -12,6 +12,7 @@ pub mod error;
 pub mod home;
 pub mod ids;
 mod joining;
+pub mod kill;
 pub mod media;
 pub mod net;
 mod query;
@@ -23,8 +24,9 @@ pub mod view;
 
 pub use client::{
     Arriving, Client, ClientOptions, Clock, DecoyAccount, DuressSet, Ending, EventStream,
-    LinkServer, Linking, NewDuress, Protection, ProtectionChange, ProxyChoice, Recording,
-    RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile, Wiped,
+    KillWords, LinkServer, Linking, NewDuress, Protection, ProtectionChange, ProxyChoice,
+    Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
+    Wiped,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
 pub use ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Reason, Result},
     home::{Creation, Home, Owner, Passphrase, socket::Listener},
     ids::{ContactId, DeviceId},
+    kill::section::Section,
     net::TlsTransport,
     store::Database,
     sync::{
@@ -29,6 +30,8 @@ use crate::{
     view::{AccountInfo, Settled, Status},
 };
 
+/// How long opening an account waits for the kill queue.
+const KILL_FIRST: Duration = Duration::from_secs(3);
 /// How often registering is tried again when the answer was lost.
 const REGISTER_ATTEMPTS: u32 = 4;
 /// The generation of an account's first device-signing key.
@@ -40,7 +43,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .map_err(|_| Error::Reason(Reason::Closed))
 }
 
-pub(super) fn transport(options: &ClientOptions, proxy: &str) -> Result<Arc<dyn Transport>> {
+pub(crate) fn transport(options: &ClientOptions, proxy: &str) -> Result<Arc<dyn Transport>> {
     if let Some(transport) = &options.transport {
         return Ok(Arc::clone(transport));
     }
@@ -171,9 +174,18 @@ impl Client {
             options.inline_max(),
         ));
         let transport = transport(&options, &proxy)?;
+        let kill = driver::Kill {
+            section: Section::of(home.path()),
+            options,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
-                driver: Driver::new(Arc::clone(&engine), transport, attachments.clone()),
+                driver: Driver::new(
+                    Arc::clone(&engine),
+                    transport,
+                    attachments.clone(),
+                    Some(kill),
+                ),
                 engine,
                 attachments,
                 home: Mutex::new(Some(home)),
@@ -185,17 +197,17 @@ impl Client {
         })
     }
 
-    /// Connects, and keeps connected until [`Client::close`]. Calling it twice changes nothing.
+    /// Connects, and keeps connected until [`Client::close`]. Calling it twice changes nothing. Where there is a kill code, it is waited for
+    /// a moment until it is known that nobody has sent a command to wipe.
     ///
     /// # Errors
-    /// `state.closed`.
-    #[expect(clippy::unused_async, reason = "callers await every call alike")]
+    /// `state.closed`; `home.wiped` if somebody has.
     pub async fn start(&self) -> Result<()> {
         if self.lock_home().is_none() {
             return Err(Reason::Closed.into());
         }
         self.inner.driver.start();
-        Ok(())
+        self.inner.driver.shared.kill_looked(KILL_FIRST).await
     }
 
     /// Waits until everything that can be done is done, at most `limit`; returns early when the server can't be reached.
@@ -312,7 +324,7 @@ pub(super) fn new_account(
 /// Registers before the home is put in its place. A lost answer is asked for again: the server knows the same keys.
 pub(super) async fn register(engine: Engine, transport: &Arc<dyn Transport>) -> Result<()> {
     let attachments = engine.attachments.clone();
-    let shared = Driver::new(Arc::new(engine), Arc::clone(transport), attachments);
+    let shared = Driver::new(Arc::new(engine), Arc::clone(transport), attachments, None);
     let mut attempt = 0;
     loop {
         attempt += 1;

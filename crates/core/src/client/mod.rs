@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod groups;
 mod invites;
+mod kill;
 mod life;
 mod linking;
 mod messages;
@@ -27,6 +28,8 @@ use std::{
 };
 
 pub use events::EventStream;
+pub use kill::KillWords;
+pub(crate) use life::transport;
 pub use linking::{LinkServer, Linking};
 pub use options::{
     ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,

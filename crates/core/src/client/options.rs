@@ -199,6 +199,8 @@ pub struct ClientOptions {
     pub transport: Option<Arc<dyn Transport>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Called when a command has wiped the home that is open: the process has to end then. None: only [`crate::Event::Wiped`] is sent.
+    pub on_wiped: Option<crate::kill::OnWiped>,
     /// A passphrase KDF that is fast and weak; only debug builds accept it.
     pub cheap_kdf_for_tests: bool,
     /// How long automatic things wait.
@@ -242,6 +244,7 @@ impl Default for ClientOptions {
             proxy: ProxyChoice::Remembered,
             transport: None,
             clock: Arc::new(SystemClock),
+            on_wiped: None,
             cheap_kdf_for_tests: false,
             sending: SendingPace::of_this_process(),
             inline_max_for_tests: inline_max_of_this_process(),

@@ -16,8 +16,8 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, linking,
-        outbox, pool, resync, tokens, typing,
+        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, kill,
+        linking, outbox, pool, resync, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -106,6 +106,8 @@ async fn session(
     pause: &mut Pause,
     damaged: &mut HashMap<u64, u32>,
 ) -> Result<()> {
+    // A command to wipe comes before anything that could be shown.
+    shared.kill_first().await?;
     let connection = shared
         .transport
         .connect(&shared.engine.me.server, Role::Inbox)
@@ -369,6 +371,16 @@ async fn perform(
                     code: Code::QuotaInvitations | Code::RequestUnknown,
                     ..
                 }) => shared.write(linking::not_invited).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        duty::Inbox::InviteKillQueue(hash) => {
+            match connection.request(Request::CreateInvitation(hash)).await {
+                Ok(_) => shared.write(kill::invited).await?,
+                Err(WireError {
+                    code: Code::QuotaInvitations | Code::RequestUnknown,
+                    ..
+                }) => shared.write(kill::not_invited).await?,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -6,6 +6,7 @@
 mod blobs;
 mod ephemeral;
 mod inbox;
+mod kill;
 mod opening;
 mod outbox;
 mod pause;
@@ -21,6 +22,8 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 
 pub(crate) use blobs::Blobs;
+pub(crate) use kill::{Kill, Reach};
+pub(crate) use pause::Pause;
 
 use crate::{
     attachments::Attachments,
@@ -49,6 +52,11 @@ pub(crate) struct Shared {
     pub(crate) attachments: Attachments,
     pub(crate) links: watch::Sender<Links>,
     pub(crate) ephemerals: ephemeral::Ephemerals,
+    /// None for a home in the making.
+    pub(crate) kill: Option<Kill>,
+    pub(crate) reach: watch::Sender<Reach>,
+    /// Counts the times that the kill queue is to be looked at.
+    pub(crate) kicks: watch::Sender<u64>,
     stop: watch::Sender<bool>,
 }
 
@@ -108,6 +116,7 @@ impl Driver {
         engine: Arc<Engine>,
         transport: Arc<dyn Transport>,
         attachments: Attachments,
+        kill: Option<Kill>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -123,6 +132,9 @@ impl Driver {
                 })
                 .0,
                 ephemerals: ephemeral::Ephemerals::default(),
+                kill,
+                reach: watch::channel(Reach::default()).0,
+                kicks: watch::channel(0).0,
                 stop: watch::channel(false).0,
             }),
             tasks: Mutex::new(None),
@@ -137,6 +149,8 @@ impl Driver {
         }
         self.shared.stop.send_replace(false);
         let mut set = JoinSet::new();
+        self.shared.reach.send_replace(Reach::default());
+        set.spawn(kill::run(Arc::clone(&self.shared)));
         set.spawn(inbox::run(Arc::clone(&self.shared)));
         set.spawn(outbox::run(Arc::clone(&self.shared)));
         set.spawn(timers::run(Arc::clone(&self.shared)));
@@ -188,7 +202,9 @@ impl Driver {
                     problem: links.problem,
                 });
             }
-            let busy = !online || !links.drained || self.shared.write(duty::unsettled).await?;
+            let arming = self.shared.reach.borrow().arming;
+            let busy =
+                !online || !links.drained || arming || self.shared.write(duty::unsettled).await?;
             // What comes in may lead to something to do; a moment of calm shows that it did not.
             calm = if busy { 0 } else { calm + 1 };
             if calm >= 3 || tokio::time::Instant::now() >= deadline {

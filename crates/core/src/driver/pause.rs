@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::Rng as _;
 
 /// Doubles with every failure, up to a limit, and is drawn at random from half to the whole of that.
-pub(super) struct Pause {
+pub(crate) struct Pause {
     failures: u32,
     longest: Duration,
 }
@@ -15,7 +15,7 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST_HINT: Duration = Duration::from_secs(60);
 
 impl Pause {
-    pub(super) fn new(longest: Duration) -> Self {
+    pub(crate) fn new(longest: Duration) -> Self {
         Self {
             failures: 0,
             longest,
@@ -23,12 +23,12 @@ impl Pause {
     }
 
     /// It worked: the next pause is a short one.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// How long to wait now; at least `hint`, as far as that is reasonable.
-    pub(super) fn next(&mut self, hint: Duration) -> Duration {
+    pub(crate) fn next(&mut self, hint: Duration) -> Duration {
         let whole = FIRST
             .saturating_mul(1 << self.failures.min(16))
             .min(self.longest);

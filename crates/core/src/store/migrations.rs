@@ -100,6 +100,11 @@ pub const STEPS: &[Migration] = &[
         name: "astray",
         step: Step::Sql(include_str!("../../migrations/0011_astray.sql")),
     },
+    Migration {
+        version: 12,
+        name: "kill code",
+        step: Step::Sql(include_str!("../../migrations/0012_kill.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

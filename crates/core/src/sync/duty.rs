@@ -18,7 +18,7 @@ use undertone_wire::{
 use super::{
     Work, address, clock, commit,
     conversation::{self, State},
-    devices, fetch, gaps, invite, join, keys, link, linking, outbox,
+    devices, fetch, gaps, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
     proof, receipt, resync, send, shared, take, tokens,
 };
@@ -38,6 +38,8 @@ pub(crate) enum Inbox {
     IssueTokens(u32),
     /// A way in for another device, by the hash of its code.
     Invite([u8; 32]),
+    /// A way in for this device's kill queue, by the hash of its code.
+    InviteKillQueue([u8; 32]),
 }
 
 /// Something for the outbox connection, or for blobs.
@@ -91,6 +93,9 @@ pub(crate) fn inbox(work: &Work<'_>, publish: bool) -> Result<Option<Inbox>> {
     }
     if let Some(hash) = linking::to_invite(work)? {
         return Ok(Some(Inbox::Invite(hash)));
+    }
+    if let Some(hash) = kill::to_invite(work)? {
+        return Ok(Some(Inbox::InviteKillQueue(hash)));
     }
     if let Some(pair) = keys::to_rotate(work)? {
         return Ok(Some(Inbox::RotateKey(Box::new(pair))));

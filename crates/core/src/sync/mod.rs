@@ -38,6 +38,7 @@ pub(crate) mod intent;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod kill;
 pub(crate) mod link;
 pub(crate) mod linking;
 pub(crate) mod message;

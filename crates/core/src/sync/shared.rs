@@ -54,6 +54,10 @@ pub(crate) enum Kind {
     Device = b'v',
     /// The account's device-signing key: [`SigningKey`].
     SigningKey = b'k',
+    /// The account's kill code: `kill::SharedCode`.
+    KillCode = b'l',
+    /// || device id: which slot of it the device has.
+    KillPlace = b'q',
 }
 
 /// A message with entries.

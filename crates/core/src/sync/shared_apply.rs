@@ -8,7 +8,7 @@ use super::{
     Work,
     change::Change,
     conversation::{self, Conversation, Kind as ConversationKind},
-    devices, erase, message, rotation, settings,
+    devices, erase, kill, message, rotation, settings,
     shared::{self, CHAT_FIELDS, Contact, Draft, Kind, Number, Person, Place},
     timer,
 };
@@ -49,6 +49,10 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             None => Ok(()),
         },
         kind if kind == Kind::SigningKey as u8 => rotation::came(work, value),
+        kind if kind == Kind::KillCode as u8 || kind == Kind::KillPlace as u8 => {
+            kill::came(work);
+            Ok(())
+        }
         kind => {
             let Some((group, rest)) = rest.split_first_chunk::<16>() else {
                 return Ok(());

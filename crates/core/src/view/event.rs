@@ -93,6 +93,8 @@ pub enum Event {
     DevicesChanged,
     /// This device was removed from its account; it connects no more.
     DeviceRemoved,
+    /// Somebody who may has had this device wiped: nothing is left of the home, and the program ends.
+    Wiped,
     /// The server's clock and this one's are far apart; nothing is refused for that.
     ClockWarning {
         /// Server's minus ours, seconds.

@@ -27,6 +27,7 @@ macro_rules! view {
 
 mod devices;
 mod event;
+mod kill;
 mod messages;
 mod people;
 mod storage;
@@ -34,6 +35,7 @@ mod storage;
 pub use devices::*;
 pub use event::Event;
 pub(crate) use event::TYPING_SHOWN_MS;
+pub use kill::*;
 pub use messages::*;
 pub use people::*;
 pub use storage::*;

@@ -394,6 +394,11 @@ impl Person {
         self.client.as_ref().expect("the app is open")
     }
 
+    /// What this person's app is opened with.
+    pub fn options(&self) -> ClientOptions {
+        options(&self.server, &self.clock)
+    }
+
     /// The app is gone, as after a crash: nothing is tidied up first.
     pub async fn quit(&mut self) {
         if let Some(client) = self.client.take() {

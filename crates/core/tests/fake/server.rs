@@ -106,6 +106,8 @@ struct State {
     /// Every item goes into each queue so often.
     deliver_times: u32,
     online: bool,
+    /// What it claims the time to be, from what it is.
+    clock_off_s: i64,
     lose_next_to: Option<QueueId>,
     spoil_next_commit: bool,
     misname_next_commit: bool,
@@ -208,6 +210,7 @@ impl FakeServer {
                 faults: HashMap::new(),
                 deliver_times: 1,
                 online: true,
+                clock_off_s: 0,
                 lose_next_to: None,
                 spoil_next_commit: false,
                 misname_next_commit: false,
@@ -407,9 +410,19 @@ impl FakeServer {
         lock(&self.state).messages
     }
 
+    /// From now on it claims that the time is another one.
+    pub fn set_clock_off_s(&self, off_s: i64) {
+        lock(&self.state).clock_off_s = off_s;
+    }
+
     /// Payloads of all direct items so far.
     pub fn directs(&self) -> Vec<Bytes> {
         lock(&self.state).directs.clone()
+    }
+
+    /// The server puts a direct item of its own at every address that there is.
+    pub fn answer_everybody(&self, payload: Bytes) {
+        lock(&self.state).direct_to_all(&payload);
     }
 
     /// Somebody sends a direct item, which an app did not make.

@@ -200,7 +200,7 @@ impl Transport for FakeServer {
             let hello = ServerHello {
                 version: 1,
                 challenge: line.challenge,
-                time_s: now,
+                time_s: now.saturating_add_signed(lock(&self.state).clock_off_s),
                 limits: Limits {
                     frame_bytes: 512 * 1024,
                     item_bytes: 64 * 1024,

@@ -90,27 +90,52 @@ impl State {
                 self.lose_next_direct_to = None;
                 continue;
             }
-            let times = self.deliver_times;
-            let queue = self.queues.get_mut(&queue_id).expect("a queue");
-            for _ in 0..times {
-                let sequence = queue.next_sequence;
-                queue.next_sequence += 1;
-                let item = make(hash).to_proto();
-                let (nonce, sealed) = seal_item(&mut queue.sealing, &queue_id, sequence, &item)
-                    .expect("an item is sealed");
-                let item = Item {
-                    sequence,
-                    key_id: queue.sealing.id(),
-                    nonce,
-                    sealed: sealed.into(),
-                };
-                queue.items.insert(sequence, item);
-            }
-            if let Some(line) = &queue.line {
-                lock(line).wake.notify_one();
+            for _ in 0..self.deliver_times {
+                self.put(queue_id, make(hash));
             }
         }
         Missed::from_indices(missed)
+    }
+
+    /// Puts an item into a queue.
+    fn put(&mut self, queue_id: QueueId, item: QueueItem) {
+        let queue = self.queues.get_mut(&queue_id).expect("a queue");
+        let sequence = queue.next_sequence;
+        queue.next_sequence += 1;
+        let (nonce, sealed) = seal_item(&mut queue.sealing, &queue_id, sequence, &item.to_proto())
+            .expect("an item is sealed");
+        let item = Item {
+            sequence,
+            key_id: queue.sealing.id(),
+            nonce,
+            sealed: sealed.into(),
+        };
+        queue.items.insert(sequence, item);
+        if let Some(line) = &queue.line {
+            lock(line).wake.notify_one();
+        }
+    }
+
+    /// A direct item to every address that there is, with nobody's secret.
+    pub(super) fn direct_to_all(&mut self, payload: &Bytes) {
+        let all: Vec<_> = self
+            .addresses
+            .iter()
+            .map(|(address, (queue, _))| (*address, *queue))
+            .collect();
+        for (address, queue) in all {
+            let item = QueueItem {
+                address,
+                kind: ItemKind::Direct,
+                number: 0,
+                epoch: 0,
+                next_lock: None,
+                channel: None,
+                payload: payload.clone(),
+                blob: None,
+            };
+            self.put(queue, item);
+        }
     }
 
     pub(super) fn signed_in(&self, queue: &QueueId) -> SignedIn {
