@@ -490,6 +490,21 @@ impl Watching {
         let _ = self.child.wait();
     }
 
+    /// Waits until it ends by itself; gives its exit code.
+    ///
+    /// # Errors
+    /// If it does not end in time.
+    pub fn ends_with(&mut self, limit: Duration) -> Outcome<Option<i32>> {
+        let step = self.step.clone();
+        let child = &mut self.child;
+        let ended = eventually(limit, "its end", || {
+            child
+                .try_wait()
+                .map_err(|error| Failed::harness(&step, error))
+        })?;
+        Ok(ended.code())
+    }
+
     /// Ends it in order, so that the home is free for others.
     ///
     /// # Errors

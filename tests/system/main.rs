@@ -21,6 +21,7 @@ mod hostile_policy;
 mod identity;
 mod insider;
 mod install;
+mod kill;
 mod membership;
 mod order;
 mod proxy;

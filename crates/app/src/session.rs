@@ -3,7 +3,7 @@
 //! What must stay true: a home is unlocked only by the process that owns it; a proxy that the user asked for is never
 //! silently left out; a process that owns the home serves its socket for as long.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use undertone_core::{
     Client, ClientOptions, Ending, Event, EventStream, ProxyChoice, SocksProxy,
@@ -11,13 +11,14 @@ use undertone_core::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
     },
+    kill::OnWiped,
 };
 use zeroize::Zeroizing;
 
 use crate::{
     cli::{
         args::{Global, Proxy},
-        output::print_failure,
+        output::{self, print_failure},
         passphrase,
     },
     failure::Failure,
@@ -309,8 +310,20 @@ pub fn client_options(options: &Global) -> ClientOptions {
     };
     ClientOptions {
         proxy,
+        on_wiped: Some(on_wiped(options)),
         ..ClientOptions::default()
     }
+}
+
+/// When the home is gone, what this process still has in memory goes with it, whatever it was doing.
+#[must_use]
+pub fn on_wiped(options: &Global) -> OnWiped {
+    let json = options.json;
+    Arc::new(move || {
+        let failure = Failure::from(HomeError::Wiped);
+        output::print_failure(json, &failure);
+        std::process::exit(i32::from(failure.exit_code()))
+    })
 }
 
 /// The home's folder: as given, or where the XDG base directory specification puts it.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 pub use super::content_args::ContentCommand;
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
+pub use super::kill_args::{CustodianCommand, KillArgs, KillCodeCommand};
 pub use super::people_args::{ReportCommand, RequestsCommand};
 pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
 pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
@@ -116,6 +117,12 @@ pub enum Command {
         /// Write the recovery phrase to this new file (mode 0600) instead of showing it
         #[arg(long, value_name = "FILE")]
         recovery_file: Option<PathBuf>,
+        /// Make a kill code too, and write its words to this new file (mode 0600); on a terminal you are asked
+        #[arg(long, value_name = "FILE", conflicts_with = "link")]
+        kill_file: Option<PathBuf>,
+        /// Make no kill code now, and don't ask
+        #[arg(long, conflicts_with = "kill_file")]
+        no_kill_code: bool,
     },
     /// Make a contact link for one person, as text and QR code
     #[command(
@@ -152,6 +159,23 @@ pub enum Command {
         /// Without one: list
         #[command(subcommand)]
         command: Option<DevicesCommand>,
+    },
+    /// Have an account's devices wiped by its kill code, from any machine; needs no account here
+    #[command(
+        after_help = "The twelve words are asked for, or read from --words-fd or --words-file; never give them as arguments. A device that is off is wiped at its next contact, before it shows anything. Only an answer that the device signed counts as one."
+    )]
+    Kill(KillArgs),
+    /// Show the kill code's state, or make a new one
+    KillCode {
+        /// Without one: show
+        #[command(subcommand)]
+        command: Option<KillCodeCommand>,
+    },
+    /// List who else may wipe this device, accept somebody, or be one
+    Custodian {
+        /// Without one: list
+        #[command(subcommand)]
+        command: Option<CustodianCommand>,
     },
     /// List your contact links, or revoke one
     Links {
@@ -459,126 +483,4 @@ pub enum LinksCommand {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("undertone").chain(line.split_whitespace()))
-    }
-
-    #[test]
-    fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_of_the_manual_parses() {
-        for line in [
-            "",
-            "--no-browser",
-            "--no-browser --port 4000 --json",
-            "app --no-browser",
-            "init --server - --name Ada",
-            "init --server host:7443+pin --name Ada --recovery-file phrase.txt --passphrase-fd 3",
-            "link",
-            "link --expires 2h --json",
-            "link --expires never",
-            "links",
-            "links list",
-            "links revoke abc",
-            "add undertone:c:xyz",
-            "add -",
-            "contacts",
-            "chats --json",
-            "group create Book Ada Ben",
-            "group add Book Cleo",
-            "group remove Book Ben",
-            "typing off",
-            "requests",
-            "storage",
-            "storage Ben --clean --larger-than 5 --older-than 4w",
-            "requests accept Ben",
-            "requests refuse Ben --block",
-            "requests blocked",
-            "report make Ben spam",
-            "report list",
-            "report export ab out.json",
-            "group leave Book",
-            "group leave Book --successor Ben",
-            "group hand-over Book Ben",
-            "group invite Book --uses 20 --expires 2d --approve",
-            "group invites Book",
-            "group revoke-invite Book ab",
-            "group requests Book",
-            "group accept Book Dee",
-            "group refuse Book Dee",
-            "group join -",
-            "group policy Book",
-            "group policy Book --post admins --add owners --pin everybody",
-            "group role Book Ben admin",
-            "group rename Book Books",
-            "group members Book",
-            "send Ben hello",
-            "send Ben -",
-            "send Ben --attach a.jpg",
-            "send Ben look --attach a.jpg --attach b.ogg",
-            "read Ben --limit 5",
-            "--home /tmp/x read Ben",
-            "save Ben 01ab out.jpg",
-            "watch",
-            "verify Ben --accept",
-            "status -v",
-            "rpc",
-            "content inspect f.cbor --sender a --room b --json",
-            "content roundtrip f.cbor",
-            "lock",
-            "panic --wipe",
-            "protection --wrong-attempts 10 --dead-man 30d --auto-lock off",
-            "duress set --visit --name Ada",
-            "help",
-            "help exit-codes",
-            "status --proxy socks5://127.0.0.1:9050",
-        ] {
-            assert!(
-                parse(line).is_ok(),
-                "{line}: {}",
-                parse(line)
-                    .err()
-                    .map_or_else(String::new, |e| e.to_string())
-            );
-        }
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        for line in [
-            "send",
-            "send Ben",
-            "link --expires soon",
-            "link --uses 0",
-            "read Ben --limit 0",
-            "group role Book Ben king",
-            "group policy Book --post nobody",
-            "verify Ben --accept --withdraw",
-            "status --passphrase-fd 3 --passphrase-file f",
-            "send Ben hi --keep-metadata",
-            "status --passphrase secret",
-            "init --name Ada",
-            "--port 0",
-            "--port 70000",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_message_may_start_with_a_dash_in_quotes() {
-        let cli =
-            Cli::try_parse_from(["undertone", "send", "Ben", "- milk\n- bread"]).expect("parses");
-        assert!(
-            matches!(cli.command, Some(Command::Send { text: Some(text), .. }) if text == "- milk\n- bread")
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::kill_args::Sending;
+
 /// What can be done with one's own devices.
 #[derive(Subcommand)]
 pub enum DevicesCommand {
@@ -24,6 +26,17 @@ pub enum DevicesCommand {
         device: String,
         /// The new name
         name: String,
+    },
+    /// Have another device of yours wiped: everything on it is gone for ever
+    #[command(
+        after_help = "Works where a kill code was made (`undertone kill-code`), also while the other device is locked. If it is off, it is wiped at its next contact, before it shows anything. Remove it afterwards, with the recovery phrase if somebody may have opened it."
+    )]
+    Kill {
+        /// Beginning of its name or id
+        device: String,
+        /// How it is sent.
+        #[command(flatten)]
+        sending: Sending,
     },
     /// Take a device out of your account and of every conversation
     #[command(

@@ -6,6 +6,7 @@ pub mod args;
 pub mod content_args;
 pub mod devices;
 pub mod group_args;
+pub mod kill_args;
 pub mod output;
 pub mod passphrase;
 pub mod people_args;

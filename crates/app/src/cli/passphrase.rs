@@ -92,6 +92,24 @@ pub fn check_new(passphrase: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Twelve words that are no passphrase, from an open file descriptor, a file closed to others, or asked for. Never from an argument.
+///
+/// # Errors
+/// `passphrase.*`, one sentence each.
+pub fn words(descriptor: Option<u32>, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    match (file, descriptor) {
+        (Some(path), _) => from_file(path),
+        (None, Some(descriptor)) => from_descriptor(descriptor),
+        (None, None) if std::io::stdin().is_terminal() || std::io::stderr().is_terminal() => {
+            ask("The twelve words: ")
+        }
+        (None, None) => Err(Failure::new(
+            "passphrase.missing",
+            "There is no terminal to ask for the words; give them with --words-fd N or --words-file FILE.",
+        )),
+    }
+}
+
 fn given(options: &Global) -> Result<Option<Zeroizing<String>>, Failure> {
     if let Some(path) = &options.passphrase_file {
         return from_file(path).map(Some);

@@ -248,6 +248,9 @@ pub(super) async fn devices(
                 ))
             })
         }
+        DevicesCommand::Kill { device, sending } => {
+            super::kill_code::kill_device(options, output, &device, &sending).await
+        }
         DevicesCommand::Remove {
             device,
             phrase_file,
@@ -389,7 +392,7 @@ async fn remove(
     })
 }
 
-async fn find(session: &mut Session, wanted: &str) -> Result<DeviceInfo, Failure> {
+pub(super) async fn find(session: &mut Session, wanted: &str) -> Result<DeviceInfo, Failure> {
     let devices = session.call::<DevicesList>(Nothing {}).await?;
     let lower = wanted.trim().to_lowercase();
     let fits = |device: &&DeviceInfo| {
@@ -415,7 +418,7 @@ async fn find(session: &mut Session, wanted: &str) -> Result<DeviceInfo, Failure
     }
 }
 
-fn name_of(device: &DeviceInfo) -> String {
+pub(super) fn name_of(device: &DeviceInfo) -> String {
     if device.name.is_empty() {
         "This device".to_owned()
     } else {

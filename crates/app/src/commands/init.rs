@@ -1,4 +1,4 @@
-//! `undertone init`: a new account on a server.
+//! `undertone init`: a new account on a server. And how twelve words, of whatever kind, are shown or written down once.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,11 +9,11 @@ use std::{
 
 use serde_json::json;
 use undertone_core::{
-    Client, RecoveryPhrase, ServerChoice,
+    Client, ServerChoice,
     home::{HomeError, Passphrase, Wipe},
 };
 
-use super::{DELIVERY, line_from_stdin};
+use super::{DELIVERY, kill_code, line_from_stdin};
 use crate::{
     cli::{
         args::Global,
@@ -27,12 +27,24 @@ use crate::{
     terminal::single_line,
 };
 
+/// Whether a kill code is made with the account.
+#[derive(Clone, Copy)]
+pub(super) enum KillAtInit<'a> {
+    /// Who sits at the terminal is asked; a script goes without.
+    Ask,
+    /// Written to a new file.
+    File(&'a Path),
+    /// Not now.
+    No,
+}
+
 pub(super) async fn init(
     options: &Global,
     output: &Output,
     server: &str,
     name: &str,
     recovery_file: Option<&Path>,
+    kill: KillAtInit<'_>,
 ) -> Result<Outcome, Failure> {
     if options.offline {
         return Err(Failure::usage(
@@ -45,11 +57,7 @@ pub(super) async fn init(
             "Standard input can't give both the invitation and the passphrase; use another file descriptor.",
         ));
     }
-    if recovery_file.is_none() && !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
-        return Err(Failure::usage(
-            "There is no terminal to show the recovery phrase on; give a new file for it with --recovery-file FILE.",
-        ));
-    }
+    check_place(recovery_file, "recovery phrase", "--recovery-file")?;
     let home = home_folder(options)?;
     // What a wipe left, finished or not, makes room.
     if Wipe::finish_if_marked(&home)?.is_none()
@@ -64,14 +72,32 @@ pub(super) async fn init(
     };
     let server: ServerChoice = server.parse().map_err(Failure::from)?;
     let passphrase = Passphrase::new(passphrase::new(options)?)?;
-    let recovery = recovery_file.map(RecoveryFile::create).transpose()?;
+    let recovery = KeptWords::begin(recovery_file, "recovery phrase", "--recovery-file")?;
+    let kill_words = match kill {
+        KillAtInit::File(path) => Some(KeptWords::begin(Some(path), "kill code", "--kill-file")?),
+        KillAtInit::Ask | KillAtInit::No => None,
+    };
     let progress = Progress::start(output, "Making keys and registering with the server");
     let (client, phrase) =
         Client::init(&home, &passphrase, &server, name, client_options(options)).await?;
     progress.end();
-    match recovery {
-        Some(recovery) => recovery.keep(&phrase)?,
-        None => show(&phrase)?,
+    recovery.keep(
+        phrase.words(),
+        &[
+            "Your recovery phrase. Write it down on paper; it is shown only now.",
+            "It is the only way to remove a stolen device safely. Nobody can give it to you again.",
+        ],
+    )?;
+    drop(phrase);
+    let kill_words = match (kill_words, kill) {
+        (None, KillAtInit::Ask) if is_terminal() && wants_kill_code()? => {
+            Some(KeptWords::begin(None, "kill code", "--kill-file")?)
+        }
+        (words, _) => words,
+    };
+    let has_kill_code = kill_words.is_some();
+    if let Some(kept) = kill_words {
+        kept.keep(client.new_kill_code().await?.words(), &kill_code::ABOUT)?;
     }
     let progress = Progress::start(output, "Leaving keys with the server for contacts to use");
     let mut session = Session::own(client, None, options).await?;
@@ -91,51 +117,99 @@ pub(super) async fn init(
             single_line(&path.display().to_string())
         ));
     }
+    match kill {
+        KillAtInit::File(path) => lines.push(format!(
+            "The kill code is in {}; keep it on paper, apart from the recovery phrase, and delete the file.",
+            single_line(&path.display().to_string())
+        )),
+        _ if has_kill_code => {}
+        _ => lines.push("There is no kill code, with which you could have a lost device wiped; `undertone kill-code new` makes one.".to_owned()),
+    }
     lines.push("Next: `undertone link` makes a link for somebody to reach you, `undertone add LINK` uses theirs.".to_owned());
     let online = settled.is_some_and(|settled| settled.online);
     Ok(Outcome::prose(
-        json!({"account": account, "home": home, "recovery_file": recovery_file, "online": online}),
+        json!({"account": account, "home": home, "recovery_file": recovery_file, "kill_code": has_kill_code, "online": online}),
         lines,
     ))
 }
 
-/// A new file, closed to others, made before the account so that the phrase is not lost for want of a place. Removed again
-/// if no account comes of it.
-struct RecoveryFile<'a> {
-    path: &'a Path,
-    file: File,
+fn is_terminal() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+fn wants_kill_code() -> Result<bool, Failure> {
+    println!(
+        "With a kill code, twelve more words on paper, you or somebody you trust can have a lost or seized device wiped from any machine."
+    );
+    println!("Make one now? Type yes or no.");
+    let answer = line_from_stdin("An answer (yes or no)")?;
+    Ok(answer.eq_ignore_ascii_case("yes") || answer.eq_ignore_ascii_case("y"))
+}
+
+/// There must be a place for words before they are made.
+fn check_place(file: Option<&Path>, what: &str, option: &str) -> Result<(), Failure> {
+    if file.is_none() && !is_terminal() {
+        return Err(Failure::usage(format!(
+            "There is no terminal to show the {what} on; give a new file for it with {option} FILE."
+        )));
+    }
+    Ok(())
+}
+
+/// Where words go, once: the terminal, or a new file, closed to others, that is made before what they are for, so that they are not lost
+/// for want of a place. The file is removed again if nothing comes of it.
+pub(super) struct KeptWords<'a> {
+    what: &'static str,
+    file: Option<(&'a Path, File)>,
     kept: bool,
 }
 
-impl<'a> RecoveryFile<'a> {
-    fn create(path: &'a Path) -> Result<Self, Failure> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| {
-                Failure::file(&format!("The recovery file {}", path.display()), &error)
-            })?;
+impl<'a> KeptWords<'a> {
+    pub(super) fn begin(
+        file: Option<&'a Path>,
+        what: &'static str,
+        option: &str,
+    ) -> Result<Self, Failure> {
+        check_place(file, what, option)?;
+        let file = file
+            .map(|path| {
+                OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(path)
+                    .map(|file| (path, file))
+                    .map_err(|error| {
+                        Failure::file(
+                            &format!("The file {} for the {what}", path.display()),
+                            &error,
+                        )
+                    })
+            })
+            .transpose()?;
         Ok(Self {
-            path,
+            what,
             file,
             kept: false,
         })
     }
 
-    fn keep(mut self, phrase: &RecoveryPhrase) -> Result<(), Failure> {
+    /// Writes or shows them; `about` stands above and below.
+    pub(super) fn keep(mut self, words: &str, about: &[&str; 2]) -> Result<(), Failure> {
         self.kept = true;
-        let written = self
-            .file
-            .write_all(phrase.words().as_bytes())
-            .and_then(|()| self.file.write_all(b"\n"))
-            .and_then(|()| self.file.sync_all());
+        let Some((path, file)) = &mut self.file else {
+            return show(words, about);
+        };
+        let written = file
+            .write_all(words.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+            .and_then(|()| file.sync_all());
         written.map_err(|error| {
             Failure::file(
                 &format!(
-                    "The account is there, but its recovery phrase could not be written to {}",
-                    self.path.display()
+                    "It is made, but the {} could not be written to {}",
+                    self.what,
+                    path.display()
                 ),
                 &error,
             )
@@ -143,32 +217,26 @@ impl<'a> RecoveryFile<'a> {
     }
 }
 
-impl Drop for RecoveryFile<'_> {
+impl Drop for KeptWords<'_> {
     fn drop(&mut self) {
-        if !self.kept {
+        if let (false, Some((path, _))) = (self.kept, &self.file) {
             // Nothing was written to it; if it can't be removed, an empty file stays.
-            let _ = std::fs::remove_file(self.path);
+            let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Shows the phrase on the terminal's second screen, which leaves nothing in the scrollback.
-fn show(phrase: &RecoveryPhrase) -> Result<(), Failure> {
+/// Shows words on the terminal's second screen, which leaves nothing in the scrollback.
+fn show(words: &str, about: &[&str; 2]) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::file("The terminal", &error);
     let mut out = io::stdout().lock();
     write!(out, "\u{1b}[?1049h\u{1b}[2J\u{1b}[H").map_err(failed)?;
     let shown = (|| {
-        writeln!(
-            out,
-            "\n  Your recovery phrase. Write it down on paper; it is shown only now.\n"
-        )?;
-        for (index, word) in phrase.words().split_whitespace().enumerate() {
+        writeln!(out, "\n  {}\n", about[0])?;
+        for (index, word) in words.split_whitespace().enumerate() {
             writeln!(out, "  {:>4}  {word}", index + 1)?;
         }
-        writeln!(
-            out,
-            "\n  It is the only way to remove a stolen device safely. Nobody can give it to you again.\n"
-        )?;
+        writeln!(out, "\n  {}\n", about[1])?;
         write!(out, "  Press Enter when you have it on paper. ")?;
         out.flush()?;
         io::stdin().read_line(&mut String::new())
@@ -190,13 +258,13 @@ mod tests {
     fn a_recovery_file_is_new_closed_to_others_and_gone_without_an_account() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("phrase");
-        let file =
-            RecoveryFile::create(&path).unwrap_or_else(|failure| panic!("{}", failure.sentence));
+        let begin = |path| KeptWords::begin(Some(path), "recovery phrase", "--recovery-file");
+        let file = begin(path.as_path()).unwrap_or_else(|failure| panic!("{}", failure.sentence));
         assert_eq!(
             path.metadata().expect("there").permissions().mode() & 0o777,
             0o600
         );
-        assert!(RecoveryFile::create(&path).is_err_and(|failure| failure.code == "file.exists"));
+        assert!(begin(path.as_path()).is_err_and(|failure| failure.code == "file.exists"));
         drop(file);
         assert!(!path.exists());
     }

@@ -13,6 +13,8 @@ mod groups;
 mod help;
 mod init;
 mod invites;
+mod kill;
+mod kill_code;
 mod links;
 mod messages;
 mod protection;
@@ -73,14 +75,25 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             server,
             name,
             recovery_file,
+            kill_file,
+            no_kill_code,
             link,
             device_name,
         } => match name {
             Some(name) if !link => {
-                init::init(options, &output, &server, &name, recovery_file.as_deref()).await
+                let kill = match &kill_file {
+                    Some(path) => init::KillAtInit::File(path),
+                    None if no_kill_code => init::KillAtInit::No,
+                    None => init::KillAtInit::Ask,
+                };
+                let recovery = recovery_file.as_deref();
+                init::init(options, &output, &server, &name, recovery, kill).await
             }
             _ => devices::init_linked(options, &output, &server, device_name.as_deref()).await,
         },
+        Command::Kill(given) => kill::kill(options, &output, given).await,
+        Command::KillCode { command } => kill_code::kill_code(options, &output, command).await,
+        Command::Custodian { command } => kill_code::custodian(options, &output, command).await,
         Command::Devices { command } => devices::devices(options, &output, command).await,
         Command::Link {
             expires,

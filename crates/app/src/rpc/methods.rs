@@ -13,9 +13,9 @@ use ts_rs::TS;
 use undertone_core::{
     AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo,
     Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions,
-    JoinRequestInfo, JoinResult, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Protection,
-    Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange,
-    Settled, Status, Version, Wiped, home::panic::Press,
+    JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page,
+    Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings,
+    SettingsChange, Settled, Status, Version, Wiped, home::panic::Press,
 };
 
 use super::{
@@ -101,6 +101,17 @@ pub struct Entry {
     pub visit: fn(&mut super::reference::Types) -> (String, String),
     /// The parameters, written out.
     pub params: fn() -> String,
+}
+
+/// What can't be taken back is confirmed by a word.
+fn confirmed(given: &str, word: &str) -> Result<(), Failure> {
+    if given == word {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "rpc.not_confirmed",
+        format!("This can't be taken back; `confirm` must be the word \"{word}\"."),
+    ))
 }
 
 macro_rules! methods {
@@ -372,6 +383,30 @@ methods! {
     SettingsSetPreference = "settings.set_preference" (Preference) -> Done, |context, params| {
         context.client.set_preference(&params.name, params.value).await?;
         Done {}
+    };
+
+    #[doc = "Whether there is a kill code, whether it reaches this device and the others, and who else may wipe this device."]
+    KillStatusGet = "kill.status" (Nothing) -> KillStatus, |context, _| context.client.kill_status().await?;
+
+    #[doc = "Makes a kill code; the words of the one before are worth nothing from then on. They are answered once and kept nowhere."]
+    KillNewCode = "kill.new_code" (Nothing) -> KillWords, |context, _| KillWords {
+        words: context.client.new_kill_code().await?.words().to_owned(),
+    };
+
+    #[doc = "Lets a custodian wipe this device, and nothing else. It can't be taken back. Answers the ticket to be given to them."]
+    CustodiansAccept = "custodians.accept" (AcceptedCustodian) -> Ticket, |context, params| {
+        confirmed(&params.confirm, "accept")?;
+        Ticket { ticket: context.client.accept_custodian(&params.key).await? }
+    };
+
+    #[doc = "Has another device of the account wiped. Answers when it said, signed, that it is, or when the wait is over: it gets the command at its next contact then."]
+    DevicesKill = "devices.kill" (KilledDevice) -> Killed, |context, params| {
+        confirmed(&params.confirm, "wipe")?;
+        if !context.network.online {
+            return Err(Failure::new("net.offline", "This needs the server."));
+        }
+        let wait_ms = params.wait_ms.unwrap_or(20_000).min(300_000);
+        Killed { answer: context.client.kill_device(&params.device, Duration::from_millis(wait_ms)).await? }
     };
 
     #[doc = "Looks for messages by words, chat, person, date and sort, the newest first."]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
     ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires,
-    InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role,
+    InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role, kill::KillAnswer,
 };
 
 macro_rules! params {
@@ -115,6 +115,26 @@ params! {
         #[serde(default)]
         #[ts(optional)]
         recovery_phrase: Option<String>,
+    }
+
+    /// Another device of the account that is to be wiped.
+    KilledDevice {
+        /// The device.
+        device: DeviceId,
+        /// The word `wipe`.
+        confirm: String,
+        /// How long to wait for its answer, milliseconds; at most 5 minutes, 20 seconds if left out.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        wait_ms: Option<u64>,
+    }
+
+    /// A custodian's key.
+    AcceptedCustodian {
+        /// `undertone:k:...`
+        key: String,
+        /// The word `accept`.
+        confirm: String,
     }
 
     /// A contact link that somebody gave.
@@ -463,6 +483,27 @@ pub struct Greeting {
     pub proxy: Option<String>,
     /// Whether the server is contacted at all (`--offline`: no).
     pub online: bool,
+}
+
+/// Twelve words, answered once.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct KillWords {
+    /// Separated by spaces.
+    pub words: String,
+}
+
+/// What a custodian needs to reach this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Ticket {
+    /// `undertone:w:...`
+    pub ticket: String,
+}
+
+/// What became of a command to wipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Killed {
+    /// What the device said, or that it said nothing yet.
+    pub answer: KillAnswer,
 }
 
 /// Whether the server has a change.

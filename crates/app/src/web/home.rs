@@ -18,6 +18,7 @@ use undertone_core::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
     },
+    kill::Watch,
 };
 use zeroize::Zeroizing;
 
@@ -25,7 +26,7 @@ use crate::{
     cli::{args::Global, passphrase},
     failure::Failure,
     rpc::{methods::Network, owner::SocketService},
-    session::{client_options, home_folder},
+    session::{client_options, home_folder, on_wiped},
 };
 
 /// How long to wait for a home that another process is just using.
@@ -64,6 +65,8 @@ pub struct HomeKeeper {
     phrase: Mutex<Option<RecoveryPhrase>>,
     /// How the host is to end, once the open account, or what looks after a locked one, says so.
     ended: watch::Sender<Option<Ending>>,
+    /// Waits for a command to wipe while the home is locked.
+    watch: tokio::sync::Mutex<Option<Watch>>,
 }
 
 impl HomeKeeper {
@@ -89,6 +92,7 @@ impl HomeKeeper {
             change: tokio::sync::Mutex::new(None),
             phrase: Mutex::new(None),
             ended: watch::channel(None).0,
+            watch: tokio::sync::Mutex::new(None),
         })
     }
 
@@ -100,6 +104,27 @@ impl HomeKeeper {
     /// The home has been wiped, open or not: the process is to end.
     pub fn say_wiped(&self) {
         self.ended.send_replace(Some(Ending::Wiped));
+    }
+
+    /// A home that is locked can be wiped all the same by whoever may: begins to wait for that.
+    pub async fn watch_while_locked(&self) {
+        let mut watch = self.watch.lock().await;
+        let locked = self.now.borrow().state == HostState::Locked;
+        if locked && watch.is_none() && !self.options.offline {
+            let options = client_options(&self.options);
+            *watch = Some(Watch::locked(
+                &self.folder,
+                &options,
+                on_wiped(&self.options),
+            ));
+        }
+    }
+
+    /// The open home waits itself.
+    async fn watch_no_more(&self) {
+        if let Some(watch) = self.watch.lock().await.take() {
+            watch.stop().await;
+        }
     }
 
     /// The home's folder.
@@ -176,6 +201,17 @@ impl HomeKeeper {
             HostState::Locked => {}
         }
         let passphrase = Passphrase::new(given)?;
+        let opened = self.open(passphrase).await;
+        if opened.is_err() {
+            self.watch_while_locked().await;
+        }
+        *service = Some(opened?);
+        tracing::info!("home unlocked");
+        Ok(())
+    }
+
+    async fn open(&self, passphrase: Passphrase) -> Result<SocketService, Failure> {
+        self.watch_no_more().await;
         let owner = self.claim().await?;
         let opened = tokio::task::spawn_blocking(move || owner.unlock(&passphrase))
             .await
@@ -188,9 +224,7 @@ impl HomeKeeper {
         })?;
         let listener = Listener::bind(home.owner())?;
         let client = Client::from_home(home, client_options(&self.options)).await?;
-        *service = Some(self.serve(client, listener).await?);
-        tracing::info!("home unlocked");
-        Ok(())
+        self.serve(client, listener).await
     }
 
     async fn serve(&self, client: Client, listener: Listener) -> Result<SocketService, Failure> {

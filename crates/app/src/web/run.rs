@@ -97,7 +97,10 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
     };
     let guarding = tokio::spawn(guard::run(Arc::clone(&host)));
     let end = match come_up(options, appearance, &host, &folder).await {
-        Ok(()) => signals.wait_or(&host).await,
+        Ok(()) => {
+            host.home.watch_while_locked().await;
+            signals.wait_or(&host).await
+        }
         Err(failure) => {
             guarding.abort();
             end_tasks(&host, accepting, answering).await;
