@@ -163,13 +163,15 @@ struct Locked(Child);
 
 impl Locked {
     fn start(person: &Person) -> Outcome<Self> {
+        let runtime = person.home().with_file_name("run");
+        std::fs::create_dir_all(&runtime).map_err(|error| Failed::harness("a folder", error))?;
         let child = Command::new(binary("undertone")?)
             .arg("--home")
             .arg(person.home())
             .args(["--json", "app", "--no-browser"])
             .env("UNDERTONE_TEST_CHEAP_KDF", "1")
             .env("UNDERTONE_TEST_PACE", "fast")
-            .env("XDG_RUNTIME_DIR", person.home().with_file_name("run"))
+            .env("XDG_RUNTIME_DIR", &runtime)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -3,6 +3,7 @@
 use openmls::prelude::{Extension, Extensions, UnknownExtension};
 use rusqlite::Connection;
 
+use crate::kill::{Command, Receipt, Record, Slot};
 use crate::{
     Certificate, Group, PeerKeyPackage, Provider,
     extension::{
@@ -10,7 +11,7 @@ use crate::{
         read_leaf_extensions,
     },
 };
-use undertone_wire::client_proto;
+use undertone_wire::{client_proto, ids::Pin, secrets::Secret};
 
 /// A fuzz target and its name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -21,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("mls_key_package", key_package),
     ("mls_extensions", extensions),
     ("mls_welcome", welcome),
+    ("mls_kill", kill),
 ];
 
 /// A credential's identity.
@@ -55,6 +57,23 @@ pub fn extensions(data: &[u8]) {
             group_extensions(&settings).is_ok(),
             "settings that cannot be written"
         );
+    }
+}
+
+/// What comes to a kill address or to whoever sent a command: as the server can make it, and as somebody who knows the slot's secret can.
+pub fn kill(data: &[u8]) {
+    let (pin, slot) = (Pin::new([0; 32]), Slot::of(Secret::new([1; 32])));
+    let reply_key = Secret::new([2; 32]);
+    let refused = |payload: &[u8]| {
+        let command = Command::open(payload, &pin, &slot, &[3; 32], |_| true);
+        assert!(command.is_err(), "a command without a signature");
+        let receipt = Receipt::open(payload, &pin, &slot, &reply_key);
+        assert!(receipt.is_err(), "a receipt without a signature");
+        let _ = Record::open(&slot, payload);
+    };
+    refused(data);
+    for sealed in crate::kill::sealed_for_fuzzing(data, &slot, &reply_key) {
+        refused(&sealed);
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use crate::{
+    custodian::{CustodianKey, CustodianTicket},
     frame,
     ids::{KeyId, QueueId},
     origin::{Origin, ServerAddress},
@@ -99,6 +100,13 @@ pub fn texts(data: &[u8]) {
             "a link changed on the way"
         );
     }
+    if let Ok(key) = text.parse::<CustodianKey>() {
+        assert!(
+            key.to_string().parse::<CustodianKey>() == Ok(key),
+            "a custodian's key changed on the way"
+        );
+    }
+    let _ = text.parse::<CustodianTicket>();
     if let Ok(origin) = text.parse::<Origin>() {
         assert!(
             origin.to_string().parse::<Origin>() == Ok(origin),

@@ -19,7 +19,7 @@ use crate::{
     derive::{self, NONCE},
 };
 
-const LABEL: &[u8] = b"undertone/1 kill command";
+pub(super) const LABEL: &[u8] = b"undertone/1 kill command";
 /// Nonce and tag.
 const OVERHEAD: usize = NONCE + 16;
 

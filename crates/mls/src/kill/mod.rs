@@ -17,8 +17,29 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
+use openmls_rust_crypto::RustCrypto;
+use undertone_wire::{padding, secrets::Secret};
+
+use crate::derive;
+
 pub use code::{KillCode, KillSeed, KillSigner};
 pub use command::{Command, Order, Refused, Scope, SealedCommand};
 pub use receipt::{Receipt, Verdict};
 pub use record::Record;
 pub use slot::{Generation, SLOTS, Slot};
+
+/// Any bytes as the content of a command, a receipt and a record.
+pub(crate) fn sealed_for_fuzzing(data: &[u8], slot: &Slot, reply_key: &Secret<32>) -> Vec<Vec<u8>> {
+    let crypto = RustCrypto::default();
+    let padded = padding::pad_payload(data, derive::NONCE + 16).unwrap_or_default();
+    let command_key = slot.command_key();
+    let record = undertone_wire::seal::seal_key_package(&slot.record_key(), data);
+    [
+        derive::seal(&crypto, command_key.expose(), command::LABEL, &padded).ok(),
+        derive::seal(&crypto, reply_key.expose(), receipt::LABEL, &padded).ok(),
+        record.ok().map(Vec::from),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

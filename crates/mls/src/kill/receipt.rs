@@ -16,7 +16,7 @@ use crate::{
     derive::{self, NONCE},
 };
 
-const LABEL: &[u8] = b"undertone/1 kill receipt";
+pub(super) const LABEL: &[u8] = b"undertone/1 kill receipt";
 /// Nonce and tag.
 const OVERHEAD: usize = NONCE + 16;
 
