@@ -1,77 +1,26 @@
 //! The table of methods. The dispatcher, the command line's typed calls, the TypeScript types and the list in `docs/rpc.md`
 //! all come from it, so that they can't differ.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, Client, ContactInfo,
-    Delivery, DeviceInfo, Draft, EventStream, GroupResult, InviteInfo, InviteOptions,
-    JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page,
-    Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings,
-    SettingsChange, Settled, Status, Version, Wiped, home::panic::Press,
+    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, ContactInfo, Delivery,
+    DeviceInfo, Draft, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult,
+    KillStatus, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Protection, Receipt,
+    ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled,
+    Status, Version, Wiped, home::panic::Press,
 };
 
+pub use super::context::{Context, Network, Subscription};
 use super::{
     RPC_VERSION,
     params::*,
     protection_params::{self as protection, *},
 };
 use crate::failure::Failure;
-
-/// What a connection's methods work on.
-pub struct Context {
-    /// The open account.
-    pub client: Client,
-    /// How it reaches the server.
-    pub network: Network,
-    change: Mutex<Option<Subscription>>,
-}
-
-/// How the process that owns the home reaches the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Whether the server is contacted at all.
-    pub online: bool,
-}
-
-/// What `events.subscribe` and `events.unsubscribe` ask of the connection.
-pub enum Subscription {
-    /// Send these from now on.
-    Start(EventStream),
-    /// Send no more.
-    Stop,
-}
-
-impl Context {
-    /// A connection's context.
-    #[must_use]
-    pub fn new(client: Client, network: Network) -> Self {
-        Self {
-            client,
-            network,
-            change: Mutex::new(None),
-        }
-    }
-
-    /// What the last request asked about events, once.
-    pub fn take_subscription(&self) -> Option<Subscription> {
-        self.change
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
-    fn set_subscription(&self, change: Subscription) {
-        *self.change.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
-    }
-}
 
 /// One method: its name, its types, and what it does.
 pub trait Method {
@@ -109,7 +58,7 @@ fn confirmed(given: &str, word: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(
-        "rpc.not_confirmed",
+        "usage.not_confirmed",
         format!("This can't be taken back; `confirm` must be the word \"{word}\"."),
     ))
 }

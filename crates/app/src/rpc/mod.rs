@@ -7,6 +7,7 @@
 //! size limit, every connection a limit of requests at work, and no input ends the process.
 
 pub mod connection;
+mod context;
 pub mod line;
 pub mod message;
 pub mod methods;

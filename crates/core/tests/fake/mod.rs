@@ -381,12 +381,7 @@ impl Person {
 
     /// The home holds no account that can be opened.
     pub async fn fails_to_open(&self, code: &str) {
-        let opened = Client::open(
-            &self.home,
-            &passphrase(),
-            options(&self.server, &self.clock),
-        )
-        .await;
+        let opened = Client::open(&self.home, &passphrase(), self.options()).await;
         assert_eq!(opened.err().map(|error| error.code()), Some(code));
     }
 
@@ -410,13 +405,7 @@ impl Person {
     pub async fn open(&mut self) {
         self.quit().await;
         for _ in 0..200 {
-            match Client::open(
-                &self.home,
-                &passphrase(),
-                options(&self.server, &self.clock),
-            )
-            .await
-            {
+            match Client::open(&self.home, &passphrase(), self.options()).await {
                 Ok(client) => {
                     self.client = Some(client);
                     return;
