@@ -27,6 +27,8 @@ const SETTLE: Duration = Duration::from_millis(50);
 const TOGETHER: Duration = Duration::from_millis(300);
 /// When the server makes no invitation: how long until it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(3600);
+/// How long the server may take to be told of an invitation.
+const INVITING: Duration = Duration::from_secs(5);
 /// How long messages wait for the kill queue. A server that keeps that one back can keep the command back in other ways too.
 const KILL_FIRST: Duration = Duration::from_secs(10);
 
@@ -221,7 +223,6 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
         if began.elapsed() >= Duration::from_secs(10) {
             pause.reset();
         }
-        let mut wait = pause.next(Duration::ZERO);
         match outcome {
             Ok(Step::Wiped) => {
                 shared.wiped();
@@ -253,7 +254,12 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
                     let _ = shared.write(kill::want_invitation).await;
                 }
                 shared.looked(asks || matches!(waits, Ok(true)));
-                wait = wait.min(Duration::from_secs(5));
+                if tokio::time::timeout(INVITING, told(shared, &mut duties, asks))
+                    .await
+                    .is_ok()
+                {
+                    continue;
+                }
             }
             Ok(Step::Gone | Step::Replaced) => shared.looked(false),
             Err(error) if is_wiped(&error) => {
@@ -267,9 +273,24 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(pause.next(Duration::ZERO)) => {}
             _ = kicks.changed() => {}
-            _ = duties.changed() => tokio::time::sleep(SETTLE).await,
+        }
+    }
+}
+
+/// Waits until the server has been told of an invitation that was just asked for, or made none.
+async fn told(shared: &Arc<Shared>, duties: &mut watch::Receiver<u64>, asked: bool) {
+    if !asked {
+        return std::future::pending().await;
+    }
+    loop {
+        duties.mark_unchanged();
+        let waits = shared
+            .write(|work| Ok(kill::to_invite(work)?.is_some()))
+            .await;
+        if matches!(waits, Ok(false)) || duties.changed().await.is_err() {
+            return;
         }
     }
 }
