@@ -22,7 +22,7 @@ use crate::{
     ids::{ChatId, MessageId},
     media::{self, FileKind},
     query,
-    sync::{erase, files, message::NewFile},
+    sync::{erase, files, message::NewFile, shared},
     view::*,
 };
 
@@ -81,8 +81,11 @@ impl Client {
             })
             .await?;
         if view_once {
-            self.write(move |work| erase::opened_once(work, local))
-                .await?;
+            self.write(move |work| {
+                shared::put_opened(work, local)?;
+                erase::opened_once(work, local)
+            })
+            .await?;
         }
         Ok(Saved {
             path: to.to_owned(),

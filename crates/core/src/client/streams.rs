@@ -13,7 +13,7 @@ use crate::{
     error::{Reason, Result},
     ids::{ChatId, MessageId},
     media::{self, FileKind},
-    sync::{erase, files as rows, message::NewFile},
+    sync::{erase, files as rows, message::NewFile, shared},
     view::{Draft, Sent},
 };
 
@@ -156,8 +156,11 @@ impl Client {
             .blocking(move |_| Ok(attachments.open(&attachment)?))
             .await?;
         if message.view_once {
-            self.write(move |work| erase::opened_once(work, local))
-                .await?;
+            self.write(move |work| {
+                shared::put_opened(work, local)?;
+                erase::opened_once(work, local)
+            })
+            .await?;
         }
         Ok(reader)
     }

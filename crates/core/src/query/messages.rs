@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use undertone_content::MimiContent;
+use undertone_content::{Meaning, MimiContent};
 use undertone_mls::AccountId;
 
 use crate::{
@@ -277,8 +277,13 @@ pub(crate) fn history(db: &Connection, local: i64) -> Result<Vec<Version>> {
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
         .map(|(content, sent_ms)| {
-            let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
-            let (text, markdown) = message::text_of(&content);
+            // What could be opened once was opened: nothing is left of what it said first.
+            let (text, markdown) = match MimiContent::decode(&content) {
+                _ if content.is_empty() => (String::new(), false),
+                Ok(content) if content.meaning() == Meaning::Nothing => (String::new(), false),
+                Ok(content) => message::text_of(&content),
+                Err(_) => return Err(Reason::ContentMalformed.into()),
+            };
             Ok(Version {
                 text,
                 markdown,

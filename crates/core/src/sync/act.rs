@@ -2,7 +2,9 @@
 //! and goes out in its turn.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::{Disposition, Meaning, MessageId, MimiContent, NestedPart, Origin, Salt};
+use undertone_content::{
+    Disposition, ExtensionKey, Meaning, MessageId, MimiContent, NestedPart, Origin, Salt,
+};
 use undertone_mls::Act;
 
 use super::{
@@ -138,11 +140,22 @@ pub(crate) fn edit(
     if text.len() > TEXT_BYTES {
         return Err(Reason::MessageTooLong.into());
     }
-    let old = MimiContent::decode(&target.content).map_err(|_| Reason::ContentMalformed)?;
+    let source = Source::next(work, &row)?;
+    let old = if target.content.is_empty() {
+        // What could be opened once, from another device of this account: its files are not here.
+        MimiContent::emptied(&source.origin(work))
+    } else {
+        MimiContent::decode(&target.content).map_err(|_| Reason::ContentMalformed)?
+    };
+    let old = if old.is_marked(&ExtensionKey::VIEW_ONCE) {
+        // A new version does not carry what goes when it is opened.
+        MimiContent::emptied(&source.origin(work))
+    } else {
+        old
+    };
     if text.is_empty() && old.shown().files.is_empty() {
         return Err(Reason::MessageEmpty.into());
     }
-    let source = Source::next(work, &row)?;
     let new = old
         .revised(&source.origin(work), text, markdown)
         .replacing(target.id);

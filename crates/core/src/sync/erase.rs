@@ -21,7 +21,8 @@ use crate::{
 /// As stored (messages.gone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gone {
-    /// By its author, everywhere; a line says so.
+    /// By its author, everywhere; a line says so. The line goes as the others here do: on a wish, or when the message's time is over. So it is
+    /// the same on every device, whichever came first there.
     ForEveryone = 1,
     /// On this account's own wish; nothing is shown.
     Here = 2,
@@ -47,7 +48,9 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
         Vec::new()
     };
     files(work, local)?;
-    timer::stop(work, local)?;
+    if how != Gone::ForEveryone {
+        timer::stop(work, local)?;
+    }
     for table in ["receipts", "receipts_due"] {
         work.db
             .prepare_cached(&format!("DELETE FROM {table} WHERE message = ?1"))?
@@ -55,7 +58,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
     }
     work.db
         .prepare_cached(
-            "UPDATE messages SET gone = CASE gone WHEN 0 THEN ?2 ELSE gone END, content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
+            "UPDATE messages SET gone = CASE WHEN gone < 2 THEN max(gone, ?2) ELSE gone END, content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
         )?
         .execute(params![local, how as i64, left])?;
     if own {

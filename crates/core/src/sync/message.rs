@@ -377,9 +377,11 @@ pub(crate) fn receive(
     timer::set(work, local, content.expires)?;
     if mine {
         timer::begin(work, local)?;
+        // What may be opened once is for the others; another device of this account sent it.
+        erase::opened_once(work, local)?;
     } else {
         receipt::came(work, row, local)?;
-        settings::message_came(work, row.id)?;
+        settings::message_came(work, row)?;
     }
     touch(work, row.id)?;
     work.tell(Change::Message(local));

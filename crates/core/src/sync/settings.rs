@@ -190,13 +190,18 @@ pub(crate) fn set_draft(
     Ok(())
 }
 
-/// A message came: an archived chat comes back, unless it is muted.
-pub(crate) fn message_came(work: &Work<'_>, conversation: i64) -> Result<()> {
-    work.db
+/// A message came: an archived chat comes back, unless it is muted. The other devices are told: there the message may have come first, and
+/// nothing would bring the chat back.
+pub(crate) fn message_came(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    let back = work
+        .db
         .prepare_cached(
             "UPDATE chat_settings SET archived = 0 WHERE conversation = ?1 AND archived = 1 AND muted_until_ms <= ?2",
         )?
-        .execute([conversation, work.now_ms])?;
+        .execute([row.id, work.now_ms])?;
+    if back > 0 {
+        shared::put_chat(work, row)?;
+    }
     Ok(())
 }
 

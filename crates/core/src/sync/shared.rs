@@ -29,8 +29,9 @@ const MESSAGES_AT_ONCE: usize = 8;
 /// The longest key and value that are taken from another device.
 const KEY_BYTES: usize = 96;
 const VALUE_BYTES: usize = 30_000;
-/// A stamp so far ahead of this device's clock is taken for no more than this.
-const AHEAD_MS: i64 = 24 * 3600 * 1000;
+/// The highest stamp that is taken: there must be room for those that follow. How far ahead it is of this device's clock says nothing: that
+/// clock, or the other device's, may be wrong by years, and both must come to have the same all the same.
+const HIGHEST_STAMP: i64 = i64::MAX / 2;
 
 /// What an entry is about: the first byte of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(crate) enum Kind {
     Read = b'r',
     /// || group || message id: nothing.
     Gone = b'x',
+    /// || group || message id: nothing.
+    Opened = b'o',
     /// || device id: [`SharedDevice`].
     Device = b'v',
     /// The account's device-signing key: [`SigningKey`].
@@ -343,6 +346,16 @@ pub(crate) fn put_gone(work: &Work<'_>, row: &Conversation, message: &[u8; 32]) 
     )
 }
 
+/// The files of a message that may be opened once were opened on this device.
+pub(crate) fn put_opened(work: &Work<'_>, local: i64) -> Result<()> {
+    let (group, message): (Vec<u8>, Vec<u8>) = work.db.query_row(
+        "SELECT c.group_id, m.message_id FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1",
+        [local],
+        |found| Ok((found.get(0)?, found.get(1)?)),
+    )?;
+    put(work, &key(Kind::Opened, &[&group, &message]), &[])
+}
+
 /// Everything that this device has becomes an entry: it is about to get a sibling.
 pub(crate) fn fill(work: &Work<'_>) -> Result<()> {
     let accounts = |sql: &str| -> Result<Vec<AccountId>> {
@@ -442,8 +455,11 @@ pub(crate) fn came(work: &Work<'_>, entries: &Entries) -> Result<()> {
         let fits = (1..=KEY_BYTES).contains(&entry.key.len())
             && entry.value.len() <= VALUE_BYTES
             && entry.device.len() == 16
-            && entry.stamp <= work.now_ms.saturating_add(AHEAD_MS);
-        if fits && is_newer(work.db, entry)? {
+            && entry.stamp <= HIGHEST_STAMP;
+        if !fits {
+            continue;
+        }
+        if is_newer(work.db, entry)? {
             work.db
                 .prepare_cached("INSERT OR REPLACE INTO shared (key, value, stamp, device, told) VALUES (?1, ?2, ?3, ?4, 1)")?
                 .execute(params![
@@ -452,6 +468,9 @@ pub(crate) fn came(work: &Work<'_>, entries: &Entries) -> Result<()> {
                     entry.stamp,
                     entry.device
                 ])?;
+            shared_apply::apply(work, &entry.key, &entry.value)?;
+        } else if entry.key.first() == Some(&(Kind::Read as u8)) {
+            // What was read stays read: the device that read less may have read it later.
             shared_apply::apply(work, &entry.key, &entry.value)?;
         }
     }
@@ -487,7 +506,13 @@ pub(crate) fn apply_contact(work: &Work<'_>, account: &AccountId) -> Result<()> 
 
 /// A conversation is here now: what was said of it before counts.
 pub(crate) fn apply_for(work: &Work<'_>, group: &[u8; 16]) -> Result<()> {
-    for kind in [Kind::Chat, Kind::Draft, Kind::Read, Kind::Gone] {
+    for kind in [
+        Kind::Chat,
+        Kind::Draft,
+        Kind::Read,
+        Kind::Gone,
+        Kind::Opened,
+    ] {
         let from = key(kind, &[group]);
         let mut to = from.clone();
         // Whatever follows the group: fields and message ids are shorter than this.

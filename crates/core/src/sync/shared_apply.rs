@@ -68,6 +68,8 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
                 read(work, &row, value)
             } else if kind == Kind::Gone as u8 {
                 gone(work, &row, rest)
+            } else if kind == Kind::Opened as u8 {
+                opened(work, &row, rest)
             } else {
                 Ok(())
             }
@@ -197,16 +199,21 @@ fn read(work: &Work<'_>, row: &Conversation, value: &[u8]) -> Result<()> {
 
 /// A message came that may have been read, or deleted, on another device before.
 pub(crate) fn message_came(work: &Work<'_>, row: &Conversation, id: &[u8; 32]) -> Result<()> {
+    let is_said = |kind: Kind| {
+        let key = shared::key(kind, &[row.group.as_bytes(), id]);
+        let mut entry = work
+            .db
+            .prepare_cached("SELECT 1 FROM shared WHERE key = ?1")?;
+        Ok::<_, crate::Error>(entry.exists([key])?)
+    };
+    if is_said(Kind::Opened)? {
+        opened(work, row, id)?;
+    }
+    if is_said(Kind::Gone)? {
+        gone(work, row, id)?;
+    }
     if row.kind == ConversationKind::Notes {
         return Ok(());
-    }
-    let gone = shared::key(Kind::Gone, &[row.group.as_bytes(), id]);
-    let is_gone = work
-        .db
-        .prepare_cached("SELECT 1 FROM shared WHERE key = ?1")?
-        .exists([gone])?;
-    if is_gone {
-        self::gone(work, row, id)?;
     }
     let read_key = shared::key(Kind::Read, &[row.group.as_bytes()]);
     let place: Option<Vec<u8>> = work
@@ -228,6 +235,17 @@ fn gone(work: &Work<'_>, row: &Conversation, id: &[u8]) -> Result<()> {
     };
     match message::local_id(work.db, row.id, id)? {
         Some(local) => erase::message(work, local, erase::Gone::Here),
+        None => Ok(()),
+    }
+}
+
+/// What may be opened once was opened on another device.
+fn opened(work: &Work<'_>, row: &Conversation, id: &[u8]) -> Result<()> {
+    let Ok(id) = <&[u8; 32]>::try_from(id) else {
+        return Ok(());
+    };
+    match message::local_id(work.db, row.id, id)? {
+        Some(local) => erase::opened_once(work, local),
         None => Ok(()),
     }
 }
