@@ -2,25 +2,26 @@
 
 #![allow(dead_code, unused_imports, reason = "not every test uses all of it")]
 
+pub mod clock;
 pub mod server;
 
 use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
 use undertone_core::{
     ChatInfo, Client, ClientOptions, Clock, Draft, Linking, MessageKind, Page, SendingPace,
-    SystemClock,
     home::{Home, Owner, Passphrase},
     store::StoreError,
 };
 use zeroize::Zeroizing;
 
+pub use clock::TestClock;
 pub use server::{FakeServer, Fault, Nonsense};
 
 /// Long enough for anything here on a busy machine.
@@ -68,36 +69,6 @@ fn passphrase() -> Passphrase {
     Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).expect("long enough")
 }
 
-/// The system's clock, moved.
-#[derive(Default)]
-pub struct TestClock {
-    off_ms: AtomicI64,
-    passed_ms: AtomicI64,
-}
-
-impl TestClock {
-    /// Moves it by so much from where the system's clock is.
-    pub fn set_off_ms(&self, off_ms: i64) {
-        self.off_ms.store(off_ms, SeqCst);
-    }
-
-    /// Lets time pass: for the system's clock and for the one that nobody sets.
-    pub fn pass_ms(&self, ms: i64) {
-        self.off_ms.fetch_add(ms, SeqCst);
-        self.passed_ms.fetch_add(ms, SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now_ms(&self) -> i64 {
-        SystemClock.now_ms() + self.off_ms.load(SeqCst)
-    }
-
-    fn steady_ms(&self) -> i64 {
-        SystemClock.steady_ms() + self.passed_ms.load(SeqCst)
-    }
-}
-
 fn options(server: &FakeServer, clock: &Arc<TestClock>) -> ClientOptions {
     ClientOptions {
         transport: Some(Arc::new(server.clone())),
@@ -119,7 +90,7 @@ impl Person {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().join(name);
         let choice = server.choice().parse().expect("a server");
-        let (clock, ended) = (Arc::default(), Arc::default());
+        let (clock, ended) = (Arc::new(server.clock()), Arc::default());
         let server = server.by_way_of(&ended);
         let options = options(&server, &clock);
         let (client, phrase) = Client::init(&home, &passphrase(), &choice, name, options)
@@ -163,7 +134,7 @@ impl Person {
     pub async fn shows_a_code(name: &'static str, server: &FakeServer) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let home = folder.path().join(name);
-        let (clock, ended) = (Arc::default(), Arc::default());
+        let (clock, ended) = (Arc::new(server.clock()), Arc::default());
         let server = server.by_way_of(&ended);
         let options = options(&server, &clock);
         let place = server.address.origin.to_string().parse().expect("a server");
@@ -336,6 +307,16 @@ impl Person {
             ended.store(true, SeqCst);
             end == End::AfterCommit
         });
+    }
+
+    /// Whether the app has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(SeqCst)
+    }
+
+    /// The app does not end at a commit any more.
+    pub fn ends_no_more(&self) {
+        self.client().ask_before_commits_for_tests(|| true);
     }
 
     /// Does something in an app that may end meanwhile. None: it did, and nobody knows what came of it.

@@ -2,6 +2,7 @@
 //! lost on demand.
 
 mod connection;
+mod disorder;
 mod rules;
 
 use std::{
@@ -112,6 +113,10 @@ struct State {
     spoil_next_commit: bool,
     misname_next_commit: bool,
     damage_next_push: u32,
+    /// Queues to which the next item comes after the one behind it.
+    late: HashMap<QueueId, Option<QueueItem>>,
+    /// How much time has passed for everybody, milliseconds.
+    passed_ms: i64,
     /// Queues whose items stay where they are for now.
     held: Vec<QueueId>,
     /// Queues in the order they were registered in.
@@ -215,6 +220,8 @@ impl FakeServer {
                 spoil_next_commit: false,
                 misname_next_commit: false,
                 damage_next_push: 0,
+                late: HashMap::new(),
+                passed_ms: 0,
                 held: Vec::new(),
                 registered: Vec::new(),
                 stale: 0,

@@ -196,7 +196,8 @@ impl Transport for FakeServer {
             };
             let now = std::time::SystemTime::now()
                 .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs());
+                .map_or(0, |since| since.as_secs())
+                .saturating_add_signed(lock(&self.state).passed_ms / 1000);
             let hello = ServerHello {
                 version: 1,
                 challenge: line.challenge,

@@ -86,34 +86,25 @@ impl State {
                 self.lose_next_to = None;
                 continue;
             }
-            if self.lose_next_direct_to == Some(queue_id) && make(hash).kind == ItemKind::Direct {
+            let item = make(hash);
+            if self.lose_next_direct_to == Some(queue_id) && item.kind == ItemKind::Direct {
                 self.lose_next_direct_to = None;
                 continue;
             }
-            for _ in 0..self.deliver_times {
-                self.put(queue_id, make(hash));
+            match self.late.get_mut(&queue_id) {
+                Some(late @ None) => *late = Some(item),
+                Some(late) => {
+                    let late = late.take();
+                    self.late.remove(&queue_id);
+                    self.put(queue_id, &item);
+                    if let Some(late) = late {
+                        self.put(queue_id, &late);
+                    }
+                }
+                None => self.put(queue_id, &item),
             }
         }
         Missed::from_indices(missed)
-    }
-
-    /// Puts an item into a queue.
-    fn put(&mut self, queue_id: QueueId, item: QueueItem) {
-        let queue = self.queues.get_mut(&queue_id).expect("a queue");
-        let sequence = queue.next_sequence;
-        queue.next_sequence += 1;
-        let (nonce, sealed) = seal_item(&mut queue.sealing, &queue_id, sequence, &item.to_proto())
-            .expect("an item is sealed");
-        let item = Item {
-            sequence,
-            key_id: queue.sealing.id(),
-            nonce,
-            sealed: sealed.into(),
-        };
-        queue.items.insert(sequence, item);
-        if let Some(line) = &queue.line {
-            lock(line).wake.notify_one();
-        }
     }
 
     /// A direct item to every address that there is, with nobody's secret.
@@ -134,7 +125,7 @@ impl State {
                 payload: payload.clone(),
                 blob: None,
             };
-            self.put(queue, item);
+            self.put(queue, &item);
         }
     }
 

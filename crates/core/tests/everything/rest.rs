@@ -1,0 +1,255 @@
+//! Coming to rest: everybody is on-line, everything is read, and time passes. Then the devices are compared, and in the end what they hold.
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use undertone_core::{ChatState, ContactChange, store::StoreError};
+
+use crate::{
+    fake::Person,
+    seen::{Seen, seen},
+    world::{At, NAMES, World},
+};
+
+const HOUR_MS: i64 = 3_600_000;
+/// How long it may take on a busy machine.
+const REST: Duration = Duration::from_secs(90);
+/// Rounds after which the apps are opened anew, so that they look at the time.
+const REOPENED_AFTER: usize = 4;
+/// So much of a word is looked for: the index of words keeps only what differs from the word before.
+const PIECE: usize = 7;
+
+impl World {
+    fn in_use(&self) -> Vec<usize> {
+        let all = 0..self.devices.len();
+        all.filter(|index| !self.devices[*index].removed).collect()
+    }
+
+    /// Everybody's app is open and on-line, and nothing goes wrong any more.
+    async fn all_come_back(&mut self) {
+        self.note("-- all come to rest");
+        self.server.calm();
+        for device in self.devices.iter_mut().filter(|device| !device.removed) {
+            let back = std::mem::take(&mut device.jumped_ms);
+            device.person.clock().jump_ms(-back);
+            if !device.person.comes_back_if_it_ended().await && device.at != At::Online {
+                device.person.reopen().await;
+            }
+            device.person.ends_no_more();
+            device.at = At::Online;
+        }
+    }
+
+    async fn settles(&self) {
+        let all = self.in_use().into_iter();
+        futures_util::future::join_all(all.map(|index| async move {
+            self.devices[index].person.settle().await;
+        }))
+        .await;
+    }
+
+    /// Whoever waits to be a contact becomes one; whoever is blocked is forgiven.
+    async fn all_are_friends(&mut self) {
+        for index in self.in_use() {
+            let client = self.devices[index].person.client();
+            for request in client.requests().await.unwrap() {
+                // Another device may have been quicker.
+                let _ = client.accept_request(&request.person.id).await;
+            }
+            for contact in client.contacts().await.unwrap() {
+                if contact.blocked {
+                    let forgiven = ContactChange {
+                        blocked: Some(false),
+                        ..ContactChange::default()
+                    };
+                    client.set_contact(&contact.id, forgiven).await.unwrap();
+                }
+            }
+        }
+    }
+
+    async fn reads_all(&self, all: &[Seen]) {
+        for (at, seen) in all.iter().enumerate() {
+            // The other devices learn it from the first one.
+            if all[..at].iter().any(|before| before.owner == seen.owner) {
+                continue;
+            }
+            let client = self.devices[seen.device].person.client();
+            for (id, chat) in seen.chats.values() {
+                if chat.last_local > 0 {
+                    client.mark_read(id, chat.last_local).await.unwrap();
+                }
+            }
+        }
+    }
+
+    async fn look(&self) -> Vec<Seen> {
+        let all = self.in_use().into_iter();
+        let all = all.map(|index| async move { seen(self, index).await.unwrap() });
+        futures_util::future::join_all(all).await
+    }
+
+    /// Notes which devices were in which conversations for all of this part.
+    fn note_who_was_there(&mut self, all: &[Seen]) {
+        let part = self.part;
+        let mut groups = HashSet::new();
+        for seen in all {
+            groups.extend(seen.chats.values().map(|(id, _)| id.clone()));
+        }
+        for seen in all {
+            for group in &groups {
+                let active = seen.chats.get(&group.to_string());
+                let active = active.is_some_and(|(_, chat)| chat.state == ChatState::Active);
+                let key = (seen.device, group.clone());
+                let before = self.was_active.contains(&key);
+                let there =
+                    active && before && !self.disturbed.contains(&(seen.owner, group.clone()));
+                if active {
+                    self.was_active.insert(key.clone());
+                } else {
+                    self.was_active.remove(&key);
+                }
+                if !there {
+                    self.holes.entry(key).or_default().insert(part);
+                }
+            }
+            for (_, chat) in seen.chats.values() {
+                for line in &chat.lines {
+                    // Sent by an app that ended before it could say so.
+                    let touched = self.touched.entry(line.id.clone()).or_default();
+                    if touched.is_empty() {
+                        touched.insert(part);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All come to rest, and show the same.
+    pub async fn rests(&mut self) {
+        self.all_come_back().await;
+        let deadline = Instant::now() + REST;
+        let mut round = 0;
+        loop {
+            self.settles().await;
+            self.all_are_friends().await;
+            let all = self.look().await;
+            if round == 0 {
+                self.note_who_was_there(&all);
+            }
+            let difference = self.difference(&all);
+            // Everything has been read, and its time is over.
+            if round > 1 && difference.is_none() {
+                self.note_who_was_there(&all);
+                break;
+            }
+            if let Some(difference) = difference.filter(|_| Instant::now() > deadline) {
+                self.note(format!("-- still not the same: {difference}"));
+                panic!("{difference}");
+            }
+            self.reads_all(&all).await;
+            self.settles().await;
+            self.pass_ms(if round == 0 { 49 * HOUR_MS } else { HOUR_MS });
+            round += 1;
+            if round % REOPENED_AFTER == 0 {
+                for device in self.devices.iter_mut().filter(|device| !device.removed) {
+                    device.person.reopen().await;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.disturbed.clear();
+        self.part += 1;
+    }
+
+    /// Everybody closes the app, and what they hold is looked through.
+    pub async fn ends(&mut self) {
+        let all = self.look().await;
+        for seen in all {
+            let device = &mut self.devices[seen.device];
+            device.person.quit().await;
+            let gone: Vec<_> = self
+                .words
+                .iter()
+                .filter(|word| !seen.text.contains(*word))
+                .collect();
+            let found = holds(&device.person, &gone);
+            assert!(
+                found.is_empty(),
+                "{} of {} still holds {found:#?}",
+                device.label,
+                NAMES[seen.owner]
+            );
+        }
+    }
+}
+
+/// Which of these words are in the store or the files of a home, and where.
+fn holds(person: &Person, words: &[&String]) -> Vec<String> {
+    let pieces: HashSet<&[u8]> = words
+        .iter()
+        .map(|word| &word.as_bytes()[word.len() - PIECE..])
+        .collect();
+    let mut found = Vec::new();
+    let home = person.home_while_away();
+    let read = home.database().read(|snapshot| {
+        let db = snapshot.connection();
+        let mut tables = db.prepare(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'",
+        )?;
+        let names = tables
+            .query_map([], |row| row.get::<_, String>(0))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        for name in names {
+            let mut all = db.prepare(&format!("SELECT * FROM \"{name}\""))?;
+            let columns: Vec<_> = all.column_names().into_iter().map(ToOwned::to_owned).collect();
+            let mut rows = all.query([])?;
+            while let Some(row) = rows.next()? {
+                for (index, column) in columns.iter().enumerate() {
+                    let bytes = row.get_ref(index)?.as_bytes().unwrap_or_default();
+                    for piece in pieces_in(bytes, &pieces) {
+                        found.push(format!("{piece} in {name}.{column}"));
+                    }
+                }
+            }
+        }
+        Ok::<_, StoreError>(())
+    });
+    read.unwrap();
+    drop(home);
+    in_files(&person.home, &pieces, &mut found);
+    found
+}
+
+fn in_files(folder: &Path, pieces: &HashSet<&[u8]>, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            in_files(&entry.path(), pieces, found);
+        } else if entry.file_type().unwrap().is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            for piece in pieces_in(&bytes, pieces) {
+                found.push(format!("{piece} in {:?}", entry.file_name()));
+            }
+        }
+    }
+}
+
+fn pieces_in(bytes: &[u8], pieces: &HashSet<&[u8]>) -> Vec<String> {
+    let lower = bytes.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for run in lower.split(|byte| !byte.is_ascii_lowercase()) {
+        if run.len() < PIECE {
+            continue;
+        }
+        for window in run.windows(PIECE) {
+            if pieces.contains(window) {
+                found.push(String::from_utf8_lossy(window).into_owned());
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,353 @@
+//! The people, their devices, and what has been done so far.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use undertone_core::{
+    ChatId, ChatInfo, ChatState, MessageId, MessageInfo, MessageKind, Page, Result,
+};
+
+use crate::fake::{FakeServer, LIMIT, Person, meet};
+
+/// How long a person looks at what they did before they do something else.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+pub const NAMES: [&str; 3] = ["Ada", "Ben", "Cleo"];
+
+/// How a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Online,
+    /// The app is open, and reaches nobody.
+    Offline,
+    Closed,
+}
+
+pub struct Device {
+    pub person: Person,
+    /// Whose, as a place in [`NAMES`].
+    pub owner: usize,
+    pub label: String,
+    pub at: At,
+    pub removed: bool,
+    /// By how much its clock is wrong.
+    pub jumped_ms: i64,
+}
+
+/// What was done, in words; printed if something fails.
+#[derive(Default)]
+pub struct Script(Vec<String>);
+
+impl Script {
+    pub fn note(&mut self, line: String) {
+        if std::env::var_os("UNDERTONE_ALOUD").is_some() {
+            println!("{line}");
+        }
+        self.0.push(line);
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("What was done:");
+            for (number, line) in self.0.iter().enumerate() {
+                println!("{number:4} {line}");
+            }
+        }
+    }
+}
+
+/// What came of it.
+pub enum Outcome<T> {
+    Done(T),
+    Refused(&'static str),
+    /// The app ended meanwhile, or it takes longer than anybody looks.
+    Unknown,
+}
+
+pub struct World {
+    pub server: FakeServer,
+    pub devices: Vec<Device>,
+    pub phrases: Vec<String>,
+    pub accounts: Vec<String>,
+    pub rng: StdRng,
+    pub script: Script,
+    pub folder: tempfile::TempDir,
+    /// Words that were written, each once.
+    pub words: Vec<String>,
+    /// The part of the play: it grows at every rest.
+    pub part: usize,
+    /// In which parts something was done to a message.
+    pub touched: BTreeMap<MessageId, BTreeSet<usize>>,
+    /// Messages that somebody deleted for themselves, perhaps.
+    pub hidden: HashSet<(usize, MessageId)>,
+    /// Messages that were deleted for everyone, for certain.
+    pub deleted: BTreeSet<MessageId>,
+    /// Whoever may have come or gone, or not been heard, in this part.
+    pub disturbed: HashSet<(usize, ChatId)>,
+    /// Which devices were in which conversations at the last rest.
+    pub was_active: HashSet<(usize, ChatId)>,
+    /// Parts that a device was not in a conversation for all of.
+    pub holes: HashMap<(usize, ChatId), BTreeSet<usize>>,
+    /// Links to groups, and who made them.
+    pub invites: Vec<(ChatId, String)>,
+    pub files: usize,
+    pub linked: usize,
+}
+
+impl World {
+    pub async fn new(seed: u64) -> Self {
+        let server = FakeServer::new();
+        let (mut devices, mut phrases, mut accounts) = (Vec::new(), Vec::new(), Vec::new());
+        for (owner, name) in NAMES.into_iter().enumerate() {
+            let (person, phrase) = Person::with_phrase(name, &server).await;
+            accounts.push(
+                person
+                    .client()
+                    .account()
+                    .await
+                    .unwrap()
+                    .account_id
+                    .to_string(),
+            );
+            devices.push(Device {
+                person,
+                owner,
+                label: format!("{name}'s phone"),
+                at: At::Online,
+                removed: false,
+                jumped_ms: 0,
+            });
+            phrases.push(phrase);
+        }
+        // Ben and Cleo do not know each other yet.
+        meet(&devices[1].person, &devices[0].person).await;
+        meet(&devices[2].person, &devices[0].person).await;
+        let mut world = Self {
+            server,
+            devices,
+            phrases,
+            accounts,
+            rng: StdRng::seed_from_u64(seed),
+            script: Script::default(),
+            folder: tempfile::tempdir().unwrap(),
+            words: Vec::new(),
+            part: 0,
+            touched: BTreeMap::new(),
+            hidden: HashSet::new(),
+            deleted: BTreeSet::new(),
+            disturbed: HashSet::new(),
+            was_active: HashSet::new(),
+            holes: HashMap::new(),
+            invites: Vec::new(),
+            files: 0,
+            linked: 0,
+        };
+        for owner in 0..NAMES.len() {
+            world.links(owner, "laptop").await;
+            world.note(format!("{}'s laptop is linked", NAMES[owner]));
+        }
+        world.note("Ada makes the group Desk");
+        let ada = &world.devices[0].person;
+        let contacts = ada.client().contacts().await.unwrap();
+        let ids: Vec<_> = contacts.into_iter().map(|contact| contact.id).collect();
+        ada.client().create_group("Desk", &ids).await.unwrap();
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        while let Some(missing) = world.not_in_the_group().await {
+            assert!(tokio::time::Instant::now() < deadline, "{missing}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for device in &world.devices {
+            device.person.settle().await;
+        }
+        for (index, device) in world.devices.iter().enumerate() {
+            let chats = device.person.client().chats().await.unwrap();
+            let chats = chats.into_iter().map(|chat| (index, chat.id));
+            world.was_active.extend(chats);
+        }
+        world
+    }
+
+    /// Who is not in the first group, and how that looks there.
+    async fn not_in_the_group(&self) -> Option<String> {
+        for device in &self.devices {
+            let client = device.person.client();
+            let found = client.find_chat("Desk").await;
+            let shown = found.map(|chat| (chat.state, chat.members, chat.epoch));
+            if !matches!(&shown, Ok((ChatState::Active, 3, _))) {
+                let status = client.status().await;
+                return Some(format!("{}: {shown:?}, {status:?}", device.label));
+            }
+        }
+        None
+    }
+
+    /// Links another device to the first one of somebody's that is on-line.
+    pub async fn links(&mut self, owner: usize, sort: &str) -> Option<usize> {
+        let old = self.devices.iter().find(|device| {
+            device.owner == owner
+                && device.at == At::Online
+                && !device.removed
+                && !device.person.has_ended()
+        })?;
+        let label = format!("{}'s {sort}", NAMES[owner]);
+        let linked = Person::links(&old.person, label.clone().leak(), &self.server);
+        let Ok(person) = tokio::time::timeout(2 * LIMIT, linked).await else {
+            let client = old.person.client();
+            panic!(
+                "{label} is never linked: {:?}, {:?}",
+                client.linking().await,
+                client.status().await
+            );
+        };
+        self.devices.push(Device {
+            person,
+            owner,
+            label,
+            at: At::Online,
+            removed: false,
+            jumped_ms: 0,
+        });
+        Some(self.devices.len() - 1)
+    }
+
+    pub fn note(&mut self, line: impl Into<String>) {
+        self.script.note(line.into());
+    }
+
+    pub fn one_in(&mut self, many: u32) -> bool {
+        self.rng.random_range(0..many) == 0
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| from[self.rng.random_range(0..from.len())].clone())
+    }
+
+    /// A word that nobody has used before.
+    pub fn word(&mut self) -> String {
+        let word: String = (0..10)
+            .map(|_| char::from(self.rng.random_range(b'a'..=b'z')))
+            .collect();
+        self.words.push(word.clone());
+        word
+    }
+
+    /// Somebody who has an app open.
+    pub fn anybody(&mut self) -> Option<usize> {
+        let open: Vec<_> = (0..self.devices.len())
+            .filter(|index| {
+                let device = &self.devices[*index];
+                device.at != At::Closed && !device.removed && !device.person.has_ended()
+            })
+            .collect();
+        self.pick(&open)
+    }
+
+    /// Somebody who has an app open, and a conversation in which they are.
+    pub async fn anybody_in_a_chat(&mut self) -> Option<(usize, ChatInfo)> {
+        let who = self.anybody()?;
+        let chats = self.devices[who].person.client().chats().await.ok()?;
+        let active: Vec<_> = chats
+            .into_iter()
+            .filter(|chat| !matches!(chat.state, ChatState::Left | ChatState::Removed))
+            .collect();
+        self.pick(&active).map(|chat| (who, chat))
+    }
+
+    /// One of the newest messages of a conversation.
+    pub async fn some_message(
+        &mut self,
+        who: usize,
+        chat: &ChatInfo,
+        fits: impl Fn(&MessageInfo) -> bool,
+    ) -> Option<MessageInfo> {
+        let page = Page {
+            limit: 20,
+            before: None,
+        };
+        let lines = self.devices[who]
+            .person
+            .client()
+            .messages(&chat.id, page)
+            .await;
+        let lines: Vec<_> = lines
+            .ok()?
+            .into_iter()
+            .filter(|line| line.kind == MessageKind::Message && fits(line))
+            .collect();
+        self.pick(&lines)
+    }
+
+    /// Notes that something is done to a message now.
+    pub fn touch(&mut self, message: &MessageId) {
+        self.touched
+            .entry(message.clone())
+            .or_default()
+            .insert(self.part);
+    }
+
+    /// Does something on a device; says what came of it in the script.
+    pub async fn does<T>(
+        &mut self,
+        who: usize,
+        what: &str,
+        call: impl AsyncFnOnce(&undertone_core::Client) -> Result<T>,
+    ) -> Outcome<T> {
+        let device = &self.devices[who];
+        let person = &device.person;
+        let call = person.unless_it_ends(call(person.client()));
+        let outcome = match tokio::time::timeout(PATIENCE, call).await {
+            Ok(Some(Ok(done))) => Outcome::Done(done),
+            Ok(Some(Err(error))) if !person.has_ended() => Outcome::Refused(error.code()),
+            Ok(Some(Err(_)) | None) | Err(_) => Outcome::Unknown,
+        };
+        let away = if device.at == At::Offline {
+            ", off-line,"
+        } else {
+            ""
+        };
+        let label = &device.label;
+        let line = match &outcome {
+            Outcome::Done(_) => format!("{label}{away} {what}"),
+            Outcome::Refused(code) => format!("{label}{away} {what}: refused, {code}"),
+            Outcome::Unknown if person.has_ended() => {
+                format!("{label}{away} {what}: the app ended")
+            }
+            Outcome::Unknown => format!("{label}{away} {what}: it takes a while"),
+        };
+        if let Outcome::Refused(code) = &outcome {
+            let broken = ["state.", "store.", "content."];
+            assert!(!broken.iter().any(|sort| code.starts_with(sort)), "{line}");
+        }
+        self.note(line);
+        outcome
+    }
+
+    /// One thing happens.
+    pub async fn step(&mut self) {
+        for index in 0..self.devices.len() {
+            if self.devices[index].person.has_ended() && self.one_in(4) {
+                let device = &mut self.devices[index];
+                device.person.comes_back_if_it_ended().await;
+                device.at = At::Online;
+                let line = format!("{} is opened again", device.label);
+                self.note(line);
+            }
+        }
+        if self.one_in(5) {
+            self.mishap().await;
+        }
+        // What can't be done at the moment is no action.
+        for _ in 0..50 {
+            if self.deed().await.is_some() {
+                break;
+            }
+        }
+        let pause = self.rng.random_range(0..12);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
