@@ -161,6 +161,38 @@ async fn an_app_that_nobody_uses_locks_itself() -> Outcome {
     })
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_panic_button_of_the_page_locks_and_held_it_wipes_also_while_locked() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = tokio::task::block_in_place(|| Person::join("Ada", &server.invitation(1)?))?;
+    let passphrase_file = ada.passphrase_file().display().to_string();
+    let mut host = Host::start(
+        &ada.home(),
+        &["--no-browser", "--passphrase-file", &passphrase_file],
+    )?;
+    let code = host.code.clone();
+    let (welcome, mut page) = host.page(json!({"code": code})).await?;
+    page.call("host.panic", json!({})).await;
+    let session = json!({"session": welcome["session"]});
+    loop {
+        if let Ok((answer, mut page)) = host.page(session.clone()).await
+            && answer["admitted"] == true
+        {
+            let state = page.call("host.state", json!({})).await;
+            assert_eq!(state["result"]["state"], "locked");
+            page.call("host.panic", json!({"wipe": true})).await;
+            break;
+        }
+    }
+    let code = eventually(Duration::from_secs(60), "the end of the host", || {
+        let ended = host.child.try_wait();
+        ended.map_err(|error| Failed::harness("waiting for the host", error))
+    })?;
+    assert_eq!(code.code(), Some(15));
+    tokio::task::block_in_place(|| assert_eq!(refusal(ada.run(["chats"])), wiped()));
+    Ok(())
+}
+
 #[test]
 fn panic_locks_what_runs_and_twice_it_wipes_the_device() -> Outcome {
     let server = ServerProcess::start()?;

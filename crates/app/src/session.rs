@@ -277,7 +277,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// What the process says when it was made to end.
 fn ended(how: Ending) -> Failure {
     match how {
-        Ending::Wiped => HomeError::Wiped.into(),
+        Ending::Wiping | Ending::Wiped => HomeError::Wiped.into(),
         Ending::Lock => Failure::new("home.locked", "Undertone was locked."),
     }
 }
@@ -285,7 +285,8 @@ fn ended(how: Ending) -> Failure {
 /// Ends the process when the home is locked from outside, or wiped: memory is let go of as a whole.
 async fn end_when_asked(client: Client, json: bool) {
     let mut ending = client.ending();
-    let how = match ending.wait_for(Option::is_some).await {
+    let is_over = |how: &Option<Ending>| matches!(how, Some(Ending::Lock | Ending::Wiped));
+    let how = match ending.wait_for(is_over).await {
         Ok(how) => how.unwrap_or(Ending::Lock),
         Err(_) => return,
     };

@@ -235,12 +235,11 @@ impl HomeKeeper {
             client.start().await?;
         }
         let service = SocketService::start(listener, client.clone(), network);
-        let (mut ending, ended) = (client.ending(), self.ended.clone());
-        tokio::spawn(async move {
-            if let Ok(how) = ending.wait_for(Option::is_some).await {
-                ended.send_replace(*how);
-            }
-        });
+        tokio::spawn(follow(
+            client.ending(),
+            self.now.clone(),
+            self.ended.clone(),
+        ));
         self.now.send_replace(Now {
             state: HostState::Open,
             client: Some((client, network)),
@@ -321,6 +320,34 @@ impl HomeKeeper {
 
     fn lock_phrase(&self) -> MutexGuard<'_, Option<RecoveryPhrase>> {
         self.phrase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hides an account that is being wiped, and hands on how the process is to end.
+async fn follow(
+    mut ending: watch::Receiver<Option<Ending>>,
+    now: watch::Sender<Now>,
+    ended: watch::Sender<Option<Ending>>,
+) {
+    loop {
+        let how = *ending.borrow_and_update();
+        match how {
+            None => {}
+            Some(Ending::Wiping) => {
+                // Pages hear of a lock, and forget what they show.
+                now.send_replace(Now {
+                    state: HostState::Locked,
+                    client: None,
+                });
+            }
+            Some(Ending::Lock | Ending::Wiped) => {
+                ended.send_replace(how);
+                return;
+            }
+        }
+        if ending.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -44,6 +44,8 @@ const DURESS: &str = "protection.duress";
 pub enum Ending {
     /// Lock: close the account and let go of the memory that held it.
     Lock,
+    /// The home is being wiped: nothing of it is to be shown any more. [`Ending::Wiped`] follows.
+    Wiping,
     /// The home has been wiped: the same, and there is nothing to come back to.
     Wiped,
 }
@@ -124,7 +126,7 @@ pub struct Wiped {
 }
 
 impl Client {
-    /// How this process is to end; turns from None once.
+    /// How this process is to end; None while nobody asked.
     #[must_use]
     pub fn ending(&self) -> watch::Receiver<Option<Ending>> {
         self.inner.ending.subscribe()
@@ -360,6 +362,7 @@ impl Client {
             return Ok(done);
         }
         let folder = self.home_folder()?;
+        self.inner.ending.send_replace(Some(Ending::Wiping));
         let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
             .await
             .map_err(|_| Error::Reason(Reason::Closed))??;
