@@ -2,6 +2,14 @@
 
 export const RPC_VERSION = 1;
 
+/** A custodian's key. */
+export type AcceptedCustodian = {
+  /** `undertone:k:...` */
+  key: string,
+  /** The word `accept`. */
+  confirm: string,
+};
+
 /** This account and device. */
 export type AccountInfo = {
   /** The account id. */
@@ -268,6 +276,16 @@ export type CurrentLinking = {
   linking: LinkingInfo | null,
 };
 
+/** Somebody whom the owner let wipe this device, and nothing else. */
+export type CustodianInfo = {
+  /** What they call themselves. */
+  name: string,
+  /** When the owner accepted it, Unix milliseconds. */
+  accepted_ms: number,
+  /** Whether they can reach this device. */
+  armed: boolean,
+};
+
 /** How the timer stands. */
 export type DeadManStanding = {
   /** The home is wiped when it wasn't unlocked for so many days; 0: the timer is off. */
@@ -425,7 +443,7 @@ export type Event = { "event": "message",
   /** The sending one. */
   outbox: LinkState,
   /** Why, if it is not there. */
-  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "clock_warning",
+  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -599,6 +617,50 @@ export type JoinResult = {
 
 /** How far a wish to be let in is. */
 export type JoinState = "in" | "asked" | "queued";
+
+/** What became of the command to one device. */
+export type KillAnswer = { "is": "wiped" } | { "is": "expired",
+  /** What its clock says, Unix seconds. */
+  device_clock_s: number, } | { "is": "replayed" } | { "is": "waiting" } | { "is": "not_taken"
+};
+
+/** The kill code and custodians. */
+export type KillStatus = {
+  /** Whether the account has a kill code. */
+  code: boolean,
+  /** The how manieth it is; 0: none. */
+  generation: number,
+  /** When it was made, Unix milliseconds; 0: never. */
+  made_ms: number,
+  /** Whether it reaches this device. */
+  armed: boolean,
+  /** The account's other devices that it reaches. */
+  devices: Array<DeviceId>,
+  /** Who else may wipe this device. Nobody is ever taken off this list. */
+  custodians: Array<CustodianInfo>,
+};
+
+/** Twelve words, answered once. */
+export type KillWords = {
+  /** Separated by spaces. */
+  words: string,
+};
+
+/** What became of a command to wipe. */
+export type Killed = {
+  /** What the device said, or that it said nothing yet. */
+  answer: KillAnswer,
+};
+
+/** Another device of the account that is to be wiped. */
+export type KilledDevice = {
+  /** The device. */
+  device: DeviceId,
+  /** The word `wipe`. */
+  confirm: string,
+  /** How long to wait for its answer, milliseconds; at most 5 minutes, 20 seconds if left out. */
+  wait_ms?: number,
+};
 
 /** Leaving a group. */
 export type LeaveGroup = {
@@ -1383,6 +1445,12 @@ export type StoredFile = {
   sent_ms: number,
 };
 
+/** What a custodian needs to reach this device. */
+export type Ticket = {
+  /** `undertone:w:...` */
+  ticket: string,
+};
+
 /** Where to PUT it. */
 export type UploadAddress = {
   /** The upload's id, for `host.send`. */
@@ -1511,6 +1579,14 @@ export interface Methods {
   "settings.preferences": { params: Nothing; result: { [key in string]: number } };
   /** Keeps one of them. */
   "settings.set_preference": { params: Preference; result: Done };
+  /** Whether there is a kill code, whether it reaches this device and the others, and who else may wipe this device. */
+  "kill.status": { params: Nothing; result: KillStatus };
+  /** Makes a kill code; the words of the one before are worth nothing from then on. They are answered once and kept nowhere. */
+  "kill.new_code": { params: Nothing; result: KillWords };
+  /** Lets a custodian wipe this device, and nothing else. It can't be taken back. Answers the ticket to be given to them. */
+  "custodians.accept": { params: AcceptedCustodian; result: Ticket };
+  /** Has another device of the account wiped. Answers when it said, signed, that it is, or when the wait is over: it gets the command at its next contact then. */
+  "devices.kill": { params: KilledDevice; result: Killed };
   /** Looks for messages by words, chat, person, date and sort, the newest first. */
   "messages.search": { params: Search; result: Array<MessageInfo> };
   /** What others told of a message of one's own: that it came, and that they read it. */
