@@ -1,6 +1,7 @@
 //! People whose app runs inside the test, over real TLS to a real server process: the same client as in the programs, spoken to
 //! directly, so that hundreds of steps take seconds.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -221,12 +222,29 @@ pub async fn group(name: &str, people: &[&Resident]) -> ChatId {
     made.chat
 }
 
-/// Waits until nobody has anything to do: first updates of new members are through.
+/// Waits until nobody has anything to do by itself, now or later, and all are in the same epoch of every chat that they share: first updates of
+/// new members are through, and nothing is on its way.
 pub async fn calm(people: &[&Resident]) {
-    for _ in 0..2 {
+    let end = tokio::time::Instant::now() + LIMIT;
+    let mut before = None;
+    loop {
+        let mut rest = true;
+        let mut epochs = BTreeMap::new();
         for one in people {
-            one.settle().await;
+            let at_rest = one.client().is_at_rest_for_tests().await;
+            rest &= at_rest.expect("a state");
+            for chat in one.client().chats().await.expect("chats") {
+                let known = *epochs.entry(chat.id.to_string()).or_insert(chat.epoch);
+                rest &= known == chat.epoch;
+            }
         }
+        // What one did while another was asked shows in the second look.
+        if rest && before.as_ref() == Some(&epochs) {
+            return;
+        }
+        before = rest.then_some(epochs);
+        assert!(tokio::time::Instant::now() < end, "never calm");
+        tokio::time::sleep(Duration::from_millis(15)).await;
     }
 }
 

@@ -6,6 +6,7 @@ mod fake;
 
 use fake::{End, FakeServer, Person, eventually, meet, three};
 use undertone_core::{ChatId, ChatState};
+use undertone_wire::Code;
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -48,6 +49,22 @@ async fn agree(people: &[&Person], name: &str) {
 
 async fn desk(person: &Person) -> ChatId {
     person.chat("Desk").await.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_too_large_for_the_server_is_given_up_and_the_group_goes_on() -> Outcome {
+    let server = server();
+    let (ada, ben, cleo) = three(&server).await;
+    let group = desk(&ada).await;
+    server.refuse_uploads(Some(Code::BlobTooLarge));
+    ada.client().group_rename(&group, "Newsroom").await?;
+    let told = "The server did not take a change to this group.";
+    assert!(ada.notices("Desk").await.iter().any(|line| line == told));
+    server.refuse_uploads(None);
+    agree(&[&ada, &ben, &cleo], "Desk").await;
+    ada.client().group_rename(&group, "Newsroom").await?;
+    agree(&[&ada, &ben, &cleo], "Newsroom").await;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

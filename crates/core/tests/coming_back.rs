@@ -10,7 +10,7 @@
 mod fake;
 
 use bytes::Bytes;
-use fake::{FakeServer, Person, eventually, meet, three};
+use fake::{FakeServer, Person, at_rest, eventually, meet, three};
 use openmls::prelude::{Extension, Extensions, MlsGroup, UnknownExtension};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
@@ -195,9 +195,7 @@ async fn is_back(ben: &Person, chat: &str) {
 /// Ben was put back to a day on which Cleo was a member; she is none any more, and has kept her keys. Ada's app is held up.
 async fn ben_has_missed_that_cleo_went(server: &FakeServer) -> (Person, Person, Person) {
     let (ada, mut ben, mut cleo) = three(server).await;
-    for person in [&ada, &cleo] {
-        person.settle().await;
-    }
+    at_rest(server, &[&ada, &cleo]).await;
     let copy = copy_of(&mut ben).await;
     cleo.quit().await;
     let desk = ada.chat("Desk").await.id;
@@ -257,9 +255,7 @@ async fn nothing_is_sent_on_a_channel_that_only_the_helper_names() -> Outcome {
 async fn nobody_becomes_owner_by_letting_somebody_in() -> Outcome {
     let server = FakeServer::new();
     let (ada, mut ben, mut cleo) = three(&server).await;
-    for person in [&ada, &cleo] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &cleo]).await;
     let copy = copy_of(&mut ben).await;
     ada.says("Desk", "One.").await;
     for person in [&ben, &cleo] {
@@ -296,9 +292,7 @@ async fn nobody_becomes_owner_by_letting_somebody_in() -> Outcome {
 async fn a_second_member_confirms_a_channel_that_the_device_never_saw() -> Outcome {
     let server = FakeServer::new();
     let (ada, mut ben, cleo) = three(&server).await;
-    for person in [&ada, &cleo] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &cleo]).await;
     let copy = copy_of(&mut ben).await;
     // The group moves to its fallback channel, and changes there.
     let desk = ada.chat("Desk").await.id;

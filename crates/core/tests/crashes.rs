@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{End, FakeServer, Fault, Person, eventually, meet, three};
+use fake::{End, FakeServer, Fault, Person, at_rest, eventually, meet, three};
 use undertone_core::{ChatId, ChatState, ContactId, Draft, LinkOptions};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -235,9 +235,7 @@ async fn a_group_comes_and_goes(maker_ends: bool, end: End) -> Outcome {
             assert_eq!(groups_called(person, &name).await.len(), 1);
         }
         // And Cleo goes.
-        for person in [&ada, &ben] {
-            person.settle().await;
-        }
+        at_rest(&server, &[&ada, &ben]).await;
         let chat = groups_called(&ada, &name).await.remove(0);
         if maker_ends {
             ada.ends_at(nth, end);
@@ -420,9 +418,7 @@ async fn a_group_under(fault: Fault) -> Outcome {
         let lines = ["Ada: Welcome.", "Ben: Thank you.", "Ben: Between us."];
         ada.reads(&name, &lines).await;
         ben.reads(&name, &lines).await;
-        for person in [&ada, &ben, &cleo] {
-            person.settle().await;
-        }
+        at_rest(&server, &[&ada, &ben, &cleo]).await;
         if server.requests() - before < nth {
             println!("{fault:?}: {} requests of a group", nth - 1);
             return Ok(());

@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Fault, Person, copy_folder, eventually, meet, three};
+use fake::{FakeServer, Fault, Person, at_rest, copy_folder, eventually, meet, three};
 use undertone_core::{ChatState, Draft, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -204,9 +204,7 @@ async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
         .unwrap();
     let ben = Person::new("Ben", &server).await;
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben]).await;
     ben.says("Ada", "One.").await;
     ada.reads("Ben", &["Ben: One."]).await;
     server.lose_next_to(ada_queue);
@@ -227,9 +225,7 @@ async fn said_twice(
     let ada = Person::new("Ada", &server).await;
     let mut ben = Person::new("Ben", &server).await;
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben]).await;
     server.lose_next_to(server.queue_numbered(1));
     let chat = ben.chat("Ada").await.id;
     ben.client()
@@ -337,9 +333,7 @@ async fn an_address_that_somebody_else_has_stops_nothing_else() -> Outcome {
         Person::new("Ben", &server).await,
     );
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben]).await;
     // Coming into the group uses up one of Ada's key packages; the address of the one that takes its place is not to be had.
     server.take_next_addresses(1);
     let contact = ben.client().find_contact("Ada").await?.id;
@@ -363,9 +357,7 @@ async fn a_damaged_item_is_fetched_again_and_a_hopeless_one_is_asked_for() -> Ou
         Person::new("Ben", &server).await,
     );
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben]).await;
     for (round, damages) in [1, 2, 6].into_iter().enumerate() {
         server.damage_next_pushes(damages);
         ben.says("Ada", &format!("Message {round}")).await;
@@ -392,9 +384,7 @@ async fn a_server_put_back_from_a_backup_goes_on() -> Outcome {
         Person::new("Ben", &server).await,
     );
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben]).await;
     ben.says("Ada", "Before.").await;
     ada.reads("Ben", &["Ben: Before."]).await;
     ada.settle().await;

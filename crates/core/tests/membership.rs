@@ -6,7 +6,7 @@ mod fake;
 
 use std::collections::BTreeSet;
 
-use fake::{FakeServer, Person, eventually, three};
+use fake::{FakeServer, Person, at_rest, eventually, three};
 use undertone_core::{ChatState, Draft, Page};
 use undertone_mls::{Group, GroupId, Provider};
 use undertone_wire::ids::{AddressHash, QueueId};
@@ -24,9 +24,7 @@ async fn who_joins_by_a_last_resort_key_package_moves_to_an_address_of_its_own()
     let (ada, ben, cleo) = three(&server).await;
     let ids = [ada.client().find_contact("Ben").await?.id];
     for round in 0..2 {
-        for person in [&ada, &ben, &cleo] {
-            person.settle().await;
-        }
+        at_rest(&server, &[&ada, &ben, &cleo]).await;
         let last_resort = round == 0;
         if last_resort {
             server.exhaust_pools();
@@ -90,9 +88,7 @@ async fn who_was_removed_while_away_reads_nothing_of_what_came_after() -> Outcom
 async fn a_send_that_a_removal_made_stale_arrives_once_as_the_same_message() -> Outcome {
     let server = FakeServer::new();
     let (ada, ben, cleo) = three(&server).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
     let desk = ada.chat("Desk").await.id;
     let id = ada.client().find_contact("Cleo").await?.id;
     let queue = queue_of(&ben, &server).await;

@@ -3,7 +3,7 @@
 
 mod fake;
 
-use fake::{End, FakeServer, Person, eventually, meet, three};
+use fake::{End, FakeServer, Person, at_rest, eventually, meet, three};
 use undertone_core::{ChatChange, ContactState, DeviceState, LinkingState};
 
 async fn linked(old: &Person, server: &FakeServer) -> Person {
@@ -73,9 +73,7 @@ async fn two_devices_of_one_person_talk_with_another_as_equals() {
     // The account's key is the same, and so is what they compare.
     let after = ben.client().safety_number(&number).await.unwrap();
     assert_eq!(before.digits, after.digits);
-    for person in [&ada, &laptop, &ben] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &laptop, &ben]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,6 +305,27 @@ async fn a_code_of_another_server_is_refused_before_anything_is_sent() {
         "linking.invalid"
     );
     assert!(ada.client().linking().await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_taken_before_its_mailbox_is_there_is_answered_all_the_same() {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    ada.settle().await;
+    let new = Person::shows_a_code("Laptop", &server).await;
+    let code = new.linking().code().await.unwrap();
+    let before = server.directs().len();
+    ada.client().begin_linking(&code).await.unwrap();
+    eventually("the offer reached nobody", || async {
+        server.directs().len() > before
+    })
+    .await;
+    let words = new.linking().words().await.unwrap();
+    eventually("the same words on both", || async {
+        let info = ada.client().linking().await.unwrap();
+        info.is_some_and(|info| info.words.as_deref() == Some(words.as_str()))
+    })
+    .await;
 }
 
 /// One of the two ends at its `nth` commit of linking, and goes on.

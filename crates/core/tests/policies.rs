@@ -3,7 +3,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, eventually, three};
+use fake::{FakeServer, Person, at_rest, eventually, three};
 use undertone_core::{ChatId, ChatState, Delivery, Draft, MessageState, Page, PolicyChange, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -177,9 +177,7 @@ async fn what_was_missing_counts_as_it_did_where_it_stood() -> Outcome {
     let server = FakeServer::new();
     let (ada, ben, cleo) = three(&server).await;
     let board = ada.chat("Desk").await.id;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
     // Cleo does not get what Ben writes; then the group becomes quiet, and Ben sends it again.
     server.lose_next_to(server.queue_numbered(2));
     ben.says("Desk", "While I may.").await;

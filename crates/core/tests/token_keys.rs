@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, eventually, meet};
+use fake::{FakeServer, Person, at_rest, eventually, meet};
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -14,9 +14,7 @@ async fn two(server: &FakeServer) -> (Person, Person) {
         Person::new("Ben", server).await,
     );
     meet(&ben, &ada).await;
-    for person in [&ada, &ben] {
-        person.settle().await;
-    }
+    at_rest(server, &[&ada, &ben]).await;
     (ada, ben)
 }
 

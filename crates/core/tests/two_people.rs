@@ -3,8 +3,9 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, eventually, meet};
+use fake::{FakeServer, Person, at_rest, eventually, meet};
 use undertone_core::{ChatState, Delivery, Draft, LinkOptions, MessageState, Role};
+use undertone_wire::Code;
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -175,9 +176,7 @@ async fn a_group_of_three_comes_and_goes() -> Outcome {
     );
     meet(&ben, &ada).await;
     meet(&cleo, &ada).await;
-    for person in [&ada, &ben, &cleo] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
     let ids = [
         ada.client().find_contact("Ben").await?.id,
         ada.client().find_contact("Cleo").await?.id,
@@ -260,6 +259,42 @@ async fn a_group_of_three_comes_and_goes() -> Outcome {
         &["Ada: Welcome.", "Ben: Thank you.", "Ada: Again."],
     )
     .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_the_server_will_never_take_is_given_up_and_it_is_said_why() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.bin");
+    std::fs::write(&file, b"a little").unwrap();
+    let chat = ben.chat("Ada").await.id;
+    // What says nothing of the file is only a reason to wait.
+    for (text, code) in [
+        ("One.", Code::BlobTooLarge),
+        ("Two.", Code::ResponseMalformed),
+    ] {
+        server.refuse_uploads(Some(code));
+        let draft = Draft::text(text).attach(&file);
+        ben.client().enqueue(&chat, draft).await?;
+        eventually("it is given up", || async {
+            let notices = ben.notices("Ada").await;
+            notices.iter().any(|line| line.contains(code.sentence()))
+        })
+        .await;
+    }
+    server.refuse_uploads(Some(Code::StoreFull));
+    let draft = Draft::text("Three.").attach(&file);
+    ben.client().enqueue(&chat, draft).await?;
+    ben.says("Ada", "Without a file.").await;
+    server.refuse_uploads(None);
+    ada.reads("Ben", &["Ben: Without a file.", "Ben: Three."])
+        .await;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, eventually, meet, three};
+use fake::{FakeServer, Person, at_rest, eventually, meet, three};
 use undertone_core::{ContactChange, Event, EventStream, PolicyChange, Role, SettingsChange};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -54,9 +54,7 @@ async fn two() -> (FakeServer, Person, Person) {
         Person::new("Ben", &server).await,
     );
     meet(&ben, &ada).await;
-    for person in [&ada, &ben, &ada] {
-        person.settle().await;
-    }
+    at_rest(&server, &[&ada, &ben, &ada]).await;
     (server, ada, ben)
 }
 

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use read::AttachmentReader;
 pub use rows::{AttachmentId, AttachmentStatus, Direction, State};
 pub use stream::{CHUNK, CHUNK_PLAINTEXT, StreamKey, open_blob, seal_blob};
+pub(crate) use transfer::is_of_blob;
 pub use transfer::{BlobTransport, PIECE, Progress, READ_PIECE};
 
 use undertone_wire::ids::BlobId;

@@ -260,17 +260,21 @@ impl Attachments {
 fn is_final(error: AttachmentError) -> bool {
     match error {
         AttachmentError::Damaged | AttachmentError::TooLarge => true,
-        // Only what the server says of this blob; a wrong pin or an old version is about the server.
-        AttachmentError::Transport(error) => matches!(
-            error.code,
-            Code::BlobUnknown
-                | Code::BlobExists
-                | Code::BlobLength
-                | Code::BlobTooLarge
-                | Code::BlobRange
-        ),
+        AttachmentError::Transport(error) => is_of_blob(error.code),
         _ => false,
     }
+}
+
+/// Whether a server says this of one blob and for good. A wrong pin or an old version is about the server.
+pub(crate) fn is_of_blob(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BlobUnknown
+            | Code::BlobExists
+            | Code::BlobLength
+            | Code::BlobTooLarge
+            | Code::BlobRange
+    )
 }
 
 fn progress(done: u64, layout: Layout) -> Progress {

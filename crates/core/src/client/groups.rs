@@ -10,9 +10,9 @@ use crate::{
     ids::{ChatId, ContactId},
     query,
     sync::{
-        Work, add, commit, contact,
+        Work, add, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-        devices, intent, outbox, policy, request,
+        devices, ending, intent, outbox, policy, request,
         take::{self, Source},
     },
     view::*,
@@ -399,7 +399,7 @@ impl Client {
         self.write(move |work| {
             let row = group_row(work, &wanted)?;
             if row.state == State::Resyncing {
-                return commit::leave_unheard(work, &row);
+                return ending::leave_unheard(work, &row);
             }
             let (owners, others, mine) = work.group(&row.group, |group| {
                 let accounts = group.accounts()?;
@@ -411,7 +411,7 @@ impl Client {
                 ))
             })?;
             if others == 0 {
-                return commit::leave_alone(work, &row);
+                return ending::leave_alone(work, &row);
             }
             if mine && owners == 1 {
                 return Err(Reason::GroupLastOwner.into());

@@ -19,6 +19,17 @@ use crate::{
     transport::{BlobState, BoxFuture},
 };
 
+/// Tokens tried for one request: one may be of a key that is no longer honoured, or have been seen by a connection that broke.
+const TOKENS: u32 = 4;
+
+/// Whether the server has refused the token and not the blob.
+fn is_of_token(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TokenSpent | Code::TokenKeyUnknown | Code::TokenInvalid
+    )
+}
+
 /// One token for every create and append.
 pub(crate) struct Blobs(pub(crate) Arc<Shared>);
 
@@ -40,12 +51,16 @@ impl BlobTransport for Blobs {
         length: u64,
     ) -> BoxFuture<'a, std::result::Result<BlobState, WireError>> {
         Box::pin(async move {
-            let token = self.token().await?;
             let server = &self.0.engine.me.server;
-            self.0
-                .transport
-                .create_blob(server, id, length, &token)
-                .await
+            for _ in 0..TOKENS {
+                let token = self.token().await?;
+                let transport = &self.0.transport;
+                match transport.create_blob(server, id, length, &token).await {
+                    Err(error) if is_of_token(error.code) => {}
+                    outcome => return outcome,
+                }
+            }
+            Err(WireError::retry_after(Code::TokenRequired, 1))
         })
     }
 
@@ -56,12 +71,20 @@ impl BlobTransport for Blobs {
         bytes: Bytes,
     ) -> BoxFuture<'a, std::result::Result<BlobState, WireError>> {
         Box::pin(async move {
-            let token = self.token().await?;
             let server = &self.0.engine.me.server;
-            self.0
-                .transport
-                .append_blob(server, id, offset, bytes, &token)
-                .await
+            for _ in 0..TOKENS {
+                let token = self.token().await?;
+                let transport = &self.0.transport;
+                let piece = bytes.clone();
+                match transport
+                    .append_blob(server, id, offset, piece, &token)
+                    .await
+                {
+                    Err(error) if is_of_token(error.code) => {}
+                    outcome => return outcome,
+                }
+            }
+            Err(WireError::retry_after(Code::TokenRequired, 1))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use undertone_wire::{Class, Code, ids::BlobId, secrets::Secret};
+use undertone_wire::{Code, Error as WireError, ids::BlobId, secrets::Secret};
 
 use super::{
     Blobs, Shared,
@@ -10,7 +10,7 @@ use super::{
     pause::Pause,
 };
 use crate::{
-    attachments::{AttachmentError, AttachmentId, Progress},
+    attachments::{AttachmentError, AttachmentId, Progress, is_of_blob},
     error::{Error, Result},
     sync::{commit, duty, fetch, files, outbox, send},
     view::{Event, LinkState},
@@ -18,6 +18,9 @@ use crate::{
 
 /// A transfer that failed is taken up again after this at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// So many answers in a row that make no sense, with pauses between them, are a refusal.
+const REFUSALS: u32 = 24;
 
 /// What a transfer task works on, so that nothing is transferred twice at once.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -86,6 +89,7 @@ pub(super) fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Car
 /// Carries until it is done or will never be.
 pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
     let mut pause = Pause::new(shared.engine.pace.reconnect_to.min(LONGEST_PAUSE));
+    let mut refusals = 0;
     loop {
         let outcome = match &work {
             Carry::Files(message) => upload_files(shared, *message).await,
@@ -119,6 +123,21 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
             },
             Carry::Fetch(wanted) => fetch_one(shared, wanted).await,
         };
+        let outcome = match outcome {
+            Err(Error::Wire(error)) => {
+                refusals = if makes_no_sense(error.code) {
+                    refusals + 1
+                } else {
+                    0
+                };
+                if is_refused_for_good(error.code) || refusals == REFUSALS {
+                    refused_for_good(shared, &work, error).await
+                } else {
+                    Err(error.into())
+                }
+            }
+            outcome => outcome,
+        };
         match outcome {
             Ok(()) => {
                 return;
@@ -128,6 +147,46 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
                 tokio::time::sleep(pause.next(Duration::ZERO)).await;
             }
         }
+    }
+}
+
+/// Whether a server answers so what it does not understand, or what the app does not.
+fn makes_no_sense(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ResponseMalformed
+            | Code::RequestMalformed
+            | Code::RequestUnknown
+            | Code::Unrecognised
+    )
+}
+
+/// Whether a server takes no blob of this size. Anything else that it says of a blob helps itself with a new one, or passes.
+fn is_refused_for_good(code: Code) -> bool {
+    matches!(code, Code::BlobTooLarge | Code::BlobLength)
+}
+
+/// What needs a blob that the server will never take is given up: trying for ever would keep the conversation waiting.
+async fn refused_for_good(shared: &Arc<Shared>, work: &Carry, error: WireError) -> Result<()> {
+    tracing::debug!(code = error.code.as_str(), "a transfer is given up");
+    match work {
+        Carry::Commit {
+            conversation, blob, ..
+        } => {
+            let (conversation, blob) = (*conversation, *blob);
+            shared
+                .write(move |work| commit::body_refused(work, conversation, &blob))
+                .await
+        }
+        Carry::Send { send, .. } => {
+            let send = *send;
+            shared
+                .write(move |work| send::body_refused(work, send))
+                .await
+        }
+        Carry::Files(message) => files_refused(shared, *message, error.into()).await,
+        // It has a rule of its own (fetch.rs).
+        Carry::Fetch(_) => Err(error.into()),
     }
 }
 
@@ -156,6 +215,15 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
     }
 }
 
+/// The files of a message can't be sent, and so it will not go.
+async fn files_refused(shared: &Arc<Shared>, message: i64, why: Error) -> Result<()> {
+    tracing::debug!(code = why.code(), "a file can't be sent");
+    let why = why.to_string();
+    shared
+        .write(move |work| outbox::give_up(work, message, &why))
+        .await
+}
+
 /// Uploads the files of a message, one after the other; then the message can go.
 async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
     let found = shared
@@ -179,16 +247,16 @@ async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
         };
         match shared.attachments.upload(&blobs, &id, tell).await {
             Ok(()) => {}
-            Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
+            Err(AttachmentError::Transport(error)) if !is_of_blob(error.code) => {
                 return Err(error.into());
             }
-            Err(AttachmentError::Busy) => return Err(AttachmentError::Busy.into()),
-            Err(error) => {
-                tracing::debug!(code = error.code(), "a file can't be sent");
-                return shared
-                    .write(move |work| outbox::give_up(work, message))
-                    .await;
-            }
+            Err(
+                error @ (AttachmentError::Busy
+                | AttachmentError::Cancelled
+                | AttachmentError::DiskFull
+                | AttachmentError::Store(_)),
+            ) => return Err(error.into()),
+            Err(error) => return files_refused(shared, message, error.into()).await,
         }
     }
     shared

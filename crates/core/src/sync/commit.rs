@@ -7,8 +7,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{
-    AccountId, Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Merged,
-    Refusal,
+    Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Merged, Refusal,
 };
 use undertone_wire::{
     Code, Error as WireError,
@@ -21,7 +20,7 @@ use undertone_wire::{
 use super::{
     Work, address, changes, channel,
     conversation::{self, Conversation, State},
-    devices, gaps, intent,
+    devices, ending, gaps, intent,
     message::Place,
     outbox, proof, reach, resync, send, shared,
 };
@@ -347,18 +346,40 @@ pub(crate) fn refused(work: &Work<'_>, id: i64, sent: Sent, error: &WireError) -
         Code::ChannelLock => channel::fall_back(work, &conversation)?,
         Code::ChannelUnknown => channel::unknown(work, &conversation)?,
         Code::LimitPayload | Code::LimitAddresses | Code::RequestMalformed => {
-            work.group(&conversation.group, |group| {
-                Ok(group.clear_pending(&work.mls)?)
-            })?;
-            intent::fulfilled(work, id)?;
-            work.db
-                .execute("DELETE FROM commits WHERE conversation = ?1", [id])?;
-            conversation::notice(work, id, "The server did not take a change to this group.")?;
+            give_up(work, &conversation)?;
         }
         _ => {}
     }
     work.wake();
     Ok(())
+}
+
+/// The server will never take it: what it was to change stays as it is.
+fn give_up(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.group(&row.group, |group| Ok(group.clear_pending(&work.mls)?))?;
+    intent::fulfilled(work, row.id)?;
+    work.db
+        .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
+    conversation::notice(
+        work,
+        row.id,
+        "The server did not take a change to this group.",
+    )
+}
+
+/// The server will never take its body.
+pub(crate) fn body_refused(work: &Work<'_>, conversation: i64, blob: &BlobId) -> Result<()> {
+    let Some(staged) = row(work, conversation)? else {
+        return Ok(());
+    };
+    if staged.blob_id != blob.as_bytes() {
+        return Ok(());
+    }
+    let found = conversation::load(work.db, conversation)?;
+    if proof::is_under_way(work, conversation)? {
+        return proof::by_member_instead(work, &found);
+    }
+    give_up(work, &found)
 }
 
 /// A staged commit is void.
@@ -398,7 +419,7 @@ pub(crate) fn process(
         CommitOutcome::Merged(merged) => self::merged(work, row, &merged, place),
         CommitOutcome::Removed { .. } if proving => proof::refuse(work, row.id),
         CommitOutcome::Refused(_) if proving => proof::drop_answer(work, row.id),
-        CommitOutcome::Removed { by } => removed(work, row, &by),
+        CommitOutcome::Removed { by } => ending::removed(work, row, &by),
         CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
         CommitOutcome::Resync(refusal) => {
             if let (undertone_mls::Violation::PathSecrets, Some(account)) =
@@ -496,81 +517,6 @@ fn own_devices_changed(work: &Work<'_>, row: &Conversation, merged: &Merged) -> 
         shared::tell_all_again(work)?;
     }
     devices::check(work, row.id)
-}
-
-/// Another device of this account took this one out.
-fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    end(work, row, State::Removed)?;
-    if row.kind == conversation::Kind::Notes {
-        conversation::notice(work, row.id, "This device was removed from your account.")?;
-        return devices::was_removed(work);
-    }
-    let text = "Another device of yours took this one out of this chat.";
-    conversation::notice(work, row.id, text)
-}
-
-fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Result<()> {
-    if *by == work.me.account && !row.leaving {
-        return removed_by_sibling(work, row);
-    }
-    let text = if row.leaving {
-        "You left.".to_owned()
-    } else {
-        format!(
-            "{} removed you.",
-            conversation::name_of(work.db, row.id, by)?
-        )
-    };
-    end(
-        work,
-        row,
-        if row.leaving {
-            State::Left
-        } else {
-            State::Removed
-        },
-    )?;
-    conversation::notice(work, row.id, &text)
-}
-
-/// This device is not a member any more: nothing is sent, nothing is received.
-fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
-    work.drop_group(&row.group);
-    work.db
-        .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
-    intent::drop_all(work, row.id)?;
-    let unsent = {
-        let mut statement = work
-            .db
-            .prepare("DELETE FROM outbox WHERE conversation = ?1 RETURNING message")?;
-        statement
-            .query_map([row.id], |row| row.get::<_, i64>(0))?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
-    for message in unsent {
-        if message != 0 {
-            super::message::set_state(work, message, super::message::State::Failed)?;
-        }
-    }
-    address::revoke(work, row.address)?;
-    resync::forget(work, row.id)?;
-    conversation::set_state(work, row.id, state)
-}
-
-/// Leaves a conversation that this device has lost the thread of: it can't ask to be taken out.
-pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    undertone_mls::Group::settle(&work.mls, &row.group)?;
-    undertone_mls::Group::forget(&work.mls, &row.group)?;
-    end(work, row, State::Left)?;
-    let text = "You left. To the others you are a member until one of them removes you.";
-    conversation::notice(work, row.id, text)
-}
-
-/// Leaves a group that nobody else is in: there is nobody who could take this account out.
-pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    undertone_mls::Group::forget(&work.mls, &row.group)?;
-    end(work, row, State::Left)?;
-    conversation::notice(work, row.id, "You left.")
 }
 
 /// A commit that all members see to be wrong: the group goes on without it, on another channel. Admins are told who made it.

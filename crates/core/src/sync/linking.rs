@@ -167,6 +167,11 @@ fn under_way(work: &Work<'_>) -> Result<Option<Linking>> {
     Ok(get(work.db)?.filter(|row| row.failure.is_empty()))
 }
 
+/// Whether this device links another one, and it has not failed.
+pub(crate) fn is_under_way(work: &Work<'_>) -> Result<bool> {
+    Ok(under_way(work)?.is_some())
+}
+
 fn set_state(work: &Work<'_>, state: State) -> Result<()> {
     work.db
         .execute("UPDATE linking SET state = ?1 WHERE id = 1", [state as i64])?;

@@ -132,11 +132,22 @@ pub(crate) fn files_ready(work: &Work<'_>, message: i64) -> Result<()> {
     Ok(())
 }
 
-/// The files of a message can't be uploaded: it will not go.
-pub(crate) fn give_up(work: &Work<'_>, message: i64) -> Result<()> {
-    work.db
-        .execute("DELETE FROM outbox WHERE message = ?1", [message])?;
-    message::set_state(work, message, message::State::Failed)
+/// The files of a message can't be uploaded: it will not go. `why` is one sentence.
+pub(crate) fn give_up(work: &Work<'_>, message: i64, why: &str) -> Result<()> {
+    let conversation: Option<i64> = work
+        .db
+        .query_row(
+            "DELETE FROM outbox WHERE message = ?1 RETURNING conversation",
+            [message],
+            |row| row.get(0),
+        )
+        .optional()?;
+    message::set_state(work, message, message::State::Failed)?;
+    if let Some(conversation) = conversation {
+        let text = format!("A message was not sent, because its file was not: {why}");
+        conversation::notice(work, conversation, &text)?;
+    }
+    Ok(())
 }
 
 struct Row {

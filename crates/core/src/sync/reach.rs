@@ -12,7 +12,7 @@ use undertone_wire::{
 use super::{
     Work, address, channel,
     conversation::{self, Conversation, Kind},
-    join, send,
+    join, linking, send,
 };
 use crate::error::Result;
 
@@ -22,6 +22,9 @@ const MISSES: i64 = 3;
 const WELCOMES: u32 = 7;
 /// After so many of them it is said that somebody could not be let in yet.
 const WELCOMES_UNSEEN: u32 = 3;
+
+/// What does not reach a device that is to be linked is sent again after this.
+const LINKING_AGAIN_MS: i64 = 1000;
 
 /// A member's device.
 struct Reached {
@@ -158,6 +161,11 @@ pub(crate) fn direct_send(work: &Work<'_>, send: i64, missed: &[AddressSecret]) 
     if !missed.is_empty() {
         join::not_reached(work, send)?;
     }
+    if !missed.is_empty() && is_linking(&body) && linking::is_under_way(work)? {
+        // Its code may be shown before its mailbox is there. It is asked for as long as the code counts.
+        let all: Vec<_> = missed.iter().collect();
+        return send::again(work, send, &all, work.now_ms + LINKING_AGAIN_MS);
+    }
     let mut waiting = Vec::new();
     if !missed.is_empty() && is_welcome(&body) {
         for secret in missed {
@@ -203,6 +211,11 @@ pub(crate) fn direct_send(work: &Work<'_>, send: i64, missed: &[AddressSecret]) 
         .saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
     let addresses: Vec<_> = waiting.into_iter().map(|(secret, _)| secret).collect();
     send::again(work, send, &addresses, at)
+}
+
+fn is_linking(body: &[u8]) -> bool {
+    DirectMessage::decode(body)
+        .is_ok_and(|message| matches!(message.body, Some(direct_message::Body::Linking(_))))
 }
 
 fn is_welcome(body: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use undertone_wire::{
     secrets::{AddressSecret, Secret},
 };
 
-use super::{Work, channel};
+use super::{Work, channel, conversation};
 use crate::error::Result;
 
 /// The largest body that goes inline.
@@ -176,6 +176,24 @@ pub(crate) fn again(
     )?;
     work.wake();
     Ok(())
+}
+
+/// The server will never take its body.
+pub(crate) fn body_refused(work: &Work<'_>, send: i64) -> Result<()> {
+    let conversation: Option<i64> = work
+        .db
+        .query_row(
+            "SELECT conversation FROM sends WHERE id = ?1",
+            [send],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let row = conversation.map(|id| conversation::get(work.db, id));
+    if let Some(row) = row.transpose()?.flatten() {
+        let text = "The server did not take an invitation to this group. Whoever was added last reads nothing here until they are added again.";
+        conversation::notice(work, row.id, text)?;
+    }
+    done(work, send)
 }
 
 /// The server has it, or will never take it.

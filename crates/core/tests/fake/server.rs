@@ -93,6 +93,7 @@ struct State {
     channels: HashMap<ChannelId, Channel>,
     blobs: HashMap<BlobId, (u64, Vec<u8>)>,
     uploads_break: u32,
+    uploads_refused: Option<Code>,
     blob_checks: BlobChecks,
     blobs_read: u64,
     outboxes: Vec<Arc<Mutex<Line>>>,
@@ -203,6 +204,7 @@ impl FakeServer {
                 channels: HashMap::new(),
                 blobs: HashMap::new(),
                 uploads_break: 0,
+                uploads_refused: None,
                 blob_checks: BlobChecks::default(),
                 blobs_read: 0,
                 outboxes: Vec::new(),
@@ -492,6 +494,11 @@ impl FakeServer {
     /// The next so many uploads break off in the middle.
     pub fn break_uploads(&self, count: u32) {
         lock(&self.state).uploads_break = count;
+    }
+
+    /// No upload is taken, for this reason; or they are again.
+    pub fn refuse_uploads(&self, why: Option<Code>) {
+        lock(&self.state).uploads_refused = why;
     }
 
     /// The next so many times that something refers to a blob, it will not be there for long enough.

@@ -248,6 +248,9 @@ impl Transport for FakeServer {
             self.reachable()?;
             rules::verify(&lock(&self.issuers), token)?;
             let mut state = lock(&self.state);
+            if let Some(code) = state.uploads_refused {
+                return Err(Error::new(code));
+            }
             let blob = state.blobs.entry(*id).or_insert((length, Vec::new()));
             Ok(BlobState {
                 offset: blob.1.len() as u64,

@@ -1,0 +1,86 @@
+//! The end of a conversation for this device: it was taken out, or leaves.
+
+use undertone_mls::AccountId;
+
+use super::{
+    Work, address,
+    conversation::{self, Conversation, State},
+    devices, intent, message, resync,
+};
+use crate::error::Result;
+
+/// Another device of this account took this one out.
+fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    end(work, row, State::Removed)?;
+    if row.kind == conversation::Kind::Notes {
+        conversation::notice(work, row.id, "This device was removed from your account.")?;
+        return devices::was_removed(work);
+    }
+    let text = "Another device of yours took this one out of this chat.";
+    conversation::notice(work, row.id, text)
+}
+
+/// A member took this device out.
+pub(crate) fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Result<()> {
+    if *by == work.me.account && !row.leaving {
+        return removed_by_sibling(work, row);
+    }
+    let text = if row.leaving {
+        "You left.".to_owned()
+    } else {
+        format!(
+            "{} removed you.",
+            conversation::name_of(work.db, row.id, by)?
+        )
+    };
+    end(
+        work,
+        row,
+        if row.leaving {
+            State::Left
+        } else {
+            State::Removed
+        },
+    )?;
+    conversation::notice(work, row.id, &text)
+}
+
+/// This device is not a member any more: nothing is sent, nothing is received.
+fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
+    work.drop_group(&row.group);
+    work.db
+        .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
+    intent::drop_all(work, row.id)?;
+    let unsent = {
+        let mut statement = work
+            .db
+            .prepare("DELETE FROM outbox WHERE conversation = ?1 RETURNING message")?;
+        statement
+            .query_map([row.id], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for message in unsent {
+        if message != 0 {
+            message::set_state(work, message, message::State::Failed)?;
+        }
+    }
+    address::revoke(work, row.address)?;
+    resync::forget(work, row.id)?;
+    conversation::set_state(work, row.id, state)
+}
+
+/// Leaves a conversation that this device has lost the thread of: it can't ask to be taken out.
+pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    undertone_mls::Group::settle(&work.mls, &row.group)?;
+    undertone_mls::Group::forget(&work.mls, &row.group)?;
+    end(work, row, State::Left)?;
+    let text = "You left. To the others you are a member until one of them removes you.";
+    conversation::notice(work, row.id, text)
+}
+
+/// Leaves a group that nobody else is in: there is nobody who could take this account out.
+pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    undertone_mls::Group::forget(&work.mls, &row.group)?;
+    end(work, row, State::Left)?;
+    conversation::notice(work, row.id, "You left.")
+}
