@@ -8,46 +8,85 @@ use undertone_core::{
 
 use crate::world::{At, NAMES, Outcome, World};
 
+/// What there is to do, and how often it is done.
+const DEEDS: &[(u32, &str)] = &[
+    (24, "say"),
+    (6, "answer"),
+    (8, "edit"),
+    (6, "delete"),
+    (4, "hide"),
+    (8, "react"),
+    (4, "unreact"),
+    (3, "pin"),
+    (2, "unpin"),
+    (1, "timer"),
+    (4, "brief"),
+    (2, "file"),
+    (2, "once"),
+    (3, "open"),
+    (7, "read"),
+    (4, "chat"),
+    (4, "draft"),
+    (2, "block"),
+    (3, "forward"),
+    (3, "type"),
+    (2, "settings"),
+    (1, "group"),
+    (3, "add"),
+    (2, "remove"),
+    (1, "leave"),
+    (3, "role"),
+    (3, "rename"),
+    (2, "policy"),
+    (1, "invite"),
+    (2, "join"),
+    (3, "admit"),
+    (1, "meet"),
+    (2, "accept"),
+    (1, "link"),
+    (1, "unlink"),
+];
 const EMOJI: [&str; 4] = ["👍", "🎉", "❤️", "😮"];
 
 impl World {
     pub async fn deed(&mut self) -> Option<()> {
-        match self.rng.random_range(0..128) {
-            0..=23 => self.says().await,
-            24..=29 => self.answers().await,
-            30..=37 => self.edits().await,
-            38..=43 => self.deletes_for_everyone().await,
-            44..=47 => self.deletes_for_me().await,
-            48..=55 => self.reacts(true).await,
-            56..=59 => self.reacts(false).await,
-            60..=62 => self.pins(true).await,
-            63..=64 => self.pins(false).await,
-            65 => self.sets_a_timer().await,
-            66..=69 => self.says_for_a_while().await,
-            70..=71 => self.sends_a_file().await,
-            72..=73 => self.sends_something_to_open_once().await,
-            74..=76 => self.opens_a_file().await,
-            77..=83 => self.reads().await,
-            84..=87 => self.sets_a_chat().await,
-            88..=91 => self.drafts().await,
-            92..=93 => self.blocks().await,
-            94..=96 => self.forwards().await,
-            97..=99 => self.types().await,
-            100..=101 => self.sets_all().await,
-            102 => self.makes_a_group().await,
-            103..=105 => self.adds().await,
-            106..=107 => self.removes().await,
-            108 => self.leaves().await,
-            109..=111 => self.sets_a_role().await,
-            112..=114 => self.renames().await,
-            115..=116 => self.sets_a_policy().await,
-            117 => self.invites().await,
-            118..=119 => self.joins().await,
-            120..=122 => self.answers_who_asks().await,
-            123 => self.asks_to_be_a_contact().await,
-            124..=125 => self.accepts_a_contact().await,
-            126 => self.links_a_device().await,
-            _ => self.removes_a_device().await,
+        match self.draw(DEEDS) {
+            "say" => self.says().await,
+            "answer" => self.answers().await,
+            "edit" => self.edits().await,
+            "delete" => self.deletes_for_everyone().await,
+            "hide" => self.deletes_for_me().await,
+            "react" => self.reacts(true).await,
+            "unreact" => self.reacts(false).await,
+            "pin" => self.pins(true).await,
+            "unpin" => self.pins(false).await,
+            "timer" => self.sets_a_timer().await,
+            "brief" => self.says_for_a_while().await,
+            "file" => self.sends_a_file().await,
+            "once" => self.sends_something_to_open_once().await,
+            "open" => self.opens_a_file().await,
+            "read" => self.reads().await,
+            "chat" => self.sets_a_chat().await,
+            "draft" => self.drafts().await,
+            "block" => self.blocks().await,
+            "forward" => self.forwards().await,
+            "type" => self.types().await,
+            "settings" => self.sets_all().await,
+            "group" => self.makes_a_group().await,
+            "add" => self.adds().await,
+            "remove" => self.removes().await,
+            "leave" => self.leaves().await,
+            "role" => self.sets_a_role().await,
+            "rename" => self.renames().await,
+            "policy" => self.sets_a_policy().await,
+            "invite" => self.invites().await,
+            "join" => self.joins().await,
+            "admit" => self.answers_who_asks().await,
+            "meet" => self.asks_to_be_a_contact().await,
+            "accept" => self.accepts_a_contact().await,
+            "link" => self.links_a_device().await,
+            "unlink" => self.removes_a_device().await,
+            other => unreachable!("{other}"),
         }
     }
 
@@ -120,6 +159,9 @@ impl World {
             .some_message(who, &chat, |line| line.mine && !line.deleted)
             .await?;
         self.touch(&target.id);
+        if target.order.is_none() {
+            self.recalled.insert(target.id.clone());
+        }
         let line = format!("in {}: deletes {} for everyone", chat.name, named(&target));
         let done = self
             .does(who, &line, async |client| {

@@ -4,6 +4,7 @@
 //!
 //! One seed is played in parts, with a rest after each. A seed that fails prints what was done, a line each, and the first difference.
 //! `UNDERTONE_SEED=7` plays one seed, `UNDERTONE_ACTIONS=100` so many actions of it; `UNDERTONE_SOAK=1` plays fifty.
+//! `UNDERTONE_WITHOUT=jump,late` leaves out what is named so in `deeds` and `mishaps`.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod deeds;

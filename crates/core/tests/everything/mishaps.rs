@@ -7,20 +7,38 @@ use crate::{
     world::{At, World},
 };
 
+/// What goes wrong, and how often.
+const MISHAPS: &[(u32, &str)] = &[
+    (4, "lost request"),
+    (4, "lost response"),
+    (2, "end"),
+    (2, "away"),
+    (2, "back"),
+    (1, "hold"),
+    (1, "let go"),
+    (1, "twice"),
+    (3, "late"),
+    (2, "jump"),
+    (2, "time"),
+];
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 impl World {
     pub async fn mishap(&mut self) {
-        match self.rng.random_range(0..20) {
-            0..=3 => self.loses(Fault::Request),
-            4..=7 => self.loses(Fault::Response),
-            8..=9 => self.somebody_ends(),
-            10..=11 => self.goes_away().await,
-            12..=13 => self.comes_back().await,
-            14..=15 => self.disorders(),
-            16..=17 => self.a_clock_jumps(),
-            _ => self.time_passes(),
+        match self.draw(MISHAPS) {
+            "lost request" => self.loses(Fault::Request),
+            "lost response" => self.loses(Fault::Response),
+            "end" => self.somebody_ends(),
+            "away" => self.goes_away().await,
+            "back" => self.comes_back().await,
+            "hold" => self.holds(),
+            "let go" => self.lets_go(),
+            "twice" => self.sends_twice(),
+            "late" => self.comes_late(),
+            "jump" => self.a_clock_jumps(),
+            "time" => self.time_passes(),
+            other => unreachable!("{other}"),
         }
     }
 
@@ -76,32 +94,32 @@ impl World {
         self.note(line);
     }
 
-    fn disorders(&mut self) {
+    fn some_queue(&mut self) -> (usize, undertone_wire::ids::QueueId) {
         let number = self.rng.random_range(0..self.server.registered());
-        let queue = self.server.queue_numbered(number);
-        let line = match self.rng.random_range(0..6) {
-            0 => {
-                self.server.hold(queue);
-                format!("(nothing reaches queue {number})")
-            }
-            1 => {
-                self.server.let_go();
-                "(everything reaches everybody)".to_owned()
-            }
-            2 => {
-                self.server.deliver_times(2);
-                "(everything comes twice)".to_owned()
-            }
-            3 => {
-                self.server.deliver_times(1);
-                "(everything comes once)".to_owned()
-            }
-            _ => {
-                self.server.late_next_to(queue);
-                format!("(the next item for queue {number} comes late)")
-            }
-        };
-        self.note(line);
+        (number, self.server.queue_numbered(number))
+    }
+
+    fn holds(&mut self) {
+        let (number, queue) = self.some_queue();
+        self.server.hold(queue);
+        self.note(format!("(nothing reaches queue {number})"));
+    }
+
+    fn lets_go(&mut self) {
+        self.server.let_go();
+        self.note("(everything reaches everybody)");
+    }
+
+    fn sends_twice(&mut self) {
+        let times = self.rng.random_range(1..=2);
+        self.server.deliver_times(times);
+        self.note(format!("(from now on everything comes {times} times)"));
+    }
+
+    fn comes_late(&mut self) {
+        let (number, queue) = self.some_queue();
+        self.server.late_next_to(queue);
+        self.note(format!("(the next item for queue {number} comes late)"));
     }
 
     fn a_clock_jumps(&mut self) {

@@ -242,7 +242,8 @@ impl World {
     ) -> Option<String> {
         let same_account = one.0.owner == other.0.owner;
         let counts = |message: &MessageId| {
-            self.was_there(one.0.device, id, message)
+            !self.recalled.contains(message)
+                && self.was_there(one.0.device, id, message)
                 && self.was_there(other.0.device, id, message)
                 && (same_account
                     || (!self.hidden.contains(&(one.0.owner, message.clone()))
