@@ -24,6 +24,7 @@ mod install;
 mod kill;
 mod membership;
 mod order;
+mod other_servers;
 mod proxy;
 mod races;
 mod raw;

@@ -189,6 +189,8 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "quota.",
             "token.",
             "channel.",
+            "forward.",
+            "server_key.",
             "blob.",
             "limit.",
             "server.",

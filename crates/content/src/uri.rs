@@ -59,6 +59,24 @@ pub fn parse_blob(url: &str) -> Option<[u8; 32]> {
     from_base32(url.strip_prefix(BLOB)?)?.try_into().ok()
 }
 
+/// Between a blob's URL and the server it is on.
+const AT: &str = "?at=";
+
+/// The URL of a blob on a server (`host:port+pin`).
+#[must_use]
+pub fn blob_at(blob_id: &[u8; 32], server: &str) -> String {
+    format!("{}{AT}{server}", blob(blob_id))
+}
+
+/// The blob id in an external part's URL, and the server it is on, if that is said.
+#[must_use]
+pub fn parse_blob_at(url: &str) -> Option<([u8; 32], Option<&str>)> {
+    match url.split_once(AT) {
+        Some((blob, server)) => Some((parse_blob(blob)?, Some(server))),
+        None => Some((parse_blob(url)?, None)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +89,12 @@ mod tests {
         assert_eq!(parse_account(&uri), Some(id));
         assert_eq!(parse_room(&room(b"group")), Some(b"group".to_vec()));
         assert_eq!(parse_blob(&blob(&id)), Some(id));
+        assert_eq!(parse_blob_at(&blob(&id)), Some((id, None)));
+        assert_eq!(
+            parse_blob_at(&blob_at(&id, "a:1+b")),
+            Some((id, Some("a:1+b")))
+        );
+        assert_eq!(parse_blob(&blob_at(&id, "a:1+b")), None);
 
         assert_eq!(parse_account(&uri.to_ascii_uppercase()), None);
         assert_eq!(parse_account(&uri[..uri.len() - 1]), None);

@@ -10,6 +10,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use undertone_wire::{
+    forward::ServerKey,
     ids::BlobId,
     request::Request,
     response::{Ephemeral, Item, Notice, Response, SealKey, ServerHello},
@@ -71,6 +72,12 @@ pub trait Transport: Send + Sync + 'static {
         &'a self,
         origin: &'a Origin,
     ) -> BoxFuture<'a, Result<PinOfServer, TransportError>>;
+
+    /// The key that what is for this server is sealed to, as it says.
+    fn server_key<'a>(
+        &'a self,
+        server: &'a ServerAddress,
+    ) -> BoxFuture<'a, Result<ServerKey, TransportError>>;
 
     /// Creates a blob of `length` bytes (one of the padded sizes). Idempotent: answers how much is there.
     fn create_blob<'a>(

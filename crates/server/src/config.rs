@@ -58,6 +58,39 @@ pub struct Config {
     /// Disk space.
     #[serde(default)]
     pub disk: Disk,
+    /// Other servers.
+    #[serde(default)]
+    pub forwarding: Forwarding,
+}
+
+/// Other servers: what is passed on to them, what they bring, and what their people may do here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forwarding {
+    /// Whether anything is passed on to other servers.
+    pub to_others: bool,
+    /// Whether anything is taken from other servers.
+    pub from_others: bool,
+    /// Whether servers at addresses of this machine or a private network may be dialled.
+    pub private_addresses: bool,
+    /// MiB that may wait for other servers in all.
+    pub mib: u32,
+    /// MiB that may wait for one of them.
+    pub mib_per_server: u32,
+    /// Servers for which something may wait at once.
+    pub servers: u32,
+    /// Longest pause in seconds between two attempts to reach one.
+    pub retry_s: u32,
+    /// Times a minute that other servers may bring something.
+    pub requests_per_minute: u32,
+    /// Requests that the guests of one conversation may make in a day.
+    pub guest_requests_per_day: u32,
+    /// MiB that they may send in a day, each copy counted.
+    pub guest_mib_per_day: u32,
+    /// MiB that the guests of all conversations may send in a day.
+    pub guests_mib_per_day: u32,
+    /// Key packages of one address that may be taken in a day without a token.
+    pub guest_key_packages_per_day: u32,
 }
 
 /// Bounds on connections and requests.
@@ -195,6 +228,25 @@ impl Default for Tokens {
     }
 }
 
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self {
+            to_others: true,
+            from_others: true,
+            private_addresses: false,
+            mib: 1024,
+            mib_per_server: 256,
+            servers: 1000,
+            retry_s: 300,
+            requests_per_minute: 3000,
+            guest_requests_per_day: 10_000,
+            guest_mib_per_day: 512,
+            guests_mib_per_day: 16_384,
+            guest_key_packages_per_day: 16,
+        }
+    }
+}
+
 impl Default for Disk {
     fn default() -> Self {
         Self { reserve_mib: 256 }
@@ -236,6 +288,7 @@ impl Config {
             retention: Retention::default(),
             tokens: Tokens::default(),
             disk: Disk::default(),
+            forwarding: Forwarding::default(),
         }
     }
 
@@ -316,6 +369,15 @@ impl Config {
             tokens.requests: 1..=1_000_000;
             tokens.mib: 1..=65_536;
             disk.reserve_mib: 1..=1 << 30;
+            forwarding.mib: 1..=1 << 20;
+            forwarding.mib_per_server: 1..=1 << 20;
+            forwarding.servers: 1..=1_000_000;
+            forwarding.retry_s: 1..=86_400;
+            forwarding.requests_per_minute: 1..=1_000_000;
+            forwarding.guest_requests_per_day: 0..=100_000_000;
+            forwarding.guest_mib_per_day: 0..=1 << 20;
+            forwarding.guests_mib_per_day: 0..=1 << 20;
+            forwarding.guest_key_packages_per_day: 0..=10_000;
         };
         for (field, value, low, high) in within {
             if value < low || value > high {
@@ -399,6 +461,12 @@ mib = 64                     # and so many MiB
 
 [disk]
 reserve_mib = 256            # kept free so that reading, deleting and removing people still work when the disk is full
+
+[forwarding]                 # conversations with people on other servers
+to_others = true             # pass on what is for them
+from_others = true           # take what they bring
+mib = 1024                   # may wait for servers that are away
+guest_mib_per_day = 512      # their people may send so much on one conversation here, each copy counted
 "#
     )
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519, PublicKeyData, date_time_ymd,
+    KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SigningKey as _, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -86,6 +86,13 @@ impl Identity {
     #[must_use]
     pub fn pin(&self) -> Pin {
         self.pin
+    }
+
+    /// The public key, and its signature over a message that begins with a label of its own.
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<([u8; 32], [u8; 64])> {
+        let public = self.key.public_key_raw().try_into().ok()?;
+        let signature = self.key.sign(message).ok()?;
+        Some((public, signature.try_into().ok()?))
     }
 
     /// A fresh leaf key and the chain leaf, identity.

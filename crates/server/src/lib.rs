@@ -18,6 +18,7 @@ pub mod config;
 pub mod delivery;
 pub mod error;
 pub mod folder;
+pub mod forward;
 pub mod gateway;
 pub mod identity;
 pub mod logs;

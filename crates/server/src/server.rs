@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use undertone_wire::ids::Pin;
 
 use crate::admin;
+use crate::admission::guests::{GuestLimits, Guests};
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
 use crate::config::Config;
 use crate::delivery::{Hub, RingLimits};
 use crate::error::ServerError;
 use crate::folder::{self, FolderLock};
+use crate::forward::{self, keys::ForwardKeys};
 use crate::gateway::{self, Gateway, listen};
 use crate::identity::{self, Identity, LeafCertificates};
 use crate::metrics::{Metrics, MetricsPort};
@@ -84,10 +86,16 @@ impl Server {
         let tls = if config.plain_text_on_loopback {
             None
         } else {
-            let (tls, leaves) = identity::tls_config(identity)?;
+            let (tls, leaves) = identity::tls_config(Arc::clone(&identity))?;
             Some((TlsAcceptor::from(Arc::new(tls)), leaves))
         };
+        let today = clock.day();
+        let forward_keys = ForwardKeys::open(&store, Arc::clone(&identity), today)
+            .await
+            .map_err(|error| store_error(dir, &error))?;
         let temporary_rate = Rate::per_minute(config.quotas.temporary_queues_per_minute);
+        let parcel_rate = Rate::per_minute(config.forwarding.requests_per_minute);
+        let guests = Guests::new(guest_limits(&config));
         let gateway = Arc::new(Gateway {
             config,
             pin,
@@ -100,6 +108,10 @@ impl Server {
             stopping: stopping.clone(),
             arithmetic: Arc::new(Semaphore::new(2)),
             temporary_rate,
+            guests,
+            forward_keys,
+            parcels_wait: Arc::new(Notify::new()),
+            parcel_rate,
         });
         let admin = admin::socket::AdminSocket::bind(dir)?;
         let mut tasks = JoinSet::new();
@@ -119,6 +131,7 @@ impl Server {
         ));
         tasks.spawn(sweep(Arc::clone(&gateway), stopping.clone()));
         tasks.spawn(roll_token_keys(Arc::clone(&gateway), stopping.clone()));
+        tasks.spawn(forward::run(Arc::clone(&gateway), stopping.clone()));
         let acceptor = tls.map(|(acceptor, leaves)| {
             tasks.spawn(renew_leaves(leaves, stopping));
             acceptor
@@ -238,9 +251,22 @@ fn store_limits(config: &Config) -> StoreLimits {
         temporary_queues: quotas.temporary_queues,
         invitations: quotas.devices_per_day,
         key_packages: quotas.key_packages_per_address,
+        parcel_bytes: u64::from(config.forwarding.mib) << 20,
+        parcel_bytes_per_server: u64::from(config.forwarding.mib_per_server) << 20,
+        parcel_servers: usize::try_from(config.forwarding.servers).unwrap_or(usize::MAX),
         disk_reserve: config.disk.reserve_mib << 20,
         commit_reserve: (config.disk.reserve_mib << 20) / 4,
         ..StoreLimits::default()
+    }
+}
+
+fn guest_limits(config: &Config) -> GuestLimits {
+    let forwarding = &config.forwarding;
+    GuestLimits {
+        requests: u64::from(forwarding.guest_requests_per_day),
+        bytes: u64::from(forwarding.guest_mib_per_day) << 20,
+        all_bytes: u64::from(forwarding.guests_mib_per_day) << 20,
+        key_packages: forwarding.guest_key_packages_per_day,
     }
 }
 
@@ -271,7 +297,13 @@ async fn roll_token_keys(gateway: Arc<Gateway>, mut stopping: watch::Receiver<bo
     loop {
         tokio::select! {
             () = stopped(&mut stopping) => return,
-            () = tokio::time::sleep(ROLL) => gateway.tokens.roll(gateway.clock.day()),
+            () = tokio::time::sleep(ROLL) => {
+                let today = gateway.clock.day();
+                gateway.tokens.roll(today);
+                if let Err(error) = gateway.forward_keys.roll(&gateway.store, today).await {
+                    tracing::warn!(error = %error, "a new key for other servers");
+                }
+            }
         }
     }
 }

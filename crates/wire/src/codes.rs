@@ -125,6 +125,9 @@ codes! {
     ChannelEpoch, "channel.epoch", Never, "Another change to the conversation came first; it must be taken in before trying again.";
     ChannelLock, "channel.lock", Never, "The key does not open the channel's lock.";
     ChannelStale, "channel.stale", Never, "The conversation has moved on; the message must be encrypted again for its new state.";
+    // other servers
+    ForwardRefused, "forward.refused", Never, "The server takes nothing for or from that other server.";
+    QuotaGuests, "quota.guests", RetryLater, "The guests of this conversation have sent as much as they may today.";
     // blobs
     BlobUnknown, "blob.unknown", Never, "The server does not hold this file; it may have expired.";
     BlobExists, "blob.exists", Never, "A file with this id exists with another length.";
@@ -160,6 +163,7 @@ codes! {
     TextMalformed, "text.malformed", Never, "This is not a whole Undertone link or invitation.";
     TextChecksum, "text.checksum", Never, "This link or invitation is damaged; please copy it again.";
     TextKind, "text.kind", Never, "This is another kind of Undertone text than the one needed here.";
+    ServerKeyMalformed, "server_key.malformed", RetryLater, "The other server's key is not signed by that server, or has expired.";
     OriginMalformed, "origin.malformed", Never, "This is not a server's address.";
     Unrecognised, "unrecognised", Never, "The server gave a reason that this version of the app does not know.";
 }

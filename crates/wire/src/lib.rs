@@ -14,6 +14,7 @@ pub mod auth;
 pub mod codes;
 pub mod custodian;
 pub mod error;
+pub mod forward;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;

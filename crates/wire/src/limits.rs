@@ -16,6 +16,12 @@ pub const DEFAULT_PORT: u16 = 7443;
 pub const CONNECT_PATH: &str = "/v1/connect";
 /// The HTTP path under which blobs live; their id follows.
 pub const BLOBS_PATH: &str = "/v1/blobs/";
+/// The HTTP path of the key that parcels from other servers are sealed to.
+pub const KEY_PATH: &str = "/v1/key";
+/// The HTTP path that takes parcels from other servers.
+pub const PARCELS_PATH: &str = "/v1/parcels";
+/// The HTTP header in which a server that brings parcels says who it is.
+pub const BEARER_HEADER: &str = "undertone-server";
 
 /// One frame, without its length prefix.
 pub const FRAME_BYTES: usize = 512 * 1024;
@@ -58,3 +64,9 @@ pub const HPKE_PUBLIC_KEY_BYTES: usize = 1216;
 pub const HPKE_ENC_BYTES: usize = 1120;
 /// Items sealed under one sealing key before it is replaced.
 pub const ITEMS_PER_SEALING_KEY: u64 = 4096;
+/// Other servers that one send goes to.
+pub const BUNDLES_PER_SEND: usize = 16;
+/// One request with parcels.
+pub const PARCELS_BYTES: usize = 1024 * 1024;
+/// Parcels in one request.
+pub const PARCELS_PER_REQUEST: usize = 256;

@@ -163,6 +163,24 @@ pub fn is_blob_size(length: u64) -> bool {
     blob_size(length) == Some(length)
 }
 
+/// The smallest that [`pad_in_steps`] makes.
+const STEPS_FROM: usize = 512;
+
+/// Pads to eight steps in every octave, from 512 bytes: for what goes to other servers.
+pub fn pad_in_steps(content: &[u8]) -> Vec<u8> {
+    let length = (content.len() + LENGTH_PREFIX).max(STEPS_FROM);
+    let step = 1usize << ((length - 1).ilog2() - 3);
+    pad_to(content, length.next_multiple_of(step))
+}
+
+/// Takes the padding of [`pad_in_steps`] off.
+///
+/// # Errors
+/// [`Code::PaddingMalformed`].
+pub fn unpad_steps(padded: &[u8]) -> Result<&[u8]> {
+    unpad(padded)
+}
+
 fn smallest(classes: &[usize], length: usize) -> Option<usize> {
     classes.iter().copied().find(|class| *class >= length)
 }
@@ -209,6 +227,7 @@ mod tests {
             payload: vec![3; payload].into(),
             channel_hash: vec![4; 32].into(),
             blob_hash: Bytes::new(),
+            server_pin: Bytes::new(),
         }
     }
 

@@ -308,6 +308,7 @@ mod tests {
             channel: Some(ChannelHash::new([2; 32])),
             payload: Bytes::copy_from_slice(payload),
             blob: None,
+            server: None,
         }
     }
 

@@ -155,6 +155,44 @@ fn a_wrong_length_anywhere_is_refused() {
                     ..good
                 }),
             ],
+            Body::Visit(_) => vec![Body::Visit(proto::Visit {
+                channel_id: bytes(31),
+            })],
+            Body::Forwarding(good) => {
+                let bundle = good.bundles[0].clone();
+                let with = |bundle| {
+                    Body::Forwarding(proto::Forwarding {
+                        bundles: vec![bundle],
+                        ..good.clone()
+                    })
+                };
+                vec![
+                    Body::Forwarding(proto::Forwarding {
+                        bundles: vec![],
+                        ..good.clone()
+                    }),
+                    Body::Forwarding(proto::Forwarding {
+                        send: None,
+                        ..good.clone()
+                    }),
+                    with(proto::Bundle {
+                        origin: "http://a".to_owned(),
+                        ..bundle.clone()
+                    }),
+                    with(proto::Bundle {
+                        pin: bytes(31),
+                        ..bundle.clone()
+                    }),
+                    with(proto::Bundle {
+                        key: None,
+                        ..bundle.clone()
+                    }),
+                    with(proto::Bundle {
+                        enc: bytes(1119),
+                        ..bundle.clone()
+                    }),
+                ]
+            }
             _ => vec![],
         };
         for mutant in mutants {

@@ -21,7 +21,7 @@ pub struct Line {
 }
 
 /// Questions, in order; the answers' rows are joined by commas. Days are written as dates.
-const QUESTIONS: [(&str, &str); 15] = [
+const QUESTIONS: [(&str, &str); 17] = [
     ("queues", "SELECT count(*) FROM queues"),
     (
         "  kept until, and so the day of the last sign-in",
@@ -78,6 +78,15 @@ const QUESTIONS: [(&str, &str); 15] = [
     (
         "invitations: uses left, end",
         "SELECT uses || coalesce(' until ' || datetime(expires_s, 'unixepoch'), '') FROM invitations",
+    ),
+    (
+        "parcels for other servers: which, how many and how large, kept until",
+        "SELECT server || ': ' || count(*) || ', ' || sum(length(sealed)) || ' bytes, until ' || date(last_day * 86400, 'unixepoch') \
+         FROM parcels GROUP BY server, last_day",
+    ),
+    (
+        "parcels that other servers brought: how many, marked until",
+        "SELECT count(*) || ' until ' || date(last_day * 86400, 'unixepoch') FROM brought_parcels GROUP BY last_day",
     ),
     (
         "spent tokens, kept until",

@@ -122,10 +122,12 @@ impl Client {
     /// `text.*` and `link.*` (damaged, expired, used, one's own), `contact.already`.
     pub async fn add_contact(&self, text: &str) -> Result<AddResult> {
         let link: ContactLink = text.parse()?;
-        let server = &self.inner.engine.me.server;
-        if link.server.pin != server.pin {
-            return Err(Reason::LinkOtherServer.into());
-        }
+        let own = &self.inner.engine.me.server;
+        let server = if link.server.pin == own.pin {
+            String::new()
+        } else {
+            link.server.to_string()
+        };
         let now_s = u64::try_from(self.inner.engine.clock.now_ms() / 1000).unwrap_or(0);
         if link.expires_s.is_some_and(|at| at <= now_s) {
             return Err(Reason::LinkExpired.into());
@@ -142,6 +144,7 @@ impl Client {
                     kp_key: address.kp_key,
                 })
                 .collect(),
+            server,
             text: text.trim().to_owned(),
         };
         let row = self.write(move |work| add::begin(work, &wanted)).await?;

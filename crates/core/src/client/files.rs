@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
-    sync::Arc,
     time::Duration,
 };
 
@@ -185,7 +184,11 @@ impl Client {
         if status.is_here() {
             return Ok(());
         }
-        let blobs = Blobs(Arc::clone(&self.inner.driver.shared));
+        let local = message.local_id;
+        let server = self
+            .read(move |snapshot, _| files::server(snapshot.connection(), local, index))
+            .await?;
+        let blobs = Blobs::at(&self.inner.driver.shared, server);
         let mut stood_still_since = tokio::time::Instant::now();
         let mut furthest = 0;
         loop {

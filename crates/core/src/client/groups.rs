@@ -12,7 +12,7 @@ use crate::{
     sync::{
         Work, add, contact,
         conversation::{self, Conversation, Kind, State, role_number},
-        devices, ending, intent, outbox, policy, request,
+        devices, elsewhere, ending, intent, outbox, policy, request,
         take::{self, Source},
     },
     view::*,
@@ -37,18 +37,29 @@ fn want(work: &Work<'_>, conversation: i64, contact: &AccountId) -> Result<i64> 
         return Err(Reason::ContactNotReady.into());
     }
     let row = conversation::load(work.db, direct)?;
+    let mut server = String::new();
     let sources: Vec<Source> = work.group(&row.group, |group| {
-        Ok(group
-            .members()?
-            .into_iter()
-            .filter(|member| member.account == *contact)
-            .filter_map(|member| {
-                Some(Source {
-                    secret: member.address,
-                    kp_key: member.kp_key?,
-                })
-            })
-            .collect())
+        let mut sources = Vec::new();
+        for member in group.members()? {
+            if member.account != *contact {
+                continue;
+            }
+            let at = elsewhere::of_member(work, group, &member);
+            let Some(kp_key) = member.kp_key else {
+                continue;
+            };
+            // All devices of an account are on one server.
+            if sources.is_empty() {
+                server = at;
+            } else if server != at {
+                continue;
+            }
+            sources.push(Source {
+                secret: member.address,
+                kp_key,
+            });
+        }
+        Ok(sources)
     })?;
     if sources.is_empty() {
         return Err(Reason::ContactNotReady.into());
@@ -61,7 +72,14 @@ fn want(work: &Work<'_>, conversation: i64, contact: &AccountId) -> Result<i64> 
         0,
         work.now_ms,
     )?;
-    take::push(work, take::Purpose::Intent, intent, contact, &sources)?;
+    take::push_at(
+        work,
+        take::Purpose::Intent,
+        intent,
+        contact,
+        &sources,
+        &server,
+    )?;
     Ok(intent)
 }
 

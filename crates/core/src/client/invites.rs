@@ -148,12 +148,9 @@ impl Client {
     /// Asks to be let in to a group by a link, and waits a while for that. Without the server it is asked as soon as it is there.
     ///
     /// # Errors
-    /// `text.*` and `link.*` (damaged, expired, used or withdrawn, one's own, of another server).
+    /// `text.*` and `link.*` (damaged, expired, used or withdrawn, one's own).
     pub async fn join_group(&self, text: &str) -> Result<JoinResult> {
         let link: GroupLink = text.parse()?;
-        if link.server.pin != self.inner.engine.me.server.pin {
-            return Err(Reason::LinkOtherServer.into());
-        }
         let now_s = u64::try_from(self.inner.engine.clock.now_ms() / 1000).unwrap_or(0);
         if link.expires_s.is_some_and(|at| at <= now_s) {
             return Err(Reason::LinkExpired.into());

@@ -15,8 +15,8 @@ use super::Shared;
 use crate::{
     attachments::{BlobTransport, CHUNK_PLAINTEXT, READ_PIECE, StreamKey, open_blob, seal_blob},
     error::{Error, Reason, Result},
-    sync::tokens,
-    transport::{BlobState, BoxFuture},
+    sync::{fetch::Fetch, tokens},
+    transport::{BlobState, BoxFuture, ServerAddress},
 };
 
 /// Tokens tried for one request: one may be of a key that is no longer honoured, or have been seen by a connection that broke.
@@ -31,12 +31,29 @@ fn is_of_token(code: Code) -> bool {
 }
 
 /// One token for every create and append.
-pub(crate) struct Blobs(pub(crate) Arc<Shared>);
+pub(crate) struct Blobs {
+    shared: Arc<Shared>,
+    /// Where they are; what is uploaded is on this account's own.
+    server: ServerAddress,
+}
 
 impl Blobs {
+    /// On this account's own server.
+    pub(crate) fn own(shared: &Arc<Shared>) -> Self {
+        Self::at(shared, None)
+    }
+
+    /// On a server; None: this account's own.
+    pub(crate) fn at(shared: &Arc<Shared>, server: Option<ServerAddress>) -> Self {
+        Self {
+            server: server.unwrap_or_else(|| shared.engine.me.server.clone()),
+            shared: Arc::clone(shared),
+        }
+    }
+
     async fn token(&self) -> std::result::Result<Token, WireError> {
         let token = self
-            .0
+            .shared
             .write(|work| Ok(tokens::take(work, 1)?.pop()))
             .await
             .map_err(|_| WireError::new(Code::TokenRequired))?;
@@ -51,10 +68,10 @@ impl BlobTransport for Blobs {
         length: u64,
     ) -> BoxFuture<'a, std::result::Result<BlobState, WireError>> {
         Box::pin(async move {
-            let server = &self.0.engine.me.server;
+            let server = &self.server;
             for _ in 0..TOKENS {
                 let token = self.token().await?;
-                let transport = &self.0.transport;
+                let transport = &self.shared.transport;
                 match transport.create_blob(server, id, length, &token).await {
                     Err(error) if is_of_token(error.code) => {}
                     outcome => return outcome,
@@ -71,10 +88,10 @@ impl BlobTransport for Blobs {
         bytes: Bytes,
     ) -> BoxFuture<'a, std::result::Result<BlobState, WireError>> {
         Box::pin(async move {
-            let server = &self.0.engine.me.server;
+            let server = &self.server;
             for _ in 0..TOKENS {
                 let token = self.token().await?;
-                let transport = &self.0.transport;
+                let transport = &self.shared.transport;
                 let piece = bytes.clone();
                 match transport
                     .append_blob(server, id, offset, piece, &token)
@@ -92,12 +109,7 @@ impl BlobTransport for Blobs {
         &'a self,
         id: &'a BlobId,
     ) -> BoxFuture<'a, std::result::Result<BlobState, WireError>> {
-        Box::pin(async move {
-            self.0
-                .transport
-                .blob_state(&self.0.engine.me.server, id)
-                .await
-        })
+        Box::pin(async move { self.shared.transport.blob_state(&self.server, id).await })
     }
 
     fn read<'a>(
@@ -107,9 +119,9 @@ impl BlobTransport for Blobs {
         length: u64,
     ) -> BoxFuture<'a, std::result::Result<Bytes, WireError>> {
         Box::pin(async move {
-            self.0
+            self.shared
                 .transport
-                .read_blob(&self.0.engine.me.server, id, from, length)
+                .read_blob(&self.server, id, from, length)
                 .await
         })
     }
@@ -129,7 +141,7 @@ pub(super) async fn upload_payload(
 ) -> Result<()> {
     let blob = Bytes::from(seal_blob(&stream_key(key)?, body)?);
     let length = blob.len() as u64;
-    let blobs = Blobs(Arc::clone(shared));
+    let blobs = Blobs::own(shared);
     let mut state = blobs.create(id, length).await?;
     while state.offset < length {
         let from = usize::try_from(state.offset).unwrap_or(usize::MAX);
@@ -144,15 +156,17 @@ pub(super) async fn upload_payload(
 }
 
 /// Fetches a large payload and checks it.
-pub(super) async fn fetch_payload(
-    shared: &Arc<Shared>,
-    id: &BlobId,
-    key: &Secret<32>,
-    hash: &[u8; 32],
-    size: u64,
-) -> Result<Vec<u8>> {
+pub(super) async fn fetch_payload(shared: &Arc<Shared>, wanted: &Fetch) -> Result<Vec<u8>> {
+    let Fetch {
+        blob: id,
+        key,
+        hash,
+        size,
+        ..
+    } = wanted;
+    let size = *size;
     let probe = seal_length(size)?;
-    let blobs = Blobs(Arc::clone(shared));
+    let blobs = Blobs::at(shared, wanted.server.clone());
     let mut blob = Vec::new();
     while (blob.len() as u64) < probe {
         let from = blob.len() as u64;

@@ -4,6 +4,7 @@
 //! must stay true: no task outlives [`Driver::stop`]; every queue is bounded; a lost connection is only ever a pause.
 
 mod blobs;
+mod elsewhere;
 mod ephemeral;
 mod inbox;
 mod kill;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) reach: watch::Sender<Reach>,
     /// Counts the times that the kill queue is to be looked at.
     pub(crate) kicks: watch::Sender<u64>,
+    pub(crate) others: elsewhere::OtherServers,
     stop: watch::Sender<bool>,
 }
 
@@ -135,6 +137,7 @@ impl Driver {
                 kill,
                 reach: watch::channel(Reach::default()).0,
                 kicks: watch::channel(0).0,
+                others: elsewhere::OtherServers::default(),
                 stop: watch::channel(false).0,
             }),
             tasks: Mutex::new(None),

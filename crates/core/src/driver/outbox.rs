@@ -8,22 +8,27 @@ use std::{
 
 use futures_util::future::join_all;
 use tokio::{sync::Mutex, task::JoinSet};
+use undertone_mls::ChannelId;
 use undertone_wire::{
     Class, Code, Error as WireError,
-    request::Request,
-    response::{Accepted, Response, TokenCredit},
+    request::{AnySend, ChannelCommit, ChannelSend, Forwarding, Request},
+    response::{Accepted, Missed, Response, TokenCredit},
     secrets::AddressSecret,
 };
 
 use super::{
-    Shared, ephemeral,
+    Shared, elsewhere, ephemeral,
     pause::Pause,
     stall::Stalls,
     transfers::{Transfer, carry, transfer},
 };
 use crate::{
     error::{Error, Reason, Result},
-    sync::{channel, commit, conversation, duty, outbox, reach, send, take, tokens},
+    sync::{
+        channel, commit, conversation, duty,
+        elsewhere::{Elsewhere, renames_again},
+        outbox, reach, send, take, tokens,
+    },
     transport::{Connection, Role},
     view::LinkState,
 };
@@ -44,8 +49,30 @@ const LOOK: Duration = Duration::from_secs(600);
 
 /// A connection that was paid for.
 pub(super) struct Line {
-    connection: Arc<dyn Connection>,
+    pub(super) connection: Arc<dyn Connection>,
     credit: Mutex<TokenCredit>,
+    /// On another server: the channels by which this device may ask for an allowance there, in place of tokens.
+    pub(super) doors: Vec<ChannelId>,
+    is_guest: bool,
+}
+
+impl Line {
+    fn new(connection: Arc<dyn Connection>, doors: Vec<ChannelId>, is_guest: bool) -> Self {
+        Self {
+            connection,
+            credit: Mutex::new(TokenCredit {
+                requests_left: 0,
+                bytes_left: 0,
+            }),
+            doors,
+            is_guest,
+        }
+    }
+
+    /// To another server.
+    pub(super) fn guest(connection: Arc<dyn Connection>, doors: Vec<ChannelId>) -> Self {
+        Self::new(connection, doors, true)
+    }
 }
 
 /// Sends whatever is due until the driver stops.
@@ -120,6 +147,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         line.connection.close();
     }
     transfers.shutdown().await;
+    elsewhere::close_all(&shared);
 }
 
 enum Round {
@@ -245,13 +273,7 @@ async fn open(shared: &Arc<Shared>) -> Result<Option<Line>> {
     let checked = shared
         .write(move |work| tokens::check_outbox(work, &hello))
         .await;
-    let line = Line {
-        connection,
-        credit: Mutex::new(TokenCredit {
-            requests_left: 0,
-            bytes_left: 0,
-        }),
-    };
+    let line = Line::new(connection, Vec::new(), false);
     let outcome = match checked {
         Ok(()) => pay(shared, &line, true).await,
         Err(error) => Err(error),
@@ -273,6 +295,10 @@ async fn open(shared: &Arc<Shared>) -> Result<Option<Line>> {
 async fn pay(shared: &Arc<Shared>, line: &Line, anyhow: bool) -> Result<()> {
     let mut credit = line.credit.lock().await;
     if !anyhow && credit.requests_left >= FEW_REQUESTS && credit.bytes_left >= FEW_BYTES {
+        return Ok(());
+    }
+    if line.is_guest {
+        *credit = elsewhere::visit(line).await?;
         return Ok(());
     }
     // A token may be of a key that is no longer honoured, or have been seen by a connection that broke: the next one may do.
@@ -355,7 +381,7 @@ fn makes_no_sense(code: Code) -> bool {
 
 /// Does one thing and writes down what came of it; says whether the server took it. An error means that the connection is no good, or that
 /// the server wants a pause.
-async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Result<bool> {
+pub(super) async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Result<bool> {
     match duty {
         duty::Outbox::Take(id, request) => take_key_packages(shared, line, id, &request)
             .await
@@ -377,9 +403,9 @@ async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Resul
             }
             Ok(false)
         }
-        duty::Outbox::Commit(id, request) => {
+        duty::Outbox::Commit(id, request, elsewhere) => {
             let sent = commit::Sent::of(&request);
-            let again = Again::new(Request::ChannelCommit(*request));
+            let again = Again::new(shared, AnySend::Commit(*request), elsewhere).await?;
             match ask(shared, line, || again.make()).await? {
                 Ok(Response::Accepted(answer)) => {
                     let missed = again.missed(&answer);
@@ -398,8 +424,19 @@ async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Resul
             }
         }
         duty::Outbox::Messages(_, ready) => messages(shared, line, ready).await,
-        duty::Outbox::Send(id, request) => {
-            let again = Again::new(Request::Send(request));
+        duty::Outbox::Send(id, request, elsewhere) => {
+            let again = Again::new(shared, AnySend::Direct(request), elsewhere).await?;
+            if again.is_for_nobody() {
+                // Nobody's server is known well enough: as if it had been sent, and reached nobody.
+                let missed = again.missed(&Accepted {
+                    number: 0,
+                    missed: Missed::none(),
+                });
+                shared
+                    .write(move |work| reach::direct_send(work, id, &missed))
+                    .await?;
+                return Ok(true);
+            }
             match ask(shared, line, || again.make()).await? {
                 Ok(Response::Accepted(answer)) => {
                     let missed = again.missed(&answer);
@@ -424,18 +461,22 @@ async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbox) -> Resul
         duty::Outbox::UploadCommit { .. }
         | duty::Outbox::UploadSend { .. }
         | duty::Outbox::Fetch(_)
+        | duty::Outbox::Away(_)
         | duty::Outbox::Files(_) => Ok(true),
     }
 }
 
 /// Messages of one conversation, in their order, all on their way at once. Says whether the server took any.
 async fn messages(shared: &Arc<Shared>, line: &Line, ready: Vec<outbox::Ready>) -> Result<bool> {
-    let answers = join_all(ready.into_iter().map(|message| {
-        let again = Again::new(Request::ChannelSend(message.request));
-        async move {
-            let answer = ask(shared, line, || again.make()).await;
-            (message.row, again, answer)
-        }
+    let mut sealed = Vec::with_capacity(ready.len());
+    for message in ready {
+        let send = AnySend::Channel(message.request);
+        let again = Again::new(shared, send, message.elsewhere).await?;
+        sealed.push((message.row, again));
+    }
+    let answers = join_all(sealed.into_iter().map(|(row, again)| async move {
+        let answer = ask(shared, line, || again.make()).await;
+        (row, again, answer)
     }))
     .await;
     let (mut trouble, mut moved) = (None, false);
@@ -494,71 +535,116 @@ async fn take_key_packages(
 }
 
 /// A request that can be made once more after paying: its secrets can't be cloned by accident, so it is duplicated on purpose.
-struct Again(Request);
+struct Again {
+    request: Request,
+    /// In the order of the bundles.
+    elsewhere: Vec<Elsewhere>,
+    /// On servers whose key could not be had.
+    left_out: Vec<Elsewhere>,
+}
 
 impl Again {
-    fn new(request: Request) -> Self {
-        Self(request)
+    async fn new(shared: &Arc<Shared>, send: AnySend, elsewhere: Vec<Elsewhere>) -> Result<Self> {
+        let (request, elsewhere, left_out) = elsewhere::seal(shared, send, elsewhere).await?;
+        Ok(Self {
+            request,
+            elsewhere,
+            left_out,
+        })
     }
 
-    /// The addresses that the server says it did not reach.
-    fn missed(&self, answer: &Accepted) -> Vec<AddressSecret> {
-        let addresses = match &self.0 {
-            Request::Send(send) => &send.addresses[..],
+    /// The addresses of this server that it names.
+    fn addresses(&self) -> &[AddressSecret] {
+        match &self.request {
+            Request::Forwarding(forwarding) => forwarding.send.addresses(),
+            Request::Send(send) => &send.addresses,
             Request::ChannelSend(send) => &send.addresses,
             Request::ChannelCommit(commit) => &commit.addresses,
             _ => &[],
-        };
-        answer
-            .missed
-            .indices()
-            .filter_map(|index| Some(addresses.get(index)?.duplicate()))
-            .collect()
+        }
+    }
+
+    /// Whether nobody is left to whom it could go.
+    fn is_for_nobody(&self) -> bool {
+        self.addresses().is_empty() && self.elsewhere.is_empty()
+    }
+
+    /// The addresses that the server says it did not reach, and those that it was not told of. Of what it passes on it knows only whether it
+    /// does.
+    fn missed(&self, answer: &Accepted) -> Vec<AddressSecret> {
+        let here = self.addresses();
+        let mut missed: Vec<AddressSecret> = Vec::new();
+        for index in answer.missed.indices() {
+            match index.checked_sub(here.len()) {
+                None => missed.extend(here.get(index).map(AddressSecret::duplicate)),
+                Some(bundle) => {
+                    if let Some(part) = self.elsewhere.get(bundle) {
+                        missed.extend(part.addresses.iter().map(AddressSecret::duplicate));
+                    }
+                }
+            }
+        }
+        for part in &self.left_out {
+            missed.extend(part.addresses.iter().map(AddressSecret::duplicate));
+        }
+        missed
     }
 
     fn make(&self) -> Result<Request> {
-        let addresses = |all: &[undertone_wire::secrets::AddressSecret]| {
-            all.iter()
-                .map(undertone_wire::secrets::AddressSecret::duplicate)
-                .collect()
-        };
-        Ok(match &self.0 {
-            Request::Send(send) => Request::Send(undertone_wire::request::Send {
-                send_id: send.send_id,
-                payload: send.payload.clone(),
-                addresses: addresses(&send.addresses),
-                blob: send.blob,
-            }),
-            Request::ChannelSend(send) => {
-                Request::ChannelSend(undertone_wire::request::ChannelSend {
-                    channel_id: send.channel_id,
-                    epoch: send.epoch,
-                    send_id: send.send_id,
-                    payload: send.payload.clone(),
-                    addresses: addresses(&send.addresses),
-                })
-            }
-            Request::ChannelCommit(commit) => {
-                Request::ChannelCommit(undertone_wire::request::ChannelCommit {
-                    channel_id: commit.channel_id,
-                    epoch: commit.epoch,
-                    key: commit.key.duplicate(),
-                    next_lock: commit.next_lock,
-                    payload: commit.payload.clone(),
-                    addresses: addresses(&commit.addresses),
-                    renames: commit
-                        .renames
-                        .iter()
-                        .map(|rename| undertone_wire::request::AddressRename {
-                            old: rename.old.duplicate(),
-                            new: rename.new,
-                        })
-                        .collect(),
-                    removes: commit.removes,
-                    blob: commit.blob,
-                })
+        Ok(match &self.request {
+            Request::Send(request) => Request::Send(send_again(request)),
+            Request::ChannelSend(request) => Request::ChannelSend(channel_send_again(request)),
+            Request::ChannelCommit(request) => Request::ChannelCommit(commit_again(request)),
+            Request::Forwarding(forwarding) => {
+                let send = match &forwarding.send {
+                    AnySend::Direct(request) => AnySend::Direct(send_again(request)),
+                    AnySend::Channel(request) => AnySend::Channel(channel_send_again(request)),
+                    AnySend::Commit(request) => AnySend::Commit(commit_again(request)),
+                    AnySend::Control(_) => return Err(Reason::StateBroken.into()),
+                };
+                Request::Forwarding(Box::new(Forwarding {
+                    send,
+                    bundles: forwarding.bundles.clone(),
+                }))
             }
             _ => return Err(Reason::StateBroken.into()),
         })
+    }
+}
+
+fn addresses_again(all: &[AddressSecret]) -> Vec<AddressSecret> {
+    all.iter().map(AddressSecret::duplicate).collect()
+}
+
+fn send_again(send: &undertone_wire::request::Send) -> undertone_wire::request::Send {
+    undertone_wire::request::Send {
+        send_id: send.send_id,
+        payload: send.payload.clone(),
+        addresses: addresses_again(&send.addresses),
+        blob: send.blob,
+    }
+}
+
+fn channel_send_again(send: &ChannelSend) -> ChannelSend {
+    ChannelSend {
+        channel_id: send.channel_id,
+        epoch: send.epoch,
+        send_id: send.send_id,
+        payload: send.payload.clone(),
+        addresses: addresses_again(&send.addresses),
+    }
+}
+
+fn commit_again(commit: &ChannelCommit) -> ChannelCommit {
+    ChannelCommit {
+        channel_id: commit.channel_id,
+        epoch: commit.epoch,
+        key: commit.key.duplicate(),
+        next_lock: commit.next_lock,
+        payload: commit.payload.clone(),
+        addresses: addresses_again(&commit.addresses),
+        renames: renames_again(&commit.renames),
+        removes: commit.removes,
+        blob: commit.blob,
     }
 }

@@ -7,6 +7,7 @@ use undertone_wire::{Code, Error as WireError, ids::BlobId, secrets::Secret};
 use super::{
     Blobs, Shared,
     blobs::{fetch_payload, upload_payload},
+    elsewhere::{self, Guest},
     pause::Pause,
 };
 use crate::{
@@ -29,6 +30,7 @@ pub(super) enum Transfer {
     Commit(i64),
     Send(i64),
     Fetch(i64),
+    Away(Guest),
 }
 
 /// What a transfer task does.
@@ -47,6 +49,7 @@ pub(super) enum Carry {
         body: Vec<u8>,
     },
     Fetch(fetch::Fetch),
+    Away(Guest, duty::Away),
 }
 
 /// Whether a duty is a transfer, which has a task of its own.
@@ -82,12 +85,25 @@ pub(super) fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Car
             },
         ),
         duty::Outbox::Fetch(fetch) => (Transfer::Fetch(fetch.item), Carry::Fetch(fetch)),
+        duty::Outbox::Away(away) => {
+            let guest = match (&*away.duty, away.duty.conversation()) {
+                (duty::Outbox::Take(id, _), _) => Guest::Take(*id),
+                (_, Some(id)) => Guest::Conversation(id),
+                (_, None) => return Err(*away.duty),
+            };
+            (Transfer::Away(guest), Carry::Away(guest, away))
+        }
         other => return Err(other),
     })
 }
 
 /// Carries until it is done or will never be.
 pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
+    let work = match work {
+        // What was to be done may be something else after a failure.
+        Carry::Away(guest, away) => return elsewhere::carry(shared, guest, away).await,
+        other => other,
+    };
     let mut pause = Pause::new(shared.engine.pace.reconnect_to.min(LONGEST_PAUSE));
     let mut refusals = 0;
     loop {
@@ -122,6 +138,7 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
                 Err(error) => Err(error),
             },
             Carry::Fetch(wanted) => fetch_one(shared, wanted).await,
+            Carry::Away(..) => return,
         };
         let outcome = match outcome {
             Err(Error::Wire(error)) => {
@@ -192,7 +209,7 @@ async fn refused_for_good(shared: &Arc<Shared>, work: &Carry, error: WireError) 
 
 async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
     let item = wanted.item;
-    match fetch_payload(shared, &wanted.blob, &wanted.key, &wanted.hash, wanted.size).await {
+    match fetch_payload(shared, wanted).await {
         Ok(body) => {
             shared
                 .write(move |work| fetch::came(work, item, &body))
@@ -229,7 +246,7 @@ async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
     let found = shared
         .write(move |work| files::of_message(work.db, message))
         .await?;
-    let blobs = Blobs(Arc::clone(shared));
+    let blobs = Blobs::own(shared);
     for file in &found.files {
         let Some(id) = AttachmentId::from_slice(&file.attachment) else {
             continue;

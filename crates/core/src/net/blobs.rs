@@ -27,8 +27,9 @@ use tokio::{
 };
 use undertone_wire::{
     Code, Error,
+    forward::ServerKey,
     ids::BlobId,
-    limits::{BLOB_APPEND_BYTES, BLOBS_PATH},
+    limits::{BLOB_APPEND_BYTES, BLOBS_PATH, KEY_PATH},
     origin::ServerAddress,
     tokens::Token,
 };
@@ -89,6 +90,33 @@ impl BlobClient {
             idle: Arc::default(),
             reaper: Mutex::default(),
         }
+    }
+
+    /// The key that what is for this server is sealed to. On a connection of its own.
+    ///
+    /// # Errors
+    /// A `connection.` code, or `server_key.malformed`.
+    pub async fn server_key(&self, server: &ServerAddress) -> Result<ServerKey, Error> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(KEY_PATH)
+            .header(header::HOST, PLACEHOLDER_NAME)
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| Error::new(Code::Internal))?;
+        let work = async {
+            let mut connection = self.open(server).await?;
+            let response = connection
+                .sender
+                .send_request(request)
+                .await
+                .map_err(lost)?;
+            collect(response, MOST_ERROR_BYTES).await
+        };
+        let response = timeout(self.timing.request, work)
+            .await
+            .map_err(|_| Error::new(Code::ConnectionTimeout))??;
+        refused(&response)?;
+        ServerKey::decode(response.body())
     }
 
     /// Creates a blob of `length` bytes, one of the padded sizes. Idempotent.

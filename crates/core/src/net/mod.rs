@@ -16,7 +16,7 @@ mod write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use undertone_wire::{Error, ids::BlobId, tokens::Token};
+use undertone_wire::{Error, forward::ServerKey, ids::BlobId, tokens::Token};
 
 pub use blobs::BlobClient;
 pub use connect::Timing;
@@ -85,6 +85,13 @@ impl Transport for TlsTransport {
             self.proxy.as_ref(),
             &self.timing,
         ))
+    }
+
+    fn server_key<'a>(
+        &'a self,
+        server: &'a ServerAddress,
+    ) -> BoxFuture<'a, Result<ServerKey, Error>> {
+        Box::pin(async move { self.blobs.server_key(server).await })
     }
 
     fn create_blob<'a>(

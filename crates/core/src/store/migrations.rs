@@ -105,6 +105,11 @@ pub const STEPS: &[Migration] = &[
         name: "kill code",
         step: Step::Sql(include_str!("../../migrations/0012_kill.sql")),
     },
+    Migration {
+        version: 13,
+        name: "other servers",
+        step: Step::Sql(include_str!("../../migrations/0013_other_servers.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) account: AccountId,
     pub(crate) secret: LinkSecret,
     pub(crate) sources: Vec<Source>,
+    /// Their server, as stored: empty is this account's own.
+    pub(crate) server: String,
     /// As it was given, to be kept until it is done with.
     pub(crate) text: String,
 }
@@ -58,7 +60,14 @@ pub(crate) fn begin(work: &Work<'_>, link: &Link) -> Result<i64> {
         ],
     )?;
     let id = work.last_id();
-    take::push(work, take::Purpose::Add, id, &link.account, &link.sources)?;
+    take::push_at(
+        work,
+        take::Purpose::Add,
+        id,
+        &link.account,
+        &link.sources,
+        &link.server,
+    )?;
     Ok(id)
 }
 

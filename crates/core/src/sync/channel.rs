@@ -8,7 +8,7 @@ use undertone_wire::{request::CreateChannel, secrets::AddressSecret};
 use super::{
     Work, address, automatic,
     conversation::{self, Conversation, State},
-    gaps, intent,
+    elsewhere, gaps, intent,
     message::Place,
     outbox,
 };
@@ -83,7 +83,7 @@ pub(crate) fn standing(
     row: &Conversation,
     hash: &[u8],
 ) -> Result<Option<Standing>> {
-    if hash == row.channel.hash().as_bytes() {
+    if hash == elsewhere::name_in(row, &row.channel)? {
         return Ok(Some(Standing::Present));
     }
     let past: Option<u32> = work
@@ -100,7 +100,7 @@ pub(crate) fn standing(
         for ahead in 0..LOOK_AHEAD {
             let counter = u64::from(row.moves.saturating_add(ahead));
             let next = group.fallback_channel_id(&work.mls, counter)?;
-            if hash == next.hash().as_bytes() {
+            if hash == elsewhere::name_in(row, &next)? {
                 return Ok(Some(Standing::Next(ahead + 1)));
             }
         }

@@ -20,7 +20,9 @@ use undertone_wire::{
 use super::{
     Work, address, changes, channel,
     conversation::{self, Conversation, State},
-    devices, ending, gaps, intent,
+    devices,
+    elsewhere::{self, Elsewhere},
+    ending, gaps, intent,
     message::Place,
     outbox, proof, reach, resync, send, shared,
 };
@@ -34,8 +36,8 @@ pub(crate) enum Step {
         key: Secret<32>,
         body: Vec<u8>,
     },
-    /// It goes to the channel.
-    Send(Box<ChannelCommit>),
+    /// It goes to the channel, and what is for other servers with it.
+    Send(Box<ChannelCommit>, Vec<Elsewhere>),
 }
 
 struct Row {
@@ -95,24 +97,28 @@ pub(crate) fn next(work: &Work<'_>, conversation: &Conversation) -> Result<Optio
         void(work, conversation.id)?;
         return Ok(None);
     };
-    Ok(Some(Step::Send(Box::new(ChannelCommit {
+    let renames = pending
+        .renames
+        .into_iter()
+        .map(|rename| AddressRename {
+            old: rename.old,
+            new: rename.new_hash,
+        })
+        .collect();
+    let addresses = channel::shuffled(pending.addresses);
+    let (split, renames) = elsewhere::split(work, conversation, addresses, renames)?;
+    let commit = ChannelCommit {
         channel_id: conversation.channel,
         epoch: pending.epoch,
         key: pending.channel_key,
         next_lock: pending.next_lock,
         payload: Bytes::from(staged.payload),
-        addresses: channel::shuffled(pending.addresses),
-        renames: pending
-            .renames
-            .into_iter()
-            .map(|rename| AddressRename {
-                old: rename.old,
-                new: rename.new_hash,
-            })
-            .collect(),
+        addresses: split.here,
+        renames,
         removes: pending.removes,
         blob: send::named(&staged.blob_id)?,
-    }))))
+    };
+    Ok(Some(Step::Send(Box::new(commit), split.elsewhere)))
 }
 
 /// Stages the next change that is wanted. False if there is none.
@@ -141,8 +147,22 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
             }
             Err(error) => return Err(error.into()),
         };
-        let blob = (pending.body.len() > INLINE_MAX.min(work.inline_max))
-            .then(|| (BlobId::random(), Secret::<32>::random()));
+        let away = !conversation.server.is_empty();
+        let most = if away {
+            INLINE_MAX
+        } else {
+            INLINE_MAX.min(work.inline_max)
+        };
+        let large = pending.body.len() > most;
+        if large && away {
+            // A guest can't put files on the conversation's server: such a change is for those who are there.
+            group.clear_pending(&work.mls)?;
+            for id in plan.intents {
+                intent::give_up(work, id)?;
+            }
+            return Ok(None);
+        }
+        let blob = large.then(|| (BlobId::random(), Secret::<32>::random()));
         let pointer = blob
             .as_ref()
             .map(|(id, key)| pointer_to(id, key, &pending.body));
@@ -183,6 +203,7 @@ fn pointer_to(blob: &BlobId, key: &Secret<32>, body: &[u8]) -> BlobPointer {
         key: key.to_bytes(),
         hash: sha256(body).to_vec().into(),
         size: body.len() as u64,
+        ..Default::default()
     }
 }
 
@@ -292,10 +313,13 @@ fn came_first(work: &Work<'_>, conversation: i64) -> Result<()> {
 pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
     let lost = {
         let mut statement = work.db.prepare_cached(
-            "SELECT conversation FROM commits WHERE sent = 1 AND accepted_at_ms < ?1",
+            "SELECT m.conversation FROM commits m JOIN conversations c ON c.id = m.conversation
+             WHERE m.sent = 1 AND m.accepted_at_ms < CASE c.server WHEN '' THEN ?1 ELSE ?2 END",
         )?;
         statement
-            .query_map([before_ms], |row| row.get::<_, i64>(0))?
+            .query_map([before_ms, before_ms - elsewhere::ON_ITS_WAY_MS], |row| {
+                row.get::<_, i64>(0)
+            })?
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for id in lost {

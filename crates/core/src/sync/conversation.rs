@@ -3,7 +3,9 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
-use super::{Work, address, change::Change, intent, message, policy, pool, proof, shared};
+use super::{
+    Work, address, change::Change, elsewhere, intent, message, policy, pool, proof, shared,
+};
 use crate::{
     error::{Reason, Result},
     ids::ContactId,
@@ -87,9 +89,11 @@ pub(crate) struct Conversation {
     pub(crate) timer_s: u32,
     /// The other side waits to be accepted.
     pub(crate) request: bool,
+    /// The server of its channel (`host:port+pin`); empty: this account's own.
+    pub(crate) server: String,
 }
 
-const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves, timer_s, request";
+const COLUMNS: &str = "id, group_id, kind, name, state, peer, epoch, generation, channel_id, channel_made, top_number, address, link, leaving, moves, timer_s, request, server";
 
 struct Raw {
     group: Vec<u8>,
@@ -121,6 +125,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
             moves: row.get(14)?,
             timer_s: row.get(15)?,
             request: row.get(16)?,
+            server: row.get(17)?,
         },
     })
 }
@@ -280,8 +285,8 @@ pub(crate) struct New<'a> {
 pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
     work.db.execute(
         "INSERT INTO conversations (group_id, kind, name, state, peer, epoch, generation, moves, channel_id, channel_made, top_number,
-            address, next_counter, link, leaving, read_up_to, created_at_ms, changed_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, 1, ?12, 0, 0, ?13, ?13)",
+            address, next_counter, link, leaving, read_up_to, created_at_ms, changed_at_ms, server)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, 1, ?12, 0, 0, ?13, ?13, ?14)",
         params![
             new.group.id().as_bytes(),
             Kind::from_mls(new.group.kind()) as i64,
@@ -295,7 +300,8 @@ pub(crate) fn create(work: &Work<'_>, new: &New<'_>) -> Result<i64> {
             new.top_number,
             new.address,
             new.link,
-            work.now_ms
+            work.now_ms,
+            elsewhere::of_group(work, new.group)
         ],
     )?;
     let id = work.last_id();
@@ -324,8 +330,8 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;
     let mut insert = work.db.prepare_cached(
-        "INSERT INTO members (conversation, leaf, account_id, device_id, name, role, address, resync_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO members (conversation, leaf, account_id, device_id, name, role, address, resync_key, server)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     for member in group.members()? {
         insert.execute(params![
@@ -336,7 +342,8 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
             member.name,
             role_number(member.role),
             member.address.expose(),
-            member.resync.encode()
+            member.resync.encode(),
+            elsewhere::of_member(work, group, &member)
         ])?;
         if !member.name.is_empty() {
             work.db
@@ -400,13 +407,14 @@ pub(crate) fn set_channel(
     made: bool,
     top_number: u64,
 ) -> Result<()> {
+    let before = load(work.db, id)?;
     work.db.execute(
         "INSERT INTO old_channels (conversation, channel_hash, generation, top_number, epoch) SELECT ?1, ?2, generation, top_number, epoch
             FROM conversations WHERE id = ?1 AND channel_id <> ?3
          ON CONFLICT (conversation, channel_hash) DO UPDATE SET top_number = max(top_number, excluded.top_number), epoch = excluded.epoch",
         params![
             id,
-            load(work.db, id)?.channel.hash().as_bytes(),
+            elsewhere::name_in(&before, &before.channel)?,
             channel.as_bytes()
         ],
     )?;

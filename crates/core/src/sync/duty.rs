@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use rusqlite::OptionalExtension as _;
 use undertone_wire::{
     hpke::HpkeKeyPair,
-    ids::BlobId,
+    ids::{BlobId, ChannelId},
+    origin::ServerAddress,
     request::{
         AddressKind, ChannelCommit, CreateChannel, NewAddress, PublishKeyPackages,
         SealedKeyPackage, Send, TakeKeyPackages,
@@ -18,7 +19,9 @@ use undertone_wire::{
 use super::{
     Work, address, clock, commit,
     conversation::{self, State},
-    devices, fetch, gaps, invite, join, keys, kill, link, linking, outbox,
+    devices,
+    elsewhere::{self, Elsewhere},
+    fetch, gaps, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
     proof, receipt, resync, send, shared, take, tokens,
 };
@@ -46,10 +49,12 @@ pub(crate) enum Inbox {
 pub(crate) enum Outbox {
     Take(i64, TakeKeyPackages),
     CreateChannel(i64, CreateChannel),
-    Commit(i64, Box<ChannelCommit>),
+    Commit(i64, Box<ChannelCommit>, Vec<Elsewhere>),
     /// conversations.id
     Messages(i64, Vec<outbox::Ready>),
-    Send(i64, Send),
+    Send(i64, Send, Vec<Elsewhere>),
+    /// On another server.
+    Away(Away),
     UploadCommit {
         conversation: i64,
         blob: BlobId,
@@ -67,11 +72,19 @@ pub(crate) enum Outbox {
     Files(i64),
 }
 
+/// Something that is done on another server.
+pub(crate) struct Away {
+    pub(crate) server: ServerAddress,
+    /// The channels by which an allowance may be asked for.
+    pub(crate) doors: Vec<ChannelId>,
+    pub(crate) duty: Box<Outbox>,
+}
+
 impl Outbox {
     /// The conversation whose turn this is; None: it is about none, or is done by a task of its own.
     pub(crate) fn conversation(&self) -> Option<i64> {
         match self {
-            Self::CreateChannel(id, _) | Self::Commit(id, _) | Self::Messages(id, _) => Some(*id),
+            Self::CreateChannel(id, _) | Self::Commit(id, ..) | Self::Messages(id, _) => Some(*id),
             _ => None,
         }
     }
@@ -150,14 +163,20 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     devices::tick(work)?;
     shared::tick(work)?;
     let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
-    duties.extend(
-        take::due(work, CONVERSATIONS)?
-            .into_iter()
-            .map(|(id, request)| Outbox::Take(id, request)),
-    );
+    for (id, server, request) in take::due(work, CONVERSATIONS)? {
+        let duty = Outbox::Take(id, request);
+        duties.push(match elsewhere::parse(&server)? {
+            None => duty,
+            Some(server) => Outbox::Away(Away {
+                server,
+                doors: Vec::new(),
+                duty: Box::new(duty),
+            }),
+        });
+    }
     for (id, step) in send::due(work, CONVERSATIONS)? {
         duties.push(match step {
-            send::Step::Send(request) => Outbox::Send(id, request),
+            send::Step::Send(request, elsewhere) => Outbox::Send(id, request, elsewhere),
             send::Step::Upload { blob, key, body } => Outbox::UploadSend {
                 send: id,
                 blob,
@@ -170,7 +189,9 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     for row in proof::by_commit(work)? {
         // The own copy must be able to come back.
         if address::is_made(work, row.address)? && work.has_group(&row.group)? {
-            duties.extend(commit_duty(work, &row)?);
+            if let Some(duty) = commit_duty(work, &row)? {
+                duties.push(at_its_server(work, &row, duty)?);
+            }
         }
     }
     let mut served = 0;
@@ -182,17 +203,36 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
             continue;
         }
         if let Some(duty) = conversation_duty(work, &row)? {
-            duties.push(duty);
+            duties.push(at_its_server(work, &row, duty)?);
             served += 1;
         }
     }
     Ok(duties)
 }
 
+/// What is for a conversation's channel is done on the server where that is; uploads are this account's own server's.
+fn at_its_server(
+    work: &Work<'_>,
+    row: &conversation::Conversation,
+    duty: Outbox,
+) -> Result<Outbox> {
+    let Some(server) = elsewhere::parse(&row.server)? else {
+        return Ok(duty);
+    };
+    if duty.conversation().is_none() {
+        return Ok(duty);
+    }
+    Ok(Outbox::Away(Away {
+        server,
+        doors: elsewhere::doors(work, row)?,
+        duty: Box::new(duty),
+    }))
+}
+
 /// The commit of a conversation that is to be made or sent next.
 fn commit_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
     Ok(commit::next(work, row)?.map(|step| match step {
-        commit::Step::Send(request) => Outbox::Commit(row.id, request),
+        commit::Step::Send(request, elsewhere) => Outbox::Commit(row.id, request, elsewhere),
         commit::Step::Upload { blob, key, body } => Outbox::UploadCommit {
             conversation: row.id,
             blob,

@@ -4,10 +4,11 @@ use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::{
     client_proto::BlobPointer,
     ids::{BlobId, sha256},
+    origin::ServerAddress,
     secrets::Secret,
 };
 
-use super::{Work, held};
+use super::{Work, elsewhere, held};
 use crate::error::Result;
 
 /// The largest one that is fetched: a Welcome to a group of several thousand.
@@ -35,6 +36,8 @@ pub(crate) struct Fetch {
     pub(crate) key: Secret<32>,
     pub(crate) hash: [u8; 32],
     pub(crate) size: u64,
+    /// None: this account's own.
+    pub(crate) server: Option<ServerAddress>,
 }
 
 /// Whether a pointer is whole and leads to the blob whose hash its sender named to the server. Any other is nothing, and all who get
@@ -47,10 +50,14 @@ pub(crate) fn is_named(pointer: &BlobPointer, named: &[u8]) -> bool {
         && sha256(&pointer.blob_id) == named
 }
 
-/// A held item needs this blob.
-pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<()> {
+/// A held item needs this blob, on the server that the pointer names, or on `server` (as stored).
+pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer, server: &str) -> Result<()> {
+    let server = match pointer.origin.is_empty() {
+        true => server.to_owned(),
+        false => elsewhere::named(work, &pointer.origin, &pointer.pin),
+    };
     work.db.execute(
-        "INSERT OR REPLACE INTO fetches (item, blob_id, key, hash, size, attempts, not_before_ms, body, state) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, x'', ?7)",
+        "INSERT OR REPLACE INTO fetches (item, blob_id, key, hash, size, attempts, not_before_ms, body, state, server) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, x'', ?7, ?8)",
         params![
             item,
             &pointer.blob_id[..],
@@ -58,7 +65,8 @@ pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<
             &pointer.hash[..],
             i64::try_from(pointer.size).unwrap_or(0),
             work.now_ms,
-            TO_FETCH
+            TO_FETCH,
+            server
         ],
     )?;
     work.wake();
@@ -68,7 +76,7 @@ pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer) -> Result<
 /// What is due.
 pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Fetch>> {
     let mut statement = work.db.prepare_cached(
-        "SELECT item, blob_id, key, hash, size FROM fetches WHERE state = 0 AND not_before_ms <= ?1 ORDER BY item LIMIT 4",
+        "SELECT item, blob_id, key, hash, size, server FROM fetches WHERE state = 0 AND not_before_ms <= ?1 ORDER BY item LIMIT 4",
     )?;
     let rows = statement
         .query_map([work.now_ms], |row| {
@@ -78,17 +86,19 @@ pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Fetch>> {
                 row.get::<_, Vec<u8>>(2)?,
                 row.get::<_, [u8; 32]>(3)?,
                 row.get::<_, u64>(4)?,
+                row.get::<_, String>(5)?,
             ))
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
-        .map(|(item, blob, key, hash, size)| {
+        .map(|(item, blob, key, hash, size, server)| {
             Ok(Fetch {
                 item,
                 blob: BlobId::from_slice(&blob)?,
                 key: Secret::from_slice(&key)?,
                 hash,
                 size,
+                server: elsewhere::parse(&server)?,
             })
         })
         .collect()

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_content::{MediaInfo, MimiContent};
 
-use super::Work;
+use undertone_wire::origin::ServerAddress;
+
+use super::{Work, elsewhere};
 use crate::{
     attachments::{AttachmentId, Attachments, Reference, StreamKey},
     error::{Reason, Result},
@@ -86,6 +88,56 @@ pub(crate) fn part(db: &Connection, message: i64, index: u32) -> Result<Part> {
     })
 }
 
+/// The server that a message's file is on; None: this account's own.
+pub(crate) fn server(db: &Connection, message: i64, index: u32) -> Result<Option<ServerAddress>> {
+    let (content, of_chat): (Vec<u8>, String) = db
+        .query_row(
+            "SELECT m.content, c.server FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1",
+            [message],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?
+        .ok_or(Reason::MessageUnknown)?;
+    let content = MimiContent::decode(&content).map_err(|_| Reason::ContentMalformed)?;
+    let position = usize::try_from(index).map_err(|_| Reason::AttachmentUnknown)?;
+    let shown = content.shown();
+    let url = shown.files.get(position).map(|file| &file.external.url);
+    let named = url
+        .and_then(|url| undertone_content::uri::parse_blob_at(url))
+        .and_then(|(_, server)| server);
+    match named {
+        Some(server) => {
+            let server: ServerAddress = server.parse()?;
+            // Only where somebody of the conversation is or was: a message alone leads this device nowhere.
+            let known = db
+                .prepare_cached(
+                    "SELECT 1 FROM members m JOIN messages t ON t.conversation = m.conversation WHERE t.id = ?1 AND m.server = ?2
+                     UNION ALL SELECT 1 FROM server_keys WHERE pin = ?3",
+                )?
+                .exists(params![
+                    message,
+                    server.to_string(),
+                    server.pin.as_bytes()
+                ])?;
+            let (own, pin): (String, Vec<u8>) =
+                db.query_row("SELECT origin, pin FROM server WHERE id = 1", [], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            if pin == server.pin.as_bytes() {
+                return Ok(Some(ServerAddress {
+                    origin: own.parse()?,
+                    pin: server.pin,
+                }));
+            }
+            if !known {
+                return Err(Reason::AttachmentUnknown.into());
+            }
+            Ok(Some(server))
+        }
+        None => elsewhere::parse(&of_chat),
+    }
+}
+
 /// The attachment of a message's file; one from somebody else is noted to be downloaded.
 pub(crate) fn take_up(
     work: &Work<'_>,
@@ -124,8 +176,8 @@ pub(crate) fn take_up(
         .get(position)
         .ok_or(Reason::AttachmentUnknown)?
         .external;
-    let blob =
-        undertone_content::uri::parse_blob(&external.url).ok_or(Reason::AttachmentUnknown)?;
+    let (blob, _) =
+        undertone_content::uri::parse_blob_at(&external.url).ok_or(Reason::AttachmentUnknown)?;
     let hash = external.content_hash.as_slice();
     let reference = Reference {
         blob_id: blob.into(),

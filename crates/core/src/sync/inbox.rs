@@ -16,7 +16,7 @@ use super::{
     address::{self, Address},
     application, channel, commit,
     conversation::{self, Conversation, State},
-    fetch, held, ignored, invite, linking,
+    elsewhere, fetch, held, ignored, invite, linking,
     message::Place,
     outbox, proof, resync, spare, welcome,
 };
@@ -103,7 +103,7 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
             payload: item.payload.to_vec(),
             channel: item
                 .channel
-                .map(|hash| hash.as_bytes().to_vec())
+                .map(|hash| elsewhere::channel_name(&hash, item.server.as_ref()).to_vec())
                 .unwrap_or_default(),
             blob: item
                 .blob
@@ -291,7 +291,7 @@ fn channel_item(
                 Some(body) => Ok(body),
                 None => {
                     let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
-                    return fetch::push(work, id, &pointer);
+                    return fetch::push(work, id, &pointer, &row.server);
                 }
             }
         }
@@ -377,7 +377,7 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
                 return Ok(());
             }
             let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
-            return fetch::push(work, id, &pointer);
+            return fetch::push(work, id, &pointer, "");
         }
         (Some(payload::Body::Blob(_)), Body::Missing) | (None, _) => return Ok(()),
     };

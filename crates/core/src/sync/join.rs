@@ -84,7 +84,12 @@ fn ask(work: &Work<'_>, id: i64, text: &str, landing: i64) -> Result<()> {
         body: Some(direct_message::Body::Join(sealed)),
     }
     .encode_to_vec();
-    send::push(work, 0, &body, &[link.address], work.now_ms)?;
+    let server = if link.server.pin == work.me.server.pin {
+        String::new()
+    } else {
+        link.server.to_string()
+    };
+    send::push_to(work, 0, &body, &[link.address], &server, work.now_ms)?;
     let sent = work.last_id();
     work.db.execute(
         "UPDATE joins SET link = '', send = ?2 WHERE id = ?1",

@@ -11,7 +11,7 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    erase, outbox, policy, receipt, request, settings, shared_apply, timer,
+    elsewhere, erase, outbox, policy, receipt, request, settings, shared_apply, timer,
 };
 use crate::error::{Reason, Result};
 
@@ -125,7 +125,16 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
         seconds: row.timer_s,
     });
     let expires = new.expires.or(by_default);
-    let files: Vec<_> = new.files.iter().map(|file| file.part.clone()).collect();
+    let mut files: Vec<_> = new.files.iter().map(|file| file.part.clone()).collect();
+    if !row.server.is_empty() || elsewhere::is_mixed(work, &row)? {
+        // Files are on this account's server, and not everybody else's address is.
+        let server = work.me.server.to_string();
+        for file in &mut files {
+            if let Some(blob) = uri::parse_blob(&file.external.url) {
+                file.external.url = uri::blob_at(&blob, &server);
+            }
+        }
+    }
     let compose = |files: Vec<Attachment>| {
         let content = match (files.is_empty(), new.markdown) {
             (true, true) => MimiContent::markdown(&origin, &new.text),

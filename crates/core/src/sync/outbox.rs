@@ -17,6 +17,7 @@ use undertone_wire::{
 use super::{
     Work, action, automatic, channel,
     conversation::{self, Conversation},
+    elsewhere::{self, Elsewhere, Split},
     message, policy, reach, resync, typing,
 };
 use crate::error::Result;
@@ -166,6 +167,8 @@ struct Row {
 pub(crate) struct Ready {
     pub(crate) row: i64,
     pub(crate) request: ChannelSend,
+    /// What of it goes to other servers than the conversation's.
+    pub(crate) elsewhere: Vec<Elsewhere>,
 }
 
 /// The next messages of a conversation, in order, encrypted where they are not yet.
@@ -199,43 +202,56 @@ pub(crate) fn ready(work: &Work<'_>, row: &Conversation) -> Result<Vec<Ready>> {
     let mut ready = Vec::new();
     for queued in rows {
         let same_channel = queued.channel == row.channel.as_bytes();
-        let request = if queued.state == ENCRYPTED && (same_channel || queued.epoch == row.epoch) {
-            again(work, row, &queued)?
-        } else if pending || queued.epoch > row.epoch {
-            // What was refused as stale waits until this device has caught up.
-            break;
-        } else {
-            encrypt(work, row, &queued)?
-        };
+        let (request, elsewhere) =
+            if queued.state == ENCRYPTED && (same_channel || queued.epoch == row.epoch) {
+                again(work, row, &queued)?
+            } else if pending || queued.epoch > row.epoch {
+                // What was refused as stale waits until this device has caught up.
+                break;
+            } else {
+                encrypt(work, row, &queued)?
+            };
         ready.push(Ready {
             row: queued.id,
             request,
+            elsewhere,
         });
     }
     Ok(ready)
 }
 
-fn addresses(work: &Work<'_>, row: &Conversation) -> Result<Vec<AddressSecret>> {
-    work.group(&row.group, |group| Ok(channel::shuffled(group.addresses())))
+fn addresses(work: &Work<'_>, row: &Conversation) -> Result<Split> {
+    let all = work.group(&row.group, |group| Ok(channel::shuffled(group.addresses())))?;
+    Ok(elsewhere::split(work, row, all, Vec::new())?.0)
 }
 
-fn again(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSend> {
+fn again(
+    work: &Work<'_>,
+    row: &Conversation,
+    queued: &Row,
+) -> Result<(ChannelSend, Vec<Elsewhere>)> {
     if queued.channel != row.channel.as_bytes() {
         work.db.execute(
             "UPDATE outbox SET channel_id = ?2 WHERE id = ?1",
             params![queued.id, row.channel.as_bytes()],
         )?;
     }
-    Ok(ChannelSend {
+    let split = addresses(work, row)?;
+    let request = ChannelSend {
         channel_id: row.channel,
         epoch: queued.epoch,
         send_id: SendId::from_slice(&queued.send_id)?,
         payload: Bytes::copy_from_slice(&queued.payload),
-        addresses: addresses(work, row)?,
-    })
+        addresses: split.here,
+    };
+    Ok((request, split.elsewhere))
 }
 
-fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelSend> {
+fn encrypt(
+    work: &Work<'_>,
+    row: &Conversation,
+    queued: &Row,
+) -> Result<(ChannelSend, Vec<Elsewhere>)> {
     let (epoch, payload) = work.group(&row.group, |group| {
         let outgoing = if queued.kind == LEAVE {
             group.leave(&work.mls, &work.keys())?
@@ -267,13 +283,15 @@ fn encrypt(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<ChannelS
     if queued.message != 0 {
         message::set_state(work, queued.message, message::State::Sending)?;
     }
-    Ok(ChannelSend {
+    let split = addresses(work, row)?;
+    let request = ChannelSend {
         channel_id: row.channel,
         epoch,
         send_id,
         payload: payload.into(),
-        addresses: addresses(work, row)?,
-    })
+        addresses: split.here,
+    };
+    Ok((request, split.elsewhere))
 }
 
 /// The server has it on disk, and reached all addresses but these.
@@ -408,10 +426,14 @@ pub(crate) fn own_copy_is_void(
 pub(crate) fn copies_lost(work: &Work<'_>, before_ms: i64) -> Result<()> {
     let lost = {
         let mut statement = work.db.prepare_cached(
-            "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE state = 3 AND accepted_at_ms < ?1 RETURNING conversation",
+            "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'' WHERE state = 3
+                AND accepted_at_ms < CASE (SELECT server FROM conversations c WHERE c.id = outbox.conversation) WHEN '' THEN ?1 ELSE ?2 END
+             RETURNING conversation",
         )?;
         statement
-            .query_map([before_ms], |row| row.get::<_, i64>(0))?
+            .query_map([before_ms, before_ms - elsewhere::ON_ITS_WAY_MS], |row| {
+                row.get::<_, i64>(0)
+            })?
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for id in lost {

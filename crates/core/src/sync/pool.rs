@@ -136,8 +136,9 @@ pub(crate) fn profile(
         address,
         kp_key: kp_key.map(KpKey::duplicate),
         name: work.me.name.clone(),
-        origin: String::new(),
-        pin: None,
+        // A key package is made before anybody knows on which server the conversation will be that it is used for.
+        origin: work.me.server.origin.to_string(),
+        pin: Some(work.me.server.pin),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     address::{self, Address},
     automatic, commit,
     conversation::{self, Conversation, State, role_from_number},
-    gaps, heard, outbox, resync, spare, welcome,
+    elsewhere, gaps, heard, outbox, resync, spare, welcome,
 };
 use crate::error::{Reason, Result};
 
@@ -296,7 +296,7 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
         work.db
             .query_row(
                 "SELECT top_number FROM old_channels WHERE conversation = ?1 AND channel_hash = ?2 AND generation = ?3",
-                params![id, row.channel.hash().as_bytes(), generation],
+                params![id, elsewhere::name_in(&row, &row.channel)?, generation],
                 |row| row.get(0),
             )
             .optional()?

@@ -11,7 +11,10 @@ use undertone_wire::{
     secrets::{AddressSecret, Secret},
 };
 
-use super::{Work, channel, conversation};
+use super::{
+    Work, channel, conversation,
+    elsewhere::{self, Elsewhere},
+};
 use crate::error::Result;
 
 /// The largest body that goes inline.
@@ -24,7 +27,8 @@ pub(crate) enum Step {
         key: Secret<32>,
         body: Vec<u8>,
     },
-    Send(Send),
+    /// The part of this account's own server, and what it passes on.
+    Send(Send, Vec<Elsewhere>),
 }
 
 /// The name under which the server knows the blob with this id (empty: none), so that it can see that it is there.
@@ -44,12 +48,25 @@ fn by_reference(work: &Work<'_>, body: &[u8]) -> bool {
     body.len() > INLINE_MAX || (body.len() > work.inline_max && welcome())
 }
 
-/// Puts a DirectMessage on its way to these addresses.
+/// Puts a DirectMessage on its way to these addresses of a conversation's members, or of this account's own server.
 pub(crate) fn push(
     work: &Work<'_>,
     conversation: i64,
     body: &[u8],
     addresses: &[AddressSecret],
+    not_before_ms: i64,
+) -> Result<()> {
+    let servers = elsewhere::lines(work, conversation, addresses)?;
+    push_to(work, conversation, body, addresses, &servers, not_before_ms)
+}
+
+/// As [`push`], to addresses on these servers: a line each, or empty if all are this account's own.
+pub(crate) fn push_to(
+    work: &Work<'_>,
+    conversation: i64,
+    body: &[u8],
+    addresses: &[AddressSecret],
+    servers: &str,
     not_before_ms: i64,
 ) -> Result<()> {
     let addresses: Vec<u8> = addresses
@@ -61,7 +78,7 @@ pub(crate) fn push(
         (&id.as_bytes()[..], &key.expose()[..])
     });
     work.db.execute(
-        "INSERT INTO sends (conversation, body, blob_id, blob_key, blob_done, send_id, addresses, not_before_ms) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)",
+        "INSERT INTO sends (conversation, body, blob_id, blob_key, blob_done, send_id, addresses, not_before_ms, servers) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)",
         params![
             conversation,
             body,
@@ -69,7 +86,8 @@ pub(crate) fn push(
             blob_key,
             SendId::random().as_bytes(),
             addresses,
-            not_before_ms
+            not_before_ms,
+            servers
         ],
     )?;
     work.wake();
@@ -79,7 +97,7 @@ pub(crate) fn push(
 /// Those that are due.
 pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
     let mut statement = work.db.prepare_cached(
-        "SELECT id, body, blob_id, blob_key, blob_done, send_id, addresses FROM sends WHERE not_before_ms <= ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, body, blob_id, blob_key, blob_done, send_id, addresses, servers FROM sends WHERE not_before_ms <= ?1 ORDER BY id LIMIT ?2",
     )?;
     let rows = statement
         .query_map(params![work.now_ms, limit], |row| {
@@ -91,47 +109,60 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, Step)>> {
                 row.get::<_, bool>(4)?,
                 row.get::<_, Vec<u8>>(5)?,
                 row.get::<_, Vec<u8>>(6)?,
+                row.get::<_, String>(7)?,
             ))
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
-        .map(|(id, body, blob_id, blob_key, done, send_id, addresses)| {
-            if !blob_id.is_empty() && !done {
-                return Ok((
-                    id,
-                    Step::Upload {
-                        blob: BlobId::from_slice(&blob_id)?,
-                        key: Secret::from_slice(&blob_key)?,
-                        body,
-                    },
-                ));
-            }
-            let inner = if blob_id.is_empty() {
-                payload::Body::Inline(body.into())
-            } else {
-                payload::Body::Blob(BlobPointer {
-                    blob_id: Bytes::copy_from_slice(&blob_id),
-                    key: blob_key.into(),
-                    hash: sha256(&body).to_vec().into(),
-                    size: body.len() as u64,
-                })
-            };
-            let blob = named(&blob_id)?;
-            let plain = Payload { body: Some(inner) }.encode_to_vec();
-            let addresses = addresses
-                .chunks_exact(32)
-                .map(AddressSecret::from_slice)
-                .collect::<std::result::Result<_, _>>()?;
-            Ok((
-                id,
-                Step::Send(Send {
+        .map(
+            |(id, body, blob_id, blob_key, done, send_id, addresses, servers)| {
+                if !blob_id.is_empty() && !done {
+                    return Ok((
+                        id,
+                        Step::Upload {
+                            blob: BlobId::from_slice(&blob_id)?,
+                            key: Secret::from_slice(&blob_key)?,
+                            body,
+                        },
+                    ));
+                }
+                let inner = if blob_id.is_empty() {
+                    payload::Body::Inline(body.into())
+                } else {
+                    payload::Body::Blob(BlobPointer {
+                        blob_id: Bytes::copy_from_slice(&blob_id),
+                        key: blob_key.into(),
+                        hash: sha256(&body).to_vec().into(),
+                        size: body.len() as u64,
+                        // Whoever is on another server fetches it here.
+                        origin: if servers.is_empty() {
+                            String::new()
+                        } else {
+                            work.me.server.origin.to_string()
+                        },
+                        pin: if servers.is_empty() {
+                            Bytes::new()
+                        } else {
+                            work.me.server.pin.to_bytes()
+                        },
+                    })
+                };
+                let blob = named(&blob_id)?;
+                let plain = Payload { body: Some(inner) }.encode_to_vec();
+                let addresses = addresses
+                    .chunks_exact(32)
+                    .map(AddressSecret::from_slice)
+                    .collect::<std::result::Result<_, _>>()?;
+                let split = elsewhere::split_lines(addresses, &servers)?;
+                let send = Send {
                     send_id: SendId::from_slice(&send_id)?,
                     payload: Bytes::from(padding::pad_payload(&plain, 0)?),
-                    addresses: channel::shuffled(addresses),
+                    addresses: channel::shuffled(split.here),
                     blob,
-                }),
-            ))
-        })
+                };
+                Ok((id, Step::Send(send, split.elsewhere)))
+            },
+        )
         .collect()
 }
 
@@ -166,13 +197,29 @@ pub(crate) fn again(
     addresses: &[&AddressSecret],
     not_before_ms: i64,
 ) -> Result<()> {
+    let conversation: i64 = work.db.query_row(
+        "SELECT conversation FROM sends WHERE id = ?1",
+        [send],
+        |row| row.get(0),
+    )?;
+    let addresses: Vec<_> = addresses
+        .iter()
+        .map(|address| address.duplicate())
+        .collect();
+    let servers = elsewhere::lines(work, conversation, &addresses)?;
     let addresses: Vec<u8> = addresses
         .iter()
         .flat_map(|address| *address.expose())
         .collect();
     work.db.execute(
-        "UPDATE sends SET addresses = ?2, send_id = ?3, not_before_ms = ?4 WHERE id = ?1",
-        params![send, addresses, SendId::random().as_bytes(), not_before_ms],
+        "UPDATE sends SET addresses = ?2, send_id = ?3, not_before_ms = ?4, servers = ?5 WHERE id = ?1",
+        params![
+            send,
+            addresses,
+            SendId::random().as_bytes(),
+            not_before_ms,
+            servers
+        ],
     )?;
     work.wake();
     Ok(())

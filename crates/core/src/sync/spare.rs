@@ -8,6 +8,7 @@ use super::{
     Work,
     address::{self, Address},
     conversation::{self, Conversation},
+    elsewhere,
     inbox::{self, Body, Item},
 };
 use crate::error::Result;
@@ -71,15 +72,15 @@ pub(crate) fn keep(
 
 /// The conversation is on the channel of some of them now: these are read, in order.
 pub(crate) fn release(work: &Work<'_>, row: &Conversation) -> Result<()> {
-    let hash = row.channel.hash();
+    let hash = elsewhere::name_in(row, &row.channel)?;
     let any = work
         .db
         .prepare_cached("SELECT 1 FROM spare_items WHERE conversation = ?1 AND channel_hash = ?2")?
-        .exists(params![row.id, hash.as_bytes()])?;
+        .exists(params![row.id, hash])?;
     if !any {
         return Ok(());
     }
-    for (address, item) in take(work, row.id, hash.as_bytes())? {
+    for (address, item) in take(work, row.id, &hash)? {
         if let Some(address) = address::get(work, address)? {
             inbox::in_conversation(work, &address, &item, Body::Unknown)?;
         }

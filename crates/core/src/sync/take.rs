@@ -37,13 +37,25 @@ pub(crate) struct Source {
     pub(crate) kp_key: KpKey,
 }
 
-/// Notes that these are to be taken; they must be `account`'s.
+/// Notes that these are to be taken, on this account's own server; they must be `account`'s.
 pub(crate) fn push(
     work: &Work<'_>,
     purpose: Purpose,
     reference: i64,
     account: &AccountId,
     sources: &[Source],
+) -> Result<()> {
+    push_at(work, purpose, reference, account, sources, "")
+}
+
+/// As [`push`], on another server (as stored).
+pub(crate) fn push_at(
+    work: &Work<'_>,
+    purpose: Purpose,
+    reference: i64,
+    account: &AccountId,
+    sources: &[Source],
+    server: &str,
 ) -> Result<()> {
     let secrets: Vec<u8> = sources
         .iter()
@@ -54,8 +66,8 @@ pub(crate) fn push(
         .flat_map(|source| *source.kp_key.expose())
         .collect();
     work.db.execute(
-        "INSERT INTO takes (purpose, reference, account_id, secrets, kp_keys, send_id, packages, not_before_ms, attempts)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', ?7, 0)",
+        "INSERT INTO takes (purpose, reference, account_id, secrets, kp_keys, send_id, packages, not_before_ms, attempts, server)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', ?7, 0, ?8)",
         params![
             purpose as i64,
             reference,
@@ -63,7 +75,8 @@ pub(crate) fn push(
             secrets,
             kp_keys,
             SendId::random().as_bytes(),
-            work.now_ms
+            work.now_ms,
+            server
         ],
     )?;
     work.wake();
@@ -95,10 +108,10 @@ pub(crate) fn given(
     Ok(())
 }
 
-/// The next ones to ask for.
-pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, TakeKeyPackages)>> {
+/// The next ones to ask for, and where (as stored).
+pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, String, TakeKeyPackages)>> {
     let mut statement = work.db.prepare_cached(
-        "SELECT id, secrets, send_id FROM takes WHERE packages = x'' AND not_before_ms <= ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, secrets, send_id, server FROM takes WHERE packages = x'' AND not_before_ms <= ?1 ORDER BY id LIMIT ?2",
     )?;
     let rows = statement
         .query_map(params![work.now_ms, limit], |row| {
@@ -106,13 +119,15 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, TakeKeyPack
                 row.get::<_, i64>(0)?,
                 row.get::<_, Vec<u8>>(1)?,
                 row.get::<_, Vec<u8>>(2)?,
+                row.get::<_, String>(3)?,
             ))
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
-        .map(|(id, secrets, send_id)| {
+        .map(|(id, secrets, send_id, server)| {
             Ok((
                 id,
+                server,
                 TakeKeyPackages {
                     send_id: SendId::from_slice(&send_id)?,
                     addresses: secrets

@@ -15,7 +15,7 @@ use super::{
     change::Change,
     channel, commit,
     conversation::{self, Conversation, Kind, State},
-    message, policy, proof, settings,
+    elsewhere, message, policy, proof, settings,
 };
 use crate::error::Result;
 
@@ -47,7 +47,9 @@ fn applies(work: &Work<'_>, row: &Conversation) -> Result<bool> {
 
 /// Makes what says that this account is writing. None: nobody is to be told, or not now.
 pub(crate) fn compose(work: &Work<'_>, row: &Conversation) -> Result<Option<SendEphemeral>> {
-    if !applies(work, row)?
+    // What is for a moment stays on the conversation's server, and guests send none.
+    if !row.server.is_empty()
+        || !applies(work, row)?
         || commit::is_staged(work, row.id)?
         || !policy::may(work, row, &work.me.account, Act::Post)?
     {
@@ -67,10 +69,11 @@ pub(crate) fn compose(work: &Work<'_>, row: &Conversation) -> Result<Option<Send
         let (epoch, payload) = group.seal_ephemeral(&work.mls, &work.keys(), &content)?;
         Ok((epoch, payload, group.addresses()))
     })?;
-    Ok(Some(SendEphemeral {
+    let (split, _) = elsewhere::split(work, row, channel::shuffled(addresses), Vec::new())?;
+    Ok((!split.here.is_empty()).then(|| SendEphemeral {
         epoch,
         payload: Bytes::from(payload),
-        addresses: channel::shuffled(addresses),
+        addresses: split.here,
     }))
 }
 

@@ -4,14 +4,14 @@
 //! conversation's key package to a group that this contact made or manages; a resync's to the conversation that asked.
 
 use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind};
-use undertone_wire::client_proto::Welcome;
+use undertone_wire::{client_proto::Welcome, origin::Origin};
 
 use super::{
     Work,
     address::{self, Address, Kind},
     channel,
     conversation::{self, New, State},
-    devices, gaps, held, intent, join, link,
+    devices, elsewhere, gaps, held, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
     proof, resync, spare,
@@ -117,8 +117,7 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
         && i64::try_from(joined.channel.number).is_ok()
         && i64::try_from(joined.group.epoch()).is_ok();
     let right = possible
-        && joined.group.origin() == work.me.server.origin.to_string()
-        && *joined.group.pin() == work.me.server.pin
+        && is_at_its_place(work, &joined.group, reason)?
         && match reason {
             Reason::Link(_) => {
                 joined.group.kind() == GroupKind::Direct
@@ -149,6 +148,20 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
     Ok(true)
 }
 
+/// Whether the group is on a server where it can be: the account's own devices on theirs, one that this device was in where it was.
+fn is_at_its_place(work: &Work<'_>, group: &Group, reason: &Reason) -> Result<bool> {
+    let server = elsewhere::of_group(work, group);
+    Ok(match reason {
+        Reason::Resync(conversation) => {
+            conversation::load(work.db, *conversation)?.server == server
+        }
+        Reason::Sibling if group.kind() == GroupKind::Notes => server.is_empty(),
+        Reason::Sibling | Reason::Link(_) | Reason::Contact(_) | Reason::Invite(_) => {
+            group.origin().parse::<Origin>().is_ok()
+        }
+    })
+}
+
 /// Whether what a device is let in to again can be the conversation it was in: of the same kind, further on, and by one of its members
 /// as it knew them. That it is that conversation has to be proven.
 fn is_known(
@@ -169,8 +182,8 @@ fn is_known(
         .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND account_id = ?2")?
         .exists(rusqlite::params![row.id, joined.adder.account.as_bytes()])?;
     // Where this device went its own way since, only what it had been through before that counts.
-    let channel = joined.channel.channel_id.hash();
-    let came_to = channel::left_in(work, row.id, channel.as_bytes())?
+    let channel = elsewhere::name_in(&row, &joined.channel.channel_id)?;
+    let came_to = channel::left_in(work, row.id, &channel)?
         .map_or(row.epoch, |left_in| left_in.min(row.epoch));
     let same_kind = conversation::Kind::from_mls(joined.group.kind()) == row.kind;
     let same_peer = row.kind != conversation::Kind::Direct || peer == row.peer;

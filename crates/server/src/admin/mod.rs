@@ -99,6 +99,9 @@ pub struct Status {
     pub blob_bytes: u64,
     /// Invitations with uses left.
     pub invitations: u64,
+    /// Parcels that wait for other servers.
+    #[serde(default)]
+    pub parcels: u64,
     /// Bytes of the database.
     pub database_bytes: u64,
     /// Bytes free on the disk.
@@ -157,6 +160,7 @@ async fn status(context: &Context) -> Result<Status, ServerError> {
         blobs: counts.blobs,
         blob_bytes: counts.blob_bytes,
         invitations: counts.invitations,
+        parcels: counts.parcels,
         database_bytes: counts.database_bytes,
         free_bytes: VolumeFreeSpace(context.dir.clone())
             .free_bytes()

@@ -6,6 +6,7 @@
 //! is kept.
 
 pub mod credit;
+pub mod guests;
 pub mod invitations;
 pub mod rate;
 pub mod token_keys;

@@ -31,6 +31,7 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), ServerError> {
             format!("{} ({})", status.blobs, size(status.blob_bytes)),
         ),
         ("Invitations", format!("{} open", status.invitations)),
+        ("For other servers", format!("{} waiting", status.parcels)),
         ("Database", size(status.database_bytes)),
         ("Free disk", size(status.free_bytes)),
     ];

@@ -2,14 +2,16 @@
 //! sees one, and the limits of this server's settings are applied.
 
 use bytes::Bytes;
+use undertone_wire::forward::Wrapping;
 use undertone_wire::ids::sha256;
 use undertone_wire::secrets::AddressSecret;
 use undertone_wire::{Code, Result, request};
 
 use super::Gateway;
+use crate::forward::dial;
 use crate::store::{
-    AddressHash, AddressKind, AddressRename, ChannelCommit, ChannelControl, ChannelSend,
-    DirectSend, NewChannel, PublishKeyPackages, SealedKeyPackage,
+    AddressHash, AddressKind, AddressRename, AnySend, ChannelCommit, ChannelControl, ChannelSend,
+    DirectSend, Forwarding, NewChannel, Outgoing, PublishKeyPackages, SealedKeyPackage,
 };
 
 fn targets(gateway: &Gateway, secrets: &[AddressSecret]) -> Result<Vec<AddressHash>> {
@@ -99,6 +101,50 @@ pub(super) fn channel_commit(
         renames,
         removes: request.removes,
         blob: request.blob,
+    })
+}
+
+/// Refused are: bundles for servers that this one may not dial, for itself, or sealed to a key that is not that server's. Their places are
+/// kept, so that the sender is told.
+pub(super) fn forwarding(
+    gateway: &Gateway,
+    request: request::Forwarding,
+    message: usize,
+) -> Result<Forwarding> {
+    let send = match request.send {
+        request::AnySend::Direct(request) => AnySend::Direct(send(gateway, request, message)?),
+        request::AnySend::Channel(request) => {
+            AnySend::Channel(channel_send(gateway, request, message)?)
+        }
+        request::AnySend::Commit(request) => {
+            AnySend::Commit(channel_commit(gateway, request, message)?)
+        }
+        request::AnySend::Control(request) => {
+            AnySend::Control(channel_control(gateway, request, message)?)
+        }
+    };
+    let settings = &gateway.config.forwarding;
+    let today = gateway.clock.day().0;
+    let (mut parcels, mut left_out) = (Vec::new(), Vec::new());
+    for (index, bundle) in request.bundles.iter().enumerate() {
+        let server = &bundle.server;
+        let allowed = settings.to_others
+            && server.pin != gateway.pin
+            && dial::may_dial(&server.origin, settings.private_addresses)
+            && bundle.key.check(&server.pin, today).is_ok();
+        match Wrapping::new(bundle) {
+            Ok(wrapping) if allowed => parcels.push(Outgoing {
+                index,
+                server: server.to_string(),
+                wrapping,
+            }),
+            _ => left_out.push(index),
+        }
+    }
+    Ok(Forwarding {
+        send,
+        parcels,
+        left_out,
     })
 }
 

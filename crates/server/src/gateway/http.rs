@@ -16,7 +16,7 @@ use tungstenite::handshake::server::create_response_with_body;
 use undertone_wire::{Code, Error, limits};
 
 use super::stream::Stream;
-use super::{Gateway, blobs};
+use super::{Gateway, blobs, parcels};
 use crate::server::stopped;
 
 /// A response's body; an error while streaming ends the connection.
@@ -73,6 +73,14 @@ async fn route(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Response<B
     }
     if path == "/healthz" && request.method() == Method::GET {
         return health(gateway);
+    }
+    if path == limits::KEY_PATH && request.method() == Method::GET {
+        return parcels::key(gateway);
+    }
+    if path == limits::PARCELS_PATH && request.method() == Method::POST {
+        return parcels::take(gateway, request)
+            .await
+            .unwrap_or_else(|refused| refused.into_response());
     }
     if path.starts_with(limits::BLOBS_PATH) {
         return blobs::serve(gateway, request)
@@ -155,6 +163,7 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self.error.code {
             Code::BlobUnknown => StatusCode::NOT_FOUND,
+            Code::ForwardRefused => StatusCode::FORBIDDEN,
             Code::BlobExists | Code::BlobOffset | Code::BlobIncomplete => StatusCode::CONFLICT,
             Code::BlobTooLarge | Code::LimitPayload => StatusCode::PAYLOAD_TOO_LARGE,
             Code::BlobRange => StatusCode::RANGE_NOT_SATISFIABLE,

@@ -404,7 +404,7 @@ impl Session<'_> {
                             socket.trust_with_large_messages();
                         }
                         Effect::Deleted => return Some(End::Over(CloseCode::Normal)),
-                        Effect::None | Effect::Redeemed(_) => {}
+                        Effect::None | Effect::Redeemed(_) | Effect::Visited(..) => {}
                     }
                 }
                 Err(error) => {

@@ -18,6 +18,7 @@ mod http;
 mod inbox;
 pub mod listen;
 mod outbox;
+mod parcels;
 mod pending;
 mod refuse;
 mod socket;
@@ -27,14 +28,16 @@ mod websocket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use undertone_wire::ids::Pin;
 use undertone_wire::response::Limits;
 
+use crate::admission::guests::Guests;
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
 use crate::config::{Config, Registration};
 use crate::delivery::Hub;
+use crate::forward::keys::ForwardKeys;
 use crate::metrics::Metrics;
 use crate::store::blobs::Blobs;
 use crate::store::{Clock, Store};
@@ -57,6 +60,14 @@ pub struct Gateway {
     pub(crate) arithmetic: Arc<Semaphore>,
     /// How many temporary queues may be made at present.
     pub(crate) temporary_rate: Rate,
+    /// What people of other servers have done today.
+    pub(crate) guests: Guests,
+    /// What others seal to when something is for this server.
+    pub(crate) forward_keys: ForwardKeys,
+    /// Told when something has been written for another server.
+    pub(crate) parcels_wait: Arc<Notify>,
+    /// How often other servers may bring something.
+    pub(crate) parcel_rate: Rate,
 }
 
 impl Gateway {

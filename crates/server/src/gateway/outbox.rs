@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
@@ -24,13 +25,16 @@ use super::{Gateway, convert};
 use crate::admission::credit::{Credit, Price};
 use crate::delivery;
 use crate::server::stopped;
-use crate::store::{Reply, TakenKeyPackage};
+use crate::store::{Accepted, ChannelHash, Reply, TakenKeyPackage};
 
 /// How often a quiet connection is looked at.
 pub(super) const TICK: Duration = Duration::from_secs(60);
 
 /// How long in-flight requests may take to finish when the server stops.
 pub(super) const FINISH: Duration = Duration::from_secs(5);
+
+/// Addresses of which somebody who has not paid may take a key package at once.
+const FREE_KEY_PACKAGES: usize = 8;
 
 /// Seconds a client should wait when the server stops.
 pub(super) const RETRY_AFTER_S: u32 = 2;
@@ -43,6 +47,8 @@ struct Outbox<'a> {
     pending: Pending,
     credit: Credit,
     trusted: bool,
+    /// It has asked for an allowance as a guest: channels that it makes give guests none.
+    guest: bool,
 }
 
 /// Runs an outbox connection to its end.
@@ -53,6 +59,7 @@ pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket) -> End {
         pending: Pending::default(),
         credit: Credit::default(),
         trusted: false,
+        guest: false,
     }
     .run(socket)
     .await;
@@ -179,15 +186,39 @@ impl Outbox<'_> {
             }
             Request::CreateChannel(request) => {
                 self.credit.pay(price)?;
-                let reply = store.create_channel(convert::new_channel(&request));
+                let new = convert::new_channel(&request);
+                let reply = if self.guest {
+                    store.create_channel_by_guest(new)
+                } else {
+                    store.create_channel(new)
+                };
                 self.pending
                     .slow(id, 0, Box::pin(async move { done(reply.await) }));
             }
             Request::TakeKeyPackages(request) => {
-                self.credit.pay(price)?;
-                let addresses = request.addresses.iter().map(AddressSecret::hash).collect();
+                let addresses: Vec<_> = request.addresses.iter().map(AddressSecret::hash).collect();
+                if let Err(unpaid) = self.credit.pay(price)
+                    && !(addresses.len() <= FREE_KEY_PACKAGES
+                        && gateway.guests.may_take(&addresses, gateway.clock.day()))
+                {
+                    return Err(unpaid);
+                }
                 let reply = store.take_key_packages(request.send_id, addresses);
                 self.pending.slow(id, 0, Box::pin(taken(reply)));
+            }
+            Request::Forwarding(request) => {
+                let forwarding = convert::forwarding(gateway, *request, message)?;
+                self.credit.pay(price)?;
+                let bytes = forwarding.send.payload().len();
+                let reply = store.forwarding(forwarding);
+                let wait = Arc::clone(&gateway.parcels_wait);
+                self.pending
+                    .slow(id, bytes, Box::pin(forwarded(reply, wait)));
+            }
+            Request::Visit(channel) => {
+                self.guest = true;
+                let visiting = visit(Arc::clone(gateway), channel.hash());
+                self.pending.barrier(id, 0, Box::pin(visiting));
             }
             Request::RedeemTokens(tokens) => {
                 let gateway = Arc::clone(gateway);
@@ -222,6 +253,14 @@ impl Outbox<'_> {
                         self.gateway.config.tokens.requests,
                         self.gateway.token_bytes(),
                     );
+                    response::Body::TokenCredit(proto::TokenCredit {
+                        requests_left: self.credit.requests,
+                        bytes_left: self.credit.bytes,
+                    })
+                }
+                Ok((_, Effect::Visited(requests, bytes))) => {
+                    self.credit.requests = self.credit.requests.saturating_add(requests);
+                    self.credit.bytes = self.credit.bytes.saturating_add(bytes);
                     response::Body::TokenCredit(proto::TokenCredit {
                         requests_left: self.credit.requests,
                         bytes_left: self.credit.bytes,
@@ -282,6 +321,40 @@ async fn hand_over(gateway: Arc<Gateway>, request: SendEphemeral) -> Outcome {
         .filter_map(|(address, queue)| Some((address, queue?)));
     delivery::hand_over(&gateway.hub, request.epoch, &request.payload, to)?;
     Ok((response::Body::Done(proto::Done {}), Effect::None))
+}
+
+/// A send that is on disk, and whose parcels are: the task that takes them to other servers is told.
+async fn forwarded(reply: Reply<Accepted>, wait: Arc<Notify>) -> Outcome {
+    let accepted = reply.await.map_err(|error| refusal(&error))?;
+    wait.notify_one();
+    Ok((
+        response::Body::Accepted(proto::Accepted {
+            number: accepted.number,
+            missed: accepted.missed,
+        }),
+        Effect::None,
+    ))
+}
+
+/// What a guest may do by a channel.
+async fn visit(gateway: Arc<Gateway>, channel: ChannelHash) -> Outcome {
+    let hosted = gateway
+        .store
+        .visit(channel)
+        .await
+        .map_err(|error| refusal(&error))?;
+    if !hosted {
+        return Err(Code::ChannelUnknown.into());
+    }
+    let (requests, bytes) = gateway
+        .guests
+        .visit(channel, gateway.clock.day())
+        .ok_or(Error::retry_after(Code::QuotaGuests, 3600))?;
+    // Filled in when the credit has been added.
+    Ok((
+        response::Body::TokenCredit(proto::TokenCredit::default()),
+        Effect::Visited(requests, bytes),
+    ))
 }
 
 async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {

@@ -30,6 +30,8 @@ pub(super) enum Effect {
     SignedIn(QueueId, Box<Inbox>),
     /// Tokens were redeemed: so many fresh ones.
     Redeemed(u32),
+    /// A guest has so many requests and bytes more.
+    Visited(u64, u64),
     /// The queue is gone; the connection ends.
     Deleted,
 }

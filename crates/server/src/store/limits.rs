@@ -47,6 +47,12 @@ pub struct StoreLimits {
     pub invitations: u32,
     /// One-time key packages in one address's pool.
     pub key_packages: u32,
+    /// Bytes that may wait for other servers in all.
+    pub parcel_bytes: u64,
+    /// Bytes that may wait for one other server.
+    pub parcel_bytes_per_server: u64,
+    /// Other servers for which something may wait.
+    pub parcel_servers: usize,
     /// Free bytes on the volume below which sends, registrations and uploads are refused.
     pub disk_reserve: u64,
     /// The part of that which commits and new channels leave alone too: what is left for acknowledgements and deletes.
@@ -105,6 +111,9 @@ impl Default for StoreLimits {
             temporary_tokens: 6,
             invitations: 4,
             key_packages: 200,
+            parcel_bytes: 1024 * MIB,
+            parcel_bytes_per_server: 256 * MIB,
+            parcel_servers: 1000,
             disk_reserve: 512 * MIB,
             commit_reserve: 128 * MIB,
             checkpoint_every: Duration::from_secs(3),

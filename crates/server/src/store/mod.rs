@@ -170,6 +170,31 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces such a record.
     fn set_record(&self, name: &'static str, value: Vec<u8>) -> Reply<()>;
 
+    // ---- other servers ----
+
+    /// A send that also goes to other servers: what is for them is written in the same transaction. What finds no room is left out; the
+    /// bitmap says so behind the addresses. Errors: those of the send it is.
+    fn forwarding(&self, forwarding: Forwarding) -> Reply<Accepted>;
+
+    /// The servers for which something waits. Reads only.
+    fn parcel_servers(&self) -> Reply<Vec<String>>;
+
+    /// What waits for a server, from the first, at most `bytes` (but one). Reads only.
+    fn parcels(&self, server: String, bytes: usize) -> Reply<Vec<WaitingParcel>>;
+
+    /// A server has taken everything up to this one.
+    fn parcels_taken(&self, server: String, sequence: u64) -> Reply<()>;
+
+    /// Queues what another server brought; once, however often it comes. Addresses that don't take it are passed over.
+    /// Errors: `Full`.
+    fn bring(&self, brought: Brought) -> Reply<()>;
+
+    /// As [`Store::create_channel`], for somebody who has not paid with this server's tokens: it gives guests no allowance.
+    fn create_channel_by_guest(&self, channel: NewChannel) -> Reply<()>;
+
+    /// Whether guests may send by this channel: it is known, and was paid for. It counts as used.
+    fn visit(&self, channel: ChannelHash) -> Reply<bool>;
+
     // ---- upkeep ----
 
     /// Deletes what has expired: items, queues, channels, invitations, spent tokens. The gateway calls it every

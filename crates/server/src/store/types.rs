@@ -154,6 +154,87 @@ pub struct DirectSend {
     pub blob: Option<BlobHash>,
 }
 
+/// A send of any kind.
+#[derive(Clone)]
+pub enum AnySend {
+    /// Outside any channel.
+    Direct(DirectSend),
+    /// On a channel.
+    Channel(ChannelSend),
+    /// On a channel.
+    Commit(ChannelCommit),
+    /// On a channel.
+    Control(ChannelControl),
+}
+
+impl AnySend {
+    /// What is sent.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        match self {
+            Self::Direct(send) => &send.payload,
+            Self::Channel(send) => &send.payload,
+            Self::Commit(send) => &send.payload,
+            Self::Control(send) => &send.payload,
+        }
+    }
+
+    /// How many addresses of this server it names.
+    #[must_use]
+    pub fn addresses(&self) -> usize {
+        match self {
+            Self::Direct(send) => send.addresses.len(),
+            Self::Channel(send) => send.addresses.len(),
+            Self::Commit(send) => send.addresses.len(),
+            Self::Control(send) => send.addresses.len(),
+        }
+    }
+}
+
+/// A send that also goes to other servers.
+pub struct Forwarding {
+    /// What happens here.
+    pub send: AnySend,
+    /// One for each other server.
+    pub parcels: Vec<Outgoing>,
+    /// Places, among the sender's bundles, of those that the gateway has left out already.
+    pub left_out: Vec<usize>,
+}
+
+/// What goes to one other server.
+pub struct Outgoing {
+    /// Its place among the sender's bundles.
+    pub index: usize,
+    /// host:port+pin.
+    pub server: String,
+    /// Seals it.
+    pub wrapping: undertone_wire::forward::Wrapping,
+}
+
+/// A parcel that waits for another server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WaitingParcel {
+    /// Its place in that server's order.
+    pub sequence: u64,
+    /// Opens with that server's key only.
+    pub sealed: Vec<u8>,
+}
+
+/// What another server brought, opened.
+#[derive(Clone)]
+pub struct Brought {
+    /// By whom.
+    pub from: undertone_wire::ids::Pin,
+    /// Its random name there.
+    pub parcel: undertone_wire::forward::ParcelId,
+    /// What is to be queued.
+    pub item: undertone_wire::response::QueueItem,
+    /// Where.
+    pub addresses: Vec<AddressHash>,
+    /// New names, from the next item on.
+    pub renames: Vec<AddressRename>,
+}
+
 /// A new channel.
 #[derive(Clone)]
 pub struct NewChannel {
@@ -324,6 +405,8 @@ pub struct Swept {
     pub invitations: u64,
     /// Token hashes that no longer matter.
     pub tokens: u64,
+    /// Parcels that another server did not take in time, and marks of those that others brought.
+    pub parcels: u64,
 }
 
 /// How much there is.
@@ -347,6 +430,8 @@ pub struct Counts {
     pub invitations: u64,
     /// Hashes of spent tokens.
     pub spent_tokens: u64,
+    /// Parcels that wait for other servers.
+    pub parcels: u64,
     /// Bytes of database and write-ahead log.
     pub database_bytes: u64,
 }

@@ -15,12 +15,12 @@ use undertone_wire::tokens::Token;
 use super::client::{Device, TestServer, send};
 
 /// An HTTP connection.
-struct Http(SendRequest<Full<Bytes>>);
+pub(super) struct Http(SendRequest<Full<Bytes>>);
 
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl Answer {
@@ -30,7 +30,7 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
         assert!(json["sentence"].as_str().unwrap().ends_with('.'));
         json["code"].as_str().unwrap().to_owned()
@@ -38,13 +38,13 @@ impl Answer {
 }
 
 impl Http {
-    async fn open(server: &TestServer) -> Self {
+    pub(super) async fn open(server: &TestServer) -> Self {
         let (sender, connection) = handshake(TokioIo::new(server.tls().await)).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         method: &str,
         path: &str,

@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod delivery;
 mod ephemeral;
+mod other_servers;
 mod robustness;
 mod signing_in;
 mod tokens;

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::{
-    AddressKind, ChannelCommit, ChannelControl, ChannelSend, ClientHello, CreateChannel,
-    FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request, Role, SealedKeyPackage,
-    Send, SignIn, TakeKeyPackages,
+    AddressKind, AddressRename, AnySend, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
+    CreateChannel, Forwarding, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request,
+    Role, SealedKeyPackage, Send, SignIn, TakeKeyPackages,
 };
 use crate::{
+    forward::Bundle,
     ids::BlobHash,
     limits,
     proto::{self, client_frame, request::Body},
@@ -24,7 +25,7 @@ fn blob_hash(blob: Option<BlobHash>) -> Bytes {
 }
 
 /// All secrets of a send in one allocation.
-fn secrets(addresses: &[AddressSecret]) -> Vec<Bytes> {
+pub(crate) fn secrets(addresses: &[AddressSecret]) -> Vec<Bytes> {
     let mut all = bytes::BytesMut::with_capacity(addresses.len() * AddressSecret::LEN);
     for address in addresses {
         all.extend_from_slice(address.expose());
@@ -33,6 +34,16 @@ fn secrets(addresses: &[AddressSecret]) -> Vec<Bytes> {
     addresses
         .iter()
         .map(|_| all.split_to(AddressSecret::LEN))
+        .collect()
+}
+
+pub(crate) fn renames(renames: &[AddressRename]) -> Vec<proto::AddressRename> {
+    renames
+        .iter()
+        .map(|rename| proto::AddressRename {
+            old_secret: rename.old.to_bytes(),
+            new_hash: rename.new.to_bytes(),
+        })
         .collect()
 }
 
@@ -134,7 +145,26 @@ impl Request {
                 payload: request.payload.clone(),
                 address_secrets: secrets(&request.addresses),
             }),
+            Self::Visit(channel) => Body::Visit(proto::Visit {
+                channel_id: channel.to_bytes(),
+            }),
+            Self::Forwarding(request) => Body::Forwarding(request.to_proto()),
             Self::Ping => Body::Ping(proto::Ping {}),
+        }
+    }
+}
+
+impl Forwarding {
+    fn to_proto(&self) -> proto::Forwarding {
+        use proto::forwarding::Send as Kind;
+        proto::Forwarding {
+            send: Some(match &self.send {
+                AnySend::Direct(send) => Kind::Direct(send.to_proto()),
+                AnySend::Channel(send) => Kind::ChannelSend(send.to_proto()),
+                AnySend::Commit(commit) => Kind::ChannelCommit(commit.to_proto()),
+                AnySend::Control(control) => Kind::ChannelControl(control.to_proto()),
+            }),
+            bundles: self.bundles.iter().map(Bundle::to_proto).collect(),
         }
     }
 }
@@ -263,14 +293,7 @@ impl ChannelCommit {
             next_lock: copy(&self.next_lock),
             payload: self.payload.clone(),
             address_secrets: secrets(&self.addresses),
-            renames: self
-                .renames
-                .iter()
-                .map(|rename| proto::AddressRename {
-                    old_secret: rename.old.to_bytes(),
-                    new_hash: rename.new.to_bytes(),
-                })
-                .collect(),
+            renames: renames(&self.renames),
             removes: self.removes,
             blob_hash: blob_hash(self.blob),
         }

@@ -3,14 +3,15 @@
 //! A server calls [`FromClient::parse`] on every frame: every size is checked and every count limited there, so nothing behind
 //! it looks at a raw field again. A client builds the same types and calls [`Request::to_proto`].
 
-mod encode;
-mod parse;
+pub(crate) mod encode;
+pub(crate) mod parse;
 
 use bytes::Bytes;
 
 use crate::{
     Result,
     auth::{SIGNATURE_BYTES, VERIFYING_KEY_BYTES},
+    forward::Bundle,
     hpke::HpkePublicKey,
     ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId},
     secrets::{AddressSecret, ChannelKey, InvitationCode},
@@ -98,8 +99,56 @@ pub enum Request {
     ChannelControl(ChannelControl),
     /// Outbox: to whoever is there at this moment.
     SendEphemeral(SendEphemeral),
+    /// Outbox: a guest asks for an allowance by a channel that it knows.
+    Visit(ChannelId),
+    /// Outbox: a send that also goes to addresses on other servers.
+    Forwarding(Box<Forwarding>),
     /// Either.
     Ping,
+}
+
+/// A send that also goes to addresses on other servers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// What this server does with it; it may name no address.
+    pub send: AnySend,
+    /// 1 to 16, one for each other server.
+    pub bundles: Vec<Bundle>,
+}
+
+/// A send of any kind that is stored.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AnySend {
+    /// Outside any channel.
+    Direct(Send),
+    /// On a channel.
+    Channel(ChannelSend),
+    /// On a channel.
+    Commit(ChannelCommit),
+    /// On a channel.
+    Control(ChannelControl),
+}
+
+impl AnySend {
+    /// What is sent.
+    pub const fn payload(&self) -> &Bytes {
+        match self {
+            Self::Direct(send) => &send.payload,
+            Self::Channel(send) => &send.payload,
+            Self::Commit(send) => &send.payload,
+            Self::Control(send) => &send.payload,
+        }
+    }
+
+    /// Where to on this server.
+    pub const fn addresses(&self) -> &Vec<AddressSecret> {
+        match self {
+            Self::Direct(send) => &send.addresses,
+            Self::Channel(send) => &send.addresses,
+            Self::Commit(send) => &send.addresses,
+            Self::Control(send) => &send.addresses,
+        }
+    }
 }
 
 /// Makes a queue.
@@ -294,7 +343,9 @@ impl Request {
             | Self::ChannelSend(_)
             | Self::ChannelCommit(_)
             | Self::ChannelControl(_)
-            | Self::SendEphemeral(_) => Some(Role::Outbox),
+            | Self::SendEphemeral(_)
+            | Self::Visit(_)
+            | Self::Forwarding(_) => Some(Role::Outbox),
             Self::Ping => None,
         }
     }
@@ -319,14 +370,16 @@ impl Request {
             Self::ChannelCommit(_) => "channel_commit",
             Self::ChannelControl(_) => "channel_control",
             Self::SendEphemeral(_) => "send_ephemeral",
+            Self::Visit(_) => "visit",
+            Self::Forwarding(_) => "forwarding",
             Self::Ping => "ping",
         }
     }
 
-    /// How many requests of an outbox connection's allowance it uses: redeeming is free, all else costs one.
+    /// How many requests of an outbox connection's allowance it uses: redeeming and visiting are free, all else costs one.
     pub const fn request_cost(&self) -> u64 {
         match self {
-            Self::RedeemTokens(_) => 0,
+            Self::RedeemTokens(_) | Self::Visit(_) => 0,
             _ => 1,
         }
     }
@@ -341,7 +394,16 @@ impl Request {
             LEAST.max(copies.saturating_mul(payload.len() as u64))
         };
         match self {
-            Self::RedeemTokens(_) => 0,
+            Self::RedeemTokens(_) | Self::Visit(_) => 0,
+            Self::Forwarding(forwarding) => {
+                let payload = forwarding.send.payload().len() as u64;
+                let bundles: u64 = forwarding
+                    .bundles
+                    .iter()
+                    .map(|bundle| payload + bundle.len() as u64)
+                    .sum();
+                bundles + fan_out(forwarding.send.payload(), forwarding.send.addresses())
+            }
             Self::Send(send) => fan_out(&send.payload, &send.addresses),
             Self::ChannelSend(send) => fan_out(&send.payload, &send.addresses),
             Self::ChannelCommit(commit) => fan_out(&commit.payload, &commit.addresses),

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use super::{
-    AddressKind, AddressRename, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
-    CreateChannel, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request, Role,
-    SealedKeyPackage, Send, SendEphemeral, SignIn, TakeKeyPackages,
+    AddressKind, AddressRename, AnySend, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
+    CreateChannel, Forwarding, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request,
+    Role, SealedKeyPackage, Send, SendEphemeral, SignIn, TakeKeyPackages,
 };
 use crate::{
     Code, Error, Result,
     auth::signature_from,
+    forward::Bundle,
     hpke::HpkePublicKey,
     ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId, TokenKeyId},
     limits,
@@ -53,10 +54,19 @@ fn blob(hash: &[u8]) -> Result<Option<BlobHash>> {
 }
 
 fn addresses(secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
-    count(secrets, 1, limits::ADDRESSES_PER_SEND, Code::LimitAddresses)?
-        .iter()
-        .map(|secret| AddressSecret::from_slice(secret))
-        .collect()
+    at_least(1, secrets)
+}
+
+fn at_least(least: usize, secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
+    count(
+        secrets,
+        least,
+        limits::ADDRESSES_PER_SEND,
+        Code::LimitAddresses,
+    )?
+    .iter()
+    .map(|secret| AddressSecret::from_slice(secret))
+    .collect()
 }
 
 impl FromClient {
@@ -167,21 +177,12 @@ impl Request {
                     Code::LimitAddresses,
                 )?)?,
             }),
-            Body::Send(body) => Self::Send(Send {
-                send_id: SendId::from_slice(&body.send_id)?,
-                payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-                addresses: addresses(body.address_secrets)?,
-                blob: blob(&body.blob_hash)?,
-            }),
+            Body::Send(body) => Self::Send(direct(body, 1)?),
             Body::CreateChannel(body) => Self::CreateChannel(create_channel(body)?),
-            Body::ChannelSend(body) => Self::ChannelSend(ChannelSend {
-                channel_id: ChannelId::from_slice(&body.channel_id)?,
-                epoch: body.epoch,
-                send_id: SendId::from_slice(&body.send_id)?,
-                payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-                addresses: addresses(body.address_secrets)?,
-            }),
-            Body::ChannelCommit(body) => Self::ChannelCommit(channel_commit(body)?),
+            Body::ChannelSend(body) => Self::ChannelSend(channel_send(body, 1)?),
+            Body::ChannelCommit(body) => Self::ChannelCommit(channel_commit(body, 1)?),
+            Body::Visit(body) => Self::Visit(ChannelId::from_slice(&body.channel_id)?),
+            Body::Forwarding(body) => Self::Forwarding(Box::new(forwarding(body)?)),
             Body::SendEphemeral(body) => Self::SendEphemeral(SendEphemeral {
                 epoch: body.epoch,
                 payload: payload(body.payload, limits::EPHEMERAL_PAYLOAD_BYTES)?,
@@ -192,12 +193,7 @@ impl Request {
                     Code::LimitAddresses,
                 )?)?,
             }),
-            Body::ChannelControl(body) => Self::ChannelControl(ChannelControl {
-                channel_id: ChannelId::from_slice(&body.channel_id)?,
-                send_id: SendId::from_slice(&body.send_id)?,
-                payload: payload(body.payload, limits::CONTROL_PAYLOAD_BYTES)?,
-                addresses: addresses(body.address_secrets)?,
-            }),
+            Body::ChannelControl(body) => Self::ChannelControl(channel_control(body, 1)?),
             Body::Ping(proto::Ping {}) => Self::Ping,
         })
     }
@@ -289,7 +285,52 @@ fn create_channel(body: proto::CreateChannel) -> Result<CreateChannel> {
     })
 }
 
-fn channel_commit(body: proto::ChannelCommit) -> Result<ChannelCommit> {
+/// `least`: addresses that must be named, here and below.
+fn direct(body: proto::Send, least: usize) -> Result<Send> {
+    Ok(Send {
+        send_id: SendId::from_slice(&body.send_id)?,
+        payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
+        addresses: at_least(least, body.address_secrets)?,
+        blob: blob(&body.blob_hash)?,
+    })
+}
+
+fn channel_send(body: proto::ChannelSend, least: usize) -> Result<ChannelSend> {
+    Ok(ChannelSend {
+        channel_id: ChannelId::from_slice(&body.channel_id)?,
+        epoch: body.epoch,
+        send_id: SendId::from_slice(&body.send_id)?,
+        payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
+        addresses: at_least(least, body.address_secrets)?,
+    })
+}
+
+fn channel_control(body: proto::ChannelControl, least: usize) -> Result<ChannelControl> {
+    Ok(ChannelControl {
+        channel_id: ChannelId::from_slice(&body.channel_id)?,
+        send_id: SendId::from_slice(&body.send_id)?,
+        payload: payload(body.payload, limits::CONTROL_PAYLOAD_BYTES)?,
+        addresses: at_least(least, body.address_secrets)?,
+    })
+}
+
+fn forwarding(body: proto::Forwarding) -> Result<Forwarding> {
+    use proto::forwarding::Send as Kind;
+    Ok(Forwarding {
+        send: match body.send.ok_or(malformed())? {
+            Kind::Direct(body) => AnySend::Direct(direct(body, 0)?),
+            Kind::ChannelSend(body) => AnySend::Channel(channel_send(body, 0)?),
+            Kind::ChannelCommit(body) => AnySend::Commit(channel_commit(body, 0)?),
+            Kind::ChannelControl(body) => AnySend::Control(channel_control(body, 0)?),
+        },
+        bundles: count(body.bundles, 1, limits::BUNDLES_PER_SEND, Code::LimitCount)?
+            .into_iter()
+            .map(Bundle::parse)
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn channel_commit(body: proto::ChannelCommit, least: usize) -> Result<ChannelCommit> {
     // The channel moves to epoch + 1.
     if body.epoch == u64::MAX {
         return Err(malformed());
@@ -300,13 +341,15 @@ fn channel_commit(body: proto::ChannelCommit) -> Result<ChannelCommit> {
         key: ChannelKey::from_slice(&body.key)?,
         next_lock: array(&body.next_lock)?,
         payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-        addresses: addresses(body.address_secrets)?,
-        renames: count(
-            body.renames,
-            0,
-            limits::ADDRESSES_PER_SEND,
-            Code::LimitAddresses,
-        )?
+        addresses: at_least(least, body.address_secrets)?,
+        renames: renames(body.renames)?,
+        removes: body.removes,
+        blob: blob(&body.blob_hash)?,
+    })
+}
+
+fn renames(renames: Vec<proto::AddressRename>) -> Result<Vec<AddressRename>> {
+    count(renames, 0, limits::ADDRESSES_PER_SEND, Code::LimitAddresses)?
         .iter()
         .map(|rename| {
             Ok(AddressRename {
@@ -314,8 +357,13 @@ fn channel_commit(body: proto::ChannelCommit) -> Result<ChannelCommit> {
                 new: AddressHash::from_slice(&rename.new_hash)?,
             })
         })
-        .collect::<Result<_>>()?,
-        removes: body.removes,
-        blob: blob(&body.blob_hash)?,
-    })
+        .collect()
+}
+
+/// Addresses and renames as they stand in a bundle.
+pub(crate) fn bundled(
+    secrets: Vec<Bytes>,
+    renamed: Vec<proto::AddressRename>,
+) -> Result<(Vec<AddressSecret>, Vec<AddressRename>)> {
+    Ok((at_least(1, secrets)?, renames(renamed)?))
 }

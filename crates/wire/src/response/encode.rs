@@ -199,6 +199,7 @@ impl QueueItem {
                 .channel
                 .map_or_else(Bytes::new, |channel| channel.to_bytes()),
             blob_hash: self.blob.map_or_else(Bytes::new, |blob| blob.to_bytes()),
+            server_pin: self.server.map_or_else(Bytes::new, |pin| pin.to_bytes()),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use missed::Missed;
 
 use crate::{
     Result,
-    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, TokenKeyId, sha256},
+    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, Pin, TokenKeyId, sha256},
 };
 
 /// One frame from a server.
@@ -242,6 +242,8 @@ pub struct QueueItem {
     pub payload: Bytes,
     /// The blob that its sender named: the server has seen that it is whole, and keeps it as long as the item at least.
     pub blob: Option<BlobHash>,
+    /// The other server that brought it and vouches for the fields above; None: this one.
+    pub server: Option<Pin>,
 }
 
 /// What a server says without being asked. All but the last mean that it is about to close.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Code, Error, Result,
-    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, TokenKeyId},
+    ids::{AddressHash, BlobHash, ChannelHash, Incarnation, KeyId, Pin, TokenKeyId},
     limits,
     padding::{ITEM_CLASSES, SEAL_OVERHEAD},
     proto::{self, response::Body, server_frame},
@@ -279,6 +279,10 @@ impl QueueItem {
             0 => None,
             _ => Some(BlobHash::from_slice(&item.blob_hash).map_err(|_| malformed)?),
         };
+        let server = match item.server_pin.len() {
+            0 => None,
+            _ => Some(Pin::from_slice(&item.server_pin).map_err(|_| malformed)?),
+        };
         if item.payload.len() > limits::PAYLOAD_BYTES {
             return Err(malformed);
         }
@@ -291,6 +295,7 @@ impl QueueItem {
             channel,
             payload: item.payload,
             blob,
+            server,
         })
     }
 }

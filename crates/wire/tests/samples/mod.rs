@@ -4,17 +4,21 @@
 
 use bytes::Bytes;
 use undertone_wire::{
-    Code, Error, frame,
+    Code, Error,
+    forward::Bundle,
+    frame,
     hpke::HpkePublicKey,
     ids::{
         AccountId, AddressHash, BlobHash, ChannelHash, ChannelId, Incarnation, KeyId, KeyPackageId,
         Pin, QueueId, SendId,
     },
     origin::ServerAddress,
+    proto,
     request::{
-        AddressKind, AddressRename, ChannelCommit, ChannelControl, ChannelSend, ClientHello,
-        CreateChannel, FromClient, NewAddress, PublishKeyPackages, RegisterQueue, Request, Role,
-        SealedKeyPackage, Send, SendEphemeral, SignIn, TakeKeyPackages,
+        AddressKind, AddressRename, AnySend, ChannelCommit, ChannelControl, ChannelSend,
+        ClientHello, CreateChannel, Forwarding, FromClient, NewAddress, PublishKeyPackages,
+        RegisterQueue, Request, Role, SealedKeyPackage, Send, SendEphemeral, SignIn,
+        TakeKeyPackages,
     },
     response::{
         Accepted, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice,
@@ -155,7 +159,35 @@ pub fn requests() -> Vec<Request> {
             payload: filled(16, 24),
             addresses: vec![address(14), address(15)],
         }),
+        Request::Visit(ChannelId::new([17; 32])),
+        Request::Forwarding(Box::new(Forwarding {
+            send: AnySend::Channel(ChannelSend {
+                channel_id: ChannelId::new([17; 32]),
+                epoch: 300,
+                send_id: SendId::new([13; 16]),
+                payload: filled(16, 24),
+                addresses: vec![],
+            }),
+            bundles: vec![bundle()],
+        })),
     ]
+}
+
+/// As it is sent; nobody can open it.
+fn bundle() -> Bundle {
+    let sealed = proto::Bundle {
+        origin: "[2001:db8::1]:443".to_owned(),
+        pin: vec![32; 32].into(),
+        key: Some(proto::ServerKey {
+            hpke_key: vec![3; 1216].into(),
+            last_day: 20_000,
+            identity_key: vec![2; 32].into(),
+            signature: vec![5; 64].into(),
+        }),
+        enc: vec![37; 1120].into(),
+        sealed: vec![38; 528].into(),
+    };
+    Bundle::parse(sealed).unwrap()
 }
 
 pub fn from_client() -> Vec<(String, FromClient)> {
@@ -307,6 +339,7 @@ pub fn commit_item() -> QueueItem {
         channel: Some(ChannelHash::new([21; 32])),
         payload: filled(16, 24),
         blob: None,
+        server: None,
     }
 }
 

@@ -237,6 +237,14 @@ impl Transport for FakeServer {
         })
     }
 
+    /// There is one server in here.
+    fn server_key<'a>(
+        &'a self,
+        _server: &'a ServerAddress,
+    ) -> BoxFuture<'a, Result<undertone_wire::forward::ServerKey, TransportError>> {
+        Box::pin(async { Err(Error::new(Code::ConnectionUnreachable)) })
+    }
+
     fn create_blob<'a>(
         &'a self,
         _server: &'a ServerAddress,

@@ -63,6 +63,7 @@ impl State {
             channel: None,
             payload: payload.clone(),
             blob,
+            server: None,
         })
     }
 
@@ -283,6 +284,7 @@ impl State {
                         channel: None,
                         payload: send.payload.clone(),
                         blob: None,
+                        server: None,
                     };
                     let (nonce, sealed) =
                         seal_item(&mut queue.sealing, &queue_id, 0, &item.to_proto())
@@ -400,6 +402,7 @@ impl State {
                     channel: Some(send.channel_id.hash()),
                     payload: payload.clone(),
                     blob: None,
+                    server: None,
                 });
                 let accepted = Accepted { number, missed };
                 self.remembered.insert(send.send_id, accepted.clone());
@@ -455,6 +458,7 @@ impl State {
                     channel: Some(commit.channel_id.hash()),
                     payload: payload.clone(),
                     blob: named,
+                    server: None,
                 });
                 for rename in &commit.renames {
                     let old = rename.old.hash();

@@ -10,6 +10,7 @@ pub(crate) mod blobs;
 pub(crate) mod channel_model;
 pub(crate) mod channels;
 pub(crate) mod delivery;
+pub(crate) mod forwarding;
 pub(crate) mod queues;
 pub(crate) mod sealing;
 pub(crate) mod sends;
@@ -275,6 +276,9 @@ macro_rules! conformance_suite {
                 credit_is_kept_to, the_sealing_key_comes_first, what_was_queued_before_comes_first,
                 an_online_owner_does_not_expire, what_is_never_stored_reaches_who_is_there_and_nobody_else,
                 who_takes_no_ephemerals_gets_none_and_the_oldest_go_first;
+            forwarding: a_send_leaves_a_parcel_for_each_server_and_restarts_keep_it, a_repeated_send_leaves_no_second_parcel,
+                what_finds_no_room_is_left_out_and_the_sender_is_told, what_is_brought_is_queued_once_and_says_by_whom,
+                a_channel_gives_guests_an_allowance_if_it_was_paid_for;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
                 an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept
         );

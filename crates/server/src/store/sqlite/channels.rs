@@ -21,8 +21,12 @@ const EPOCHS_BACK: u64 = 1;
 const ROW_BYTES: usize = 512;
 
 impl Writer<'_> {
-    pub(super) fn create_channel(&mut self, new: &NewChannel) -> Result<(), Failure> {
+    /// `hosted`: whether it was paid for with this server's tokens.
+    pub(super) fn create_channel(&mut self, new: &NewChannel, hosted: bool) -> Result<(), Failure> {
         if let Some(channel) = self.load_channel(&new.channel)? {
+            if hosted && !channel.hosted {
+                self.change_channel(&new.channel, |channel| channel.hosted = true);
+            }
             let same = channel.epoch == new.epoch && channel.lock == new.lock;
             return if same {
                 Ok(())
@@ -34,14 +38,15 @@ impl Writer<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO channels (channel_hash, epoch, lock, min_send_epoch, next_number, last_commit_hash,
-                 last_commit_number, last_used_day) VALUES (?1, ?2, ?3, ?4, 1, NULL, 0, ?5)",
+                 last_commit_number, last_used_day, hosted) VALUES (?1, ?2, ?3, ?4, 1, NULL, 0, ?5, ?6)",
             )?
             .execute(params![
                 new.channel.as_bytes(),
                 stored(new.epoch),
                 new.lock,
                 stored(new.min_send_epoch),
-                self.today.0
+                self.today.0,
+                hosted
             ])?;
         Ok(())
     }
@@ -69,6 +74,7 @@ impl Writer<'_> {
             next_lock: None,
             channel: Some(&send.channel),
             blob: None,
+            server: None,
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -95,6 +101,7 @@ impl Writer<'_> {
             next_lock: None,
             channel: Some(&control.channel),
             blob: None,
+            server: None,
             bytes: &control.payload,
         };
         let missed = self.fan_out(&payload, &control.addresses)?;
@@ -144,6 +151,7 @@ impl Writer<'_> {
             next_lock: Some(&commit.next_lock),
             channel: Some(&commit.channel),
             blob: commit.blob.as_ref(),
+            server: None,
             bytes: &commit.payload,
         };
         // By the present names: a member learns the new ones from this very item.
@@ -179,15 +187,18 @@ impl Writer<'_> {
             .ok_or_else(|| StoreError::UnknownChannel.into())
     }
 
-    fn load_channel(&mut self, channel: &ChannelHash) -> rusqlite::Result<Option<ChannelState>> {
+    pub(super) fn load_channel(
+        &mut self,
+        channel: &ChannelHash,
+    ) -> rusqlite::Result<Option<ChannelState>> {
         if let Some(state) = self.state.channels.get(channel) {
             return Ok(Some(state.clone()));
         }
         let state = self
             .connection
             .prepare_cached(
-                "SELECT epoch, lock, min_send_epoch, next_number, last_commit_hash, last_commit_number, last_used_day
-                 FROM channels WHERE channel_hash = ?1",
+                "SELECT epoch, lock, min_send_epoch, next_number, last_commit_hash, last_commit_number, last_used_day,
+                 hosted FROM channels WHERE channel_hash = ?1",
             )?
             .query_row([channel.as_bytes()], |row| {
                 let last_commit_hash: Option<[u8; 32]> = row.get(4)?;
@@ -199,6 +210,7 @@ impl Writer<'_> {
                     next_number: loaded(row.get(3)?),
                     last_commit: last_commit_hash.map(|hash| (hash, last_commit_number)),
                     last_used_day: row.get(6)?,
+                    hosted: row.get(7)?,
                     unsaved: false,
                 })
             })
@@ -209,7 +221,11 @@ impl Writer<'_> {
         Ok(state)
     }
 
-    fn change_channel(&mut self, channel: &ChannelHash, change: impl FnOnce(&mut ChannelState)) {
+    pub(super) fn change_channel(
+        &mut self,
+        channel: &ChannelHash,
+        change: impl FnOnce(&mut ChannelState),
+    ) {
         let Some(state) = self.state.channels.get_mut(channel) else {
             return;
         };
@@ -230,7 +246,8 @@ impl Writer<'_> {
             self.connection
                 .prepare_cached(
                     "UPDATE channels SET epoch = ?2, lock = ?3, min_send_epoch = ?4, next_number = ?5,
-                     last_commit_hash = ?6, last_commit_number = ?7, last_used_day = ?8 WHERE channel_hash = ?1",
+                     last_commit_hash = ?6, last_commit_number = ?7, last_used_day = ?8,
+                     hosted = ?9 WHERE channel_hash = ?1",
                 )?
                 .execute(params![
                     channel.as_bytes(),
@@ -240,7 +257,8 @@ impl Writer<'_> {
                     stored(state.next_number),
                     state.last_commit.map(|(hash, _)| hash),
                     stored(state.last_commit.map_or(0, |(_, number)| number)),
-                    state.last_used_day
+                    state.last_used_day,
+                    state.hosted
                 ])?;
         }
         Ok(())

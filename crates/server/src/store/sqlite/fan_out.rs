@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use rusqlite::params;
+use undertone_wire::ids::Pin;
 use undertone_wire::padding::{self, LENGTH_PREFIX, SEAL_OVERHEAD};
 use undertone_wire::proto::{self, ItemKind};
 
@@ -24,6 +25,8 @@ pub(super) struct Payload<'a> {
     pub(super) channel: Option<&'a ChannelHash>,
     /// The blob that was checked for it: goes inside what is sealed too.
     pub(super) blob: Option<&'a BlobHash>,
+    /// The other server that brought it.
+    pub(super) server: Option<&'a Pin>,
     pub(super) bytes: &'a Bytes,
 }
 
@@ -43,6 +46,7 @@ impl Writer<'_> {
             next_lock: None,
             channel: None,
             blob: send.blob.as_ref(),
+            server: None,
             bytes: &send.payload,
         };
         let missed = self.fan_out(&payload, &send.addresses)?;
@@ -168,6 +172,7 @@ fn template(payload: &Payload<'_>) -> Result<Vec<u8>, Failure> {
             .map(|channel| channel.to_bytes())
             .unwrap_or_default(),
         blob_hash: payload.blob.map(|blob| blob.to_bytes()).unwrap_or_default(),
+        server_pin: payload.server.map(|pin| pin.to_bytes()).unwrap_or_default(),
     };
     padding::pad_item(&item).map_err(|_| StoreError::PayloadTooLarge.into())
 }
@@ -189,6 +194,7 @@ mod tests {
                 next_lock,
                 channel: Some(&ChannelHash::new([5; 32])),
                 blob: None,
+                server: None,
                 bytes: &bytes,
             };
             let Ok(mut padded) = template(&payload) else {

@@ -15,6 +15,7 @@ mod channels;
 mod checkpoint;
 mod commit;
 mod fan_out;
+mod forward;
 mod key_packages;
 mod open;
 mod queues;

@@ -15,9 +15,10 @@ use crate::store::StoreError;
 pub const DATABASE: &str = "store.sqlite";
 
 /// One file per version, in order; the database's `user_version` says how many have been applied.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_devices.sql"),
+    include_str!("../../../migrations/0003_other_servers.sql"),
 ];
 
 /// The record that makes positions from before a restore incomparable.
@@ -206,7 +207,7 @@ mod tests {
         );
         assert_eq!(pragma("wal_autocheckpoint"), 0);
         assert_eq!(pragma("secure_delete"), 1);
-        assert_eq!(pragma("user_version"), 2);
+        assert_eq!(pragma("user_version"), 3);
         let mode: String = connection
             .pragma_query_value(None, "journal_mode", |row| row.get(0))
             .unwrap();
@@ -247,7 +248,7 @@ mod tests {
         drop(connection);
         let before = fs::read(folder.path().join(DATABASE)).unwrap();
         let error = open_writer(folder.path(), 1 << 20).unwrap_err();
-        assert_eq!(error, StoreError::Newer { found: 7, known: 2 });
+        assert_eq!(error, StoreError::Newer { found: 7, known: 3 });
         assert_eq!(fs::read(folder.path().join(DATABASE)).unwrap(), before);
     }
 
@@ -260,7 +261,7 @@ mod tests {
             .execute("INSERT INTO queue_floors VALUES (x'01', 5)", [])
             .unwrap();
         copy_before(&connection, &path, 1).unwrap();
-        let copy = folder.path().join(format!("{DATABASE}.before-v2"));
+        let copy = folder.path().join(format!("{DATABASE}.before-v3"));
         assert_eq!(
             fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
             0o600
@@ -310,7 +311,7 @@ mod tests {
             ]
         );
         // Whoever adds a column weighs what it tells somebody who takes the disk.
-        assert_eq!(columns.len(), 55);
+        assert_eq!(columns.len(), 62);
         for telling in [
             "time", "stamp", "created", "ip", "agent", "sender", "member",
         ] {

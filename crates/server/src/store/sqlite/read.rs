@@ -8,13 +8,14 @@ use std::thread;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
+use undertone_wire::limits::PARCELS_PER_REQUEST;
 
 use super::addresses::kind_number;
 use super::open::open_reader;
 use super::{engine_error, loaded, stored};
 use crate::store::{
     AddressHash, AddressKind, BlobHash, BlobRecord, Counts, Day, FetchLimit, Fetched, KeyId,
-    QueueId, QueueRecord, Reply, SealKey, StoreError, StoredItem, reply,
+    QueueId, QueueRecord, Reply, SealKey, StoreError, StoredItem, WaitingParcel, reply,
 };
 
 /// More than the readers do at once waits here; more than this is refused.
@@ -141,6 +142,33 @@ impl Readers {
                 .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
                 .map_err(engine_error)
         })
+    }
+
+    pub(super) fn parcel_servers(&self) -> Reply<Vec<String>> {
+        self.read(|connection| {
+            // A step for each server, however much waits for it.
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT server FROM parcels WHERE server > ?1 ORDER BY server LIMIT 1",
+                )
+                .map_err(engine_error)?;
+            let mut servers: Vec<String> = Vec::new();
+            loop {
+                let after = servers.last().map_or("", String::as_str);
+                let next = statement
+                    .query_row([after], |row| row.get(0))
+                    .optional()
+                    .map_err(engine_error)?;
+                match next {
+                    Some(server) => servers.push(server),
+                    None => return Ok(servers),
+                }
+            }
+        })
+    }
+
+    pub(super) fn parcels(&self, server: String, bytes: usize) -> Reply<Vec<WaitingParcel>> {
+        self.read(move |connection| read_parcels(connection, &server, bytes).map_err(engine_error))
     }
 
     pub(super) fn counts(&self, database: &Path) -> Reply<Counts> {
@@ -275,6 +303,30 @@ pub(super) fn read_blob(
         .optional()
 }
 
+fn read_parcels(
+    connection: &Connection,
+    server: &str,
+    bytes: usize,
+) -> rusqlite::Result<Vec<WaitingParcel>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, sealed FROM parcels WHERE server = ?1 ORDER BY sequence",
+    )?;
+    let mut rows = statement.query([server])?;
+    let (mut parcels, mut total) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let sealed: Vec<u8> = row.get(1)?;
+        total += sealed.len();
+        if !parcels.is_empty() && (total > bytes || parcels.len() >= PARCELS_PER_REQUEST) {
+            break;
+        }
+        parcels.push(WaitingParcel {
+            sequence: loaded(row.get(0)?),
+            sealed,
+        });
+    }
+    Ok(parcels)
+}
+
 fn read_counts(connection: &Connection) -> rusqlite::Result<Counts> {
     let one = |sql: &str| {
         connection
@@ -292,6 +344,7 @@ fn read_counts(connection: &Connection) -> rusqlite::Result<Counts> {
         blob_bytes: one("SELECT coalesce(sum(uploaded), 0) FROM blobs")?,
         invitations: one("SELECT count(*) FROM invitations WHERE uses > 0")?,
         spent_tokens: one("SELECT count(*) FROM spent_tokens")?,
+        parcels: one("SELECT count(*) FROM parcels")?,
         database_bytes: 0,
     })
 }

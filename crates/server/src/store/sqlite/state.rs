@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use undertone_wire::seal::SealingKey;
 
+use super::forward::Waiting;
 use crate::store::{
     Accepted, AddressHash, AddressKind, ChannelHash, KeyId, QueueId, Quota, SealKey, SendId,
     TakenKeyPackage,
@@ -33,6 +34,8 @@ pub(super) struct State {
     pub(super) recent_sends: Recent<Accepted>,
     pub(super) recent_commits: Recent<Accepted>,
     pub(super) recent_takes: Recent<Vec<TakenKeyPackage>>,
+    /// How much waits for each other server; None: to be counted.
+    pub(super) waiting: Option<HashMap<String, Waiting>>,
 }
 
 impl State {
@@ -45,6 +48,7 @@ impl State {
             recent_sends: Recent::new(RECENT_SENDS),
             recent_commits: Recent::new(RECENT_SENDS / 16),
             recent_takes: Recent::new(RECENT_TAKES),
+            waiting: None,
         }
     }
 
@@ -189,6 +193,8 @@ pub(super) struct ChannelState {
     pub(super) next_number: u64,
     pub(super) last_commit: Option<([u8; 32], u64)>,
     pub(super) last_used_day: u32,
+    /// Paid for with this server's tokens.
+    pub(super) hosted: bool,
     pub(super) unsaved: bool,
 }
 

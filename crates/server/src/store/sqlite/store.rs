@@ -16,11 +16,12 @@ use super::writer;
 use super::{engine_error, sweep};
 use crate::delivery::Hub;
 use crate::store::{
-    Accepted, Activity, AddressHash, AddressKind, BlobHash, BlobRecord, ChannelCommit,
-    ChannelControl, ChannelSend, Clock, Counts, Day, DirectSend, FetchLimit, Fetched, FreeSpace,
-    Incarnation, Invitation, NewChannel, Position, PublishKeyPackages, QueueId, QueueRecord, Ready,
-    Registration, Reply, Responder, SendId, Store, StoreError, StoreLimits, Swept, SystemClock,
-    TakenKeyPackage, TokenHash, VolumeFreeSpace, reply,
+    Accepted, Activity, AddressHash, AddressKind, BlobHash, BlobRecord, Brought, ChannelCommit,
+    ChannelControl, ChannelHash, ChannelSend, Clock, Counts, Day, DirectSend, FetchLimit, Fetched,
+    Forwarding, FreeSpace, Incarnation, Invitation, NewChannel, Position, PublishKeyPackages,
+    QueueId, QueueRecord, Ready, Registration, Reply, Responder, SendId, Store, StoreError,
+    StoreLimits, Swept, SystemClock, TakenKeyPackage, TokenHash, VolumeFreeSpace, WaitingParcel,
+    reply,
 };
 
 /// How a store is opened.
@@ -257,7 +258,9 @@ impl Store for SqliteStore {
     }
 
     fn create_channel(&self, channel: NewChannel) -> Reply<()> {
-        self.write(channel, |writer, request| writer.create_channel(request))
+        self.write(channel, |writer, request| {
+            writer.create_channel(request, true)
+        })
     }
 
     fn channel_send(&self, send: ChannelSend) -> Reply<Accepted> {
@@ -283,6 +286,47 @@ impl Store for SqliteStore {
             .submit(control, bytes, |writer, request| {
                 writer.channel_control(request)
             })
+    }
+
+    fn forwarding(&self, forwarding: Forwarding) -> Reply<Accepted> {
+        let (payload, addresses) = (forwarding.send.payload().len(), forwarding.send.addresses());
+        let bytes = fan_out_bytes(payload, addresses + forwarding.parcels.len());
+        self.shared
+            .submissions
+            .submit(forwarding, bytes, |writer, request| {
+                writer.forwarding(request)
+            })
+    }
+
+    fn parcel_servers(&self) -> Reply<Vec<String>> {
+        self.readers.parcel_servers()
+    }
+
+    fn parcels(&self, server: String, bytes: usize) -> Reply<Vec<WaitingParcel>> {
+        self.readers.parcels(server, bytes)
+    }
+
+    fn parcels_taken(&self, server: String, sequence: u64) -> Reply<()> {
+        self.write((server, sequence), |writer, request| {
+            writer.parcels_taken(request)
+        })
+    }
+
+    fn bring(&self, brought: Brought) -> Reply<()> {
+        let bytes = fan_out_bytes(brought.item.payload.len(), brought.addresses.len());
+        self.shared
+            .submissions
+            .submit(brought, bytes, |writer, request| writer.bring(request))
+    }
+
+    fn create_channel_by_guest(&self, channel: NewChannel) -> Reply<()> {
+        self.write(channel, |writer, request| {
+            writer.create_channel(request, false)
+        })
+    }
+
+    fn visit(&self, channel: ChannelHash) -> Reply<bool> {
+        self.write(channel, |writer, request| writer.visit(request))
     }
 
     fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched> {

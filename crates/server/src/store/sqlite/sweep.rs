@@ -34,7 +34,8 @@ pub(super) fn sweep(submissions: &Submissions) -> Result<Swept, StoreError> {
         swept.channels += step.channels;
         swept.invitations += step.invitations;
         swept.tokens += step.tokens;
-        if step.channels + step.invitations + step.tokens == 0 {
+        swept.parcels += step.parcels;
+        if step.channels + step.invitations + step.tokens + step.parcels == 0 {
             return Ok(swept);
         }
     }
@@ -132,8 +133,10 @@ impl Writer<'_> {
                  (SELECT token_hash FROM spent_tokens WHERE last_day < ?1 LIMIT ?2)",
             )?
             .execute(params![self.today.0, ROWS_AT_ONCE])?;
+        let parcels = self.sweep_parcels(ROWS_AT_ONCE)?;
         Ok(Swept {
             channels: forgotten.len() as u64,
+            parcels,
             invitations: invitations as u64,
             tokens: tokens as u64,
             ..Swept::default()

@@ -1,0 +1,299 @@
+//! Other servers: where a conversation's channel is, where each member's address is, and what a send for several servers becomes.
+//!
+//! A conversation's channel is on one server. Members whose addresses are on another one are reached by bundles, one for each server, which the
+//! server that takes the send passes on. In the store a server is `host:port+pin`, and empty is this account's own.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::{ChannelId, Group, Member};
+use undertone_wire::{
+    forward::ServerKey,
+    ids::{ChannelHash, Pin, sha256},
+    origin::{Origin, ServerAddress},
+    request::AddressRename,
+    secrets::AddressSecret,
+};
+
+use super::{Work, conversation::Conversation};
+use crate::error::Result;
+
+/// How long a server's key is taken from the store without asking whether there is a newer one.
+const KEY_FRESH_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// How long a copy that was accepted on another server may take to come here before it is taken for lost: the other server may pause so long
+/// before it tries this account's again.
+pub(crate) const ON_ITS_WAY_MS: i64 = 15 * 60 * 1000;
+
+/// As stored: empty if it is this account's own, which its pin says, wherever it is.
+fn stored(work: &Work<'_>, origin: &str, pin: &Pin) -> String {
+    let own = &work.me.server;
+    match origin.parse::<Origin>() {
+        Ok(origin) if *pin != own.pin => ServerAddress { origin, pin: *pin }.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A server that somebody names, as stored; empty if it can't be one, so that it is looked for on this account's own.
+pub(crate) fn named(work: &Work<'_>, origin: &str, pin: &[u8]) -> String {
+    Pin::from_slice(pin).map_or_else(|_| String::new(), |pin| stored(work, origin, &pin))
+}
+
+/// The server of a group's channel, as stored.
+pub(crate) fn of_group(work: &Work<'_>, group: &Group) -> String {
+    stored(work, group.origin(), group.pin())
+}
+
+/// The server of a member's address, as stored.
+pub(crate) fn of_member(work: &Work<'_>, group: &Group, member: &Member) -> String {
+    match &member.pin {
+        Some(pin) => stored(work, &member.origin, pin),
+        None => of_group(work, group),
+    }
+}
+
+/// From the store; None: this account's own.
+pub(crate) fn parse(server: &str) -> Result<Option<ServerAddress>> {
+    if server.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(server.parse()?))
+}
+
+/// The name by which a conversation knows one of its channels. What another server says of a channel is said by that server only, so
+/// whoever else brings an item of that channel speaks of another one.
+pub(crate) fn channel_name(channel: &ChannelHash, server: Option<&Pin>) -> [u8; 32] {
+    match server {
+        None => *channel.as_bytes(),
+        Some(pin) => sha256(&[&pin.as_bytes()[..], channel.as_bytes()].concat()),
+    }
+}
+
+/// The same, of the conversation's own server.
+pub(crate) fn name_in(row: &Conversation, channel: &ChannelId) -> Result<[u8; 32]> {
+    let server = parse(&row.server)?;
+    Ok(channel_name(
+        &channel.hash(),
+        server.as_ref().map(|server| &server.pin),
+    ))
+}
+
+/// What of a send goes to one other server.
+pub(crate) struct Elsewhere {
+    pub(crate) server: ServerAddress,
+    pub(crate) addresses: Vec<AddressSecret>,
+    pub(crate) renames: Vec<AddressRename>,
+}
+
+/// A second list, on purpose.
+pub(crate) fn renames_again(renames: &[AddressRename]) -> Vec<AddressRename> {
+    renames
+        .iter()
+        .map(|rename| AddressRename {
+            old: rename.old.duplicate(),
+            new: rename.new,
+        })
+        .collect()
+}
+
+/// A send's addresses: those on the server that takes it, and the others.
+#[derive(Default)]
+pub(crate) struct Split {
+    pub(crate) here: Vec<AddressSecret>,
+    pub(crate) elsewhere: Vec<Elsewhere>,
+}
+
+impl Split {
+    fn put(&mut self, address: AddressSecret, server: Option<&ServerAddress>) {
+        let Some(server) = server else {
+            self.here.push(address);
+            return;
+        };
+        match self.of(server) {
+            Some(known) => known.addresses.push(address),
+            None => self.elsewhere.push(Elsewhere {
+                server: server.clone(),
+                addresses: vec![address],
+                renames: Vec::new(),
+            }),
+        }
+    }
+
+    fn of(&mut self, server: &ServerAddress) -> Option<&mut Elsewhere> {
+        self.elsewhere
+            .iter_mut()
+            .find(|known| known.server.pin == server.pin)
+    }
+}
+
+/// Whether somebody in the conversation is on another server than its channel.
+pub(crate) fn is_mixed(work: &Work<'_>, row: &Conversation) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND server <> ?2")?
+        .exists(params![row.id, row.server])?)
+}
+
+/// The servers of the members' present addresses, of those that are not on the conversation's own.
+fn servers(work: &Work<'_>, row: &Conversation) -> Result<HashMap<[u8; 32], ServerAddress>> {
+    if !is_mixed(work, row)? {
+        return Ok(HashMap::new());
+    }
+    let own = work.me.server.clone();
+    work.group(&row.group, |group| {
+        let mut servers = HashMap::new();
+        for member in group.members()? {
+            let server = of_member(work, group, &member);
+            if server != row.server {
+                let server = parse(&server)?.unwrap_or_else(|| own.clone());
+                servers.insert(*member.address.expose(), server);
+            }
+        }
+        Ok(servers)
+    })
+}
+
+/// Splits the addresses and renames of a send on a conversation's channel.
+pub(crate) fn split(
+    work: &Work<'_>,
+    row: &Conversation,
+    addresses: Vec<AddressSecret>,
+    renames: Vec<AddressRename>,
+) -> Result<(Split, Vec<AddressRename>)> {
+    let servers = servers(work, row)?;
+    let mut split = Split::default();
+    for address in addresses {
+        let server = servers.get(address.expose());
+        split.put(address, server);
+    }
+    let mut here = Vec::new();
+    for rename in renames {
+        match servers.get(rename.old.expose()) {
+            Some(server) => {
+                if let Some(known) = split.of(server) {
+                    known.renames.push(rename);
+                }
+            }
+            None => here.push(rename),
+        }
+    }
+    Ok((split, here))
+}
+
+/// The servers of some of a conversation's addresses, for the store: a line each, or nothing if all are this account's own.
+pub(crate) fn lines(
+    work: &Work<'_>,
+    conversation: i64,
+    addresses: &[AddressSecret],
+) -> Result<String> {
+    let mut lines = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let server: Option<String> = work
+            .db
+            .prepare_cached("SELECT server FROM members WHERE conversation = ?1 AND address = ?2")?
+            .query_row(params![conversation, address.expose()], |row| row.get(0))
+            .optional()?;
+        lines.push(server.unwrap_or_default());
+    }
+    if lines.iter().all(String::is_empty) {
+        return Ok(String::new());
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Splits what was stored so.
+pub(crate) fn split_lines(addresses: Vec<AddressSecret>, lines: &str) -> Result<Split> {
+    let mut split = Split::default();
+    let mut servers = lines.split('\n');
+    for address in addresses {
+        let server = parse(servers.next().unwrap_or_default())?;
+        split.put(address, server.as_ref());
+    }
+    Ok(split)
+}
+
+/// A server's key, if it is known and good today; and whether a newer one should be asked for.
+pub(crate) fn key(work: &Work<'_>, pin: &Pin) -> Result<Option<(ServerKey, bool)>> {
+    let found: Option<(Vec<u8>, i64)> = work
+        .db
+        .prepare_cached("SELECT key, fetched_at_ms FROM server_keys WHERE pin = ?1")?
+        .query_row([pin.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((key, fetched_at_ms)) = found else {
+        return Ok(None);
+    };
+    let key = ServerKey::decode(&key)?;
+    if key.check(pin, today(work)).is_err() {
+        return Ok(None);
+    }
+    Ok(Some((key, fetched_at_ms < work.now_ms - KEY_FRESH_MS)))
+}
+
+/// Keeps a key that came from its server, if it is that server's.
+pub(crate) fn keep_key(work: &Work<'_>, pin: &Pin, key: &ServerKey) -> Result<()> {
+    key.check(pin, today(work))?;
+    work.db.execute(
+        "INSERT INTO server_keys (pin, key, fetched_at_ms) VALUES (?1, ?2, ?3)
+         ON CONFLICT (pin) DO UPDATE SET key = excluded.key, fetched_at_ms = excluded.fetched_at_ms",
+        params![pin.as_bytes(), key.encode(), work.now_ms],
+    )?;
+    Ok(())
+}
+
+fn today(work: &Work<'_>) -> u32 {
+    u32::try_from(work.now_s() / 86_400).unwrap_or(u32::MAX)
+}
+
+/// The channels by which a guest may ask for an allowance: the present one, and the one that the conversation began with.
+pub(crate) fn doors(work: &Work<'_>, row: &Conversation) -> Result<Vec<ChannelId>> {
+    let first = work.group(&row.group, |group| Ok(*group.first_channel_id()))?;
+    Ok(if first == row.channel {
+        vec![first]
+    } else {
+        vec![row.channel, first]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn another_server_says_nothing_of_our_channel() {
+        let channel = ChannelId::random().hash();
+        let (theirs, others) = (Pin::random(), Pin::random());
+        let names = [
+            channel_name(&channel, None),
+            channel_name(&channel, Some(&theirs)),
+            channel_name(&channel, Some(&others)),
+        ];
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+        assert_eq!(
+            names[0],
+            *channel.as_bytes(),
+            "as it was before there were others"
+        );
+    }
+
+    #[test]
+    fn a_send_is_split_by_server() {
+        let server = |host: &str| ServerAddress {
+            origin: host.parse().unwrap(),
+            pin: Pin::new([host.len().try_into().unwrap(); 32]),
+        };
+        let (near, far) = (server("a.example"), server("bb.example"));
+        let address = |byte| AddressSecret::new([byte; 32]);
+        let lines = format!("\n{far}\n{near}\n{far}");
+        let split = split_lines((0..4).map(address).collect(), &lines).unwrap();
+        assert!(split.here == [address(0)]);
+        let of = |server: &ServerAddress| {
+            let found = split.elsewhere.iter().find(|part| part.server == *server);
+            found.unwrap().addresses.len()
+        };
+        assert_eq!((of(&near), of(&far)), (1, 2));
+        // What was stored before there were others.
+        let split = split_lines((0..4).map(address).collect(), "").unwrap();
+        assert!(split.here.len() == 4 && split.elsewhere.is_empty());
+    }
+}

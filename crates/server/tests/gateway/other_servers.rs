@@ -1,0 +1,352 @@
+//! Two servers: what one has for the other, and what the other's people may do here (docs/protocol.md section 10).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ed25519_dalek::{Signer as _, SigningKey};
+use hyper::StatusCode;
+use undertone_server::store::{Clock as _, ManualClock, SystemClock};
+use undertone_wire::Code;
+use undertone_wire::forward::{Bearer, Bundle, ServerKey, Wrapping, gather, pin_of};
+use undertone_wire::ids::{AddressHash, ChannelId, KeyPackageId, SendId, random_bytes};
+use undertone_wire::origin::{Origin, ServerAddress};
+use undertone_wire::proto;
+use undertone_wire::request::{
+    AddressKind, AnySend, ChannelSend, CreateChannel, Forwarding, PublishKeyPackages, Request,
+    SealedKeyPackage, TakeKeyPackages,
+};
+use undertone_wire::response::{Accepted, Response};
+use undertone_wire::secrets::AddressSecret;
+
+use super::blobs::Http;
+use super::client::{Client, Device, TestServer, send};
+
+/// A server that may reach others on this machine, and does not pause long.
+async fn server() -> TestServer {
+    server_by(Arc::new(ManualClock::at(SystemClock::default().unix_s()))).await
+}
+
+async fn server_by(clock: Arc<ManualClock>) -> TestServer {
+    TestServer::start_by(clock, |config| {
+        config.forwarding.private_addresses = true;
+        config.forwarding.retry_s = 1;
+    })
+    .await
+}
+
+fn place(server: &TestServer) -> ServerAddress {
+    ServerAddress {
+        origin: Origin::new(&server.address.ip().to_string(), server.address.port()).unwrap(),
+        pin: server.pin,
+    }
+}
+
+async fn key(server: &TestServer) -> ServerKey {
+    let answer = Http::open(server)
+        .await
+        .ask("GET", "/v1/key", &[], b"")
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let key = ServerKey::decode(&answer.body).unwrap();
+    key.check(&server.pin, SystemClock::default().day().0)
+        .unwrap();
+    key
+}
+
+fn forwarding(request: Request, bundles: Vec<Bundle>) -> Request {
+    let send = match request {
+        Request::Send(send) => AnySend::Direct(send),
+        Request::ChannelSend(send) => AnySend::Channel(send),
+        _ => panic!("not a send"),
+    };
+    Request::Forwarding(Box::new(Forwarding { send, bundles }))
+}
+
+async fn accepted(outbox: &mut Client, request: Request) -> Accepted {
+    match outbox.ask(request).await {
+        Ok(Response::Accepted(accepted)) => accepted,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_for_another_server_waits_a_day_for_it_and_arrives_once_and_in_order() {
+    let clock = Arc::new(ManualClock::at(SystemClock::default().unix_s()));
+    let mut first = server_by(Arc::clone(&clock)).await;
+    let mut second = server().await;
+    let mut ada = Device::new(&first).await;
+    let mut ben = Device::new(&second).await;
+    let to = ben.address(AddressKind::Conversation).await;
+    let (place, key) = (place(&second), key(&second).await);
+    // It comes back where it was.
+    second.config.listen = second.address;
+    second.stop().await;
+
+    let mut outbox = first.paid_outbox(&mut ada).await;
+    for text in ["one", "two", "three"] {
+        let bundle = Bundle::seal(
+            place.clone(),
+            key.clone(),
+            text.as_bytes(),
+            &[to.duplicate()],
+            &[],
+        )
+        .unwrap();
+        let request = forwarding(send(text.as_bytes(), &[]), vec![bundle]);
+        assert!(accepted(&mut outbox, request).await.missed.is_none());
+        clock.advance(Duration::from_secs(8 * 3600));
+    }
+    // What waits is on disk: the first server may go away as well.
+    first.stop().await;
+    second.start_again().await;
+    first.start_again().await;
+
+    let mut inbox = second.inbox().await;
+    let sign_in = ben.sign_in_on(&inbox);
+    inbox.ask(sign_in).await.unwrap();
+    ben.inbox = inbox;
+    ben.give_credit(10).await;
+    for text in ["one", "two", "three"] {
+        let (_, item) = ben.item().await;
+        assert_eq!(item.payload, text.as_bytes());
+        assert_eq!(item.server, Some(first.pin), "it says by whom it came");
+        assert!(item.address == to.hash());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_sends_by_a_channel_that_was_paid_for_and_by_no_other() {
+    let server = server().await;
+    let mut ada = Device::new(&server).await;
+    let to = ada.address(AddressKind::Conversation).await;
+    let channel = |id| CreateChannel {
+        channel_id: id,
+        epoch: 0,
+        lock: [1; 32],
+        min_send_epoch: 0,
+    };
+    let says = |id, text: &'static [u8]| {
+        Request::ChannelSend(ChannelSend {
+            channel_id: id,
+            epoch: 0,
+            send_id: SendId::random(),
+            payload: Bytes::from_static(text),
+            addresses: vec![to.duplicate()],
+        })
+    };
+    let (hosted, made_by_a_guest) = (ChannelId::random(), ChannelId::random());
+    let mut paid = server.paid_outbox(&mut ada).await;
+    let made = paid.ask(Request::CreateChannel(channel(hosted))).await;
+    assert_eq!(made, Ok(Response::Done));
+
+    let mut guest = server.outbox().await;
+    assert_eq!(
+        guest.refused(says(hosted, b"unpaid")).await,
+        Code::TokenRequired
+    );
+    assert_eq!(
+        guest.refused(Request::Visit(ChannelId::random())).await,
+        Code::ChannelUnknown
+    );
+    let credit = guest.ask(Request::Visit(hosted)).await;
+    assert!(matches!(credit, Ok(Response::TokenCredit(left)) if left.requests_left > 0));
+    assert_eq!(accepted(&mut guest, says(hosted, b"hello")).await.number, 1);
+
+    // What a guest makes gives no allowance of its own.
+    let made = guest
+        .ask(Request::CreateChannel(channel(made_by_a_guest)))
+        .await;
+    assert_eq!(made, Ok(Response::Done));
+    let mut another = server.outbox().await;
+    assert_eq!(
+        another.refused(Request::Visit(made_by_a_guest)).await,
+        Code::ChannelUnknown
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guests_of_a_channel_have_so_much_a_day() {
+    let server = TestServer::start_with(|config| {
+        config.forwarding.guest_requests_per_day = 3;
+    })
+    .await;
+    let mut ada = Device::new(&server).await;
+    let hosted = ChannelId::random();
+    let mut paid = server.paid_outbox(&mut ada).await;
+    paid.ask(Request::CreateChannel(CreateChannel {
+        channel_id: hosted,
+        epoch: 0,
+        lock: [1; 32],
+        min_send_epoch: 0,
+    }))
+    .await
+    .unwrap();
+    let mut guest = server.outbox().await;
+    guest.ask(Request::Visit(hosted)).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(guest.ask(Request::Ping).await, Ok(Response::Done));
+    }
+    assert_eq!(guest.refused(Request::Ping).await, Code::TokenRequired);
+    let mut another = server.outbox().await;
+    assert_eq!(
+        another.refused(Request::Visit(hosted)).await,
+        Code::QuotaGuests
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_take_a_few_key_packages_and_no_more() {
+    let server = TestServer::start_with(|config| {
+        config.forwarding.guest_key_packages_per_day = 2;
+    })
+    .await;
+    let mut ben = Device::new(&server).await;
+    let pool = ben.address(AddressKind::Contact).await;
+    let publish = PublishKeyPackages {
+        address: pool.hash(),
+        one_time: (0..4)
+            .map(|byte| SealedKeyPackage {
+                id: KeyPackageId::new([byte; 16]),
+                sealed: vec![byte; 4096].into(),
+            })
+            .collect(),
+        last_resort: None,
+    };
+    ben.inbox
+        .ask(Request::PublishKeyPackages(publish))
+        .await
+        .unwrap();
+    let take = |pool: &AddressSecret| {
+        Request::TakeKeyPackages(TakeKeyPackages {
+            send_id: SendId::random(),
+            addresses: vec![pool.duplicate()],
+        })
+    };
+    for _ in 0..2 {
+        let mut stranger = server.outbox().await;
+        let taken = stranger.ask(take(&pool)).await;
+        assert!(matches!(taken, Ok(Response::TakenKeyPackages(taken)) if taken[0].is_some()));
+    }
+    let mut stranger = server.outbox().await;
+    assert_eq!(stranger.refused(take(&pool)).await, Code::TokenRequired);
+    let mut paid = server.paid_outbox(&mut ben).await;
+    let taken = paid.ask(take(&pool)).await;
+    assert!(matches!(taken, Ok(Response::TakenKeyPackages(taken)) if taken[0].is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_passed_on_is_told() {
+    // By the usual settings nobody on this machine is dialled.
+    let first = TestServer::start().await;
+    let second = server().await;
+    let mut ada = Device::new(&first).await;
+    let to = AddressSecret::random();
+    let (there, good) = (place(&second), key(&second).await);
+    let own = key(&first).await;
+    let mut outbox = first.paid_outbox(&mut ada).await;
+    let bundle = |server: &ServerAddress, key: &ServerKey| {
+        Bundle::seal(
+            server.clone(),
+            key.clone(),
+            b"hello",
+            &[to.duplicate()],
+            &[],
+        )
+        .unwrap()
+    };
+    let far = ServerAddress {
+        origin: "far.example".parse().unwrap(),
+        pin: second.pin,
+    };
+    let bundles = vec![
+        bundle(&there, &good),
+        // Sealed to a key that is not that server's.
+        bundle(&far, &own),
+        // For itself.
+        bundle(&place(&first), &own),
+        bundle(&far, &good),
+    ];
+    let answer = accepted(
+        &mut outbox,
+        forwarding(send(b"hello", &[&AddressSecret::random()]), bundles),
+    )
+    .await;
+    // The unknown address of this server, and behind it three of the four.
+    assert_eq!(answer.missed.indices().collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_brings_something_signs_it_and_a_server_may_take_nothing() {
+    let second = server().await;
+    let mut ben = Device::new(&second).await;
+    let to = ben.address(AddressKind::Conversation).await;
+    let bundle = Bundle::seal(
+        place(&second),
+        key(&second).await,
+        b"hello",
+        &[to.duplicate()],
+        &[],
+    )
+    .unwrap();
+    let item = proto::QueueItem {
+        kind: proto::ItemKind::Application.into(),
+        number: 1_000_000,
+        channel_hash: vec![7; 32].into(),
+        payload: Bytes::from_static(b"hello"),
+        address_hash: AddressHash::new([0; 32]).to_bytes(),
+        ..Default::default()
+    };
+    let parcel = Wrapping::new(&bundle)
+        .unwrap()
+        .seal(&[1; 16], item)
+        .unwrap();
+    let body = gather([&parcel[..], b"nonsense that is no parcel"]);
+    let identity = SigningKey::from_bytes(&random_bytes());
+    let public = identity.verifying_key().to_bytes();
+    let header = |to| {
+        let signature = identity.sign(&Bearer::signed_message(to, &body)).to_bytes();
+        let header = Bearer::new(public, signature).to_header();
+        [("undertone-server", header)]
+    };
+    let mut http = Http::open(&second).await;
+    let unsigned = http.ask("POST", "/v1/parcels", &[], &body).await;
+    assert_eq!(unsigned.code(), "request.malformed");
+    let for_another = header(&pin_of(&public));
+    let mut http = Http::open(&second).await;
+    let refused = http.ask("POST", "/v1/parcels", &for_another, &body).await;
+    assert_eq!(refused.code(), "auth.signature");
+
+    // Whoever it is: what they say of a channel they say for themselves.
+    let good = gather([&parcel[..]]);
+    let signature = identity
+        .sign(&Bearer::signed_message(&second.pin, &good))
+        .to_bytes();
+    let signed = [(
+        "undertone-server",
+        Bearer::new(public, signature).to_header(),
+    )];
+    for _ in 0..2 {
+        let taken = Http::open(&second)
+            .await
+            .ask("POST", "/v1/parcels", &signed, &good)
+            .await;
+        assert_eq!(taken.status, StatusCode::OK);
+    }
+    ben.give_credit(10).await;
+    let (_, item) = ben.item().await;
+    assert_eq!(item.server, Some(pin_of(&public)));
+    let mut outbox = second.paid_outbox(&mut ben).await;
+    outbox.ask(send(b"next", &[&to])).await.unwrap();
+    assert_eq!(ben.item().await.1.payload, b"next"[..], "it came once");
+
+    let closed = TestServer::start_with(|config| config.forwarding.from_others = false).await;
+    let refused = Http::open(&closed)
+        .await
+        .ask("POST", "/v1/parcels", &signed, &good)
+        .await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (StatusCode::FORBIDDEN, "forward.refused".to_owned())
+    );
+}
