@@ -202,8 +202,8 @@ async fn refused_for_good(shared: &Arc<Shared>, work: &Carry, error: WireError) 
                 .await
         }
         Carry::Files(message) => files_refused(shared, *message, error.into()).await,
-        // It has a rule of its own (fetch.rs).
-        Carry::Fetch(_) => Err(error.into()),
+        // They have rules of their own (fetch.rs, elsewhere.rs).
+        Carry::Fetch(_) | Carry::Away(..) => Err(error.into()),
     }
 }
 

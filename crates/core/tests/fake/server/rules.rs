@@ -125,6 +125,7 @@ impl State {
                 channel: None,
                 payload: payload.clone(),
                 blob: None,
+                server: None,
             };
             self.put(queue, &item);
         }
@@ -472,7 +473,9 @@ impl State {
                 }
                 Ok(Response::Accepted(Accepted { number, missed }))
             }
-            Request::ChannelControl(_) => refuse(Code::RequestUnknown),
+            Request::ChannelControl(_) | Request::Visit(_) | Request::Forwarding(_) => {
+                refuse(Code::RequestUnknown)
+            }
         }
     }
 
