@@ -44,6 +44,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may take to delete what the server has, when the home is wiped already.
 const LAST_BREATH: Duration = Duration::from_secs(8);
+/// How long a wipe waits for the greeting of the process that has the home open.
+const GREETING: Duration = Duration::from_millis(500);
 /// What confirms a wipe.
 const WORD: &str = "wipe";
 
@@ -138,8 +140,13 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
         .as_ref()
         .and_then(|stream| rustix::net::sockopt::socket_peercred(stream).ok())
         .map(|peer| peer.pid);
+    // It greets from its store, which must still be there for that.
+    let greeted = match owner {
+        Some(stream) => tokio::time::timeout(GREETING, Connection::open(stream)).await,
+        None => Ok(Err(HomeError::NotServed.into())),
+    };
     let asking = tokio::spawn(async move {
-        let (mut connection, _) = Connection::open(owner?).await.ok()?;
+        let (mut connection, _) = greeted.ok()?.ok()?;
         let confirm = WORD.to_owned();
         connection.call::<HomeWipe>(WipeHome { confirm }).await.ok()
     });
