@@ -19,8 +19,8 @@ const LOOKS = [
 
 const server = await Server.start();
 const browser = await openBrowser();
-const [ada, ben, cleo] = await Promise.all([App.start("Ada Vermeer"), App.start("Ben Okafor"), App.start("Cléo Martin")]);
-const [page, benPage, cleoPage] = await Promise.all([ada, ben, cleo].map((app) => openPage(browser, app)));
+const [ada, ben, cleo, dee] = await Promise.all([App.start("Ada Vermeer"), App.start("Ben Okafor"), App.start("Cléo Martin"), App.start("Dee Novak")]);
+const [page, benPage, cleoPage, deePage] = await Promise.all([ada, ben, cleo, dee].map((app) => openPage(browser, app)));
 
 async function shot(look, name) {
   // What was just touched has its colours, and what slides in is there.
@@ -121,6 +121,14 @@ await say(benPage, "On my way");
 await openChat(cleoPage, "Ada");
 await say(cleoPage, "Are you coming on Thursday?");
 await chatRow(page, "Cléo").locator(".count").waitFor();
+// Somebody unknown, and a link to the group.
+await onboard(deePage, dee, server.invitation());
+const link = ada.command("link", "--uses", "3").uri;
+dee.command("add", link);
+await page.locator(".requests-open").waitFor();
+await openChat(deePage, "Ada");
+await say(deePage, "Hello! Ben gave me this link. May I ask you about the reading on Friday?");
+ada.command("group", "invite", "Night desk", "--uses", "5", "--approve");
 await page.keyboard.press("Alt+s");
 await page.getByLabel("Colours").waitFor();
 await page.keyboard.press("Escape");
@@ -175,6 +183,39 @@ for (const look of LOOKS) {
     await shot(look.name, name);
     await page.keyboard.press("Escape");
   }
+  await page.keyboard.press("Alt+i");
+  await page.locator(".pane-details .invites .icon-button").first().click();
+  await page.locator(".invites .qr-dark").waitFor();
+  await page.locator(".invites").scrollIntoViewIfNeeded();
+  await shot(look.name, "23-group-link");
+  await page.locator(".pane-details select").last().scrollIntoViewIfNeeded();
+  await shot(look.name, "24-group-rules");
+  await page.keyboard.press("Alt+i");
+  for (const [at, name] of [
+    [1, "25-devices"],
+    [2, "26-storage"],
+  ]) {
+    await page.keyboard.press("Alt+s");
+    await page.locator("dialog .person .button").nth(at).click();
+    if (at === 1) await page.locator(".devices li").first().waitFor();
+    else await page.locator(".storage summary").first().waitFor();
+    await shot(look.name, name);
+    if (at === 1) {
+      await page.locator("dialog .button.main").click();
+      await page.locator("dialog .linking textarea").first().waitFor();
+      await shot(look.name, "27-link-device");
+    }
+    await page.keyboard.press("Escape");
+  }
+  if (isNarrow) await page.keyboard.press("Escape");
+  await page.locator(".requests-open").click();
+  await shot(look.name, "28-requests");
+  await chatRow(page, "Dee").click();
+  await page.locator(".request-bar").waitFor();
+  await shot(look.name, "29-request");
+  if (isNarrow) await page.keyboard.press("Escape");
+  await page.locator(".archive-back").click();
+  await openChat(page, "Night desk");
   await page.locator("#compose").blur();
   await page.keyboard.press("?");
   await shot(look.name, "21-shortcuts");
@@ -185,6 +226,43 @@ for (const look of LOOKS) {
   await shot(look.name, "22-search");
   await page.locator("#search").fill("");
 }
+// This device as another one of an account, in the colours of a phone and of a wide screen.
+const other = await App.start("Ada's laptop");
+const otherPage = await openPage(browser, other);
+await enter(otherPage, other);
+for (const look of LOOKS.slice(0, 4)) {
+  await otherPage.emulateMedia({ colorScheme: look.theme });
+  await otherPage.setViewportSize({ width: look.width, height: look.height });
+  await otherPage.getByRole("button", { name: "This is another device of mine" }).click();
+  await otherPage.waitForTimeout(250);
+  await otherPage.screenshot({ path: path.join(folder, `${look.name}-31-another-device.png`) });
+  await otherPage.getByRole("button", { name: "Back" }).click();
+}
+await otherPage.getByRole("button", { name: "This is another device of mine" }).click();
+await otherPage.getByLabel("Address of your server").fill(server.address());
+await otherPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
+await otherPage.getByLabel("The same again").fill(PASSPHRASE);
+await otherPage.getByRole("button", { name: "Make a code" }).click();
+await otherPage.locator(".qr-dark").waitFor();
+for (const look of LOOKS.slice(0, 4)) {
+  await otherPage.emulateMedia({ colorScheme: look.theme });
+  await otherPage.setViewportSize({ width: look.width, height: look.height });
+  await otherPage.waitForTimeout(250);
+  await otherPage.screenshot({ path: path.join(folder, `${look.name}-32-device-code.png`) });
+}
+const code = await otherPage.getByLabel("Code of this device").inputValue();
+await page.setViewportSize({ width: 1280, height: 820 });
+await page.keyboard.press("Alt+s");
+await page.locator("dialog .person .button").nth(1).click();
+await page.locator("dialog .button.main").click();
+await page.locator("dialog textarea").nth(1).fill(code);
+await page.locator("dialog .button.main").click();
+await page.locator(".six-words li").nth(5).waitFor();
+await otherPage.locator(".six-words li").nth(5).waitFor();
+await shot("wide-rtl", "33-words");
+await otherPage.screenshot({ path: path.join(folder, "phone-dark-33-words.png") });
+await page.keyboard.press("Escape");
+await other.stop();
 await page.keyboard.press("Control+Shift+L");
 await page.locator("form input[type=password]").waitFor();
 for (const theme of ["light", "dark"]) {
@@ -193,6 +271,6 @@ for (const theme of ["light", "dark"]) {
 }
 
 await browser.close();
-await Promise.all([ada, ben, cleo].map((app) => app.stop()));
+await Promise.all([ada, ben, cleo, dee].map((app) => app.stop()));
 await server.stop();
 console.log(`The pictures are in ${path.relative(process.cwd(), folder)}.`);

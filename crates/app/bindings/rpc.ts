@@ -339,6 +339,12 @@ export type DeviceInfo = {
   state: DeviceState,
 };
 
+/** Whether this device is still one of the account's. */
+export type DeviceRemoved = {
+  /** Another device has removed it. */
+  removed: boolean,
+};
+
 /** Whether a device is still one of the account's. */
 export type DeviceState = "in_use" | "removed" | "removed_without_phrase";
 
@@ -567,10 +573,14 @@ export type HostInfo = {
   version: string,
   /** Whether the recovery phrase of a new account waits to be written down. */
   phrase_waits: boolean,
+  /** How far linking this device to an account is, or why it came to nothing. */
+  joining: JoiningInfo | null,
+  /** What this computer is called: a name to begin with for a device. */
+  machine: string,
 };
 
 /** How far the home is. */
-export type HostState = "new" | "locked" | "open";
+export type HostState = "new" | "locked" | "joining" | "open";
 
 /** A link to a group (16 characters). */
 export type InviteId = string;
@@ -617,6 +627,29 @@ export type JoinResult = {
 
 /** How far a wish to be let in is. */
 export type JoinState = "in" | "asked" | "queued";
+
+/** Whether both devices show the same words. */
+export type JoiningAnswer = {
+  /** No ends the linking, and leaves no home. */
+  same: boolean,
+};
+
+/** Linking this device to an account. */
+export type JoiningInfo = {
+  /** How far it is. */
+  step: JoiningStep,
+  /** What the other device is to be given, as text or as a QR code; only while it waits. */
+  code: string | null,
+  /** When the code ends, Unix milliseconds. */
+  expires_ms: number,
+  /** Six words that both devices show, once the other one has taken the code. */
+  words: string | null,
+  /** Why it came to nothing, if it did. */
+  problem: Problem | null,
+};
+
+/** How far linking this device is. */
+export type JoiningStep = "waiting" | "compare" | "confirmed" | "failed";
 
 /** What became of the command to one device. */
 export type KillAnswer = { "is": "wiped" } | { "is": "expired",
@@ -861,6 +894,16 @@ export type NewInvite = {
   uses?: number,
   /** Whether somebody has to say yes to each of them. */
   approve?: boolean,
+};
+
+/** This device as another one of an account that exists. */
+export type NewJoining = {
+  /** The account's server: `HOST:PORT`, with or without its pin. */
+  server: string,
+  /** What this device is to be called; the account's devices alone see it. */
+  device_name: string,
+  /** The passphrase of the home here, at least 8 characters. */
+  passphrase: string,
 };
 
 /** A new contact link. */
@@ -1515,6 +1558,8 @@ export interface Methods {
   "devices.rename": { params: RenamedDevice; result: Done };
   /** Takes a device out of the account and of every conversation. Without the recovery phrase that is not safe against a thief who opened it. */
   "devices.remove": { params: RemovedDevice; result: Done };
+  /** Whether another device has removed this one from the account: then it receives nothing any more. */
+  "devices.is_removed": { params: Nothing; result: DeviceRemoved };
   /** Makes a contact link to give to one person. Needs the server. */
   "links.create": { params: NewLink; result: LinkInfo };
   /** All contact links that this device made. */
@@ -1673,6 +1718,10 @@ export interface Methods {
 export interface HostMethods {
   /** How the host stands: whether there is a home, and whether it is open. */
   "host.state": { params: Nothing; result: HostInfo };
+  /** Makes a home that another device of an account links to it, and a code for that device; `host.state` says how far it is. */
+  "host.join": { params: NewJoining; result: Done };
+  /** Says whether both devices show the same words. The account comes once both sides have said yes; no at any time ends it. */
+  "host.answer_join": { params: JoiningAnswer; result: Done };
   /** Makes a home with a new account, and opens it. */
   "host.create": { params: NewAccount; result: Done };
   /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */

@@ -1,16 +1,22 @@
 // What the whole page stands on: how far the program and its home are, this account, the connection to the server.
 
 import { batch, computed, signal } from "@preact/signals";
-import type { AccountInfo, Event, HostState, Settings, Status } from "../../../crates/app/bindings/rpc.ts";
+import type { AccountInfo, Event, HostState, JoiningInfo, Settings, Status } from "../../../crates/app/bindings/rpc.ts";
 import { Socket, asFailed, type MethodName, type Params, type Result, type Standing } from "../host/socket.ts";
 
 export const standing = signal<Standing>("connecting");
 export const hostState = signal<HostState | null>(null);
 export const phraseWaits = signal(false);
+/** How far linking this device to an account is, or why it came to nothing. */
+export const joining = signal<JoiningInfo | null>(null);
+/** What this computer is called. */
+export const machine = signal("");
 export const version = signal("");
 export const account = signal<AccountInfo | null>(null);
 export const status = signal<Status | null>(null);
 export const settings = signal<Settings | null>(null);
+/** Whether the account came to this device just now. */
+export const hasJoined = signal(false);
 /** True from the moment somebody locks: nothing of anybody is shown from then on. */
 export const isLocking = signal(false);
 
@@ -21,7 +27,7 @@ export const phase = computed<Phase>(() => {
   if (isLocking.value) return "locked";
   const state = hostState.value;
   if (state === null) return "connecting";
-  if (state === "new" || phraseWaits.value) return "onboarding";
+  if (state === "new" || state === "joining" || phraseWaits.value) return "onboarding";
   return state === "locked" ? "locked" : "open";
 });
 
@@ -57,8 +63,8 @@ const socket = new Socket({
       for (const handler of handlers) handler(event);
     });
   },
-  host(state) {
-    if (state === "open") void greet();
+  host() {
+    void greet();
   },
 });
 
@@ -95,6 +101,9 @@ async function greet(): Promise<void> {
     batch(() => {
       hostState.value = info.state;
       phraseWaits.value = info.phrase_waits;
+      if (joining.value !== null && joining.value.step !== "failed" && info.state === "open") hasJoined.value = true;
+      joining.value = info.joining;
+      machine.value = info.machine;
       isLocking.value = false;
     });
   } catch (error) {
@@ -120,7 +129,7 @@ function forget(): void {
 
 /** Locks: first everything goes from the screen, then the program is told. */
 export function lock(): void {
-  if (hostState.value !== "open" || isLocking.value) return;
+  if ((hostState.value !== "open" && hostState.value !== "joining") || isLocking.value) return;
   isLocking.value = true;
   forget();
   call("host.lock", {}).catch(() => {

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import type { ChatId, ChatInfo, ContactId, ContactInfo } from "../../../crates/app/bindings/rpc.ts";
 import { asFailed } from "../host/socket.ts";
+import { requestOf } from "./requests.ts";
 import { call, onClose, onEvent, onOpen } from "./app.ts";
 
 export const chats = signal<ReadonlyMap<ChatId, ChatInfo>>(new Map());
@@ -66,6 +67,8 @@ export function refreshChat(chat: ChatId): void {
 async function readChat(id: ChatId): Promise<void> {
   try {
     const chat = await call("chats.get", { chat: id });
+    // Somebody who is not accepted yet is in another list.
+    if (!chats.value.has(id) && requestOf(id) !== undefined) return;
     chats.value = new Map(chats.value).set(id, chat);
   } catch (error) {
     if (asFailed(error).code === "chat.unknown") {

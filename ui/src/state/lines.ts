@@ -117,7 +117,7 @@ async function refreshOne(id: string): Promise<void> {
 onEvent((event) => {
   if (event.event === "lagged") refreshSoon();
   if (!("chat" in event) || event.chat !== openChat.value) return;
-  if (event.event === "message" || event.event === "chat_changed") {
+  if (event.event === "message" || event.event === "requested" || event.event === "chat_changed") {
     refreshSoon();
   } else if (event.event === "message_changed") {
     const newest = lines.value.slice(-AGAIN);

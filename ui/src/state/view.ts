@@ -6,12 +6,16 @@ import { onClose } from "./app.ts";
 import { chats } from "./chats.ts";
 import { forgetMedia } from "./media.ts";
 import { open } from "./lines.ts";
+import { requestOf } from "./requests.ts";
 
 export type Sheet =
   | { sheet: "add" }
   | { sheet: "group" }
   | { sheet: "settings" }
   | { sheet: "shortcuts" }
+  | { sheet: "devices" }
+  | { sheet: "storage" }
+  | { sheet: "report"; contact: ContactId; name: string; chat: ChatId }
   | { sheet: "contact"; contact: ContactId }
   | { sheet: "forward"; message: MessageInfo }
   | { sheet: "info"; message: MessageInfo }
@@ -27,7 +31,7 @@ export const query = signal("");
 /** A line to be brought into view. */
 export const goTo = signal<number | null>(null);
 
-export const chosenChat = computed(() => (chosen.value === null ? null : (chats.value.get(chosen.value) ?? null)));
+export const chosenChat = computed(() => (chosen.value === null ? null : (chats.value.get(chosen.value) ?? requestOf(chosen.value)?.chat ?? null)));
 
 export function choose(chat: ChatId | null, line: number | null = null): void {
   if (chosen.value === chat) {
@@ -41,7 +45,7 @@ export function choose(chat: ChatId | null, line: number | null = null): void {
   forgetMedia();
   // So that a phone's way back leads to the list.
   if (chat !== null && before === null) history.pushState({ chat: true }, "");
-  void open(chat, chat === null ? 0 : (chats.value.get(chat)?.unread ?? 0)).catch(() => undefined);
+  void open(chat, chat === null ? 0 : (chats.value.get(chat)?.unread ?? requestOf(chat)?.chat.unread ?? 0)).catch(() => undefined);
 }
 
 /** Back to the list, as the phone's own way back would. */

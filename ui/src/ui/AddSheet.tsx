@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { LinkInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
+import { readChats } from "../state/chats.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { choose, hide } from "../state/view.ts";
 import { explain, t } from "../i18n/index.ts";
@@ -13,6 +14,9 @@ import { focusHere } from "./focus.ts";
 import { plainName } from "./Named.tsx";
 import { QrCode } from "./QrCode.tsx";
 import { Scanner } from "./Scanner.tsx";
+
+/** How many people may come by a link for several. */
+const SEVERAL = 10;
 
 export function AddSheet() {
   const [side, setSide] = useState<"show" | "paste">("show");
@@ -57,16 +61,17 @@ export function AddSheet() {
 function OwnLink() {
   const [link, setLink] = useState<LinkInfo | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
+  const [isForSeveral, setForSeveral] = useState(false);
   // Always a new one: whoever saw the one before may be using it at this moment.
   const make = (): void => {
     setLink(null);
     setTrouble(null);
-    call("links.create", {}).then(setLink, (error: unknown) => {
+    call("links.create", isForSeveral ? { uses: SEVERAL } : {}).then(setLink, (error: unknown) => {
       const failed = asFailed(error);
       setTrouble(explain(failed.code, failed.message));
     });
   };
-  useEffect(make, []);
+  useEffect(make, [isForSeveral]);
   if (trouble !== null) {
     return (
       <>
@@ -80,11 +85,14 @@ function OwnLink() {
   if (link === null) return <p role="status">{t("add.making")}</p>;
   return (
     <>
-      <p>{t("add.show.text")}</p>
+      <p>{isForSeveral ? t("add.several.text", { count: SEVERAL }) : t("add.show.text")}</p>
       <QrCode content={{ text: link.uri }} label={t("add.qr")} />
       <label class="field">
         <span>{t("add.link")}</span>
         <textarea class="link-text" readOnly rows={4} dir="ltr" value={link.uri} onFocus={(event) => event.currentTarget.select()} />
+      </label>
+      <label class="check">
+        <input type="checkbox" checked={isForSeveral} onChange={(event) => setForSeveral(event.currentTarget.checked)} /> {t("add.several")}
       </label>
       <div class="row end">
         <Button look="quiet" onClick={make}>
@@ -107,6 +115,16 @@ function GivenLink() {
     setBusy(true);
     setTrouble(null);
     try {
+      if (given.trim().toLowerCase().startsWith("undertone:g:")) {
+        const joined = await call("groups.join", { link: given.trim() });
+        tell(t(`join.${joined.state}`));
+        hide();
+        if (joined.chat !== null) {
+          await readChats();
+          choose(joined.chat);
+        }
+        return;
+      }
       const { contact, chat } = await call("contacts.add", { link: given.trim() });
       tell(contact === null ? t("add.queued") : t("add.added", { name: plainName(contact.name) }));
       hide();

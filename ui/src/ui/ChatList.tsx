@@ -5,6 +5,7 @@ import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts"
 import { call, lock } from "../state/app.ts";
 import { archived, areChatsRead, chats, contactOfChat, isMuted, listed } from "../state/chats.ts";
 import { attempt } from "../state/notices.ts";
+import { requestCount, requestOf, requests } from "../state/requests.ts";
 import { choose, chosen, query, show } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -23,15 +24,20 @@ export function chatName(chat: ChatInfo): string {
 }
 
 export function ChatAvatar({ chat, size = "normal" }: { chat: ChatInfo; size?: "small" | "normal" | "large" }) {
-  const id = contactOfChat(chat.id)?.id ?? chat.id;
+  const id = contactOfChat(chat.id)?.id ?? requestOf(chat.id)?.person.id ?? chat.id;
   return <Avatar id={id} name={chatName(chat)} size={size} {...(chat.kind === "notes" ? { icon: "notes" as const } : {})} />;
 }
 
 export function ChatList() {
   const [isInArchive, setInArchive] = useState(false);
+  const [isInRequests, setInRequests] = useState(false);
   const [menu, setMenu] = useState<Place | null>(null);
   const wanted = query.value.trim();
-  const shown = isInArchive ? archived.value : listed.value;
+  const shown = isInRequests ? requests.value.map((request) => request.chat) : isInArchive ? archived.value : listed.value;
+  const isAside = isInArchive || isInRequests;
+  useEffect(() => {
+    if (isInRequests && requestCount.value === 0) setInRequests(false);
+  }, [isInRequests, requestCount.value]);
   useEffect(() => {
     if (isInArchive && archived.value.length === 0) setInArchive(false);
   }, [isInArchive, archived.value.length]);
@@ -82,16 +88,35 @@ export function ChatList() {
         <Found wanted={wanted} />
       ) : (
         <>
-          {isInArchive ? (
-            <Button look="quiet" icon="back" class="archive-back" onClick={() => setInArchive(false)}>
+          {isAside ? (
+            <Button
+              look="quiet"
+              icon="back"
+              class="archive-back"
+              onClick={() => {
+                setInArchive(false);
+                setInRequests(false);
+              }}
+            >
               {t("list.archived.hide")}
+            </Button>
+          ) : null}
+          {isInRequests ? (
+            <div class="list-note">
+              <h2>{t("requests.title")}</h2>
+              <p class="quiet">{t("requests.text")}</p>
+            </div>
+          ) : null}
+          {!isAside && requestCount.value > 0 ? (
+            <Button look="quiet" icon="person" class="requests-open" onClick={() => setInRequests(true)}>
+              {t("requests.open", { count: requestCount.value })}
             </Button>
           ) : null}
           <ul class="chats">
             {shown.map((chat) => (
               <ChatRow key={chat.id} chat={chat} />
             ))}
-            {!isInArchive && archived.value.length > 0 ? (
+            {!isAside && archived.value.length > 0 ? (
               <li>
                 <Button look="quiet" icon="archive" class="archive-open" onClick={() => setInArchive(true)}>
                   {t("list.archived", { count: archived.value.length })}
@@ -163,7 +188,7 @@ function ChatRow({ chat }: { chat: ChatInfo }) {
         onClick={() => choose(chat.id)}
         onContextMenu={(event) => {
           event.preventDefault();
-          setMenu({ x: event.clientX, y: event.clientY });
+          if (requestOf(chat.id) === undefined) setMenu({ x: event.clientX, y: event.clientY });
         }}
       >
         <ChatAvatar chat={chat} />

@@ -1,6 +1,7 @@
 // How the server is reached, in plain words; nothing while all is well.
 
 import { status } from "../state/app.ts";
+import { isRemoved } from "../state/devices.ts";
 import { explain, t } from "../i18n/index.ts";
 
 export function connectionWords(): string {
@@ -18,6 +19,7 @@ export function ConnectionSign() {
   return (
     <div class="connection" role="status">
       {isWell ? null : <p class={now.inbox === "connecting" ? "connection-line" : "connection-line trouble"}>{connectionWords()}</p>}
+      {isRemoved.value ? <p class="connection-line trouble">{t("devices.gone")}</p> : null}
       {now.clock_warning ? <p class="connection-line trouble">{t("connection.clock")}</p> : null}
     </div>
   );

@@ -5,7 +5,7 @@ import type { Choice, ContactId, SafetyNumber } from "../../../crates/app/bindin
 import { call } from "../state/app.ts";
 import { contactOf } from "../state/chats.ts";
 import { attempt, tell } from "../state/notices.ts";
-import { choose, hide } from "../state/view.ts";
+import { choose, hide, show } from "../state/view.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Button } from "./Button.tsx";
@@ -99,6 +99,11 @@ export function ContactSheet({ id }: { id: ContactId }) {
         <Button look={contact.blocked ? "plain" : "danger"} icon="block" onClick={() => set({ blocked: !contact.blocked })}>
           {contact.blocked ? t("contact.unblock") : t("contact.block")}
         </Button>
+        {chat === null ? null : (
+          <Button look="quiet" icon="file" onClick={() => show({ sheet: "report", contact: id, name: contact.name, chat })}>
+            {t("report.make")}
+          </Button>
+        )}
       </section>
     </Dialog>
   );

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { contactOfChat } from "../state/chats.ts";
+import { requestOf } from "../state/requests.ts";
 import { back, show, showsDetails } from "../state/view.ts";
 import { pick } from "../state/uploads.ts";
 import { span, t } from "../i18n/index.ts";
@@ -14,6 +15,8 @@ import { Icon } from "./Icon.tsx";
 import { LineList } from "./LineList.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
+import { may } from "./roles.ts";
+import { RequestBar } from "./RequestBar.tsx";
 
 /** The message that is answered or changed by what is being written. */
 export const answering = signal<MessageInfo | null>(null);
@@ -22,12 +25,13 @@ export const editing = signal<MessageInfo | null>(null);
 export function Conversation({ chat }: { chat: ChatInfo }) {
   const [isOver, setOver] = useState(false);
   const state = stateWords(chat);
+  const request = requestOf(chat.id);
   return (
     <main
       class={`pane pane-chat ${isOver ? "over" : ""}`}
       aria-label={chatName(chat)}
       onDragOver={(event) => {
-        if (event.dataTransfer?.types.includes("Files") === true) {
+        if (request === undefined && event.dataTransfer?.types.includes("Files") === true) {
           event.preventDefault();
           setOver(true);
         }
@@ -38,12 +42,12 @@ export function Conversation({ chat }: { chat: ChatInfo }) {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        pick(chat.id, event.dataTransfer?.files ?? []);
+        if (request === undefined) pick(chat.id, event.dataTransfer?.files ?? []);
       }}
     >
       <Head chat={chat} />
       <LineList chat={chat} />
-      {state === null ? <Composer chat={chat} /> : <p class="closed">{state}</p>}
+      {request !== undefined ? <RequestBar request={request} /> : state === null ? <Composer chat={chat} /> : <p class="closed">{state}</p>}
       {isOver ? (
         <div class="drop" aria-hidden="true">
           <Icon name="attach" />
@@ -57,6 +61,7 @@ export function Conversation({ chat }: { chat: ChatInfo }) {
 /** Why nothing can be written here; null if it can. */
 function stateWords(chat: ChatInfo): string | null {
   if (chat.state === "left" || chat.state === "removed") return t(`chat.state.${chat.state}`);
+  if (chat.state === "active" && !may(chat, "post")) return t("policy.closed");
   return contactOfChat(chat.id)?.blocked === true ? t("chat.blocked") : null;
 }
 
@@ -65,7 +70,7 @@ function below(chat: ChatInfo): string {
   if (chat.kind === "group") return t("chat.members", { count: chat.members });
   if (chat.kind === "notes") return "";
   const contact = contactOfChat(chat.id);
-  if (contact === undefined) return "";
+  if (contact === undefined) return requestOf(chat.id) === undefined ? "" : t("requests.title");
   if (contact.state === "pending") return t("chat.pending");
   return contact.verified ? t("chat.verified") : t("chat.unverified");
 }

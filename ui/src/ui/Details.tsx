@@ -1,27 +1,26 @@
 // What there is to know and to set about a chat: timer, members, files, pinned messages.
 
 import { useEffect, useState } from "preact/hooks";
-import type { ChatInfo, ContactId, MemberInfo, MessageInfo, Role } from "../../../crates/app/bindings/rpc.ts";
+import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
-import { contactOf, contactOfChat, contacts } from "../state/chats.ts";
+import { contactOfChat } from "../state/chats.ts";
 import { lines } from "../state/lines.ts";
 import { attempt } from "../state/notices.ts";
 import { choose, goTo, show, showsDetails } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
-import { Avatar } from "./Avatar.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { ChatAvatar, chatName } from "./ChatList.tsx";
 import { ChoiceField } from "./ChoiceField.tsx";
-import { Icon } from "./Icon.tsx";
-import { Named, plainName } from "./Named.tsx";
-import { PersonChecks } from "./PersonChecks.tsx";
+import { GroupLinks } from "./GroupLinks.tsx";
+import { GroupRules } from "./GroupRules.tsx";
+import { Leave, Members } from "./Members.tsx";
+import { Named } from "./Named.tsx";
+import { may } from "./roles.ts";
 import { fileWords, kindOf, summary } from "./summary.ts";
 
 const TIMERS = [0, 30, 300, 3600, 28_800, 86_400, 604_800, 2_419_200] as const;
-const ROLES: readonly Role[] = ["member", "admin", "owner"];
 
 export function Details({ chat }: { chat: ChatInfo }) {
-  const mayManage = chat.kind !== "group" || chat.my_role !== "member";
   const contact = contactOfChat(chat.id);
   const isOpen = chat.state === "active";
   const timers = [...new Set<number>([...TIMERS, chat.timer_s ?? 0])].sort((a, b) => a - b);
@@ -40,7 +39,7 @@ export function Details({ chat }: { chat: ChatInfo }) {
       <div class="details-body">
         <div class="person">
           <ChatAvatar chat={chat} size="large" />
-          <Name chat={chat} mayRename={chat.kind === "group" && mayManage && isOpen} />
+          <Name chat={chat} mayRename={chat.kind === "group" && may(chat, "rename")} />
           {contact === undefined ? null : (
             <Button icon="shield" onClick={() => show({ sheet: "contact", contact: contact.id })}>
               {t("contact.safety")}
@@ -52,7 +51,7 @@ export function Details({ chat }: { chat: ChatInfo }) {
             <span>{t("details.timer")}</span>
             <select
               value={chat.timer_s ?? 0}
-              disabled={!mayManage || !isOpen}
+              disabled={!may(chat, "set_timer")}
               onChange={(event) => void attempt(call("chats.set_timer", { chat: chat.id, timer_s: Number(event.currentTarget.value) }))}
             >
               {timers.map((seconds) => (
@@ -71,7 +70,9 @@ export function Details({ chat }: { chat: ChatInfo }) {
             />
           )}
         </section>
-        {chat.kind === "group" ? <Members chat={chat} mayManage={mayManage && isOpen} /> : null}
+        {chat.kind === "group" ? <Members chat={chat} /> : null}
+        {chat.kind === "group" && may(chat, "add") ? <GroupLinks chat={chat} /> : null}
+        {chat.kind === "group" && isOpen ? <GroupRules chat={chat} /> : null}
         <Pinned chat={chat} />
         <Kept chat={chat} />
         {chat.kind === "group" && isOpen ? <Leave chat={chat} /> : null}
@@ -106,95 +107,6 @@ function Name({ chat, mayRename }: { chat: ChatInfo; mayRename: boolean }) {
         {t("save")}
       </Button>
     </form>
-  );
-}
-
-function Members({ chat, mayManage }: { chat: ChatInfo; mayManage: boolean }) {
-  const [members, setMembers] = useState<readonly MemberInfo[]>([]);
-  const [adding, setAdding] = useState<ReadonlySet<ContactId> | null>(null);
-  useEffect(() => {
-    call("chats.members", { chat: chat.id }).then(setMembers, () => undefined);
-  }, [chat]);
-  const inside = new Set(members.map((member) => member.id));
-  const outside = contacts.value.filter((contact) => contact.state === "ready" && !contact.blocked && !inside.has(contact.id));
-  return (
-    <section>
-      <h3>{t("group.members")}</h3>
-      <ul class="members">
-        {members.map((member) => {
-          const name = plainName(member.name);
-          const mayChange = mayManage && !member.is_me && (chat.my_role === "owner" || member.role === "member");
-          return (
-            <li key={member.id}>
-              <Avatar id={member.id} name={member.name} size="small" />
-              <span class="member-words">
-                {contactOf(member.id) === undefined ? (
-                  <Named name={member.is_me ? t("you") : member.name} />
-                ) : (
-                  <button type="button" class="link" onClick={() => show({ sheet: "contact", contact: member.id })}>
-                    <Named name={member.name} />
-                  </button>
-                )}
-                {member.verified && !member.is_me ? (
-                  <span class="verified" role="img" aria-label={t("chat.verified")}>
-                    <Icon name="shield" />
-                  </span>
-                ) : null}
-              </span>
-              {mayChange && chat.my_role === "owner" ? (
-                <select
-                  aria-label={t("group.role", { name })}
-                  value={member.role}
-                  onChange={(event) =>
-                    void attempt(call("groups.set_role", { chat: chat.id, member: member.id, role: event.currentTarget.value as Role }))
-                  }
-                >
-                  {ROLES.map((role) => (
-                    <option key={role} value={role}>
-                      {t(`role.${role}`)}
-                    </option>
-                  ))}
-                </select>
-              ) : (
-                <span class="role">{t(`role.${member.role}`)}</span>
-              )}
-              {mayChange ? (
-                <IconButton
-                  icon="close"
-                  label={t("group.remove", { name })}
-                  onClick={() => void attempt(call("groups.remove", { chat: chat.id, member: member.id }))}
-                />
-              ) : null}
-            </li>
-          );
-        })}
-      </ul>
-      {mayManage && outside.length > 0 && adding === null ? (
-        <Button icon="add" onClick={() => setAdding(new Set())}>
-          {t("group.add")}
-        </Button>
-      ) : null}
-      {adding === null ? null : (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            void attempt(call("groups.add", { chat: chat.id, members: [...adding] })).then((isDone) => {
-              if (isDone) setAdding(null);
-            });
-          }}
-        >
-          <PersonChecks label={t("group.add")} people={outside} picked={adding} onChange={setAdding} />
-          <div class="row end">
-            <Button look="quiet" onClick={() => setAdding(null)}>
-              {t("cancel")}
-            </Button>
-            <Button look="main" submit disabled={adding.size === 0}>
-              {t("group.add")}
-            </Button>
-          </div>
-        </form>
-      )}
-    </section>
   );
 }
 
@@ -271,31 +183,6 @@ function Kept({ chat }: { chat: ChatInfo }) {
         )}
       </div>
       <Found messages={rest} />
-    </section>
-  );
-}
-
-function Leave({ chat }: { chat: ChatInfo }) {
-  const [isSure, setSure] = useState(false);
-  return (
-    <section>
-      {isSure ? (
-        <>
-          <p>{t("group.leave.sure")}</p>
-          <div class="row end">
-            <Button look="quiet" onClick={() => setSure(false)}>
-              {t("cancel")}
-            </Button>
-            <Button look="danger" onClick={() => void attempt(call("groups.leave", { chat: chat.id })).then(() => setSure(false))}>
-              {t("group.leave")}
-            </Button>
-          </div>
-        </>
-      ) : (
-        <Button look="danger" onClick={() => setSure(true)}>
-          {t("group.leave")}
-        </Button>
-      )}
     </section>
   );
 }

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { account, call } from "../state/app.ts";
 import { attempt, tell } from "../state/notices.ts";
+import { requestOf } from "../state/requests.ts";
 import { goTo, show } from "../state/view.ts";
 import { clock, dayAndTime, fromNow, span, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -14,6 +15,7 @@ import { Files } from "./Files.tsx";
 import { Icon } from "./Icon.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named, plainName } from "./Named.tsx";
+import { may } from "./roles.ts";
 import { PlainText, RichText } from "./RichText.tsx";
 import { Ticks } from "./Ticks.tsx";
 import { summary } from "./summary.ts";
@@ -53,7 +55,7 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
   const name = message.mine ? t("you") : plainName(message.sender_name);
   const openMenu = (place: Place): void => setMenu(place);
   const items = menu === null ? [] : menuItems(message, chat);
-  const canReact = !message.deleted;
+  const canReact = !message.deleted && chat.state === "active" && requestOf(chat.id) === undefined;
   const labels = [name, clock(message.sent_ms), summary(message)];
   return (
     <div class={`message ${message.mine ? "mine" : "theirs"} ${isFirst ? "first" : ""} ${isLast ? "last" : ""}`}>
@@ -201,8 +203,8 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
 
 function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
   const items: Item[] = [];
-  const isOpen = chat.state === "active";
-  if (isOpen && !message.deleted) {
+  const isOpen = chat.state === "active" && requestOf(chat.id) === undefined;
+  if (isOpen && !message.deleted && may(chat, "post")) {
     items.push({
       label: t("message.reply"),
       icon: "reply",
@@ -213,7 +215,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       },
     });
   }
-  if (isOpen && message.mine && !message.deleted && message.attachments.length === 0) {
+  if (isOpen && message.mine && !message.deleted && may(chat, "post") && message.attachments.length === 0) {
     items.push({
       label: t("message.edit"),
       icon: "edit",
@@ -234,7 +236,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
   if (!message.deleted && !message.view_once) {
     items.push({ label: t("message.forward"), icon: "forward", act: () => show({ sheet: "forward", message }) });
   }
-  if (isOpen && !message.deleted && (chat.kind !== "group" || chat.my_role !== "member")) {
+  if (isOpen && !message.deleted && may(chat, "pin")) {
     const pinned = !message.pinned;
     items.push({
       label: pinned ? t("message.pin") : t("message.unpin"),

@@ -1,23 +1,34 @@
 // The open app: list, conversation and details beside each other where there is room, one at a time where there isn't.
 
+import { useEffect } from "preact/hooks";
 import { AddSheet } from "./AddSheet.tsx";
 import { CameraSheet } from "./CameraSheet.tsx";
 import { ChatList } from "./ChatList.tsx";
 import { ContactSheet } from "./ContactSheet.tsx";
 import { Conversation } from "./Conversation.tsx";
 import { DeleteSheet } from "./DeleteSheet.tsx";
+import { DevicesSheet } from "./DevicesSheet.tsx";
 import { Details } from "./Details.tsx";
 import { ForwardSheet } from "./ForwardSheet.tsx";
 import { GroupSheet } from "./GroupSheet.tsx";
 import { InfoSheet } from "./InfoSheet.tsx";
 import { Mark } from "./Icon.tsx";
 import { PictureSheet } from "./PictureSheet.tsx";
+import { ReportSheet } from "./ReportSheet.tsx";
 import { SettingsSheet } from "./SettingsSheet.tsx";
+import { StorageSheet } from "./StorageSheet.tsx";
 import { ShortcutSheet } from "./shortcuts.tsx";
 import { chosenChat, sheet, showsDetails } from "../state/view.ts";
+import { hasJoined } from "../state/app.ts";
+import { tell } from "../state/notices.ts";
 import { t } from "../i18n/index.ts";
 
 export function Main() {
+  useEffect(() => {
+    if (!hasJoined.value) return;
+    hasJoined.value = false;
+    tell(t("joining.done"));
+  }, []);
   const chat = chosenChat.value;
   const hasDetails = chat !== null && showsDetails.value;
   return (
@@ -49,6 +60,12 @@ function Front() {
       return <GroupSheet />;
     case "settings":
       return <SettingsSheet />;
+    case "devices":
+      return <DevicesSheet />;
+    case "storage":
+      return <StorageSheet />;
+    case "report":
+      return <ReportSheet contact={front.contact} name={front.name} />;
     case "shortcuts":
       return <ShortcutSheet />;
     case "contact":

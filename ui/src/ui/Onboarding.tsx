@@ -2,22 +2,23 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { call, hostState, phraseKept } from "../state/app.ts";
+import { call, hostState, joining, phraseKept } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t, type Key } from "../i18n/index.ts";
 import { show } from "../state/view.ts";
 import { Button } from "./Button.tsx";
 import { focusHere, focusNot } from "./focus.ts";
+import { JoinForm, Joining } from "./Joining.tsx";
 import { Mark } from "./Icon.tsx";
+import { NewPassphrase } from "./NewPassphrase.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
-import { strength } from "./strength.ts";
 
-type Step = "welcome" | "server" | "name" | "passphrase" | "phrase" | "check";
+type Step = "welcome" | "join" | "server" | "name" | "passphrase" | "phrase" | "check";
 const NUMBERED: readonly Step[] = ["server", "name", "passphrase", "phrase", "check"];
 const ASKED = 3;
 
 export function Onboarding() {
-  const [step, setStep] = useState<Step>(hostState.value === "new" ? "welcome" : "phrase");
+  const [step, setStep] = useState<Step>(joining.value !== null ? "join" : hostState.value === "new" ? "welcome" : "phrase");
   const [server, setServer] = useState("");
   const [name, setName] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
@@ -54,8 +55,16 @@ export function Onboarding() {
             <Button look="main" onClick={() => setStep("server")}>
               {t("onboarding.start")}
             </Button>
+            <Button onClick={() => setStep("join")}>{t("joining.choose")}</Button>
             <LanguageChoice />
           </>
+        ) : null}
+        {step === "join" ? (
+          joining.value !== null && joining.value.step !== "failed" ? (
+            <Joining info={joining.value} />
+          ) : (
+            <JoinForm problem={joining.value?.problem ?? null} onBack={() => setStep("welcome")} />
+          )
         ) : null}
         {step === "server" ? (
           <Asked
@@ -162,22 +171,16 @@ function Passphrase({
   onBack: (step: Step) => void;
   onDone: () => void;
 }) {
-  const [first, setFirst] = useState("");
-  const [second, setSecond] = useState("");
+  const [given, setGiven] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const level = strength(first);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (level === 0) return;
-    if (first !== second) {
-      setTrouble(t("onboarding.passphrase.differs"));
-      return;
-    }
+    if (given === null) return;
     setBusy(true);
     setTrouble(null);
     try {
-      await call("host.create", { server, name, passphrase: first });
+      await call("host.create", { server, name, passphrase: given });
       onDone();
     } catch (error) {
       const failed = asFailed(error);
@@ -189,37 +192,7 @@ function Passphrase({
     <form onSubmit={(event) => void submit(event)}>
       {head}
       <p>{t("onboarding.passphrase.text")}</p>
-      <label class="field">
-        <span>{t("onboarding.passphrase.label")}</span>
-        <input
-          type="password"
-          ref={focusHere}
-          autocomplete="new-password"
-          value={first}
-          readOnly={isBusy}
-          aria-describedby="strength"
-          onInput={(event) => setFirst(event.currentTarget.value)}
-        />
-      </label>
-      <div id="strength" class={`strength level-${first === "" ? "none" : level}`} aria-live="polite">
-        <div class="strength-bar" aria-hidden="true">
-          <i />
-          <i />
-          <i />
-          <i />
-        </div>
-        <span>{first === "" ? t("strength.hint") : t(`strength.${level}`)}</span>
-      </div>
-      <label class="field">
-        <span>{t("onboarding.passphrase.again")}</span>
-        <input
-          type="password"
-          autocomplete="new-password"
-          value={second}
-          readOnly={isBusy}
-          onInput={(event) => setSecond(event.currentTarget.value)}
-        />
-      </label>
+      <NewPassphrase isBusy={isBusy} isFirst onChange={setGiven} />
       <p class="trouble-text" role="alert">
         {trouble}
       </p>
@@ -236,7 +209,7 @@ function Passphrase({
             {t("back")}
           </Button>
         )}
-        <Button look="main" submit disabled={isBusy || level === 0 || second === ""}>
+        <Button look="main" submit disabled={isBusy || given === null}>
           {t("onboarding.create")}
         </Button>
       </div>

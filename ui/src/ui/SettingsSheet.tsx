@@ -27,6 +27,8 @@ import { connectionWords } from "./ConnectionSign.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
 import { Named } from "./Named.tsx";
+import { BlockedList, ReportList } from "./PeopleLists.tsx";
+import { Switch } from "./Switch.tsx";
 
 export function SettingsSheet() {
   const me = account.value;
@@ -39,9 +41,17 @@ export function SettingsSheet() {
         <h3>
           <Named name={me.name} />
         </h3>
-        <Button icon="lock" onClick={lock}>
-          {t("lock.now")}
-        </Button>
+        <div class="row">
+          <Button icon="lock" onClick={lock}>
+            {t("lock.now")}
+          </Button>
+          <Button icon="device" onClick={() => show({ sheet: "devices" })}>
+            {t("devices.title")}
+          </Button>
+          <Button icon="storage" onClick={() => show({ sheet: "storage" })}>
+            {t("storage.title")}
+          </Button>
+        </div>
       </section>
       <section>
         <h3>{t("settings.privacy")}</h3>
@@ -104,6 +114,8 @@ export function SettingsSheet() {
         </dl>
       </section>
       <Links />
+      <BlockedList />
+      <ReportList />
       <section>
         <h3>{t("settings.advanced")}</h3>
         <dl class="facts">
@@ -128,18 +140,6 @@ function Fact({ name, value }: { name: string; value: string }) {
         <bdi>{value}</bdi>
       </dd>
     </div>
-  );
-}
-
-function Switch({ label, text, value, onChange }: { label: string; text?: string; value: boolean; onChange: (next: boolean) => void }) {
-  return (
-    <label class="switch">
-      <span class="switch-words">
-        <span>{label}</span>
-        {text === undefined ? null : <span class="quiet">{text}</span>}
-      </span>
-      <input type="checkbox" role="switch" checked={value} onChange={(event) => onChange(event.currentTarget.checked)} />
-    </label>
   );
 }
 

@@ -3,16 +3,14 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { App, PASSPHRASE, Server, befriend, binary, bubble, chatRow, onboard, openBrowser, openChat, openPage } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, binary, bubble, chatRow, look, onboard, openBrowser, openChat, openPage } from "./stage.js";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 let server, browser, ada, ben, page, benPage;
 
 before(async () => {
@@ -39,21 +37,6 @@ async function tabTo(page, name, most = 40) {
     await page.keyboard.press("Tab");
   }
   assert.fail(`no way by keyboard to ${name}`);
-}
-
-async function look(page, what) {
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    // The colours are those of this look once a frame was painted with them and nothing is on its way any more.
-    await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running"));
-    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-    const grave = found.violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    const said = grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`);
-    assert.deepEqual(said, [], `${what}, ${colorScheme}`);
-  }
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
 }
 
 test("an account is made with the keyboard alone, and every step can be heard", async () => {

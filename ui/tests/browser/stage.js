@@ -1,7 +1,9 @@
 // A real server, real apps, and a real browser for each person: what the browser tests play on.
 
+import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -11,6 +13,7 @@ import { chromium } from "playwright-core";
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = "/usr/bin/chromium";
 export const PASSPHRASE = "correct horse battery staple";
 export const TONE_HZ = 440;
@@ -64,10 +67,16 @@ export class Server {
     const server = new Server();
     server.folder = path.join(await temporary("server"), "server");
     const address = `127.0.0.1:${await freePort()}`;
+    server.origin = address;
     run("undertone-server", ["init", server.folder, "--json", "--listen", address, "--origin", address]);
     server.child = spawn(binary("undertone-server"), ["run", server.folder, "--json", "--listen", address], { stdio: ["ignore", "pipe", "ignore"] });
     await firstLine(server.child);
     return server;
+  }
+
+  /** As somebody types it. */
+  address() {
+    return this.origin;
   }
 
   invitation(uses = 10) {
@@ -281,4 +290,20 @@ export const bubble = (page, text) => page.locator(".bubble").filter({ has: page
 export async function bubbleMenu(page, text, item) {
   await bubble(page, text).click({ button: "right", position: { x: 12, y: 10 } });
   await page.getByRole("menuitem", { name: item, exact: true }).click();
+}
+
+/** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark. */
+export async function look(page, what) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    // The colours are those of this look once a frame was painted with them and nothing is on its way any more.
+    await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running"));
+    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+    const grave = found.violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    const said = grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`);
+    assert.deepEqual(said, [], `${what}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
 }

@@ -185,7 +185,7 @@ async fn begin_or_resume(
 }
 
 /// What this machine is called; only the account's own devices see it.
-fn machine_name() -> String {
+pub(crate) fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name: String = name
         .trim()

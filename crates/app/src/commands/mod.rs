@@ -27,6 +27,8 @@ mod status;
 mod storage;
 mod watch;
 
+pub(crate) use devices::machine_name;
+
 use std::time::Duration;
 
 use undertone_core::{ChatChange, Expires, Settled};

@@ -184,6 +184,9 @@ methods! {
         Done {}
     };
 
+    #[doc = "Whether another device has removed this one from the account: then it receives nothing any more."]
+    DevicesIsRemoved = "devices.is_removed" (Nothing) -> DeviceRemoved, |context, _| DeviceRemoved { removed: context.client.is_removed().await? };
+
     #[doc = "Makes a contact link to give to one person. Needs the server."]
     LinksCreate = "links.create" (NewLink) -> LinkInfo, |context, params| {
         let uses = params.uses.unwrap_or(1);

@@ -520,6 +520,13 @@ pub struct CodeMatches {
     pub matches: bool,
 }
 
+/// Whether this device is still one of the account's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DeviceRemoved {
+    /// Another device has removed it.
+    pub removed: bool,
+}
+
 /// Another device that is being linked, if one is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct CurrentLinking {

@@ -5,7 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use ts_rs::TS;
 use undertone_core::{
-    Client, Ending, ErrorClass, RecoveryPhrase, ServerChoice,
+    Client, Ending, ErrorClass, Problem, RecoveryPhrase, ServerChoice,
     home::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
@@ -22,6 +22,10 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
+use super::{
+    Host,
+    joining::{self, Joining, JoiningInfo, JoiningStep},
+};
 use crate::{
     cli::{args::Global, passphrase},
     failure::Failure,
@@ -42,6 +46,8 @@ pub enum HostState {
     New,
     /// There is one, and it is closed.
     Locked,
+    /// One is being linked to an account that another device has.
+    Joining,
     /// It is open.
     Open,
 }
@@ -53,6 +59,15 @@ pub struct Now {
     pub state: HostState,
     /// The open account, and how it reaches the server.
     pub client: Option<(Client, Network)>,
+    /// How far linking this device is, or why it came to nothing.
+    pub joining: Option<JoiningInfo>,
+}
+
+/// What runs for the home; whoever holds it changes the home's state.
+#[derive(Default)]
+pub(super) struct Running {
+    service: Option<SocketService>,
+    pub(super) joining: Option<Joining>,
 }
 
 /// The home that this host is for.
@@ -61,7 +76,7 @@ pub struct HomeKeeper {
     folder: PathBuf,
     now: watch::Sender<Now>,
     /// Held while the state changes.
-    change: tokio::sync::Mutex<Option<SocketService>>,
+    change: tokio::sync::Mutex<Running>,
     phrase: Mutex<Option<RecoveryPhrase>>,
     /// How the host is to end, once the open account, or what looks after a locked one, says so.
     ended: watch::Sender<Option<Ending>>,
@@ -87,9 +102,10 @@ impl HomeKeeper {
             now: watch::channel(Now {
                 state,
                 client: None,
+                joining: None,
             })
             .0,
-            change: tokio::sync::Mutex::new(None),
+            change: tokio::sync::Mutex::default(),
             phrase: Mutex::new(None),
             ended: watch::channel(None).0,
             watch: tokio::sync::Mutex::new(None),
@@ -127,6 +143,88 @@ impl HomeKeeper {
         }
     }
 
+    /// How the program was started.
+    pub(super) fn options(&self) -> &Global {
+        &self.options
+    }
+
+    /// Waits until nobody else changes the home's state.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, Running> {
+        self.change.lock().await
+    }
+
+    /// A home is being linked.
+    pub(super) fn is_joining(&self, info: JoiningInfo) {
+        self.now.send_replace(Now {
+            state: HostState::Joining,
+            client: None,
+            joining: Some(info),
+        });
+    }
+
+    /// The linking has got on.
+    pub(super) fn now_joining(&self, change: impl FnOnce(&mut JoiningInfo)) {
+        self.now.send_modify(|now| {
+            if let Some(info) = &mut now.joining {
+                change(info);
+            }
+        });
+    }
+
+    /// The linking came to nothing, and its home is gone; without a problem, its owner did not want it.
+    pub(super) fn came_to_nothing(&self, problem: Option<Problem>) {
+        self.now.send_modify(|now| {
+            now.state = HostState::New;
+            now.joining = now
+                .joining
+                .take()
+                .filter(|_| problem.is_some())
+                .map(|info| JoiningInfo {
+                    step: JoiningStep::Failed,
+                    code: None,
+                    words: None,
+                    problem,
+                    ..info
+                });
+        });
+    }
+
+    /// The home that was being linked has its account, and can be unlocked.
+    pub(super) fn is_closed(&self) {
+        self.now.send_replace(Now {
+            state: HostState::Locked,
+            client: None,
+            joining: None,
+        });
+    }
+
+    /// The account is here: from now on this is a home like any other.
+    pub(super) async fn has_joined(&self, client: Client) -> Result<(), Failure> {
+        let mut running = self.change.lock().await;
+        let listener = client.listener()?;
+        running.service = Some(self.serve(client, listener).await?);
+        Ok(())
+    }
+
+    /// Takes the owner's answer to whether both devices show the same words; no at any time ends the linking.
+    ///
+    /// # Errors
+    /// `linking.none`.
+    pub(super) async fn say(&self, is_same: bool) -> Result<(), Failure> {
+        let running = self.change.lock().await;
+        let step = self.now.borrow().joining.as_ref().map(|info| info.step);
+        match (&running.joining, step) {
+            (Some(joining), Some(JoiningStep::Compare)) => joining.say(is_same),
+            (Some(joining), Some(JoiningStep::Waiting | JoiningStep::Confirmed)) if !is_same => {
+                joining.say(false);
+            }
+            _ => {
+                return Err(Failure::new("linking.none", "No device is being linked."));
+            }
+        }
+        Ok(())
+    }
+
     /// The home's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -161,7 +259,7 @@ impl HomeKeeper {
         name: &str,
         given: Zeroizing<String>,
     ) -> Result<(), Failure> {
-        let mut service = self.change.lock().await;
+        let mut running = self.change.lock().await;
         if self.now.borrow().state != HostState::New {
             return Err(HomeError::Exists.into());
         }
@@ -185,46 +283,63 @@ impl HomeKeeper {
         let (client, phrase) = made?;
         *self.lock_phrase() = Some(phrase);
         let listener = client.listener()?;
-        *service = Some(self.serve(client, listener).await?);
+        running.service = Some(self.serve(client, listener).await?);
         Ok(())
     }
 
-    /// Opens the home.
+    /// Opens the home, or goes on with linking it.
     ///
     /// # Errors
     /// `home.wrong_passphrase`; `home.elsewhere` if another process keeps it open; `home.*`.
-    pub async fn unlock(&self, given: Zeroizing<String>) -> Result<(), Failure> {
-        let mut service = self.change.lock().await;
-        match self.now.borrow().state {
-            HostState::Open => return Ok(()),
+    pub async fn unlock(host: &Arc<Host>, given: Zeroizing<String>) -> Result<(), Failure> {
+        let keeper = &host.home;
+        let mut running = keeper.change.lock().await;
+        match keeper.now.borrow().state {
+            HostState::Open | HostState::Joining => return Ok(()),
             HostState::New => return Err(HomeError::Missing.into()),
             HostState::Locked => {}
         }
         let passphrase = Passphrase::new(given)?;
-        let opened = self.open(passphrase).await;
+        let opened = Self::open(host, &mut running, passphrase).await;
         if opened.is_err() {
-            self.watch_while_locked().await;
+            keeper.watch_while_locked().await;
         }
-        *service = Some(opened?);
+        opened?;
         tracing::info!("home unlocked");
         Ok(())
     }
 
-    async fn open(&self, passphrase: Passphrase) -> Result<SocketService, Failure> {
-        self.watch_no_more().await;
-        let owner = self.claim().await?;
-        let opened = tokio::task::spawn_blocking(move || owner.unlock(&passphrase))
-            .await
-            .map_err(|_| Failure::new("home.interrupted", "Opening the home was interrupted."))?;
+    /// As an account's home, or as one that is being linked to one.
+    async fn open(
+        host: &Arc<Host>,
+        running: &mut Running,
+        passphrase: Passphrase,
+    ) -> Result<(), Failure> {
+        let keeper = &host.home;
+        keeper.watch_no_more().await;
+        let owner = keeper.claim().await?;
+        let (opened, passphrase) =
+            tokio::task::spawn_blocking(move || (owner.unlock(&passphrase), passphrase))
+                .await
+                .map_err(|_| {
+                    Failure::new("home.interrupted", "Opening the home was interrupted.")
+                })?;
         let home = opened.map_err(|(_, error)| {
             if error == HomeError::Wiped {
-                self.say_wiped();
+                keeper.say_wiped();
             }
             error
         })?;
         let listener = Listener::bind(home.owner())?;
-        let client = Client::from_home(home, client_options(&self.options)).await?;
-        self.serve(client, listener).await
+        match Client::from_home(home, client_options(&keeper.options)).await {
+            Ok(client) => running.service = Some(keeper.serve(client, listener).await?),
+            Err(error) if error.code() == "linking.unfinished" => {
+                drop(listener);
+                running.joining = Some(joining::resume(host, &passphrase).await?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     async fn serve(&self, client: Client, listener: Listener) -> Result<SocketService, Failure> {
@@ -243,6 +358,7 @@ impl HomeKeeper {
         self.now.send_replace(Now {
             state: HostState::Open,
             client: Some((client, network)),
+            joining: None,
         });
         Ok(service)
     }
@@ -277,13 +393,17 @@ impl HomeKeeper {
     /// # Errors
     /// What closing the store says.
     pub async fn close(&self) -> Result<(), Failure> {
-        let mut service = self.change.lock().await;
+        let mut running = self.change.lock().await;
         self.lock_phrase().take();
+        if let Some(joining) = running.joining.take() {
+            joining.stop().await;
+        }
         let was = self.now.send_replace(Now {
             state: HostState::Locked,
             client: None,
+            joining: None,
         });
-        if let Some(service) = service.take() {
+        if let Some(service) = running.service.take() {
             service.close().await;
         }
         if let Some((client, _)) = was.client {

@@ -9,7 +9,13 @@ use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{Arriving, ChatId, Draft, Expires, MessageId, Recording, Sent};
 
-use super::{Host, HostState, doors::Hash, secret::Secret};
+use super::{
+    Host, HostState,
+    doors::Hash,
+    home::HomeKeeper,
+    joining::{self, JoiningInfo},
+    secret::Secret,
+};
 use crate::{
     failure::Failure,
     rpc::{
@@ -28,7 +34,7 @@ pub struct Caller {
 }
 
 /// How the host stands.
-#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[derive(Clone, Serialize, Deserialize, TS)]
 pub struct HostInfo {
     /// How far the home is.
     pub state: HostState,
@@ -36,6 +42,10 @@ pub struct HostInfo {
     pub version: String,
     /// Whether the recovery phrase of a new account waits to be written down.
     pub phrase_waits: bool,
+    /// How far linking this device to an account is, or why it came to nothing.
+    pub joining: Option<JoiningInfo>,
+    /// What this computer is called: a name to begin with for a device.
+    pub machine: String,
 }
 
 macro_rules! shapes {
@@ -57,6 +67,23 @@ shapes! {
         /// The passphrase of the home, at least 8 characters.
         #[ts(as = "String")]
         passphrase: Secret,
+    }
+
+    /// This device as another one of an account that exists.
+    NewJoining {
+        /// The account's server: `HOST:PORT`, with or without its pin.
+        server: String,
+        /// What this device is to be called; the account's devices alone see it.
+        device_name: String,
+        /// The passphrase of the home here, at least 8 characters.
+        #[ts(as = "String")]
+        passphrase: Secret,
+    }
+
+    /// Whether both devices show the same words.
+    JoiningAnswer {
+        /// No ends the linking, and leaves no home.
+        same: bool,
     }
 
     /// A passphrase.
@@ -230,10 +257,27 @@ fn answer(answer: impl Serialize) -> Result<Value, Failure> {
 
 host_methods! {
     #[doc = "How the host stands: whether there is a home, and whether it is open."]
-    state = "host.state" (Nothing) -> HostInfo, |caller, _| HostInfo {
-        state: caller.host.home.now().state,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        phrase_waits: caller.host.home.has_phrase(),
+    state = "host.state" (Nothing) -> HostInfo, |caller, _| {
+        let now = caller.host.home.now();
+        HostInfo {
+            state: now.state,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            phrase_waits: caller.host.home.has_phrase(),
+            joining: now.joining,
+            machine: crate::commands::machine_name(),
+        }
+    };
+
+    #[doc = "Makes a home that another device of an account links to it, and a code for that device; `host.state` says how far it is."]
+    join = "host.join" (NewJoining) -> Done, |caller, params| {
+        joining::begin(&caller.host, &params.server, &params.device_name, params.passphrase.0).await?;
+        Done {}
+    };
+
+    #[doc = "Says whether both devices show the same words. The account comes once both sides have said yes; no at any time ends it."]
+    answer_join = "host.answer_join" (JoiningAnswer) -> Done, |caller, params| {
+        caller.host.home.say(params.same).await?;
+        Done {}
     };
 
     #[doc = "Makes a home with a new account, and opens it."]
@@ -255,7 +299,7 @@ host_methods! {
 
     #[doc = "Opens the home."]
     unlock = "host.unlock" (GivenPassphrase) -> Done, |caller, params| {
-        caller.host.home.unlock(params.passphrase.0).await?;
+        HomeKeeper::unlock(&caller.host, params.passphrase.0).await?;
         caller.host.idle.touch();
         Done {}
     };

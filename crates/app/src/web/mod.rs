@@ -2,7 +2,8 @@
 //!
 //! [`guard`] decides which requests are looked at, [`doors`] who may come in, [`route`] what is where, [`assets`] hold the user
 //! interface, [`socket`] speaks JSON-RPC over a WebSocket with [`methods`] of its own beside the core's, [`media`] and [`upload`]
-//! carry files, [`home`] makes, opens and locks the home, [`launch`] finds the browser and a host that runs already, and [`run`]
+//! carry files, [`home`] makes, opens and locks the home, [`joining`] makes it another device's of an account,
+//! [`launch`] finds the browser and a host that runs already, and [`run`]
 //! is the whole of it. What must stay true: it listens on 127.0.0.1 alone; nothing is answered before Host and Origin are exactly
 //! its own; nothing is told to who has not shown a secret that was given to this user only; it uses no cookie; nothing
 //! decrypted is written to disk or may be kept by the browser; and text of others leaves as JSON or as bytes that no browser
@@ -13,6 +14,7 @@ mod doors;
 mod guard;
 mod guarding;
 mod home;
+mod joining;
 mod launch;
 mod media;
 pub mod methods;
@@ -25,6 +27,7 @@ mod socket;
 mod upload;
 
 pub use home::HostState;
+pub use joining::{JoiningInfo, JoiningStep};
 pub use run::{Appearance, run};
 
 use std::sync::Arc;

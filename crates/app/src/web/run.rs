@@ -143,7 +143,7 @@ async fn come_up(
         return Ok(());
     }
     if !passphrase::is_asked_for(options) && host.home.now().state == HostState::Locked {
-        host.home.unlock(passphrase::existing(options)?).await?;
+        HomeKeeper::unlock(host, passphrase::existing(options)?).await?;
     }
     let way = launch::way_in(host, folder, !appearance.no_browser)?;
     show(options, &way, false)

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 /// A text that is wiped when dropped and has no `Debug`. What the parser and the socket held of it on its way goes with the
 /// process, which locking replaces.
+#[derive(Clone)]
 pub struct Secret(pub Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Secret {

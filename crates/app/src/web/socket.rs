@@ -153,8 +153,20 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut core = Core::default();
     let mut at_work = JoinSet::new();
     let mut was_open = false;
+    let mut told = None;
     loop {
         let now = home.borrow_and_update().clone();
+        // Whoever is not let in yet sees how far making or linking the home is.
+        let standing = (now.state, now.joining.as_ref().map(|info| info.step));
+        let is_news = told
+            .replace(standing)
+            .is_some_and(|before| before != standing);
+        if is_news && now.client.is_none() && !was_open {
+            let state = message::notification("host", json!({"state": now.state}));
+            if !send(&mut socket, state.to_string()).await {
+                return;
+            }
+        }
         if *host.locking.borrow() || (was_open && now.client.is_none()) {
             break;
         }

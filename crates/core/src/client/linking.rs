@@ -157,13 +157,20 @@ impl Linking {
         Ok(transcript.words())
     }
 
-    /// Says that the words are the same here, waits until the other device has sent the account, and opens it.
+    /// Says that the words are the same here, and waits until the other device has sent the account.
     ///
     /// # Errors
     /// As [`Linking::words`].
-    pub async fn confirm(self) -> Result<Client> {
+    pub async fn agree(&self) -> Result<()> {
         self.rendezvous.write(|db, _| joining::confirm(db)).await?;
-        self.rendezvous.until(State::Provisioned).await?;
+        self.rendezvous.until(State::Provisioned).await
+    }
+
+    /// Opens the account that [`Linking::agree`] waited for.
+    ///
+    /// # Errors
+    /// As [`Client::from_home`].
+    pub async fn finish(self) -> Result<Client> {
         self.rendezvous.leave(false).await;
         let Self {
             home,
@@ -172,6 +179,15 @@ impl Linking {
         } = self;
         drop(rendezvous);
         Client::from_home(home, options).await
+    }
+
+    /// Says that the words are the same here, waits until the other device has sent the account, and opens it.
+    ///
+    /// # Errors
+    /// As [`Linking::words`].
+    pub async fn confirm(self) -> Result<Client> {
+        self.agree().await?;
+        self.finish().await
     }
 
     /// Gives it up, and leaves nothing: the words differ, or it is not wanted.

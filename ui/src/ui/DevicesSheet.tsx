@@ -1,0 +1,138 @@
+// The account's devices: what they are called, which one this is, and taking one out.
+
+import { useEffect, useState } from "preact/hooks";
+import type { DeviceInfo } from "../../../crates/app/bindings/rpc.ts";
+import { call } from "../state/app.ts";
+import { devices, linking, readDevices } from "../state/devices.ts";
+import { attempt, tell } from "../state/notices.ts";
+import { dayAndTime, t } from "../i18n/index.ts";
+import { Button, IconButton } from "./Button.tsx";
+import { Dialog } from "./Dialog.tsx";
+import { focusHere } from "./focus.ts";
+import { LinkDevice } from "./LinkDevice.tsx";
+import { Named, plainName } from "./Named.tsx";
+
+type Doing = { what: "rename" | "remove"; device: DeviceInfo } | { what: "link" } | null;
+
+const nameOf = (device: DeviceInfo): string => (device.name === "" ? t("devices.unnamed") : plainName(device.name));
+
+export function DevicesSheet() {
+  const [doing, setDoing] = useState<Doing>(linking.value === null ? null : { what: "link" });
+  useEffect(() => {
+    void readDevices().catch(() => undefined);
+  }, []);
+  const done = (): void => setDoing(null);
+  if (doing?.what === "link") {
+    return (
+      <Dialog title={t("devices.title")}>
+        <LinkDevice onDone={done} />
+      </Dialog>
+    );
+  }
+  if (doing?.what === "remove") {
+    return (
+      <Dialog title={t("devices.remove.title", { name: nameOf(doing.device) })}>
+        <Remove device={doing.device} onDone={done} />
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog title={t("devices.title")}>
+      <p>{t("devices.text")}</p>
+      <ul class="members devices">
+        {devices.value.map((device) => (
+          <li key={device.id}>
+            {doing?.what === "rename" && doing.device.id === device.id ? (
+              <Rename device={device} onDone={done} />
+            ) : (
+              <>
+                <span class="member-words">
+                  <strong>
+                    <Named name={nameOf(device)} />
+                  </strong>
+                  {device.this ? <span class="badge">{t("devices.this")}</span> : null}
+                  <span class={device.state === "removed_without_phrase" ? "role trouble-text" : "role"}>
+                    {device.state === "in_use" ? t("devices.added", { date: dayAndTime(device.added_ms) }) : t(`devices.${device.state}`)}
+                  </span>
+                </span>
+                {device.state === "in_use" ? (
+                  <IconButton icon="edit" label={t("devices.rename", { name: nameOf(device) })} onClick={() => setDoing({ what: "rename", device })} />
+                ) : null}
+                {device.this || device.state === "removed" ? null : (
+                  <IconButton icon="trash" label={t("devices.remove", { name: nameOf(device) })} onClick={() => setDoing({ what: "remove", device })} />
+                )}
+              </>
+            )}
+          </li>
+        ))}
+      </ul>
+      <div class="row end">
+        <Button look="main" icon="add" onClick={() => setDoing({ what: "link" })}>
+          {t("linking.title")}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Rename({ device, onDone }: { device: DeviceInfo; onDone: () => void }) {
+  const [name, setName] = useState(device.name);
+  return (
+    <form
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void attempt(call("devices.rename", { device: device.id, name: name.trim() }).then(readDevices)).then((isDone) => {
+          if (isDone) onDone();
+        });
+      }}
+    >
+      <input ref={focusHere} aria-label={t("devices.name")} maxLength={64} autocomplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
+      <IconButton icon="close" label={t("cancel")} onClick={onDone} />
+      <Button look="main" submit disabled={name.trim() === ""}>
+        {t("save")}
+      </Button>
+    </form>
+  );
+}
+
+function Remove({ device, onDone }: { device: DeviceInfo; onDone: () => void }) {
+  const [phrase, setPhrase] = useState("");
+  const words = phrase.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const remove = (recovery_phrase?: string): void => {
+    const given = recovery_phrase === undefined ? {} : { recovery_phrase };
+    void attempt(call("devices.remove", { device: device.id, ...given }).then(readDevices)).then((isDone) => {
+      if (!isDone) return;
+      tell(t("devices.remove.done", { name: nameOf(device) }));
+      onDone();
+    });
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (words.length === 12) remove(words.join(" "));
+      }}
+    >
+      <p>{t("devices.remove.text")}</p>
+      <p>{t("devices.remove.why")}</p>
+      <label class="field">
+        <span>{t("devices.remove.phrase")}</span>
+        <textarea ref={focusHere} rows={3} dir="ltr" lang="en" spellcheck={false} autocomplete="off" autocapitalize="none" value={phrase} onInput={(event) => setPhrase(event.currentTarget.value)} />
+      </label>
+      <div class="column">
+        <Button look="main" submit icon="shield" disabled={words.length !== 12}>
+          {t("devices.remove.with")}
+        </Button>
+        {device.state === "in_use" ? (
+          <Button look="danger" icon="trash" onClick={() => remove()}>
+            {t("devices.remove.without")}
+          </Button>
+        ) : null}
+        <Button look="quiet" onClick={onDone}>
+          {t("cancel")}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,61 @@
+// A passphrase for a home, typed twice, with an honest word on how strong it is.
+
+import { useState } from "preact/hooks";
+import { t } from "../i18n/index.ts";
+import { focusHere, focusNot } from "./focus.ts";
+import { strength } from "./strength.ts";
+
+/** Gives the passphrase when it is long enough and both are the same, else null. */
+export function NewPassphrase({
+  isBusy,
+  isFirst = false,
+  onChange,
+}: {
+  isBusy: boolean;
+  /** Whether it is what a form begins with. */
+  isFirst?: boolean;
+  onChange: (passphrase: string | null) => void;
+}) {
+  const [first, setFirst] = useState("");
+  const [second, setSecond] = useState("");
+  const level = strength(first);
+  const take = (one: string, again: string): void => {
+    setFirst(one);
+    setSecond(again);
+    onChange(strength(one) > 0 && one === again ? one : null);
+  };
+  return (
+    <>
+      <label class="field">
+        <span>{t("onboarding.passphrase.label")}</span>
+        <input
+          ref={isFirst ? focusHere : focusNot}
+          type="password"
+          autocomplete="new-password"
+          value={first}
+          readOnly={isBusy}
+          aria-describedby="strength"
+          onInput={(event) => take(event.currentTarget.value, second)}
+        />
+      </label>
+      <div id="strength" class={`strength level-${first === "" ? "none" : level}`} aria-live="polite">
+        <div class="strength-bar" aria-hidden="true">
+          <i />
+          <i />
+          <i />
+          <i />
+        </div>
+        <span>{first === "" ? t("strength.hint") : t(`strength.${level}`)}</span>
+      </div>
+      <label class="field">
+        <span>{t("onboarding.passphrase.again")}</span>
+        <input type="password" autocomplete="new-password" value={second} readOnly={isBusy} onInput={(event) => take(first, event.currentTarget.value)} />
+      </label>
+      {second !== "" && second.length >= first.length && first !== second ? (
+        <p class="trouble-text" role="alert">
+          {t("onboarding.passphrase.differs")}
+        </p>
+      ) : null}
+    </>
+  );
+}
