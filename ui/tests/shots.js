@@ -124,6 +124,7 @@ await chatRow(page, "Cléo").locator(".count").waitFor();
 // Somebody unknown, and a link to the group.
 await onboard(deePage, dee, server.invitation());
 const link = ada.command("link", "--uses", "3").uri;
+await deePage.keyboard.press("Escape");
 dee.command("add", link);
 await page.locator(".requests-open").waitFor();
 await openChat(deePage, "Ada");

@@ -387,6 +387,16 @@ export const ar: Table = {
   "add.several": "لعدة أشخاص",
   "add.several.text": "يمكن لعدد {count} كحد أقصى استعمال هذا الرابط خلال سبعة أيام. ويبقى كل منهم في الانتظار حتى تقبله.",
 
+  "select.begin": "تحديد",
+  "select.one": "تحديد الرسالة: {text}",
+  "select.count": { zero: "لم تُحدد رسائل", one: "حُددت رسالة واحدة", two: "حُددت رسالتان", few: "حُددت {count} رسائل", many: "حُددت {count} رسالة", other: "حُددت {count} رسالة" },
+  "select.copy": "نسخ النصوص",
+  "select.end": "إنهاء التحديد",
+  "settings.sounds": "تشغيل صوت عند الرسائل الجديدة",
+  "camera.record": "تسجيل فيديو",
+  "camera.stop": "إيقاف وإرفاق",
+  "delete.title.several": { zero: "حذف الرسائل؟", one: "حذف رسالة واحدة؟", two: "حذف رسالتين؟", few: "حذف {count} رسائل؟", many: "حذف {count} رسالة؟", other: "حذف {count} رسالة؟" },
+
   "connection.online": "متصل",
   "connection.connecting": "جارٍ الاتصال بخادمك…",
   "connection.offline": "غير متصل",

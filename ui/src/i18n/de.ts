@@ -387,6 +387,16 @@ export const de: Table = {
   "add.several": "Für mehrere Menschen",
   "add.several.text": "Bis zu {count} Menschen dürfen diesen Link sieben Tage lang nutzen. Jeder wartet, bis du annimmst.",
 
+  "select.begin": "Auswählen",
+  "select.one": "Nachricht auswählen: {text}",
+  "select.count": { one: "{count} Nachricht ausgewählt", other: "{count} Nachrichten ausgewählt" },
+  "select.copy": "Texte kopieren",
+  "select.end": "Auswahl beenden",
+  "settings.sounds": "Ton bei neuen Nachrichten",
+  "camera.record": "Video aufnehmen",
+  "camera.stop": "Beenden und anhängen",
+  "delete.title.several": { one: "{count} Nachricht löschen?", other: "{count} Nachrichten löschen?" },
+
   "connection.online": "Verbunden",
   "connection.connecting": "Verbinde mit deinem Server…",
   "connection.offline": "Offline",

@@ -411,6 +411,16 @@ export const en = {
   "add.several": "For several people",
   "add.several.text": "Up to {count} people may use this link within seven days. Each waits until you accept them.",
 
+  "select.begin": "Select",
+  "select.one": "Select message: {text}",
+  "select.count": { one: "{count} message selected", other: "{count} messages selected" },
+  "select.copy": "Copy texts",
+  "select.end": "End selecting",
+  "settings.sounds": "Play a sound for new messages",
+  "camera.record": "Record video",
+  "camera.stop": "Stop and attach",
+  "delete.title.several": { one: "Delete {count} message?", other: "Delete {count} messages?" },
+
   "connection.online": "Connected",
   "connection.connecting": "Connecting to your server…",
   "connection.offline": "Offline",

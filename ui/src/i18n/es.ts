@@ -387,6 +387,16 @@ export const es: Table = {
   "add.several": "Para varias personas",
   "add.several.text": "Hasta {count} personas pueden usar este enlace durante siete días. Cada una espera a que la aceptes.",
 
+  "select.begin": "Seleccionar",
+  "select.one": "Seleccionar mensaje: {text}",
+  "select.count": { one: "{count} mensaje seleccionado", many: "{count} mensajes seleccionados", other: "{count} mensajes seleccionados" },
+  "select.copy": "Copiar textos",
+  "select.end": "Terminar la selección",
+  "settings.sounds": "Reproducir un sonido con mensajes nuevos",
+  "camera.record": "Grabar vídeo",
+  "camera.stop": "Parar y adjuntar",
+  "delete.title.several": { one: "¿Eliminar {count} mensaje?", many: "¿Eliminar {count} mensajes?", other: "¿Eliminar {count} mensajes?" },
+
   "connection.online": "Conectado",
   "connection.connecting": "Conectando con tu servidor…",
   "connection.offline": "Sin conexión",

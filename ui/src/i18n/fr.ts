@@ -387,6 +387,16 @@ export const fr: Table = {
   "add.several": "Pour plusieurs personnes",
   "add.several.text": "Jusqu’à {count} personnes peuvent utiliser ce lien pendant sept jours. Chacune attend que vous l’acceptiez.",
 
+  "select.begin": "Sélectionner",
+  "select.one": "Sélectionner le message : {text}",
+  "select.count": { one: "{count} message sélectionné", many: "{count} messages sélectionnés", other: "{count} messages sélectionnés" },
+  "select.copy": "Copier les textes",
+  "select.end": "Terminer la sélection",
+  "settings.sounds": "Jouer un son pour les nouveaux messages",
+  "camera.record": "Filmer",
+  "camera.stop": "Arrêter et joindre",
+  "delete.title.several": { one: "Supprimer {count} message ?", many: "Supprimer {count} messages ?", other: "Supprimer {count} messages ?" },
+
   "connection.online": "Connecté",
   "connection.connecting": "Connexion à votre serveur…",
   "connection.offline": "Hors ligne",

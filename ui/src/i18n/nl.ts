@@ -387,6 +387,16 @@ export const nl: Table = {
   "add.several": "Voor meerdere mensen",
   "add.several.text": "Tot {count} mensen mogen deze link binnen zeven dagen gebruiken. Ieder wacht tot je aanvaardt.",
 
+  "select.begin": "Selecteren",
+  "select.one": "Bericht selecteren: {text}",
+  "select.count": { one: "{count} bericht geselecteerd", other: "{count} berichten geselecteerd" },
+  "select.copy": "Teksten kopiëren",
+  "select.end": "Selecteren beëindigen",
+  "settings.sounds": "Geluid bij nieuwe berichten",
+  "camera.record": "Video opnemen",
+  "camera.stop": "Stoppen en toevoegen",
+  "delete.title.several": { one: "{count} bericht verwijderen?", other: "{count} berichten verwijderen?" },
+
   "connection.online": "Verbonden",
   "connection.connecting": "Verbinden met je server…",
   "connection.offline": "Offline",

@@ -12,6 +12,7 @@ export const theme = signal<Theme>("system");
 export const language = signal<Language>(browserLanguage());
 export const notifies = signal(false);
 export const showsContent = signal(false);
+export const sounds = signal(false);
 export const autoLockMinutes = signal(0);
 export const sendsWithEnter = signal(true);
 
@@ -40,6 +41,11 @@ export async function setShowsContent(next: boolean): Promise<void> {
   await keep("notification_content", Number(next));
 }
 
+export async function setSounds(next: boolean): Promise<void> {
+  sounds.value = next;
+  await keep("sounds", Number(next));
+}
+
 export async function setAutoLock(minutes: number): Promise<void> {
   autoLockMinutes.value = minutes;
   await keep("auto_lock", minutes);
@@ -55,6 +61,7 @@ onOpen(async () => {
   theme.value = THEMES[kept["theme"] ?? 0] ?? "system";
   notifies.value = kept["notifications"] === 1 && "Notification" in window && Notification.permission === "granted";
   showsContent.value = kept["notification_content"] === 1;
+  sounds.value = kept["sounds"] === 1;
   autoLockMinutes.value = kept["auto_lock"] ?? 0;
   sendsWithEnter.value = kept["enter_sends"] !== 0;
   const spoken = LANGUAGES[kept["language"] ?? -1];

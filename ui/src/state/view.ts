@@ -17,9 +17,9 @@ export type Sheet =
   | { sheet: "storage" }
   | { sheet: "report"; contact: ContactId; name: string; chat: ChatId }
   | { sheet: "contact"; contact: ContactId }
-  | { sheet: "forward"; message: MessageInfo }
+  | { sheet: "forward"; messages: readonly MessageInfo[] }
   | { sheet: "info"; message: MessageInfo }
-  | { sheet: "delete"; message: MessageInfo }
+  | { sheet: "delete"; messages: readonly MessageInfo[] }
   | { sheet: "camera" }
   | { sheet: "picture"; message: MessageInfo; index: number };
 

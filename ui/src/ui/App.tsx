@@ -7,6 +7,7 @@ import { phase, standing } from "../state/app.ts";
 import { unread } from "../state/chats.ts";
 import { t } from "../i18n/index.ts";
 import "../state/notify.ts";
+import "../state/sounds.ts";
 import "../state/autolock.ts";
 import { CodeScreen } from "./CodeScreen.tsx";
 import { LockScreen } from "./LockScreen.tsx";

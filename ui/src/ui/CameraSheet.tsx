@@ -1,4 +1,4 @@
-// A photo from this computer's camera, straight into the message.
+// A photo or a video from this computer's camera, straight into the message.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { pick } from "../state/uploads.ts";
@@ -7,8 +7,17 @@ import { t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
 
+/** The first that the browser records is taken. */
+const KINDS = [
+  ["video/mp4;codecs=avc1.42E01E,mp4a.40.2", "mp4"],
+  ["video/webm;codecs=vp9,opus", "webm"],
+  ["video/webm;codecs=vp8,opus", "webm"],
+] as const;
+
 export function CameraSheet() {
   const video = useRef<HTMLVideoElement>(null);
+  const kept = useRef(false);
+  const running = useRef<MediaRecorder | null>(null);
   const [isReady, setReady] = useState(false);
   const [isBlind, setBlind] = useState(false);
   useEffect(() => {
@@ -28,9 +37,37 @@ export function CameraSheet() {
     );
     return () => {
       isOver = true;
+      if (running.current?.state === "recording") running.current.stop();
       stream?.getTracks().forEach((track) => track.stop());
     };
   }, []);
+  const [recorder, setRecorder] = useState<MediaRecorder | null>(null);
+  const begin = async (): Promise<void> => {
+    const picture = video.current?.srcObject;
+    const chat = chosen.value;
+    if (!(picture instanceof MediaStream) || chat === null) return;
+    const found = KINDS.find(([kind]) => MediaRecorder.isTypeSupported(kind));
+    if (found === undefined) return;
+    const [kind, extension] = found;
+    const voice = await navigator.mediaDevices.getUserMedia({ audio: true }).catch(() => null);
+    const tracks = [...picture.getVideoTracks(), ...(voice?.getAudioTracks() ?? [])];
+    const started = new MediaRecorder(new MediaStream(tracks), { mimeType: kind, videoBitsPerSecond: 2_500_000 });
+    const pieces: Blob[] = [];
+    started.ondataavailable = ({ data }) => pieces.push(data);
+    started.onstop = () => {
+      voice?.getTracks().forEach((track) => track.stop());
+      // The sheet may have been closed: then it was not wanted.
+      if (kept.current) pick(chat, [new File(pieces, `video.${extension}`, { type: kind.split(";")[0] ?? kind })]);
+    };
+    started.start(1000);
+    running.current = started;
+    setRecorder(started);
+  };
+  const end = (): void => {
+    kept.current = true;
+    recorder?.stop();
+    hide();
+  };
   const take = (): void => {
     const element = video.current;
     const chat = chosen.value;
@@ -52,9 +89,20 @@ export function CameraSheet() {
     <Dialog title={t("camera.title")} wide>
       {isBlind ? <p class="trouble-text">{t("compose.no_camera")}</p> : <video ref={video} class="camera" muted playsInline aria-label={t("camera.title")} />}
       <div class="row end">
-        <Button look="main" icon="camera" disabled={!isReady} onClick={take}>
-          {t("camera.take")}
-        </Button>
+        {recorder === null ? (
+          <>
+            <Button icon="play" disabled={!isReady} onClick={() => void begin()}>
+              {t("camera.record")}
+            </Button>
+            <Button look="main" icon="camera" disabled={!isReady} onClick={take}>
+              {t("camera.take")}
+            </Button>
+          </>
+        ) : (
+          <Button look="main" icon="check" onClick={end}>
+            {t("camera.stop")}
+          </Button>
+        )}
       </div>
     </Dialog>
   );

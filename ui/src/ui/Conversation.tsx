@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { contactOfChat } from "../state/chats.ts";
 import { requestOf } from "../state/requests.ts";
+import { picked } from "../state/selection.ts";
 import { back, show, showsDetails } from "../state/view.ts";
 import { pick } from "../state/uploads.ts";
 import { span, t } from "../i18n/index.ts";
@@ -16,6 +17,7 @@ import { LineList } from "./LineList.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
 import { may } from "./roles.ts";
+import { SelectionBar } from "./SelectionBar.tsx";
 import { RequestBar } from "./RequestBar.tsx";
 
 /** The message that is answered or changed by what is being written. */
@@ -47,7 +49,7 @@ export function Conversation({ chat }: { chat: ChatInfo }) {
     >
       <Head chat={chat} />
       <LineList chat={chat} />
-      {request !== undefined ? <RequestBar request={request} /> : state === null ? <Composer chat={chat} /> : <p class="closed">{state}</p>}
+      {picked.value !== null ? <SelectionBar /> : request !== undefined ? <RequestBar request={request} /> : state === null ? <Composer chat={chat} /> : <p class="closed">{state}</p>}
       {isOver ? (
         <div class="drop" aria-hidden="true">
           <Icon name="attach" />

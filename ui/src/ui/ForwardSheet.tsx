@@ -3,24 +3,27 @@ import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts"
 import { call } from "../state/app.ts";
 import { archived, listed } from "../state/chats.ts";
 import { attempt, tell } from "../state/notices.ts";
+import { endSelecting } from "../state/selection.ts";
 import { hide } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { ChatAvatar, chatName } from "./ChatList.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { Named, plainName } from "./Named.tsx";
+import { may } from "./roles.ts";
 
-export function ForwardSheet({ message }: { message: MessageInfo }) {
+export function ForwardSheet({ messages }: { messages: readonly MessageInfo[] }) {
   const [wanted, setWanted] = useState("");
   const fitting = [...listed.value, ...archived.value].filter(
-    (chat) => chat.state === "active" && chatName(chat).toLocaleLowerCase().includes(wanted.trim().toLocaleLowerCase()),
+    (chat) => may(chat, "post") && chatName(chat).toLocaleLowerCase().includes(wanted.trim().toLocaleLowerCase()),
   );
-  const forward = (chat: ChatInfo): void => {
+  const forward = async (chat: ChatInfo): Promise<void> => {
     hide();
-    void attempt(
-      call("messages.forward", { chat: message.chat, message: message.id, to: chat.id }).then(() =>
-        tell(t("forward.done", { name: plainName(chatName(chat)) })),
-      ),
-    );
+    endSelecting();
+    // One after the other: they are to stand there as they stand here.
+    for (const message of messages) {
+      if (!(await attempt(call("messages.forward", { chat: message.chat, message: message.id, to: chat.id })))) return;
+    }
+    tell(t("forward.done", { name: plainName(chatName(chat)) }));
   };
   return (
     <Dialog title={t("forward.title")}>
@@ -28,7 +31,7 @@ export function ForwardSheet({ message }: { message: MessageInfo }) {
       <ul class="chats">
         {fitting.map((chat) => (
           <li key={chat.id} class="chat-row">
-            <button type="button" class="chat" onClick={() => forward(chat)}>
+            <button type="button" class="chat" onClick={() => void forward(chat)}>
               <ChatAvatar chat={chat} size="small" />
               <strong class="chat-name">
                 <Named name={chatName(chat)} />

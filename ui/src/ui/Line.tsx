@@ -5,6 +5,7 @@ import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts"
 import { account, call } from "../state/app.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { requestOf } from "../state/requests.ts";
+import { picked, toggle } from "../state/selection.ts";
 import { goTo, show } from "../state/view.ts";
 import { clock, dayAndTime, fromNow, span, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -58,10 +59,19 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
   const canReact = !message.deleted && chat.state === "active" && requestOf(chat.id) === undefined;
   const labels = [name, clock(message.sent_ms), summary(message)];
   return (
-    <div class={`message ${message.mine ? "mine" : "theirs"} ${isFirst ? "first" : ""} ${isLast ? "last" : ""}`}>
-      {isGroup && !message.mine ? (
+    <div class={`message ${picked.value?.has(message.local_id) === true ? "picked-message" : ""} ${message.mine ? "mine" : "theirs"} ${isFirst ? "first" : ""} ${isLast ? "last" : ""}`}>
+      {isGroup && !message.mine && picked.value === null ? (
         <span class="message-avatar">{isLast && message.sender !== null ? <Avatar id={message.sender} name={message.sender_name} size="small" /> : null}</span>
       ) : null}
+      {picked.value === null ? null : (
+        <input
+          type="checkbox"
+          class="pick-box"
+          aria-label={t("select.one", { text: labels.join(", ") })}
+          checked={picked.value.has(message.local_id)}
+          onChange={() => toggle(message)}
+        />
+      )}
       <div
         class="bubble line-focus"
         role="article"
@@ -234,7 +244,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
     });
   }
   if (!message.deleted && !message.view_once) {
-    items.push({ label: t("message.forward"), icon: "forward", act: () => show({ sheet: "forward", message }) });
+    items.push({ label: t("message.forward"), icon: "forward", act: () => show({ sheet: "forward", messages: [message] }) });
   }
   if (isOpen && !message.deleted && may(chat, "pin")) {
     const pinned = !message.pinned;
@@ -244,8 +254,9 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       act: () => void attempt(call("messages.pin", { chat: message.chat, message: message.id, pinned })),
     });
   }
+  items.push({ label: t("select.begin"), icon: "check", act: () => toggle(message) });
   items.push({ label: t("message.info"), icon: "info", act: () => show({ sheet: "info", message }) });
-  items.push({ label: t("message.delete"), icon: "trash", isDanger: true, act: () => show({ sheet: "delete", message }) });
+  items.push({ label: t("message.delete"), icon: "trash", isDanger: true, act: () => show({ sheet: "delete", messages: [message] }) });
   return items;
 }
 

@@ -71,11 +71,11 @@ function Front() {
     case "contact":
       return <ContactSheet key={front.contact} id={front.contact} />;
     case "forward":
-      return <ForwardSheet message={front.message} />;
+      return <ForwardSheet messages={front.messages} />;
     case "info":
       return <InfoSheet message={front.message} />;
     case "delete":
-      return <DeleteSheet message={front.message} />;
+      return <DeleteSheet messages={front.messages} />;
     case "camera":
       return <CameraSheet />;
     case "picture":

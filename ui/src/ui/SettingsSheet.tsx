@@ -15,10 +15,13 @@ import {
   setNotifies,
   setSendsWithEnter,
   setShowsContent,
+  setSounds,
   setTheme,
   showsContent,
+  sounds,
   theme,
 } from "../state/preferences.ts";
+import { play } from "../state/sounds.ts";
 import { dayAndTime, span, t } from "../i18n/index.ts";
 import { show } from "../state/view.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -102,6 +105,14 @@ export function SettingsSheet() {
           text={t("settings.notify.text")}
           value={showsContent.value}
           onChange={(next) => void setShowsContent(next).catch(tellTrouble)}
+        />
+        <Switch
+          label={t("settings.sounds")}
+          value={sounds.value}
+          onChange={(next) => {
+            if (next) play();
+            void setSounds(next).catch(tellTrouble);
+          }}
         />
       </section>
       <section>

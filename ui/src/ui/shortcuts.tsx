@@ -3,6 +3,7 @@
 import { useEffect } from "preact/hooks";
 import { lock, phase } from "../state/app.ts";
 import { listed } from "../state/chats.ts";
+import { endSelecting, picked } from "../state/selection.ts";
 import { back, choose, chosen, hide, sheet, show, showsDetails } from "../state/view.ts";
 import { t, type Key } from "../i18n/index.ts";
 import { Dialog } from "./Dialog.tsx";
@@ -68,6 +69,7 @@ function onKey(event: KeyboardEvent): void {
       }
     }
     if (event.key === "?" && !isWriting(event.target)) return () => show({ sheet: "shortcuts" });
+    if (event.key === "Escape" && sheet.value === null && picked.value !== null) return endSelecting;
     if (event.key === "Escape" && sheet.value === null) return () => (showsDetails.value ? (showsDetails.value = false) : back());
     return null;
   })();

@@ -13,6 +13,7 @@ import {
   bubble,
   bubbleMenu,
   chatRow,
+  look,
   onboard,
   openBrowser,
   openChat,
@@ -163,6 +164,56 @@ test("a file that is dropped arrives byte for byte", async () => {
   await download.saveAs(saved);
   assert.equal(download.suggestedFilename(), "plan.bin");
   assert.ok(readFileSync(saved).equals(bytes));
+});
+
+test("a video from the camera arrives and plays", async () => {
+  await adaPage.getByRole("button", { name: "Take a photo" }).click();
+  await adaPage.getByRole("button", { name: "Record video" }).click();
+  // There is something in it once the camera has been seen for a while.
+  const from = await adaPage.locator("video.camera").evaluate((video) => video.currentTime);
+  await adaPage.waitForFunction((from) => document.querySelector("video.camera")?.currentTime > from + 1.5, from);
+  await adaPage.getByRole("button", { name: "Stop and attach" }).click();
+  await adaPage.locator(".picked-one", { hasText: "video." }).waitFor();
+  await adaPage.getByRole("button", { name: "Send", exact: true }).click();
+  await benPage.locator(".file-row", { hasText: "Video" }).or(benPage.locator(".file-row", { hasText: "video." })).last().getByRole("button", { name: "Play" }).click();
+  await benPage.waitForFunction(() => document.querySelector(".video-box video")?.currentTime > 0.2);
+});
+
+test("several messages are picked with the keyboard, copied, forwarded in order, and deleted", async () => {
+  await say(adaPage, "First of two");
+  await say(adaPage, "Second of two");
+  await bubble(benPage, "Second of two").waitFor();
+  await bubbleMenu(benPage, "First of two", "Select");
+  await benPage.getByText("1 message selected").waitFor();
+  await benPage.getByRole("checkbox", { name: /Second of two/ }).press("Space");
+  await benPage.getByText("2 messages selected").waitFor();
+  await look(benPage, "picked messages");
+  await benPage.getByRole("button", { name: "Copy texts" }).click();
+  await benPage.locator(".selection-bar").waitFor({ state: "detached" });
+  await benPage.locator("#compose").focus();
+  await benPage.keyboard.press("Control+v");
+  assert.equal(await benPage.locator("#compose").inputValue(), "Ada: First of two\nAda: Second of two");
+  await benPage.locator("#compose").fill("");
+
+  await bubbleMenu(benPage, "Second of two", "Select");
+  await benPage.getByRole("checkbox", { name: /First of two/ }).check();
+  await benPage.getByRole("button", { name: "Forward", exact: true }).click();
+  await benPage.getByRole("dialog").getByRole("button", { name: "Ada" }).click();
+  await adaPage.locator(".message.theirs", { hasText: "Second of two" }).locator(".forwarded").waitFor();
+  const order = await adaPage.locator(".message.theirs .bubble", { has: adaPage.locator(".forwarded") }).allTextContents();
+  assert.match(order[0], /First of two/);
+  assert.match(order[1], /Second of two/);
+
+  await bubbleMenu(adaPage, "First of two", "Select");
+  await adaPage.keyboard.press("Escape");
+  await adaPage.locator("#compose").waitFor();
+  await adaPage.locator(".message.mine .bubble", { hasText: "First of two" }).click({ button: "right", position: { x: 12, y: 10 } });
+  await adaPage.getByRole("menuitem", { name: "Select", exact: true }).click();
+  await adaPage.locator(".message.mine", { hasText: "Second of two" }).getByRole("checkbox").check();
+  await adaPage.getByRole("button", { name: "Delete", exact: true }).click();
+  await adaPage.getByRole("heading", { name: "Delete 2 messages?" }).waitFor();
+  await adaPage.getByRole("button", { name: "Delete for everyone" }).click();
+  await benPage.locator(".message.theirs .deleted").nth(2).waitFor();
 });
 
 test("what is written in a terminal beside the page appears in it", async () => {
