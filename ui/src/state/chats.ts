@@ -31,12 +31,15 @@ export function isMuted(chat: ChatInfo): boolean {
   return chat.muted_until_ms !== null && chat.muted_until_ms > Date.now();
 }
 
+const byId = computed(() => new Map(contacts.value.map((contact) => [contact.id, contact])));
+const byChat = computed(() => new Map(contacts.value.flatMap((contact) => (contact.chat === null ? [] : [[contact.chat, contact] as const]))));
+
 export function contactOf(id: ContactId): ContactInfo | undefined {
-  return contacts.value.find((contact) => contact.id === id);
+  return byId.value.get(id);
 }
 
 export function contactOfChat(chat: ChatId): ContactInfo | undefined {
-  return contacts.value.find((contact) => contact.chat === chat);
+  return byChat.value.get(chat);
 }
 
 export async function readChats(): Promise<void> {

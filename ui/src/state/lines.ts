@@ -6,6 +6,7 @@ import { call, onClose, onEvent, onOpen } from "./app.ts";
 
 const PAGE = 60;
 const AGAIN = 200;
+const OLDER = 120;
 
 export const openChat = signal<ChatId | null>(null);
 export const lines = signal<readonly MessageInfo[]>([]);
@@ -48,10 +49,11 @@ export async function readOlder(): Promise<boolean> {
   isReadingOlder = true;
   const mine = generation;
   try {
-    const page = await call("messages.list", { chat, limit: PAGE, before: first.local_id });
+    const page = await call("messages.list", { chat, limit: OLDER, before: first.local_id });
     if (mine !== generation) return false;
-    hasOlder.value = page.length >= PAGE;
-    const known = new Set(lines.value.map((line) => line.local_id));
+    hasOlder.value = page.length >= OLDER;
+    // What comes twice is near the seam.
+    const known = new Set(lines.value.slice(0, AGAIN).map((line) => line.local_id));
     lines.value = [...page.filter((line) => !known.has(line.local_id)), ...lines.value];
     return page.length > 0;
   } catch {

@@ -18,6 +18,9 @@ import { Ticks } from "./Ticks.tsx";
 import { summary } from "./summary.ts";
 
 const SEARCH_PAUSE = 150;
+const FIRST_ROWS = 40;
+const MORE_ROWS = 40;
+const MOST_FOUND = 50;
 
 export function chatName(chat: ChatInfo): string {
   return chat.kind === "notes" ? t("chat.notes") : chat.name;
@@ -35,6 +38,13 @@ export function ChatList() {
   const wanted = query.value.trim();
   const shown = isInRequests ? requests.value.map((request) => request.chat) : isInArchive ? archived.value : listed.value;
   const isAside = isInArchive || isInRequests;
+  // As many rows as can be seen, and more as somebody goes on: a thousand chats are not painted before the first is.
+  const [most, setMost] = useState(FIRST_ROWS);
+  useEffect(() => setMost(FIRST_ROWS), [isInArchive, isInRequests]);
+  const onScroll = (event: Event): void => {
+    const box = event.currentTarget as HTMLElement;
+    if (most < shown.length && box.scrollHeight - box.scrollTop - box.clientHeight < 3 * box.clientHeight) setMost(most + MORE_ROWS);
+  };
   useEffect(() => {
     if (isInRequests && requestCount.value === 0) setInRequests(false);
   }, [isInRequests, requestCount.value]);
@@ -112,8 +122,8 @@ export function ChatList() {
               {t("requests.open", { count: requestCount.value })}
             </Button>
           ) : null}
-          <ul class="chats">
-            {shown.map((chat) => (
+          <ul class="chats" onScroll={onScroll}>
+            {shown.slice(0, most).map((chat) => (
               <ChatRow key={chat.id} chat={chat} />
             ))}
             {!isAside && archived.value.length > 0 ? (
@@ -265,7 +275,7 @@ function Found({ wanted }: { wanted: string }) {
     return () => clearTimeout(timer);
   }, [wanted]);
   const small = wanted.toLocaleLowerCase();
-  const fitting = [...listed.value, ...archived.value].filter((chat) => chatName(chat).toLocaleLowerCase().includes(small));
+  const fitting = [...listed.value, ...archived.value].filter((chat) => chatName(chat).toLocaleLowerCase().includes(small)).slice(0, MOST_FOUND);
   return (
     <div class="found" role="region" aria-label={t("search")} aria-live="polite">
       {fitting.length > 0 ? (

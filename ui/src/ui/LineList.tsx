@@ -1,21 +1,24 @@
 // The lines of a conversation. However many there are, a few hundred are in the page: a window that moves with whoever reads,
 // while the line they look at stays where it is.
 
+import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { areLinesRead, firstUnread, hasOlder, lines, readBackTo, readOlder } from "../state/lines.ts";
 import { goTo } from "../state/view.ts";
-import { day, isSameDay, t } from "../i18n/index.ts";
+import { currentLanguage, day, isSameDay, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
 import { Line } from "./Line.tsx";
 import { Icon } from "./Icon.tsx";
 
 /** Lines in the page at once, and by how many the window moves. */
-const WINDOW = 240;
-const STEP = 80;
+const WINDOW = 160;
+const STEP = 20;
 /** Pixels from an edge at which it moves. */
-const NEAR = 600;
+const NEAR = 1400;
+/** Lines before the window that are read before they are needed. */
+const AHEAD = 100;
 const AT_END = 60;
 /** Lines of one person within this time belong together. */
 const TOGETHER_MS = 5 * 60_000;
@@ -102,12 +105,8 @@ export function LineList({ chat }: { chat: ChatInfo }) {
       if (start > 0) {
         hold();
         setBehind(Math.min(all.length - WINDOW, behind + STEP));
-      } else if (hasOlder.value) {
-        hold();
-        void readOlder().then((wasRead) => {
-          if (wasRead) hold();
-        });
       }
+      if (start < AHEAD && hasOlder.value) void readOlder();
     } else if (toEnd < NEAR && behind > 0) {
       hold();
       setBehind(Math.max(0, behind - STEP));
@@ -167,6 +166,19 @@ export function LineList({ chat }: { chat: ChatInfo }) {
     };
   }, [isAtEnd, last, chat.id, chat.unread]);
 
+  // A row whose line is as it was is not made again: the window moves within a frame.
+  const rows = useRef(new Map<number, { made: readonly unknown[]; row: VNode }>());
+  const kept = new Map<number, { made: readonly unknown[]; row: VNode }>();
+  const rowFor = (line: MessageInfo, made: readonly unknown[], make: () => VNode): VNode => {
+    const before = rows.current.get(line.local_id);
+    const entry = before !== undefined && before.made.every((one, at) => one === made[at]) ? before : { made, row: make() };
+    kept.set(line.local_id, entry);
+    return entry.row;
+  };
+  useLayoutEffect(() => {
+    rows.current = kept;
+  });
+
   const focusable = focused !== null && shown.some((line) => line.local_id === focused) ? focused : shown.at(-1)?.local_id;
   const move = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -197,14 +209,20 @@ export function LineList({ chat }: { chat: ChatInfo }) {
             const before = shown[index - 1] ?? all[start - 1];
             const after = shown[index + 1];
             const isNewDay = before === undefined || !isSameDay(before.sent_ms, line.sent_ms);
-            return (
-              <div key={line.local_id} data-line={line.local_id} class={marked === line.local_id ? "line-row marked" : "line-row"}>
+            const isFirst = isNewDay || !areTogether(before, line);
+            const isLast = after === undefined || !areTogether(line, after);
+            const isMarked = marked === line.local_id;
+            const isUnreadHere = firstUnread.value === line.local_id;
+            const isFocusable = line.local_id === focusable;
+            const made = [line, chat, isNewDay, isNewDay ? day(line.sent_ms) : "", isFirst, isLast, isMarked, isUnreadHere, isFocusable, currentLanguage()];
+            return rowFor(line, made, () => (
+              <div key={line.local_id} data-line={line.local_id} class={isMarked ? "line-row marked" : "line-row"}>
                 {isNewDay ? (
                   <h3 class="day">
                     <span>{day(line.sent_ms)}</span>
                   </h3>
                 ) : null}
-                {firstUnread.value === line.local_id ? (
+                {isUnreadHere ? (
                   <p class="unread-line">
                     <span>{t("chat.unread_from_here")}</span>
                   </p>
@@ -212,13 +230,13 @@ export function LineList({ chat }: { chat: ChatInfo }) {
                 <Line
                   message={line}
                   chat={chat}
-                  isFirst={isNewDay || !areTogether(before, line)}
-                  isLast={after === undefined || !areTogether(line, after)}
-                  isFocusable={line.local_id === focusable}
+                  isFirst={isFirst}
+                  isLast={isLast}
+                  isFocusable={isFocusable}
                   onFocus={() => setFocused(line.local_id)}
                 />
               </div>
-            );
+            ));
           })}
         </div>
       </div>
