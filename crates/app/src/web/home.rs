@@ -458,6 +458,7 @@ async fn follow(
                 now.send_replace(Now {
                     state: HostState::Locked,
                     client: None,
+                    joining: None,
                 });
             }
             Some(Ending::Lock | Ending::Wiped) => {
