@@ -269,6 +269,7 @@ pub fn stranger() -> KeyPackage {
         name: "Mallory".into(),
         origin: String::new(),
         pin: None,
+        replaces: None,
     };
     let made = create_key_package(&provider, &keys, &profile, false).expect("a key package");
     KeyPackageIn::tls_deserialize_exact_bytes(&made.bytes)

@@ -1,5 +1,6 @@
 //! Whole-system tests: the real server, the real app, faults where they happen. One file a theme.
 
+mod account_backup;
 mod attachments;
 mod backup;
 mod coercion;

@@ -72,6 +72,54 @@ export type AttachmentInfo = {
   here: boolean,
 };
 
+/** What a backup holds; all of it was opened and checked. */
+export type BackupCheck = {
+  /** When it was made, Unix milliseconds. */
+  made_ms: number,
+  /** Whose it is. */
+  account: ContactId,
+  /** Their name. */
+  name: string,
+  /** Blocks. */
+  blocks: number,
+  /** Files. */
+  files: number,
+  /** Chats. */
+  chats: number,
+  /** Contacts. */
+  contacts: number,
+  /** Messages and plain lines. */
+  messages: number,
+  /** Bytes checked. */
+  bytes: number,
+};
+
+/** What a run of a backup wrote. */
+export type BackupReport = {
+  /** Blocks that are new or changed. */
+  written: number,
+  /** Blocks in all. */
+  blocks: number,
+  /** Files in all. */
+  files: number,
+  /** Files that were copied now. */
+  new_files: number,
+  /** Bytes written, the manifest left out. */
+  bytes_written: number,
+  /** Unix milliseconds. */
+  made_ms: number,
+};
+
+/** How it stands with backups on this device. */
+export type BackupState = {
+  /** Whether this device can make one without the recovery phrase. */
+  ready: boolean,
+  /** When it last finished one, Unix milliseconds; 0: never. */
+  last_made_ms: number,
+  /** Whether one is being made. */
+  running: boolean,
+};
+
 /** A block. */
 export type Block = { "block": "paragraph",
   /** What it says. */
@@ -191,6 +239,14 @@ export type ChatTimer = {
 
 /** A choice for one chat or person. */
 export type Choice = "default" | "on" | "off";
+
+/** A backup to be checked. */
+export type ChosenBackup = {
+  /** Its folder, an absolute path. */
+  folder: string,
+  /** The recovery phrase. */
+  recovery_phrase: string,
+};
 
 /** One message, by its whole id. */
 export type ChosenMessage = {
@@ -449,7 +505,11 @@ export type Event = { "event": "message",
   /** The sending one. */
   outbox: LinkState,
   /** Why, if it is not there. */
-  problem: Problem | null, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
+  problem: Problem | null, } | { "event": "backup",
+  /** Parts done. */
+  done: number,
+  /** Parts in all. */
+  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -457,12 +517,34 @@ export type Event = { "event": "message",
 /** When a message is to disappear from every device. */
 export type Expires = { "after": number } | { "at": number };
 
+/** A chat to be exported. */
+export type ExportChat = {
+  /** The chat. */
+  chat: ChatId,
+  /** A new or empty folder, an absolute path. */
+  folder: string,
+};
+
 /** Where to write a record. */
 export type ExportReport = {
   /** Its id. */
   report: ReportId,
   /** Absolute path of a file that doesn't exist yet. */
   path: string,
+};
+
+/** What was exported. */
+export type Exported = {
+  /** Where it begins: open this file. */
+  index: string,
+  /** Messages in it. */
+  messages: number,
+  /** Files in it. */
+  files: number,
+  /** Files that could not be had. */
+  missing: number,
+  /** Messages that disappear: they are left out. */
+  left_out: number,
 };
 
 /** Where to GET it. */
@@ -876,6 +958,16 @@ export type NewAccount = {
   passphrase: string,
 };
 
+/** A backup to be made. */
+export type NewBackup = {
+  /** Where, an absolute path: an empty or new folder, or the one of an earlier backup. */
+  folder: string,
+  /** Whether the files in chats go along. */
+  media: boolean,
+  /** The recovery phrase, if this device is not ready to make backups without it. */
+  recovery_phrase?: string,
+};
+
 /** A new group. */
 export type NewGroup = {
   /** Its name, 1 to 128 bytes. */
@@ -1041,6 +1133,22 @@ export type Order = {
   generation: number,
   /** The channel's number. */
   number: number,
+};
+
+/** An account that goes by the name of a contact and is not that contact's. */
+export type OtherAccount = {
+  /** The account. */
+  account: ContactId,
+  /** What it is called. */
+  name: string,
+  /** The contact of that name. */
+  known: ContactId,
+  /** What the contact is called. */
+  known_name: string,
+  /** Whether the contact's safety number was compared. */
+  known_verified: boolean,
+  /** The chats with this account. */
+  chats: Array<ChatId>,
 };
 
 /** What a press of panic did. */
@@ -1560,6 +1668,14 @@ export interface Methods {
   "devices.remove": { params: RemovedDevice; result: Done };
   /** Whether another device has removed this one from the account: then it receives nothing any more. */
   "devices.is_removed": { params: Nothing; result: DeviceRemoved };
+  /** Makes an encrypted backup in a folder, or brings the one there up to date; only the recovery phrase opens it. `backup` events tell how far it is. The phrase is needed only if `backups.get` says that this device is not ready. */
+  "backups.make": { params: NewBackup; result: BackupReport };
+  /** Ends the backup that is being made; the one before stays whole. */
+  "backups.cancel": { params: Nothing; result: Done };
+  /** Whether this device can make backups without the recovery phrase, when it last did, and whether it does so now. */
+  "backups.get": { params: Nothing; result: BackupState };
+  /** Opens every part of a backup with the recovery phrase and checks it. */
+  "backups.verify": { params: ChosenBackup; result: BackupCheck };
   /** Makes a contact link to give to one person. Needs the server. */
   "links.create": { params: NewLink; result: LinkInfo };
   /** All contact links that this device made. */
@@ -1594,6 +1710,10 @@ export interface Methods {
   "contacts.safety_number": { params: OneContact; result: SafetyNumber };
   /** Marks a contact as verified, after the safety numbers were compared, or as not verified. */
   "contacts.set_verified": { params: Verified; result: Done };
+  /** Accounts that go by the name of a contact and are not that contact's: a person with a new account, or somebody else. To be said in every chat with them until their safety number was compared or they were accepted. */
+  "contacts.other_accounts": { params: Nothing; result: Array<OtherAccount> };
+  /** Notes that one knows of such an account. Its safety number stays not compared. */
+  "contacts.accept_account": { params: OneContact; result: Done };
   /** Compares a scanned safety code; if it is this contact's, marks the contact as verified. */
   "contacts.check_safety_code": { params: Scanned; result: CodeMatches };
   /** All chats, the newest first. */
@@ -1604,6 +1724,8 @@ export interface Methods {
   "chats.find": { params: Selector; result: ChatInfo };
   /** Who is in a chat, and in which role. */
   "chats.members": { params: OneChat; result: Array<MemberInfo> };
+  /** Writes a chat as web pages with its files to a new or empty folder (mode 0700), for its owner to keep: plain text on the disk. What disappears is left out. Files that are not here are fetched. */
+  "chats.export": { params: ExportChat; result: Exported };
   /** Marks a chat as read up to a message: the time of messages that disappear begins. Tells nobody. */
   "chats.mark_read": { params: ReadUpTo; result: Done };
   /** Tells whoever is there that one is writing, if that is on: to be called while somebody types. Sent at most every four seconds, stored nowhere, and not in groups of more than 32. */

@@ -101,6 +101,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "store.disk_full",
             "store.read_only",
             "attachment.disk_full",
+            "backup.disk_full",
             "file.disk_full",
             "file.read_only",
         ],
@@ -130,7 +131,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         number: 13,
         meaning: "App and server, or app and home, are of versions that don't go together.",
-        codes: &["version.", "home.newer", "store.newer"],
+        codes: &["version.", "home.newer", "store.newer", "backup.newer"],
     },
     ExitCode {
         number: 2,
@@ -165,7 +166,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         number: 14,
         meaning: "A file can't be read, written, or sent as it is.",
-        codes: &["file.", "attachment.", "media."],
+        codes: &["file.", "attachment.", "media.", "backup."],
     },
     ExitCode {
         number: 8,

@@ -133,6 +133,15 @@ reasons! {
     KillFull = "kill.full", Never, "There is no room for more who may wipe this device.";
     KillNone = "kill.none", Never, "There is no kill code; make one with `undertone kill-code new`.";
     KillNotReady = "kill.not_ready", RetryLater, "That device has not taken a place of the kill code yet, so it can't be reached by it.";
+    BackupNone = "backup.none", Never, "There is no backup in this folder.";
+    BackupDamaged = "backup.damaged", Never, "The backup is damaged, or was not made by this account.";
+    BackupNewer = "backup.newer", Never, "The backup was made by a newer version of Undertone.";
+    BackupForeign = "backup.foreign", Never, "There is something else in this folder; give an empty one, or the one of this device's own backup.";
+    BackupNoKey = "backup.no_key", Never, "This device does not know yet what to encrypt backups to; give the recovery phrase once.";
+    BackupBusy = "backup.busy", RetryLater, "A backup is being made already.";
+    BackupCancelled = "backup.cancelled", Never, "The backup was cancelled; the one before is whole.";
+    BackupDiskFull = "backup.disk_full", RetryLater, "The disk is full; the backup before is whole.";
+    BackupUnwritable = "backup.unwritable", Never, "The backup's folder can't be written.";
     Closed = "state.closed", Never, "The client is closed.";
 }
 

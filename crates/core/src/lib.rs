@@ -6,6 +6,7 @@
 //! in zeroizing types and are never printed.
 
 pub mod attachments;
+mod backup;
 pub mod client;
 mod driver;
 pub mod error;

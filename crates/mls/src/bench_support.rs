@@ -85,6 +85,7 @@ impl BenchDevice {
             name: "Bench".into(),
             origin: String::new(),
             pin: None,
+            replaces: None,
         }
     }
 

@@ -27,7 +27,8 @@ mod provider;
 mod store;
 
 pub use account::{
-    AccountRoot, Certificate, DeviceKeys, DeviceSigningKey, RecoveryPhrase, safety_number,
+    AccountRoot, BackupKey, Certificate, DeviceKeys, DeviceSigningKey, RecoveryPhrase, backup_pair,
+    safety_number,
 };
 pub use error::{Error, Result, Violation};
 pub use extension::{Act, Kind, LeafProfile, Policy, ResyncAddress, Role, Settings};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::backup_args::BackupCommand;
 pub use super::content_args::ContentCommand;
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
@@ -95,7 +96,7 @@ pub enum Command {
     },
     /// Make a home: a new account on a server
     #[command(
-        after_help = "The recovery phrase is shown once, on the terminal, or written to a new file with --recovery-file. It is the only way to remove a stolen device safely: keep it on paper.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `--server -` and give the invitation on standard input."
+        after_help = "The recovery phrase is shown once, on the terminal, or written to a new file with --recovery-file. It is the only way to remove a stolen device safely, and the only thing that opens backups: keep it on paper.\n\nArguments can be seen by every user of this computer while the command runs. Where that matters, write `--server -` and give the invitation on standard input."
     )]
     Init {
         /// Invitation, or ORIGIN+PIN of a server with open registration; - reads it from standard input
@@ -176,6 +177,36 @@ pub enum Command {
         /// Without one: list
         #[command(subcommand)]
         command: Option<CustodianCommand>,
+    },
+    /// Write a chat as web pages with its files, to keep
+    #[command(
+        after_help = "The pages are plain text on the disk: whoever can read the folder can read the conversation. Messages that disappear are left out, and files that may be opened once. Files that are not on this device are fetched."
+    )]
+    Export {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// A new or empty folder; it is closed to others (mode 0700)
+        folder: PathBuf,
+    },
+    /// Make an encrypted backup that only the recovery phrase opens, or check one
+    Backup {
+        /// What to do
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Make a home from a backup, when all devices of the account are lost
+    #[command(
+        after_help = "Asks for the recovery phrase on standard input, or reads it from --phrase-file. What was said before can be read at once; a chat goes on when somebody in it has let this device in, which their app does by itself. Contacts see no new safety number. All devices that the account had before are out of its chats then.\n\nThe server must be the one of before, or the chats can only be read."
+    )]
+    Restore {
+        /// The backup's folder
+        backup: PathBuf,
+        /// Invitation, or ORIGIN+PIN of a server with open registration
+        #[arg(long, value_name = "INVITATION|ORIGIN+PIN", allow_hyphen_values = true)]
+        server: String,
+        /// Read the recovery phrase from this file
+        #[arg(long, value_name = "FILE")]
+        phrase_file: Option<PathBuf>,
     },
     /// List your contact links, or revoke one
     Links {
@@ -449,6 +480,9 @@ pub enum Command {
         /// Mark as not verified
         #[arg(long)]
         withdraw: bool,
+        /// Of an account that goes by a contact's name: you know of it, say no more about it
+        #[arg(long, conflicts_with_all = ["accept", "withdraw"])]
+        accept_account: bool,
     },
     /// What protects a device that is lost, seized or coerced.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 //! could read them.
 
 pub mod args;
+pub mod backup_args;
 pub mod content_args;
 pub mod devices;
 pub mod group_args;

@@ -50,15 +50,29 @@ impl Progress {
             // Only what the stream needs is kept, so that the client can be closed.
             drop(client);
             while let Some(event) = events.next().await {
-                if let Event::Transfer { done, total, .. } = event {
-                    bar.set_message(format!(
+                match event {
+                    Event::Transfer { done, total, .. } => bar.set_message(format!(
                         "{} of {}…",
                         width::bytes(done),
                         width::bytes(total)
-                    ));
+                    )),
+                    Event::Backup { done, total } => {
+                        bar.set_message(format!("Part {done} of {total}…"));
+                    }
+                    _ => {}
                 }
             }
         }));
+    }
+
+    /// Shows how many parts of something are done, from whatever thread.
+    pub fn teller(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |done, total| {
+            if let Some(bar) = &bar {
+                bar.set_message(format!("{done} of {total}…"));
+            }
+        }
     }
 
     /// Takes the line away, to print or ask something.

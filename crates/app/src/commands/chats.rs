@@ -1,9 +1,9 @@
-//! `undertone chats` and `undertone read`.
+//! `undertone chats`, `undertone read` and `undertone export`.
 
 use serde_json::json;
 use undertone_core::Delivery;
 
-use super::{NEWS, Visit, select, with};
+use super::{NEWS, Visit, contacts, select, with};
 use crate::{
     cli::{
         args::Global,
@@ -11,10 +11,13 @@ use crate::{
     },
     failure::Failure,
     rpc::{
-        methods::{ChatsList, ChatsMarkRead, ChatsMembers, ChatsSetTimer, MessagesList},
-        params::{ChatTimer, ListMessages, Nothing, OneChat, ReadUpTo},
+        methods::{
+            ChatsExport, ChatsList, ChatsMarkRead, ChatsMembers, ChatsSetTimer,
+            ContactsOtherAccounts, MessagesList,
+        },
+        params::{ChatTimer, ExportChat, ListMessages, Nothing, OneChat, ReadUpTo},
     },
-    terminal::{chat_list, conversation},
+    terminal::{chat_list, conversation, single_line},
 };
 
 pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, Failure> {
@@ -23,6 +26,51 @@ pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, F
         let chats = visit.session.call::<ChatsList>(Nothing {}).await?;
         let lines = chat_list::draw(&chats, output.screen, &output.clock);
         Ok(Outcome::new(json!(chats), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) async fn export(
+    options: &Global,
+    output: &Output,
+    selector: &str,
+    folder: &std::path::Path,
+) -> Result<Outcome, Failure> {
+    let folder = std::path::absolute(folder)
+        .map_err(|error| Failure::file("The folder to export to", &error))?;
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, selector).await?;
+        visit.progress.say("Writing pages and files");
+        let exported = visit
+            .session
+            .call::<ChatsExport>(ExportChat {
+                chat: chat.id.clone(),
+                folder: folder.clone(),
+            })
+            .await?;
+        let mut lines = vec![
+            format!(
+                "{} messages and {} files are in {}.",
+                exported.messages,
+                exported.files,
+                single_line(&exported.index.display().to_string())
+            ),
+            "They are not encrypted: whoever can read the folder can read the conversation."
+                .to_owned(),
+        ];
+        if exported.left_out > 0 {
+            lines.push(format!(
+                "Left out, because they disappear: {}.",
+                exported.left_out
+            ));
+        }
+        if exported.missing > 0 {
+            lines.push(format!(
+                "Files that could not be had: {}.",
+                exported.missing
+            ));
+        }
+        Ok(Outcome::prose(json!(exported), lines))
     })
 }
 
@@ -123,10 +171,15 @@ pub(super) async fn read(
             ids: reading.ids,
         };
         let lines = conversation::draw(&view, output.screen, &output.clock);
+        let others = visit
+            .session
+            .call::<ContactsOtherAccounts>(Nothing {})
+            .await?;
         Ok(Outcome::new(
             json!({"chat": chat, "members": members, "messages": messages}),
             lines,
         )
+        .with_notes(contacts::other_account_notes(&others, &chat.id))
         .with_notes(visit.offline_note()))
     })
 }

@@ -1,7 +1,7 @@
 //! `undertone add`, `contacts` and `verify`.
 
 use serde_json::json;
-use undertone_core::{ContactInfo, ContactState, SafetyNumber};
+use undertone_core::{ChatId, ContactInfo, ContactState, OtherAccount, SafetyNumber};
 
 use super::{DELIVERY, NEWS, Visit, line_from_stdin, select, with};
 use crate::{
@@ -11,7 +11,10 @@ use crate::{
     },
     failure::Failure,
     rpc::{
-        methods::{ContactsAdd, ContactsList, ContactsSafetyNumber, ContactsSetVerified},
+        methods::{
+            ContactsAcceptAccount, ContactsAdd, ContactsList, ContactsOtherAccounts,
+            ContactsSafetyNumber, ContactsSetVerified,
+        },
         params::{GivenLink, Nothing, OneContact, Verified},
     },
     terminal::{Screen, names::Names, qr, single_line, width},
@@ -139,6 +142,81 @@ pub(super) async fn verify(
             safety_number(&name, &number, output.screen),
         ))
     })
+}
+
+pub(super) async fn accept_account(
+    options: &Global,
+    output: &Output,
+    selector: &str,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let all = visit
+            .session
+            .call::<ContactsOtherAccounts>(Nothing {})
+            .await?;
+        let lower = selector.trim().to_lowercase();
+        let fits = |other: &&OtherAccount| {
+            !lower.is_empty()
+                && (other.account.as_str().starts_with(&lower)
+                    || other.name.to_lowercase().starts_with(&lower))
+        };
+        let fitting: Vec<&OtherAccount> = all.iter().filter(fits).collect();
+        let other = match fitting.as_slice() {
+            [one] => *one,
+            [] => {
+                return Err(Failure::new(
+                    "contact.unknown",
+                    "There is no such account to be accepted.",
+                ));
+            }
+            several => {
+                return Err(Failure {
+                    choices: several
+                        .iter()
+                        .map(|other| format!("{}  {}", other.account, single_line(&other.name)))
+                        .collect(),
+                    ..Failure::new(
+                        "contact.ambiguous",
+                        "More than one account fits; give the id.",
+                    )
+                });
+            }
+        };
+        visit
+            .session
+            .call::<ContactsAcceptAccount>(OneContact {
+                contact: other.account.clone(),
+            })
+            .await?;
+        Ok(Outcome::line(
+            json!({"account": other.account, "accepted": true}),
+            format!(
+                "{} is accepted; the safety number is still not compared.",
+                single_line(&other.name)
+            ),
+        ))
+    })
+}
+
+/// What is said in a chat with somebody who goes by a contact's name.
+pub(super) fn other_account_notes(all: &[OtherAccount], chat: &ChatId) -> Vec<String> {
+    all.iter()
+        .filter(|other| other.chats.contains(chat))
+        .map(|other| {
+            let name = single_line(&other.name);
+            let before = if other.known_verified {
+                ", whose safety number you compared"
+            } else {
+                ""
+            };
+            let id = other.account.as_str().get(..8).unwrap_or_default();
+            format!(
+                "{name} has another account than your contact {}{before}. Compare the safety number: undertone verify {id}. If you know of it: undertone verify {id} --accept-account.",
+                single_line(&other.known_name)
+            )
+        })
+        .collect()
 }
 
 fn safety_number(name: &str, number: &SafetyNumber, screen: Screen) -> Vec<String> {

@@ -85,7 +85,7 @@ pub(super) async fn init(
         phrase.words(),
         &[
             "Your recovery phrase. Write it down on paper; it is shown only now.",
-            "It is the only way to remove a stolen device safely. Nobody can give it to you again.",
+            "It is the only way to remove a stolen device safely, and the only thing that opens your backups. Nobody can give it to you again.",
         ],
     )?;
     drop(phrase);

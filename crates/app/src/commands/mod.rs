@@ -5,6 +5,7 @@
 //! over the RPC.
 
 mod actions;
+mod backup;
 mod chats;
 mod contacts;
 mod content;
@@ -96,6 +97,13 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Kill(given) => kill::kill(options, &output, given).await,
         Command::KillCode { command } => kill_code::kill_code(options, &output, command).await,
         Command::Custodian { command } => kill_code::custodian(options, &output, command).await,
+        Command::Export { chat, folder } => chats::export(options, &output, &chat, &folder).await,
+        Command::Backup { command } => backup::backup(options, &output, command).await,
+        Command::Restore {
+            backup,
+            server,
+            phrase_file,
+        } => backup::restore(options, &output, &backup, &server, phrase_file.as_deref()).await,
         Command::Devices { command } => devices::devices(options, &output, command).await,
         Command::Link {
             expires,
@@ -111,8 +119,14 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Contacts => contacts::list(options, &output).await,
         Command::Verify {
             contact,
+            accept_account: true,
+            ..
+        } => contacts::accept_account(options, &output, &contact).await,
+        Command::Verify {
+            contact,
             accept,
             withdraw,
+            accept_account: false,
         } => contacts::verify(options, &output, &contact, accept, withdraw).await,
         Command::Requests { command } => requests::requests(options, &output, command).await,
         Command::Report { command } => requests::report(options, &output, command).await,

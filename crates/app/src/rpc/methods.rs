@@ -7,11 +7,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
-    AccountInfo, AddResult, BlockedInfo, ChatInfo, ChatStorage, CleanedUp, ContactInfo, Delivery,
-    DeviceInfo, Draft, GroupResult, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult,
-    KillStatus, LinkInfo, LinkOptions, MemberInfo, MessageInfo, Page, Protection, Receipt,
-    ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled,
-    Status, Version, Wiped, home::panic::Press,
+    AccountInfo, AddResult, BackupCheck, BackupReport, BackupState, BlockedInfo, ChatInfo,
+    ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, Draft, GroupResult, InviteInfo,
+    InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions, MemberInfo,
+    MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber,
+    Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version, Wiped,
+    home::panic::Press,
 };
 
 pub use super::context::{Context, Network, Subscription};
@@ -20,7 +21,10 @@ use super::{
     params::*,
     protection_params::{self as protection, *},
 };
-use crate::failure::Failure;
+use crate::{
+    export::{self, Exported},
+    failure::Failure,
+};
 
 /// One method: its name, its types, and what it does.
 pub trait Method {
@@ -187,6 +191,33 @@ methods! {
     #[doc = "Whether another device has removed this one from the account: then it receives nothing any more."]
     DevicesIsRemoved = "devices.is_removed" (Nothing) -> DeviceRemoved, |context, _| DeviceRemoved { removed: context.client.is_removed().await? };
 
+    #[doc = "Makes an encrypted backup in a folder, or brings the one there up to date; only the recovery phrase opens it. `backup` events tell how far it is. The phrase is needed only if `backups.get` says that this device is not ready."]
+    BackupsMake = "backups.make" (NewBackup) -> BackupReport, |context, params| {
+        if !params.folder.is_absolute() {
+            return Err(Failure::new("rpc.invalid_params", "The folder must be given as an absolute path."));
+        }
+        let phrase = params.recovery_phrase.map(zeroize::Zeroizing::new);
+        context.client.make_backup(&params.folder, params.media, phrase.as_ref().map(|words| words.as_str())).await?
+    };
+
+    #[doc = "Ends the backup that is being made; the one before stays whole."]
+    BackupsCancel = "backups.cancel" (Nothing) -> Done, |context, _| {
+        context.client.cancel_backup();
+        Done {}
+    };
+
+    #[doc = "Whether this device can make backups without the recovery phrase, when it last did, and whether it does so now."]
+    BackupsGet = "backups.get" (Nothing) -> BackupState, |context, _| context.client.backup_state().await?;
+
+    #[doc = "Opens every part of a backup with the recovery phrase and checks it."]
+    BackupsVerify = "backups.verify" (ChosenBackup) -> BackupCheck, |_context, params| {
+        if !params.folder.is_absolute() {
+            return Err(Failure::new("rpc.invalid_params", "The folder must be given as an absolute path."));
+        }
+        let phrase = zeroize::Zeroizing::new(params.recovery_phrase);
+        undertone_core::Client::check_backup(&params.folder, &phrase, |_, _| {}).await?
+    };
+
     #[doc = "Makes a contact link to give to one person. Needs the server."]
     LinksCreate = "links.create" (NewLink) -> LinkInfo, |context, params| {
         let uses = params.uses.unwrap_or(1);
@@ -265,6 +296,15 @@ methods! {
         Done {}
     };
 
+    #[doc = "Accounts that go by the name of a contact and are not that contact's: a person with a new account, or somebody else. To be said in every chat with them until their safety number was compared or they were accepted."]
+    ContactsOtherAccounts = "contacts.other_accounts" (Nothing) -> Vec<OtherAccount>, |context, _| context.client.other_accounts().await?;
+
+    #[doc = "Notes that one knows of such an account. Its safety number stays not compared."]
+    ContactsAcceptAccount = "contacts.accept_account" (OneContact) -> Done, |context, params| {
+        context.client.accept_account(&params.contact).await?;
+        Done {}
+    };
+
     #[doc = "Compares a scanned safety code; if it is this contact's, marks the contact as verified."]
     ContactsCheckSafetyCode = "contacts.check_safety_code" (Scanned) -> CodeMatches, |context, params| CodeMatches {
         matches: context.client.check_safety_code(&params.contact, &params.scanned).await?,
@@ -281,6 +321,14 @@ methods! {
 
     #[doc = "Who is in a chat, and in which role."]
     ChatsMembers = "chats.members" (OneChat) -> Vec<MemberInfo>, |context, params| context.client.members(&params.chat).await?;
+
+    #[doc = "Writes a chat as web pages with its files to a new or empty folder (mode 0700), for its owner to keep: plain text on the disk. What disappears is left out. Files that are not here are fetched."]
+    ChatsExport = "chats.export" (ExportChat) -> Exported, |context, params| {
+        if !params.folder.is_absolute() {
+            return Err(Failure::new("rpc.invalid_params", "The folder must be given as an absolute path."));
+        }
+        export::export(&context.client, &params.chat, &params.folder, jiff::Timestamp::now().as_millisecond()).await?
+    };
 
     #[doc = "Marks a chat as read up to a message: the time of messages that disappear begins. Tells nobody."]
     ChatsMarkRead = "chats.mark_read" (ReadUpTo) -> Done, |context, params| {

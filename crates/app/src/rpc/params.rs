@@ -21,6 +21,38 @@ params! {
     /// No parameters.
     Nothing {}
 
+    /// A chat to be exported.
+    ExportChat {
+        /// The chat.
+        chat: ChatId,
+        /// A new or empty folder, an absolute path.
+        #[ts(type = "string")]
+        folder: std::path::PathBuf,
+    }
+
+    /// A backup to be made.
+    NewBackup {
+        /// Where, an absolute path: an empty or new folder, or the one of an earlier backup.
+        #[ts(type = "string")]
+        folder: std::path::PathBuf,
+        /// Whether the files in chats go along.
+        #[serde(default)]
+        media: bool,
+        /// The recovery phrase, if this device is not ready to make backups without it.
+        #[serde(default)]
+        #[ts(optional)]
+        recovery_phrase: Option<String>,
+    }
+
+    /// A backup to be checked.
+    ChosenBackup {
+        /// Its folder, an absolute path.
+        #[ts(type = "string")]
+        folder: std::path::PathBuf,
+        /// The recovery phrase.
+        recovery_phrase: String,
+    }
+
     /// Who is calling.
     Hello {
         /// Name and version of the caller, for the log; may be left out.

@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use read::AttachmentReader;
+pub(crate) use read::check_stream;
 pub use rows::{AttachmentId, AttachmentStatus, Direction, State};
 pub use stream::{CHUNK, CHUNK_PLAINTEXT, StreamKey, open_blob, seal_blob};
 pub(crate) use transfer::is_of_blob;
@@ -68,6 +69,11 @@ impl Attachments {
             folder,
             active: Arc::default(),
         }
+    }
+
+    /// Where the files lie.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// Takes `id` for one transfer until the guard is dropped.

@@ -8,7 +8,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::rows::AttachmentId;
-use super::stream::{CHUNK, CHUNK_PLAINTEXT, ChunkCipher, Layout, chunk_buffer};
+use super::stream::{CHUNK, CHUNK_PLAINTEXT, ChunkCipher, Layout, StreamKey, chunk_buffer};
 use super::{AttachmentError, Attachments};
 
 /// The decrypted content of an attachment, chunk by chunk: nothing but the current chunk is in memory,
@@ -172,4 +172,20 @@ fn write_all(reader: &mut AttachmentReader, target: &mut dyn Write) -> Result<()
             .map_err(|error| AttachmentError::at_target(&error))?;
         reader.position += length;
     }
+}
+
+/// Reads a file at rest to its end and checks every chunk of its content.
+pub(crate) fn check_stream(key: &StreamKey, size: u64, file: File) -> Result<(), AttachmentError> {
+    let layout = Layout::of(size).ok_or(AttachmentError::Damaged)?;
+    let mut reader = AttachmentReader {
+        chunks: ChunkFile {
+            file,
+            cipher: ChunkCipher::new(key),
+            layout,
+        },
+        position: 0,
+        loaded: None,
+        buffer: chunk_buffer(),
+    };
+    write_all(&mut reader, &mut io::sink())
 }

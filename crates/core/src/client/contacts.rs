@@ -13,7 +13,7 @@ use crate::{
     error::{Reason, Result},
     ids::{ContactId, LinkId},
     query,
-    sync::{Engine, Work, add, contact, link, take::Source},
+    sync::{Engine, Work, add, contact, link, other_account, take::Source},
     view::*,
 };
 
@@ -225,6 +225,27 @@ impl Client {
         } else {
             Err(Reason::ContactUnknown.into())
         }
+    }
+
+    /// Accounts that go by the name of a contact and are not that contact's, until their number is compared or they are accepted. Every
+    /// chat with one of them is to say so.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn other_accounts(&self) -> Result<Vec<OtherAccount>> {
+        self.read(|snapshot, _| other_account::open(snapshot.connection()))
+            .await
+    }
+
+    /// Notes that one knows of such an account: another person of that name, or the same one with a new account. Its number stays not
+    /// compared.
+    ///
+    /// # Errors
+    /// `contact.unknown`.
+    pub async fn accept_account(&self, account: &ContactId) -> Result<()> {
+        let account = AccountId::new(account.bytes()?);
+        self.write(move |work| other_account::accept(work, &account))
+            .await
     }
 
     /// Compares a scanned QR code, and notes the contact as verified if it is theirs.

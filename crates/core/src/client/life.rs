@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use undertone_mls::{AccountRoot, DeviceKeys, RecoveryPhrase as Words};
+use undertone_mls::{AccountRoot, BackupKey, DeviceKeys, RecoveryPhrase as Words};
 use undertone_wire::{ids::QueueId, secrets::Secret};
 
 use super::{
@@ -37,7 +37,9 @@ const REGISTER_ATTEMPTS: u32 = 4;
 /// The generation of an account's first device-signing key.
 const FIRST_GENERATION: u32 = 1;
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Error::Reason(Reason::Closed))
@@ -193,6 +195,7 @@ impl Client {
                 typed: super::Typed::default(),
                 ending: tokio::sync::watch::channel(None).0,
                 wiped: tokio::sync::Mutex::default(),
+                backup: Mutex::default(),
             }),
         })
     }
@@ -299,6 +302,7 @@ pub(super) fn new_account(
     let root = AccountRoot::from_phrase(words);
     let signing_key = root.device_signing_key(FIRST_GENERATION);
     let keys = DeviceKeys::generate(&signing_key, u64::try_from(now_ms / 1000).unwrap_or(0));
+    let backup_key = BackupKey::of(words)?.encode();
     let me = Me::new(
         keys,
         name,
@@ -312,6 +316,7 @@ pub(super) fn new_account(
             &NewAccount {
                 me: &me,
                 signing_key: &signing_key.to_secret_bytes(),
+                backup_key: &backup_key,
                 invitation: server.0.code.as_ref().map_or(&[][..], |code| code.expose()),
                 proxy,
                 now_ms,

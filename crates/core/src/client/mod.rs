@@ -5,6 +5,7 @@
 //! right after it loses nothing.
 
 mod actions;
+mod backup;
 mod chats;
 mod contacts;
 mod events;
@@ -68,6 +69,8 @@ struct Inner {
     ending: tokio::sync::watch::Sender<Option<Ending>>,
     /// What a wipe did; held while one is under way.
     wiped: tokio::sync::Mutex<Option<Wiped>>,
+    /// The backup that is being made.
+    backup: Mutex<Option<crate::backup::Control>>,
 }
 
 /// When it was last told in a chat (conversations.id) that this account is writing.

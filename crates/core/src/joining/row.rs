@@ -263,6 +263,8 @@ pub(super) fn provisioned(
         &NewAccount {
             me: &me,
             signing_key: &account.signing_key.to_secret_bytes(),
+            // It comes with what the devices share.
+            backup_key: &[],
             invitation: &account.invitation,
             proxy: &row.proxy,
             now_ms,

@@ -110,12 +110,22 @@ pub const STEPS: &[Migration] = &[
         name: "other servers",
         step: Step::Sql(include_str!("../../migrations/0013_other_servers.sql")),
     },
+    Migration {
+        version: 14,
+        name: "backups",
+        step: Step::Sql(include_str!("../../migrations/0014_backups.sql")),
+    },
 ];
 
 /// The version of the data in an open store.
 pub(super) fn version(connection: &Connection) -> StoreResult<u32> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     u32::try_from(version).map_err(|_| StoreError::Malformed)
+}
+
+/// The version of a store that this program has written.
+pub(crate) fn newest_version() -> u32 {
+    newest(STEPS)
 }
 
 /// The version that `steps` lead to.

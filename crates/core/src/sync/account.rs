@@ -62,6 +62,8 @@ impl Me {
 pub(crate) struct NewAccount<'a> {
     pub(crate) me: &'a Me,
     pub(crate) signing_key: &'a [u8],
+    /// As [`undertone_mls::BackupKey`] encodes it; empty: not known yet.
+    pub(crate) backup_key: &'a [u8],
     pub(crate) invitation: &'a [u8],
     /// `host:port`, or empty.
     pub(crate) proxy: &'a str,
@@ -72,14 +74,15 @@ pub(crate) struct NewAccount<'a> {
 pub(crate) fn create(db: &Connection, new: &NewAccount<'_>) -> Result<()> {
     let me = new.me;
     db.execute(
-        "INSERT INTO account (id, account_id, name, signing_key, device, created_at_ms)
-         VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO account (id, account_id, name, signing_key, device, created_at_ms, backup_key)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             me.account.as_bytes(),
             me.name,
             new.signing_key,
             &*me.keys().to_secret_bytes(),
-            new.now_ms
+            new.now_ms,
+            new.backup_key
         ],
     )?;
     db.execute(

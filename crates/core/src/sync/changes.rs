@@ -6,6 +6,7 @@ use undertone_mls::{AccountId, Act, Kind as GroupKind, Member, Merged};
 use super::{
     Work, application,
     conversation::{self, Conversation},
+    gaps,
     message::{self, Place},
     policy, timer,
 };
@@ -52,6 +53,7 @@ pub(crate) fn tell(
     };
     let came = whole(&merged.added);
     let went = whole(&merged.removed);
+    let restored = restored(merged);
     let mut lines = Vec::new();
     for account in came.difference(&went) {
         lines.push(format!("{who} added {}.", object(account)?));
@@ -77,6 +79,9 @@ pub(crate) fn tell(
         });
     }
     for account in came.intersection(&went) {
+        if restored.contains(account) {
+            continue;
+        }
         lines.push(format!(
             "{} came back after losing the thread.",
             name(account)?
@@ -163,6 +168,12 @@ fn device_lines(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<
             .collect()
     };
     let mut lines = Vec::new();
+    for account in restored(merged) {
+        let name = conversation::name_of(work.db, row.id, &account)?;
+        lines.push(format!(
+            "{name} came back with a new device, by their recovery phrase. Their account is the same."
+        ));
+    }
     for account in accounts(&merged.added) {
         lines.push(if account == work.me.account {
             "Another device of yours is in this chat now.".to_owned()
@@ -180,6 +191,16 @@ fn device_lines(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<
         });
     }
     Ok(lines)
+}
+
+/// Accounts that lost all of their devices and came back with one that their recovery phrase made.
+fn restored(merged: &Merged) -> BTreeSet<AccountId> {
+    merged
+        .added
+        .iter()
+        .filter(|member| gaps::takes_the_place(merged, member))
+        .map(|member| member.account)
+        .collect()
 }
 
 fn add_line(work: &Work<'_>, row: &Conversation, line: &str, place: Place) -> Result<()> {

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, conversation, shared};
+use super::{Work, change::Change, conversation, other_account, shared};
 use crate::error::Result;
 
 /// Adds or completes a contact, and tells the account's other devices.
@@ -54,6 +54,13 @@ pub(crate) fn enter(
         work.tell(Change::Request(conversation));
     } else if ready && known != Some(2) {
         work.tell(Change::ContactAdded(*account.as_bytes()));
+        // It may have been told before, with the key packages.
+        let name: String = work.db.query_row(
+            "SELECT name FROM contacts WHERE account_id = ?1",
+            [account.as_bytes()],
+            |row| row.get(0),
+        )?;
+        other_account::came(work, conversation, account, &name)?;
     } else {
         work.tell(Change::Contact(*account.as_bytes()));
     }

@@ -1,10 +1,13 @@
 //! Conversation rows: where each one's channel stands, and who is in it as far as showing goes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
 use super::{
-    Work, address, change::Change, elsewhere, intent, message, policy, pool, proof, shared,
+    Work, address, change::Change, elsewhere, intent, message, other_account, policy, pool, proof,
+    shared,
 };
 use crate::{
     error::{Reason, Result},
@@ -326,6 +329,7 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
         return Ok(());
     }
     policy::note(work, id, group)?;
+    let before = accounts(work.db, id)?;
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;
@@ -354,8 +358,28 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
                 .execute(params![member.account.as_bytes(), member.name])?;
         }
     }
+    if group.kind() == undertone_mls::Kind::Group {
+        let mut came = BTreeMap::new();
+        for member in group.members()? {
+            if !before.contains(member.account.as_bytes()) {
+                came.insert(member.account, member.name);
+            }
+        }
+        for (account, name) in came {
+            other_account::came(work, id, &account, &name)?;
+        }
+    }
     work.tell(Change::Chat(id));
     Ok(())
+}
+
+/// The accounts of the cached members.
+fn accounts(db: &rusqlite::Connection, id: i64) -> Result<BTreeSet<[u8; 32]>> {
+    let mut statement =
+        db.prepare_cached("SELECT DISTINCT account_id FROM members WHERE conversation = ?1")?;
+    Ok(statement
+        .query_map([id], |row| row.get::<_, [u8; 32]>(0))?
+        .collect::<std::result::Result<_, _>>()?)
 }
 
 /// As stored and sent.

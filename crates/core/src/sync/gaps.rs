@@ -6,7 +6,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::MimiContent;
-use undertone_mls::{DeviceId, Merged};
+use undertone_mls::{DeviceId, Member, Merged};
 
 use super::{
     Work, application,
@@ -333,7 +333,7 @@ pub(crate) fn members_came(
             .removed
             .iter()
             .any(|gone| gone.device == member.device && gone.account == member.account);
-        if came_back {
+        if came_back || takes_the_place(merged, member) {
             continue;
         }
         work.db.execute(
@@ -347,6 +347,16 @@ pub(crate) fn members_came(
         )?;
     }
     Ok(())
+}
+
+/// Whether a device came in the place of all that its account had: somebody else removed those and added it in one commit. The account was a
+/// member all the time.
+pub(crate) fn takes_the_place(merged: &Merged, member: &Member) -> bool {
+    merged.committer.account != member.account
+        && merged
+            .removed
+            .iter()
+            .any(|gone| gone.account == member.account && gone.device != member.device)
 }
 
 /// This device came in anew: what was said while it was no member is not missing.

@@ -44,6 +44,7 @@ pub(crate) mod kill;
 pub(crate) mod link;
 pub(crate) mod linking;
 pub(crate) mod message;
+pub(crate) mod other_account;
 pub(crate) mod outbox;
 pub(crate) mod policy;
 pub(crate) mod pool;

@@ -139,6 +139,7 @@ pub(crate) fn profile(
         // A key package is made before anybody knows on which server the conversation will be that it is used for.
         origin: work.me.server.origin.to_string(),
         pin: Some(work.me.server.pin),
+        replaces: None,
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices, erase,
     message::Place,
-    policy, settings, shared, welcome,
+    other_account, policy, settings, shared, welcome,
 };
 use crate::error::{Reason, Result};
 
@@ -69,6 +69,12 @@ pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
         devices::check(work, row.id)?;
     }
     shared::put_contact(work, account)?;
+    let name: String = work.db.query_row(
+        "SELECT name FROM contacts WHERE account_id = ?1",
+        [account.as_bytes()],
+        |found| found.get(0),
+    )?;
+    other_account::came(work, row.id, account, &name)?;
     work.tell(Change::ContactAdded(*account.as_bytes()));
     work.tell(Change::Chat(row.id));
     work.wake();

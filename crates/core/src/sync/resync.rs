@@ -205,7 +205,11 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
         return Ok(());
     };
     let kp_key = (row.kind == conversation::Kind::Direct).then(KpKey::random);
-    let profile = pool::profile(work, landing.secret, kp_key.as_ref());
+    let mut profile = pool::profile(work, landing.secret, kp_key.as_ref());
+    if !work.has_group(&row.group)? {
+        // This device never was a member: it was made with the recovery phrase after the account lost its others.
+        profile.replaces = Some(row.group);
+    }
     let request = resync::ask(
         &work.mls,
         &work.keys(),

@@ -6,7 +6,7 @@
 
 use prost::Message as _;
 use rusqlite::params;
-use undertone_mls::{AccountRoot, DeviceKeys, DeviceSigningKey, RecoveryPhrase};
+use undertone_mls::{AccountRoot, BackupKey, DeviceKeys, DeviceSigningKey, RecoveryPhrase};
 use zeroize::Zeroizing;
 
 use super::{
@@ -83,4 +83,39 @@ fn take_over(work: &Work<'_>, key: &DeviceSigningKey) -> Result<()> {
     }
     work.recertified(own);
     Ok(())
+}
+
+/// What backups are sealed to is known now; the siblings are told.
+pub(crate) fn set_backup_key(work: &Work<'_>, key: &BackupKey) -> Result<()> {
+    backup_key_came(work, &key.encode())?;
+    if stored_backup_key(work)?.is_empty() {
+        return Err(Reason::PhraseWrong.into());
+    }
+    put_backup_key(work)
+}
+
+/// The entry that tells siblings of it, if it is known.
+pub(crate) fn put_backup_key(work: &Work<'_>) -> Result<()> {
+    let key = stored_backup_key(work)?;
+    if key.is_empty() {
+        return Ok(());
+    }
+    shared::put(work, &shared::key(Kind::BackupKey, &[]), &key)
+}
+
+/// A sibling tells of it: only what the account's root signed counts.
+pub(crate) fn backup_key_came(work: &Work<'_>, value: &[u8]) -> Result<()> {
+    if BackupKey::decode(value, &work.me.account).is_ok() {
+        work.db
+            .execute("UPDATE account SET backup_key = ?1 WHERE id = 1", [value])?;
+    }
+    Ok(())
+}
+
+fn stored_backup_key(work: &Work<'_>) -> Result<Vec<u8>> {
+    Ok(work
+        .db
+        .query_row("SELECT backup_key FROM account WHERE id = 1", [], |row| {
+            row.get(0)
+        })?)
 }

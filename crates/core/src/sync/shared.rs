@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     KillCode = b'l',
     /// || device id: which slot of it the device has.
     KillPlace = b'q',
+    /// What the account's backups are sealed to.
+    BackupKey = b'b',
 }
 
 /// A message with entries.
@@ -99,6 +101,8 @@ pub(crate) struct Person {
     pub(crate) blocked: bool,
     #[prost(int64, tag = "2")]
     pub(crate) read_receipts: i64,
+    #[prost(bool, tag = "3")]
+    pub(crate) accepted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -250,12 +254,13 @@ pub(crate) fn put_contact(work: &Work<'_>, account: &AccountId) -> Result<()> {
 /// What is set for a person.
 pub(crate) fn put_person(work: &Work<'_>, account: &AccountId) -> Result<()> {
     let person = work.db.query_row(
-        "SELECT blocked, read_receipts FROM people WHERE account_id = ?1",
+        "SELECT blocked, read_receipts, accepted FROM people WHERE account_id = ?1",
         [account.as_bytes()],
         |row| {
             Ok(Person {
                 blocked: row.get(0)?,
                 read_receipts: row.get(1)?,
+                accepted: row.get(2)?,
             })
         },
     )?;
@@ -378,6 +383,7 @@ pub(crate) fn fill(work: &Work<'_>) -> Result<()> {
         put_draft(work, &row)?;
         put_read(work, &row)?;
     }
+    super::rotation::put_backup_key(work)?;
     shared_apply::put_settings(work)
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             kill::came(work);
             Ok(())
         }
+        kind if kind == Kind::BackupKey as u8 => rotation::backup_key_came(work, value),
         kind => {
             let Some((group, rest)) = rest.split_first_chunk::<16>() else {
                 return Ok(());
@@ -105,12 +106,13 @@ fn person(work: &Work<'_>, account: &[u8], value: &[u8]) -> Result<()> {
         return Ok(());
     };
     work.db.execute(
-        "INSERT INTO people (account_id, blocked, read_receipts) VALUES (?1, ?2, ?3)
-         ON CONFLICT (account_id) DO UPDATE SET blocked = excluded.blocked, read_receipts = excluded.read_receipts",
+        "INSERT INTO people (account_id, blocked, read_receipts, accepted) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (account_id) DO UPDATE SET blocked = excluded.blocked, read_receipts = excluded.read_receipts, accepted = max(accepted, excluded.accepted)",
         params![
             account.as_bytes(),
             person.blocked,
-            person.read_receipts.clamp(0, 2)
+            person.read_receipts.clamp(0, 2),
+            person.accepted
         ],
     )?;
     work.tell(Change::Contact(*account.as_bytes()));

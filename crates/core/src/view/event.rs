@@ -87,6 +87,15 @@ pub enum Event {
         /// Why, if it is not there.
         problem: Option<Problem>,
     },
+    /// A backup that is being made got on.
+    Backup {
+        /// Parts done.
+        #[ts(type = "number")]
+        done: u64,
+        /// Parts in all.
+        #[ts(type = "number")]
+        total: u64,
+    },
     /// The linking of another device got on, or ended.
     LinkingChanged,
     /// The account's devices changed.

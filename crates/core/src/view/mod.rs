@@ -25,6 +25,7 @@ macro_rules! view {
     };
 }
 
+mod backup;
 mod devices;
 mod event;
 mod kill;
@@ -32,6 +33,7 @@ mod messages;
 mod people;
 mod storage;
 
+pub use backup::*;
 pub use devices::*;
 pub use event::Event;
 pub(crate) use event::TYPING_SHOWN_MS;

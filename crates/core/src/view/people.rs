@@ -158,3 +158,21 @@ view! {
         verified: bool,
     }
 }
+
+view! {
+    /// An account that goes by the name of a contact and is not that contact's.
+    struct OtherAccount {
+        /// The account.
+        account: ContactId,
+        /// What it is called.
+        name: String,
+        /// The contact of that name.
+        known: ContactId,
+        /// What the contact is called.
+        known_name: String,
+        /// Whether the contact's safety number was compared.
+        known_verified: bool,
+        /// The chats with this account.
+        chats: Vec<ChatId>,
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "not every test uses all of it")]
 
 pub mod clock;
+mod homes;
 pub mod server;
 
 use std::{

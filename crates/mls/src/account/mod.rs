@@ -6,6 +6,7 @@
 //!
 //! Every key carries an algorithm tag, so that a hybrid with a post-quantum signature can follow.
 
+mod backup;
 mod certificate;
 mod device;
 mod phrase;
@@ -13,6 +14,7 @@ mod root;
 mod safety_number;
 mod signing_key;
 
+pub use backup::{BackupKey, backup_pair};
 pub use certificate::Certificate;
 pub use device::DeviceKeys;
 pub use phrase::RecoveryPhrase;

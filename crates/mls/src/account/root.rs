@@ -8,7 +8,7 @@ use super::{DeviceSigningKey, RecoveryPhrase, account_id, signing_key};
 use crate::derive::hkdf;
 
 /// The root of an account. Drop it as soon as the device-signing key is made.
-pub struct AccountRoot(SigningKey);
+pub struct AccountRoot(pub(super) SigningKey);
 
 impl AccountRoot {
     /// The one root of a phrase: Ed25519 from `HKDF(BIP-39 seed, "account root")`.

@@ -8,7 +8,7 @@ use undertone_wire::{
 };
 
 use super::ORIGIN_BYTES;
-use crate::{Error, Result};
+use crate::{Error, GroupId, Result};
 
 const VERSION: u32 = 1;
 const NAME_BYTES: usize = 64;
@@ -25,6 +25,9 @@ pub struct LeafProfile {
     pub origin: String,
     /// See `origin`.
     pub pin: Option<Pin>,
+    /// In this conversation the device takes the place of all devices that its account had before: it was made with the recovery
+    /// phrase, and nothing else of the account is left. Set in the key package of a resync request only.
+    pub replaces: Option<GroupId>,
 }
 
 /// Where sealed requests to a device go: both halves are needed to open one. 64 bytes.
@@ -71,6 +74,7 @@ impl LeafProfile {
             name: self.name.clone(),
             origin: self.origin.clone(),
             pin: self.pin,
+            replaces: self.replaces,
         }
     }
 
@@ -102,6 +106,10 @@ impl LeafProfile {
             origin: self.origin.clone(),
             pin: self.pin.map(|pin| pin.to_bytes()).unwrap_or_default(),
             resync_key: resync.encode().to_vec().into(),
+            replaces: self
+                .replaces
+                .map(|group| group.as_bytes().to_vec().into())
+                .unwrap_or_default(),
         }
         .encode_to_vec()
     }
@@ -118,6 +126,9 @@ impl LeafProfile {
             origin: decoded.origin,
             pin: (!decoded.pin.is_empty())
                 .then(|| Pin::from_slice(&decoded.pin))
+                .transpose()?,
+            replaces: (!decoded.replaces.is_empty())
+                .then(|| GroupId::from_slice(&decoded.replaces))
                 .transpose()?,
         };
         let resync = ResyncAddress::decode(&decoded.resync_key)?;
@@ -141,6 +152,7 @@ mod tests {
             name: "Ada".into(),
             origin: String::new(),
             pin: None,
+            replaces: None,
         };
         (
             profile,

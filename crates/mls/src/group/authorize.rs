@@ -10,7 +10,7 @@ use undertone_wire::ids::AccountId;
 
 use super::LeafFacts;
 use crate::{
-    Act, Kind, Role, Settings, Violation, extension::read_group_extensions,
+    Act, GroupId, Kind, Role, Settings, Violation, extension::read_group_extensions,
     key_package::PeerKeyPackage,
 };
 
@@ -28,6 +28,7 @@ pub(super) struct Effect {
 
 /// The epoch a commit starts from.
 pub(super) struct Before<'a> {
+    pub(super) group: &'a GroupId,
     pub(super) leaves: &'a BTreeMap<u32, LeafFacts>,
     pub(super) settings: &'a Settings,
 }
@@ -147,11 +148,26 @@ fn judge_additions(
         let comes_back = removals
             .iter()
             .any(|removal| removal.target.same_device(facts));
-        if !comes_back {
+        if !comes_back && !takes_the_place(before, &effect.removed, facts) {
             may_add(before.settings, committer, &facts.account)?;
         }
     }
     Ok(())
+}
+
+/// Whether an added device takes the place of all that its account has here: it says so for this conversation, its device-signing key is
+/// of a higher generation than any seen (so the recovery phrase made it), and no older device of the account stays. Any member may commit
+/// that, since nobody else can bring it about.
+pub(super) fn takes_the_place(before: &Before<'_>, removed: &[u32], added: &LeafFacts) -> bool {
+    let mut older = before
+        .leaves
+        .iter()
+        .filter(|(_, facts)| facts.account == added.account)
+        .peekable();
+    added.profile.replaces.as_ref() == Some(before.group)
+        && added.generation > generation_floor(before, &added.account)
+        && older.peek().is_some()
+        && older.all(|(leaf, _)| removed.contains(leaf))
 }
 
 /// Whether `committer` may add a device of `account`.
@@ -182,10 +198,11 @@ fn judge_removals(
     removals: &[Removal<'_>],
 ) -> Judgement<()> {
     for removal in removals {
-        let comes_back = effect
-            .added
-            .iter()
-            .any(|facts| facts.same_device(removal.target));
+        let comes_back = effect.added.iter().any(|facts| {
+            facts.same_device(removal.target)
+                || (facts.account == removal.target.account
+                    && takes_the_place(before, &effect.removed, facts))
+        });
         if removal.own_act {
             if !comes_back {
                 may_remove(before.settings, &committer.account, &removal.target.account)?;
@@ -363,13 +380,19 @@ pub(super) fn normalised(before: &Before<'_>, wanted: &Settings, after: &[&LeafF
 
 /// A whole tree that comes in with a Welcome.
 pub(super) fn authorize_tree(
+    group: &GroupId,
     leaves: &BTreeMap<u32, LeafFacts>,
     settings: &Settings,
     adder: u32,
 ) -> Judgement<()> {
     let all: Vec<_> = leaves.values().collect();
     let accounts: BTreeSet<_> = all.iter().map(|facts| facts.account).collect();
-    judge_members(&Before { leaves, settings }, &all)?;
+    let before = Before {
+        group,
+        leaves,
+        settings,
+    };
+    judge_members(&before, &all)?;
     match settings.kind {
         Kind::Group => {
             if settings

@@ -85,7 +85,7 @@ impl Group {
             .map_err(welcome_error)?;
         let adder = staged.welcome_sender_index().u32();
         let mls = staged.into_group(provider).map_err(welcome_error)?;
-        let settings = verify_tree(&mls, adder)?;
+        let settings = verify_tree(&mls, &id, adder)?;
         let (addresses, channel) = open_table(provider, &mls, &id, &bundle.table)?;
         let group = Self {
             id,
@@ -153,14 +153,14 @@ fn welcome_error(error: WelcomeError<rusqlite::Error>) -> Error {
     }
 }
 
-fn verify_tree(mls: &MlsGroup, adder: u32) -> Result<Settings> {
+fn verify_tree(mls: &MlsGroup, id: &GroupId, adder: u32) -> Result<Settings> {
     let settings = read_group_extensions(mls.extensions()).map_err(|_| Violation::Settings)?;
     let leaves = mls
         .treesync()
         .full_leaves()
         .map(|(index, node)| Ok((index.u32(), LeafFacts::verify(node)?)))
         .collect::<std::result::Result<_, Violation>>()?;
-    authorize_tree(&leaves, &settings, adder)?;
+    authorize_tree(id, &leaves, &settings, adder)?;
     Ok(settings)
 }
 

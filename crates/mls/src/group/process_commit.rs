@@ -121,10 +121,6 @@ impl Group {
         }
 
         let leaves = self.leaves()?;
-        let before = Before {
-            leaves: &leaves,
-            settings: &self.settings,
-        };
         if envelope.sender_leaf == self.own_leaf() {
             let ours = self
                 .pending_record(provider)?
@@ -134,7 +130,7 @@ impl Group {
                     Violation::OwnUnknown,
                 )));
             };
-            let effect = authorize(&before, envelope.sender_leaf, staged)?;
+            let effect = authorize(&before_of(&leaves, self), envelope.sender_leaf, staged)?;
             let merged = self.merge(provider, Source::Own, effect, leaves, next_lock)?;
             return Ok(CommitOutcome::Merged(Box::new(merged)));
         }
@@ -222,11 +218,12 @@ impl Group {
     }
 }
 
-fn before_of<'a>(
+pub(super) fn before_of<'a>(
     leaves: &'a std::collections::BTreeMap<u32, LeafFacts>,
     group: &'a Group,
 ) -> Before<'a> {
     Before {
+        group: &group.id,
         leaves,
         settings: &group.settings,
     }

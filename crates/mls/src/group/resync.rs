@@ -3,6 +3,10 @@
 //! A device that cannot process an epoch asks the members it knows of, by a request that only they can open and that its
 //! device key signs. It carries a fresh key package, and a Welcome for that one is the only Welcome that replaces the old
 //! state. Whoever helps checks that the device stands in the current tree; a device that is not a member gets no answer.
+//!
+//! One exception: an account that lost all of its devices comes back with one that its recovery phrase made. The device-signing key of
+//! that device is of a higher generation than any seen, which only the account's root can sign, and its key package names the
+//! conversation in which it takes the place of the older devices. They go in the same commit.
 
 use openmls::prelude::LeafNodeIndex;
 use openmls_rust_crypto::RustCrypto;
@@ -17,7 +21,11 @@ use undertone_wire::{
     ids::{random_bytes, sha256},
 };
 
-use super::Group;
+use super::{
+    Group, LeafFacts,
+    authorize::{Before, generation_floor},
+    process_commit::before_of,
+};
 use crate::{
     Certificate, DeviceId, DeviceKeys, Error, GroupId, LeafProfile, PeerKeyPackage, Provider,
     Result, ResyncAddress, Violation,
@@ -61,8 +69,8 @@ pub struct VerifiedResync {
     pub last_epoch: u64,
     /// Decides who helps: [`Group::helper_rank`].
     pub nonce: [u8; 16],
-    /// The device's leaf in this epoch.
-    pub leaf: u32,
+    /// The device's leaf in this epoch; of one that takes the place of others, all of its account's.
+    leaves: Vec<u32>,
     request: Vec<u8>,
     /// The device is back by this very request.
     answered: bool,
@@ -204,6 +212,28 @@ fn signed(request: &ResyncRequest) -> Vec<u8> {
     message
 }
 
+/// The leaves that go when a device is let in by its request: its own; or, for a device of a newer device-signing key that says so, all
+/// of its account.
+///
+/// # Errors
+/// [`Error::Refused`] for a device that is no member and takes nobody's place.
+pub(super) fn leaves_of(before: &Before<'_>, asks: &LeafFacts) -> Result<Vec<u32>> {
+    let leaves = before.leaves;
+    if let Some((leaf, _)) = leaves.iter().find(|(_, facts)| facts.same_device(asks)) {
+        return Ok(vec![*leaf]);
+    }
+    let of_account: Vec<_> = leaves
+        .iter()
+        .filter(|(_, facts)| facts.account == asks.account)
+        .collect();
+    let replaces = asks.profile.replaces.as_ref() == Some(before.group)
+        && asks.generation > generation_floor(before, &asks.account);
+    if of_account.is_empty() || !replaces {
+        return Err(Violation::ResyncRequest.into());
+    }
+    Ok(of_account.into_iter().map(|(leaf, _)| *leaf).collect())
+}
+
 impl Group {
     /// Checks an opened request, and notes it: one per device and minute is accepted, also if another member has answered it already.
     /// `now_s` is in Unix seconds.
@@ -276,25 +306,27 @@ impl Group {
         }
         let key_package = PeerKeyPackage::decode(provider, &decoded.key_package)?;
         let leaves = self.leaves()?;
-        let (leaf, here) = leaves
-            .iter()
-            .find(|(_, facts)| facts.same_device(&key_package.facts))
-            .ok_or_else(refused)?;
-        let leaf = *leaf;
-        let node = self.mls.public_group().leaf(LeafNodeIndex::new(leaf));
-        let unproven = node.is_some_and(|node| {
-            node.encryption_key() == key_package.key_package.leaf_node().encryption_key()
-        });
-        // Nothing but this device's requests shows the address. A leaf with it that is another request's, and that the device has not renewed,
-        // says that the answer to that one was lost.
-        let renewed = node.is_some_and(|node| node.parent_hash().is_some());
-        let answered =
-            here.profile.address == key_package.facts.profile.address && (unproven || renewed);
+        let going = leaves_of(&before_of(&leaves, self), &key_package.facts)?;
+        let (mut answered, mut unproven) = (false, false);
+        for leaf in &going {
+            let node = self.mls.public_group().leaf(LeafNodeIndex::new(*leaf));
+            let same_key = node.is_some_and(|node| {
+                node.encryption_key() == key_package.key_package.leaf_node().encryption_key()
+            });
+            // Nothing but this device's requests shows the address. A leaf with it that is another request's, and that the device has not
+            // renewed, says that the answer to that one was lost.
+            let renewed = node.is_some_and(|node| node.parent_hash().is_some());
+            let same_address = leaves
+                .get(leaf)
+                .is_some_and(|here| here.profile.address == key_package.facts.profile.address);
+            answered |= same_address && (same_key || renewed);
+            unproven |= same_key;
+        }
         let same = key_package.facts.key == *certificate.device_key()
             && key_package.facts.device == certificate.device_id()
             && key_package.facts.account == certificate.account_id();
         // A request from a leaf's own future or present: it has not missed anything that we know of.
-        if !same || leaf == self.own_leaf() || key_package.last_resort() {
+        if !same || going.contains(&self.own_leaf()) || key_package.last_resort() {
             return Err(refused());
         }
         Ok(VerifiedResync {
@@ -303,7 +335,7 @@ impl Group {
             nonce: decoded.nonce[..]
                 .try_into()
                 .map_err(|_| Error::Malformed("nonce"))?,
-            leaf,
+            leaves: going,
             request: request.to_vec(),
             answered,
             unproven,
@@ -324,7 +356,7 @@ impl Group {
         let place = order(&own.key);
         Ok(leaves
             .iter()
-            .filter(|(leaf, facts)| **leaf != request.leaf && order(&facts.key) < place)
+            .filter(|(leaf, facts)| !request.leaves.contains(leaf) && order(&facts.key) < place)
             .count())
     }
 }

@@ -20,11 +20,12 @@ use undertone_wire::{
 use super::{
     Group, LeafFacts, VerifiedResync,
     addresses::rekeyed,
-    authorize::{Before, Effect, authorize, may_remove, normalised},
+    authorize::{Before, Effect, authorize, may_remove, normalised, takes_the_place},
     channel::CHANNEL_KEY,
     exported,
     pending::{PendingCommit, PendingRecord, RenameRecord},
-    resync,
+    process_commit::before_of,
+    resync::{self, leaves_of},
 };
 use crate::{
     DeviceKeys, Error, LeafProfile, PeerKeyPackage, Policy, Provider, Result, Role, Settings,
@@ -58,7 +59,7 @@ pub enum Change {
     HandOver(AccountId),
     /// Commits the leave proposals that are waiting.
     AcceptLeaves,
-    /// Removes and adds again devices that lost their state.
+    /// Removes and adds again devices that lost their state, or that take the place of their account's older ones.
     Readd(Vec<VerifiedResync>),
 }
 
@@ -127,7 +128,9 @@ impl Group {
     ) -> Result<PendingRecord> {
         let mut plan = self.plan(change, leaves, leaving)?;
         let settings = self.settings.clone();
+        let id = self.id;
         let before = Before {
+            group: &id,
             leaves,
             settings: &settings,
         };
@@ -135,7 +138,11 @@ impl Group {
             .get(&self.own_leaf())
             .ok_or(Error::Corrupt("own leaf"))?;
         for target in plan.remove.iter().filter_map(|leaf| leaves.get(leaf)) {
-            let comes_back = plan.add.iter().any(|added| added.facts.same_device(target));
+            let comes_back = plan.add.iter().any(|added| {
+                added.facts.same_device(target)
+                    || (added.facts.account == target.account
+                        && takes_the_place(&before, &plan.remove, &added.facts))
+            });
             if !comes_back {
                 may_remove(&settings, &own.account, &target.account)?;
             }
@@ -248,11 +255,10 @@ impl Group {
                     if request.is_answered() {
                         return Err(Violation::ResyncRequest.into());
                     }
-                    let leaf = leaves
-                        .iter()
-                        .find(|(_, facts)| facts.same_device(&request.key_package.facts))
-                        .ok_or(Violation::ResyncRequest)?;
-                    plan.remove.push(*leaf.0);
+                    plan.remove.extend(leaves_of(
+                        &before_of(leaves, self),
+                        &request.key_package.facts,
+                    )?);
                     plan.add.push(request.key_package);
                 }
             }
@@ -350,6 +356,7 @@ impl Group {
             name: own.name,
             origin: own.origin,
             pin: own.pin,
+            replaces: None,
         };
         Ok(LeafNodeParameters::builder()
             .with_credential_with_key(device.credential())

@@ -9,6 +9,7 @@ mod hostile;
 mod interop;
 mod policy;
 mod races;
+mod restored;
 mod resync;
 mod robustness;
 mod scale;

@@ -149,6 +149,14 @@ impl Town {
         self.device(&name, phrase, signing_key)
     }
 
+    /// A device made with the recovery phrase, when the account has lost all others.
+    pub(in crate::group) fn restored_device(&mut self, of: usize, generation: u32) -> usize {
+        let phrase = RecoveryPhrase::parse(self.devices[of].phrase.words()).unwrap();
+        let signing_key = AccountRoot::from_phrase(&phrase).device_signing_key(generation);
+        let name = self.devices[of].name.clone();
+        self.device(&name, phrase, signing_key)
+    }
+
     fn device(
         &mut self,
         name: &str,
@@ -191,6 +199,7 @@ impl Town {
             name: self.devices[who].name.clone(),
             origin: String::new(),
             pin: None,
+            replaces: None,
         }
     }
 

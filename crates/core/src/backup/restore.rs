@@ -1,0 +1,281 @@
+//! Filling the store of a new home from a backup.
+//!
+//! The rows come as they were, but for what has had its time: a message whose end has passed is restored as one that is gone, without a
+//! word of what it said. MLS state is not there: the device asks to be let in to each conversation again, as one that takes the place of all
+//! that its account had before.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use rusqlite::{Connection, params, params_from_iter, types::Value as Sql};
+use undertone_mls::Kind as GroupKind;
+
+use super::{
+    Backup, Control,
+    tables::{Block, Reader, Row, Rows},
+};
+use crate::{
+    error::{Reason, Result},
+    store::Database,
+    sync::{
+        Work, add,
+        conversation::{self, Conversation, Kind, State},
+    },
+};
+
+/// The store's age when a restored home begins: anything that is not nothing.
+const AGE_MS: i64 = 1000;
+
+/// What was restored.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Restored {
+    pub(crate) messages: u64,
+    pub(crate) files: u64,
+    /// Messages whose time was over.
+    pub(crate) expired: u64,
+}
+
+/// Restores everything into the store of a home in the making.
+pub(crate) fn fill(
+    backup: &Backup,
+    database: &Database,
+    attachments: &Path,
+    now_ms: i64,
+    control: &Control,
+) -> Result<Restored> {
+    let manifest = &backup.manifest;
+    let total = (manifest.blocks.len() + manifest.files.len()) as u64;
+    let mut restored = Restored::default();
+    let mut done = 0;
+    for named in &manifest.files {
+        control.step(done, total)?;
+        backup.check_file(named)?;
+        backup.copy_file(named, &attachments.join(&named.name))?;
+        restored.files += 1;
+        done += 1;
+    }
+    // A clock that is behind does not bring back what ended.
+    let now_ms = now_ms.max(manifest.made_at_ms);
+    database.transaction(|tx| {
+        let db = tx.connection();
+        db.execute(
+            "UPDATE age SET age_ms = ?1, wall_ms = ?2",
+            params![AGE_MS, now_ms],
+        )?;
+        for named in &manifest.blocks {
+            control.step(done, total)?;
+            put_block(db, &backup.block(named)?, now_ms, &mut restored)?;
+            done += 1;
+        }
+        forget_what_is_gone(db)?;
+        db.execute(
+            "INSERT OR IGNORE INTO backups (set_id, made_at_ms) VALUES (?1, 0)",
+            [backup.set],
+        )?;
+        Ok::<_, crate::Error>(())
+    })?;
+    control.step(total, total)?;
+    Ok(restored)
+}
+
+/// A message's time, for this home.
+struct Timer {
+    after_ms: i64,
+    at_ms: i64,
+    due_age_ms: i64,
+}
+
+/// Puts the rows of a block where they belong.
+pub(crate) fn put_block(
+    db: &Connection,
+    block: &Block,
+    now_ms: i64,
+    restored: &mut Restored,
+) -> Result<()> {
+    let (timers, over) = timers(block, now_ms)?;
+    for rows in &block.tables {
+        let Some(reader) = Reader::new(rows) else {
+            continue;
+        };
+        match reader.table.name {
+            "timers" => {}
+            "messages" => {
+                restored.messages += rows.rows.len() as u64;
+                put_rows(db, &reader, |row, values| {
+                    if reader
+                        .integer(row, "id")
+                        .is_some_and(|id| over.contains(&id))
+                    {
+                        empty(&reader.columns(), values);
+                    }
+                    true
+                })?;
+            }
+            "message_files" | "receipts" => put_rows(db, &reader, |row, _| {
+                !reader
+                    .integer(row, "message")
+                    .is_some_and(|message| over.contains(&message))
+            })?,
+            _ => put_rows(db, &reader, |_, _| true)?,
+        }
+    }
+    for (message, timer) in timers {
+        db.prepare_cached(
+            "INSERT OR IGNORE INTO timers (message, after_ms, at_ms, due_age_ms) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![message, timer.after_ms, timer.at_ms, timer.due_age_ms])?;
+    }
+    restored.expired += over.len() as u64;
+    Ok(())
+}
+
+/// The countdowns that go on, and the messages whose time is over.
+fn timers(block: &Block, now_ms: i64) -> Result<(BTreeMap<i64, Timer>, BTreeSet<i64>)> {
+    let (mut go_on, mut over) = (BTreeMap::new(), BTreeSet::new());
+    let found = |rows: &&Rows| rows.table == "timers";
+    for reader in block.tables.iter().filter(found).filter_map(Reader::new) {
+        for row in reader.rows {
+            let number = |column| reader.integer(row, column).ok_or(Reason::BackupDamaged);
+            let (message, after_ms) = (number("message")?, number("after_ms")?);
+            let (at_ms, ends_at_ms) = (number("at_ms")?, number("ends_at_ms")?);
+            let begun = ends_at_ms > 0;
+            if (begun && ends_at_ms <= now_ms) || (at_ms > 0 && at_ms <= now_ms) {
+                over.insert(message);
+                continue;
+            }
+            let mut left = ends_at_ms.saturating_sub(now_ms);
+            if after_ms > 0 {
+                left = left.min(after_ms);
+            }
+            let due_age_ms = if begun {
+                AGE_MS.saturating_add(left.max(1))
+            } else {
+                0
+            };
+            go_on.insert(
+                message,
+                Timer {
+                    after_ms,
+                    at_ms,
+                    due_age_ms,
+                },
+            );
+        }
+    }
+    Ok((go_on, over))
+}
+
+/// Of a message that is gone the row stays, so that a second copy is known.
+fn empty(columns: &[&str], values: &mut [Sql]) {
+    for (column, value) in columns.iter().zip(values) {
+        match *column {
+            "content" | "reply_to" => *value = Sql::Blob(Vec::new()),
+            "text" => *value = Sql::Text(String::new()),
+            "markdown" | "edits" | "edited_at_ms" => *value = Sql::Integer(0),
+            "gone" if *value == Sql::Integer(0) => *value = Sql::Integer(3),
+            _ => {}
+        }
+    }
+}
+
+/// Writes rows; `change` may alter the values of one, or leave it out.
+fn put_rows(
+    db: &Connection,
+    reader: &Reader<'_>,
+    mut change: impl FnMut(&Row, &mut [Sql]) -> bool,
+) -> Result<()> {
+    let columns = reader.columns();
+    let marks = vec!["?"; columns.len()].join(", ");
+    // One file may stand in several blocks.
+    let mut insert = db.prepare_cached(&format!(
+        "INSERT OR IGNORE INTO {} ({}) VALUES ({marks})",
+        reader.table.name,
+        columns.join(", ")
+    ))?;
+    for row in reader.rows {
+        let mut values = reader.values(row)?;
+        if change(row, &mut values) {
+            insert
+                .execute(params_from_iter(values))
+                .map_err(|_| Reason::BackupDamaged)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands elsewhere of messages that are gone goes too.
+pub(crate) fn forget_what_is_gone(db: &Connection) -> Result<()> {
+    let gone = |table: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM messages m WHERE m.conversation = {table}.conversation AND m.message_id = {table}.target AND m.gone <> 0)"
+        )
+    };
+    db.execute(
+        &format!(
+            "UPDATE actions SET content = x'' WHERE kind <> 2 AND {}",
+            gone("actions")
+        ),
+        [],
+    )?;
+    for table in ["reactions", "pins"] {
+        db.execute(&format!("DELETE FROM {table} WHERE {}", gone(table)), [])?;
+    }
+    Ok(())
+}
+
+/// The first thing that a restored device does: it asks to be let in to its conversations again. `here`: they are on the server that it is
+/// registered with; elsewhere they stay as they are.
+pub(crate) fn take_up(work: &Work<'_>, here: bool) -> Result<()> {
+    let ids = work
+        .db
+        .prepare("SELECT id FROM conversations WHERE state IN (2, 3) ORDER BY id")?
+        .query_map([], |row| row.get::<_, i64>(0))?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    for id in ids {
+        let row = conversation::load(work.db, id)?;
+        if row.kind == Kind::Notes {
+            renew_notes(work, &row)?;
+        } else if here {
+            conversation::set_state(work, id, State::Resyncing)?;
+            work.db.execute(
+                "INSERT OR IGNORE INTO resyncs (conversation, since_ms, asked_at_ms, asked_times, landing) VALUES (?1, ?2, 0, 0, 0)",
+                params![id, work.now_ms],
+            )?;
+        } else {
+            conversation::set_state(work, id, State::Removed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody but this account's devices was in the notes to self, and none of them is left: they go on in a new group.
+fn renew_notes(work: &Work<'_>, old: &Conversation) -> Result<()> {
+    let new = add::create(work, GroupKind::Notes, "", None)?;
+    for table in ["messages", "actions", "reactions", "pins", "chat_settings"] {
+        work.db.execute(
+            &format!("UPDATE OR REPLACE {table} SET conversation = ?2 WHERE conversation = ?1"),
+            params![old.id, new],
+        )?;
+    }
+    // What was written before stays before what is written now.
+    work.db.execute(
+        "UPDATE conversations SET (generation, read_up_to, created_at_ms) = (SELECT generation + 1, read_up_to, created_at_ms FROM conversations WHERE id = ?1)
+         WHERE id = ?2",
+        params![old.id, new],
+    )?;
+    work.db.execute(
+        "UPDATE rules SET generation = (SELECT generation FROM conversations WHERE id = ?1) WHERE conversation = ?1",
+        [new],
+    )?;
+    for table in ["members", "device_counters", "old_channels", "rules"] {
+        work.db.execute(
+            &format!("DELETE FROM {table} WHERE conversation = ?1"),
+            [old.id],
+        )?;
+    }
+    work.db
+        .execute("DELETE FROM conversations WHERE id = ?1", [old.id])?;
+    Ok(())
+}

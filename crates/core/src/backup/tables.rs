@@ -1,0 +1,578 @@
+//! What of the store a backup holds, column by column, and in which block each row stands.
+//!
+//! Blocks are `account`, `chat/N` (conversations.id), `messages/N` and `actions/N` (ids divided by [`BUCKET`]), so that a change touches
+//! few of them. A row is written as the values of its columns in the order that its block names; a reader takes the columns it knows.
+//!
+//! What must stay true: every table of the store is either here or in [`LEFT_OUT`]; a column, once here, keeps its meaning.
+
+use prost::Message as _;
+use rusqlite::{
+    Connection, params_from_iter,
+    types::{Value as Sql, ValueRef},
+};
+
+use crate::error::{Reason, Result};
+
+/// Messages, or actions, of one block.
+pub(crate) const BUCKET: i64 = 512;
+
+/// Which block rows stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Account,
+    Chat,
+    Messages,
+    Actions,
+}
+
+/// A table, the columns that are taken, and how: an empty expression is the column itself. Rows are those of `rows`, in which `?1` is the
+/// part's number (a conversation, or the first of a bucket's ids), `?2` the first id of the next bucket, and `?3` whether files go along.
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) part: Part,
+    columns: &'static [(&'static str, &'static str)],
+    rows: &'static str,
+}
+
+impl Table {
+    /// The names of its columns.
+    #[cfg(test)]
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().map(|(name, _)| *name)
+    }
+}
+
+/// Conversations that are in a backup: not what is being begun, and not what waits to be accepted.
+const CHATS: &str = "SELECT id FROM conversations WHERE state <> 1 AND request = 0 AND link = 0";
+
+macro_rules! columns {
+    ($($name:literal $(= $expression:literal)?),* $(,)?) => { &[$(($name, concat!($($expression)?))),*] };
+}
+
+/// All of them, in the order in which they are restored.
+pub(crate) const TABLES: &[Table] = &[
+    Table {
+        name: "names",
+        part: Part::Account,
+        columns: columns!["account_id", "name"],
+        rows: "names ORDER BY account_id",
+    },
+    Table {
+        name: "contacts",
+        part: Part::Account,
+        columns: columns!["account_id", "name", "verified", "conversation", "state", "added_at_ms"],
+        rows: "contacts WHERE state = 2 AND conversation IN (SELECT id FROM conversations WHERE state <> 1 AND request = 0) ORDER BY account_id",
+    },
+    Table {
+        name: "people",
+        part: Part::Account,
+        columns: columns!["account_id", "blocked", "read_receipts", "accepted"],
+        rows: "people ORDER BY account_id",
+    },
+    Table {
+        name: "other_accounts",
+        part: Part::Account,
+        columns: columns!["account_id", "known", "noticed_at_ms"],
+        rows: "other_accounts ORDER BY account_id",
+    },
+    Table {
+        name: "settings",
+        part: Part::Account,
+        columns: columns!["name", "value"],
+        rows: "settings ORDER BY name",
+    },
+    Table {
+        name: "reports",
+        part: Part::Account,
+        columns: columns!["id", "report_id", "account_id", "name", "content", "created_at_ms"],
+        rows: "reports ORDER BY id",
+    },
+    Table {
+        // Contacts, people, settings, chats, drafts, what was read and deleted: not the devices, and not their key.
+        name: "shared",
+        part: Part::Account,
+        columns: columns!["key", "value", "stamp", "device", "told" = "0"],
+        rows: "shared WHERE substr(key, 1, 1) IN (x'63', x'70', x'67', x'73', x'64', x'72', x'78') ORDER BY key",
+    },
+    Table {
+        name: "conversations",
+        part: Part::Chat,
+        columns: columns![
+            "id",
+            "group_id",
+            "kind",
+            "name",
+            "state",
+            "peer",
+            "epoch",
+            "generation",
+            "moves",
+            "channel_id",
+            "channel_made",
+            "top_number",
+            "address" = "0",
+            "next_counter" = "1",
+            "link" = "0",
+            "leaving" = "0",
+            "read_up_to",
+            "created_at_ms",
+            "changed_at_ms",
+            "timer_s",
+            "server",
+        ],
+        rows: "conversations WHERE id = ?1",
+    },
+    Table {
+        name: "members",
+        part: Part::Chat,
+        columns: columns![
+            "conversation",
+            "leaf",
+            "account_id",
+            "device_id",
+            "name",
+            "role",
+            "address",
+            "resync_key",
+            "server"
+        ],
+        rows: "members WHERE conversation = ?1 ORDER BY leaf",
+    },
+    Table {
+        name: "old_channels",
+        part: Part::Chat,
+        columns: columns!["conversation", "channel_hash", "generation", "top_number", "epoch"],
+        rows: "old_channels WHERE conversation = ?1 ORDER BY channel_hash",
+    },
+    Table {
+        name: "device_counters",
+        part: Part::Chat,
+        columns: columns!["conversation", "device", "top"],
+        rows: "device_counters WHERE conversation = ?1 ORDER BY device",
+    },
+    Table {
+        name: "rules",
+        part: Part::Chat,
+        columns: columns!["conversation", "generation", "number", "settings"],
+        rows: "rules WHERE conversation = ?1 ORDER BY generation, number",
+    },
+    Table {
+        name: "chat_settings",
+        part: Part::Chat,
+        columns: columns![
+            "conversation",
+            "muted_until_ms",
+            "archived",
+            "pinned_at_ms",
+            "read_receipts",
+            "draft",
+            "draft_reply_to"
+        ],
+        rows: "chat_settings WHERE conversation = ?1",
+    },
+    Table {
+        name: "reactions",
+        part: Part::Chat,
+        columns: columns!["conversation", "target", "sender", "text", "position"],
+        rows: "reactions WHERE conversation = ?1 ORDER BY target, sender, text",
+    },
+    Table {
+        name: "pins",
+        part: Part::Chat,
+        columns: columns!["conversation", "target", "by_account", "pinned_at_ms"],
+        rows: "pins WHERE conversation = ?1 ORDER BY target",
+    },
+    Table {
+        // What has not gone out stays behind: only this device could send it.
+        name: "messages",
+        part: Part::Messages,
+        columns: columns![
+            "id",
+            "conversation",
+            "message_id",
+            "sender",
+            "device",
+            "kind",
+            "state",
+            "generation",
+            "number",
+            "counter",
+            // A file that may be opened once is not opened from a backup as well.
+            "content" = "CASE view_once WHEN 1 THEN x'' ELSE content END",
+            "text",
+            "markdown",
+            "reply_to",
+            "sent_at_ms",
+            "received_at_ms",
+            "delivered_at_ms",
+            "seen_at_ms",
+            "gone",
+            "edits",
+            "edited_at_ms",
+            "view_once" = "CASE view_once WHEN 0 THEN 0 ELSE 2 END",
+            "forwarded",
+        ],
+        rows: "messages WHERE id >= ?1 AND id < ?2 AND generation <> 4294967295 ORDER BY id",
+    },
+    Table {
+        // The end of a countdown as a moment: another home has another age. Whole seconds, so that it does not seem to change.
+        name: "timers",
+        part: Part::Messages,
+        columns: columns![
+            "message",
+            "after_ms",
+            "at_ms",
+            "ends_at_ms" = "CASE due_age_ms WHEN 0 THEN 0 ELSE ((SELECT wall_ms - age_ms FROM age) + due_age_ms) / 1000 * 1000 END",
+        ],
+        rows: "timers WHERE message >= ?1 AND message < ?2 ORDER BY message",
+    },
+    Table {
+        name: "receipts",
+        part: Part::Messages,
+        columns: columns!["message", "account_id", "delivered_at_ms", "read_at_ms"],
+        rows: "receipts WHERE message >= ?1 AND message < ?2 ORDER BY message, account_id",
+    },
+    Table {
+        name: "message_files",
+        part: Part::Messages,
+        columns: columns![
+            "message",
+            "position",
+            "attachment" = "CASE WHEN ?3 AND EXISTS (SELECT 1 FROM attachments a WHERE a.id = attachment AND a.state = 3) THEN attachment ELSE x'' END",
+            "name",
+            "content_type",
+            "size",
+            "width",
+            "height",
+            "duration_ms",
+            "waveform",
+            "preview",
+        ],
+        rows: "message_files WHERE message >= ?1 AND message < ?2 AND message NOT IN (SELECT id FROM messages WHERE view_once <> 0 AND id >= ?1 AND id < ?2)
+            ORDER BY message, position",
+    },
+    Table {
+        name: "attachments",
+        part: Part::Messages,
+        columns: columns![
+            "id",
+            "direction",
+            "state",
+            "blob_id",
+            "key",
+            "nonce",
+            "rest_key",
+            "rest_nonce",
+            "content_hash",
+            "size",
+            "file_name",
+            "failure",
+            "created_at_ms"
+        ],
+        rows: "attachments WHERE ?3 AND state = 3 AND id IN (SELECT f.attachment FROM message_files f JOIN messages m ON m.id = f.message
+            WHERE f.message >= ?1 AND f.message < ?2 AND m.view_once = 0) ORDER BY id",
+    },
+    Table {
+        name: "actions",
+        part: Part::Actions,
+        columns: columns![
+            "id",
+            "conversation",
+            "message_id",
+            "sender",
+            "device",
+            "kind",
+            "target",
+            "replaces",
+            "generation",
+            "number",
+            "counter",
+            "content",
+            "sent_at_ms"
+        ],
+        rows: "actions WHERE id >= ?1 AND id < ?2 AND generation <> 4294967295 ORDER BY id",
+    },
+];
+
+/// Tables that no backup holds: keys, MLS state, what is on its way, and what another device would not know what to do with.
+#[cfg(test)]
+pub(crate) const LEFT_OUT: &[&str] = &[
+    "account",
+    "addresses",
+    "address_names",
+    "adds",
+    "age",
+    "automatic_sent",
+    "backup_blocks",
+    "backups",
+    "behind",
+    "clock",
+    "commits",
+    "custodians",
+    "device_checks",
+    "devices",
+    "fetches",
+    "gaps",
+    "held_items",
+    "intents",
+    "invites",
+    "join_requests",
+    "joining",
+    "joins",
+    "kill",
+    "key_packages",
+    "leave_wishes",
+    "linking",
+    "links",
+    "member_since",
+    "misses",
+    "outbox",
+    "pools",
+    "proofs",
+    "queue_keys",
+    "receipts_due",
+    "refused_helpers",
+    "resync_seen",
+    "resyncs",
+    "send_attempts",
+    "sends",
+    "sent_again",
+    "server",
+    "server_keys",
+    "spare_items",
+    "spare_welcomes",
+    "stuck",
+    "takes",
+    "token_keys",
+    "tokens",
+];
+
+/// A value of a row.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Value {
+    #[prost(oneof = "Held", tags = "1, 2, 3")]
+    pub(crate) held: Option<Held>,
+}
+
+/// What it is; SQLite's own sorts that the store uses.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Held {
+    #[prost(sint64, tag = "1")]
+    Integer(i64),
+    #[prost(string, tag = "2")]
+    Text(String),
+    #[prost(bytes = "vec", tag = "3")]
+    Bytes(Vec<u8>),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Row {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) values: Vec<Value>,
+}
+
+/// Rows of one table.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Rows {
+    #[prost(string, tag = "1")]
+    pub(crate) table: String,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) columns: Vec<String>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What a block holds.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Block {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) tables: Vec<Rows>,
+}
+
+impl Block {
+    /// As it is hashed and sealed.
+    pub(crate) fn bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        zeroize::Zeroizing::new(self.encode_to_vec())
+    }
+
+    /// Its rows.
+    pub(crate) fn count(&self) -> u64 {
+        self.tables
+            .iter()
+            .map(|table| table.rows.len() as u64)
+            .sum()
+    }
+}
+
+/// A block of the store: its name and what it is read by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) part: Part,
+    number: i64,
+}
+
+/// All blocks that the store has now; of one chat alone, if it is given.
+pub(crate) fn places(db: &Connection) -> Result<Vec<Place>> {
+    let mut places = vec![Place {
+        name: "account".to_owned(),
+        part: Part::Account,
+        number: 0,
+    }];
+    let numbers = |sql: &str| -> Result<Vec<i64>> {
+        Ok(db
+            .prepare(sql)?
+            .query_map([], |row| row.get(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?)
+    };
+    for (part, word, sql) in [
+        (Part::Chat, "chat", format!("{CHATS} ORDER BY id")),
+        (
+            Part::Messages,
+            "messages",
+            format!("SELECT DISTINCT id / {BUCKET} FROM messages ORDER BY 1"),
+        ),
+        (
+            Part::Actions,
+            "actions",
+            format!("SELECT DISTINCT id / {BUCKET} FROM actions ORDER BY 1"),
+        ),
+    ] {
+        places.extend(numbers(&sql)?.into_iter().map(|number| Place {
+            name: format!("{word}/{number}"),
+            part,
+            number,
+        }));
+    }
+    Ok(places)
+}
+
+/// Reads a block. With `media` it says which files go along.
+pub(crate) fn read(db: &Connection, place: &Place, media: bool) -> Result<Block> {
+    let (from, to) = match place.part {
+        Part::Account | Part::Chat => (place.number, 0),
+        Part::Messages | Part::Actions => (place.number * BUCKET, (place.number + 1) * BUCKET),
+    };
+    let mut block = Block::default();
+    for table in TABLES.iter().filter(|table| table.part == place.part) {
+        let rows = read_table(db, table, [from, to, i64::from(media)])?;
+        if !rows.is_empty() {
+            block.tables.push(Rows {
+                table: table.name.to_owned(),
+                columns: table
+                    .columns
+                    .iter()
+                    .map(|(name, _)| (*name).to_owned())
+                    .collect(),
+                rows,
+            });
+        }
+    }
+    Ok(block)
+}
+
+fn read_table(db: &Connection, table: &Table, values: [i64; 3]) -> Result<Vec<Row>> {
+    let columns: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|(name, expression)| {
+            if expression.is_empty() {
+                *name
+            } else {
+                *expression
+            }
+        })
+        .collect();
+    // All three numbers are mentioned, so that all can be given.
+    let sql = format!(
+        "SELECT {}, ?1, ?2, ?3 FROM {}",
+        columns.join(", "),
+        table.rows
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut found = statement.query(params_from_iter(values))?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        let mut values = Vec::with_capacity(columns.len());
+        for index in 0..columns.len() {
+            let held = match row.get_ref(index)? {
+                ValueRef::Integer(number) => Held::Integer(number),
+                ValueRef::Text(text) => Held::Text(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => Held::Bytes(bytes.to_vec()),
+                ValueRef::Null | ValueRef::Real(_) => return Err(Reason::StateBroken.into()),
+            };
+            values.push(Value { held: Some(held) });
+        }
+        rows.push(Row { values });
+    }
+    Ok(rows)
+}
+
+/// Which of a table's columns stands where in rows that came from outside.
+pub(crate) struct Reader<'r> {
+    pub(crate) table: &'static Table,
+    places: Vec<(&'static str, usize)>,
+    pub(crate) rows: &'r [Row],
+}
+
+impl<'r> Reader<'r> {
+    /// None: a table that this version does not know; it is passed by.
+    pub(crate) fn new(rows: &'r Rows) -> Option<Self> {
+        let table = TABLES.iter().find(|table| table.name == rows.table)?;
+        let places = table
+            .columns
+            .iter()
+            .filter_map(|(name, _)| {
+                let place = rows.columns.iter().position(|column| column == name)?;
+                Some((*name, place))
+            })
+            .collect();
+        Some(Self {
+            table,
+            places,
+            rows: &rows.rows,
+        })
+    }
+
+    /// The columns that are here.
+    pub(crate) fn columns(&self) -> Vec<&'static str> {
+        self.places.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The values of those columns.
+    pub(crate) fn values(&self, row: &Row) -> Result<Vec<Sql>> {
+        self.places
+            .iter()
+            .map(
+                |(_, place)| match row.values.get(*place).and_then(|value| value.held.clone()) {
+                    Some(Held::Integer(number)) => Ok(Sql::Integer(number)),
+                    Some(Held::Text(text)) => Ok(Sql::Text(text)),
+                    Some(Held::Bytes(bytes)) => Ok(Sql::Blob(bytes)),
+                    None => Err(Reason::BackupDamaged.into()),
+                },
+            )
+            .collect()
+    }
+
+    /// A number of a row.
+    pub(crate) fn integer(&self, row: &Row, column: &str) -> Option<i64> {
+        match self.held(row, column)? {
+            Held::Integer(number) => Some(*number),
+            Held::Text(_) | Held::Bytes(_) => None,
+        }
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn bytes<'a>(&self, row: &'a Row, column: &str) -> Option<&'a [u8]> {
+        match self.held(row, column)? {
+            Held::Bytes(bytes) => Some(bytes),
+            Held::Text(text) => Some(text.as_bytes()),
+            Held::Integer(_) => None,
+        }
+    }
+
+    fn held<'a>(&self, row: &'a Row, column: &str) -> Option<&'a Held> {
+        let (_, place) = self.places.iter().find(|(name, _)| *name == column)?;
+        row.values.get(*place)?.held.as_ref()
+    }
+}

@@ -1,0 +1,68 @@
+//! People whose home is not made anew: it was kept from before, or comes from a backup.
+
+use std::sync::Arc;
+
+use undertone_core::Client;
+
+use super::{FakeServer, Person, TestClock, copy_folder, options, passphrase};
+
+impl Person {
+    /// Somebody whose home was made elsewhere; the app is open, and not on-line.
+    pub async fn moved_in(name: &'static str, server: &FakeServer, from: &std::path::Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().join(name);
+        copy_folder(from, &home);
+        let (clock, ended) = (Arc::default(), Arc::default());
+        let mut person = Self {
+            name,
+            home,
+            client: None,
+            linking: None,
+            server: server.by_way_of(&ended),
+            clock,
+            ended,
+            _folder: folder,
+        };
+        person.open().await;
+        person
+    }
+
+    /// Somebody who lost every device and makes a home from a backup.
+    pub async fn restored(
+        name: &'static str,
+        server: &FakeServer,
+        backup: &std::path::Path,
+        words: &str,
+        clock: TestClock,
+    ) -> (Self, undertone_core::RestoreReport) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().join(name);
+        let choice = server.choice().parse().expect("a server");
+        let (clock, ended) = (Arc::new(clock), Arc::default());
+        let server = server.by_way_of(&ended);
+        let options = options(&server, &clock);
+        let (client, report) = Client::restore(
+            &home,
+            &passphrase(),
+            &choice,
+            backup,
+            words,
+            options,
+            |_, _| {},
+        )
+        .await
+        .expect("restored");
+        client.start().await.expect("started");
+        let person = Self {
+            name,
+            home,
+            client: Some(client),
+            linking: None,
+            server,
+            clock,
+            ended,
+            _folder: folder,
+        };
+        (person, report)
+    }
+}
