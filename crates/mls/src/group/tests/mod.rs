@@ -5,6 +5,7 @@
 mod addresses;
 mod cheat;
 mod conversations;
+mod frozen;
 mod hostile;
 mod interop;
 mod policy;
