@@ -10,6 +10,7 @@ pub mod connection;
 mod context;
 pub mod line;
 pub mod message;
+mod method;
 pub mod methods;
 pub mod owner;
 pub mod params;
