@@ -1,5 +1,6 @@
 //! Bytes on a real connection to a real server: what no app would send.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub enum Fate {
 pub struct Raw {
     socket: WebSocketStream<TlsStream<TcpStream>>,
     next_id: u64,
+    /// Frames of the last message that are still to be read: what was ready at once comes in one message.
+    unread: VecDeque<FromServer>,
 }
 
 /// The bytes of one frame.
@@ -69,6 +72,7 @@ impl Raw {
             socket,
             // Far above those of the frames that are damaged.
             next_id: 1 << 40,
+            unread: VecDeque::new(),
         }
     }
 
@@ -91,6 +95,9 @@ impl Raw {
     /// The next frame; None once the connection is closed.
     pub async fn next(&mut self) -> Option<FromServer> {
         loop {
+            if let Some(frame) = self.unread.pop_front() {
+                return Some(frame);
+            }
             let message = timeout(PATIENCE, self.socket.next()).await;
             let message = message
                 .expect("the server says something or closes")?
@@ -100,8 +107,10 @@ impl Raw {
             }
             if message.is_binary() {
                 let payload = Bytes::from(message.into_payload());
-                let frame = frame::server_frames(payload).next()?;
-                return FromServer::parse(frame.expect("a frame")).ok();
+                for frame in frame::server_frames(payload) {
+                    let frame = FromServer::parse(frame.expect("a frame"));
+                    self.unread.push_back(frame.expect("a frame of a server"));
+                }
             }
         }
     }

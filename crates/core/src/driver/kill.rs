@@ -110,11 +110,16 @@ impl Shared {
         self.reach.send_modify(|reach| reach.wiping = wiping);
     }
 
-    /// Nothing of the home is left: whoever opened it is told, and ends.
-    fn wiped(&self) {
+    /// Something else wipes the home, or has: it also says when the process is to end, for it may still have the server to ask.
+    fn wiped_otherwise(&self) {
         self.reach.send_modify(|reach| reach.wiped = true);
         // No watcher is no fault.
         let _ = self.engine.events.send(Event::Wiped);
+    }
+
+    /// Nothing of the home is left: whoever opened it is told, and ends.
+    fn wiped(&self) {
+        self.wiped_otherwise();
         if let Some(kill) = &self.kill
             && let Some(on_wiped) = &kill.options.on_wiped
         {
@@ -193,7 +198,7 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
             Ok(true) => {}
             Ok(false) => tracing::warn!("all slots of the kill code are taken"),
             Err(error) if is_wiped(&error) => {
-                shared.wiped();
+                shared.wiped_otherwise();
                 return false;
             }
             Err(error) => {
@@ -263,7 +268,7 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
             }
             Ok(Step::Gone | Step::Replaced) => shared.looked(false),
             Err(error) if is_wiped(&error) => {
-                shared.wiped();
+                shared.wiped_otherwise();
                 return false;
             }
             Err(error) => {

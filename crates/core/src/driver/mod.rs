@@ -3,6 +3,7 @@
 //! A task reads what is to be done from the store, does it, and writes down what came of it; nothing else is remembered. What
 //! must stay true: no task outlives [`Driver::stop`]; every queue is bounded; a lost connection is only ever a pause.
 
+mod again;
 mod blobs;
 mod elsewhere;
 mod ephemeral;

@@ -53,6 +53,10 @@ pub(super) enum Carry {
 }
 
 /// Whether a duty is a transfer, which has a task of its own.
+#[expect(
+    clippy::result_large_err,
+    reason = "what is no transfer is given back as it came"
+)]
 pub(super) fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Carry), duty::Outbox> {
     Ok(match duty {
         duty::Outbox::Files(message) => (Transfer::Files(message), Carry::Files(message)),

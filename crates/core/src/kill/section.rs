@@ -307,7 +307,7 @@ impl Section {
 
     /// Changes it; on disk when this returns.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
-        let changed = Sentinel::update(&self.home, |sentinel| {
+        Sentinel::update(&self.home, |sentinel| {
             let before = decode(&sentinel.kill);
             let mut state = before.clone().unwrap_or_default();
             let value = change(&mut state);
@@ -315,8 +315,7 @@ impl Section {
                 encode(&state, &mut sentinel.kill)?;
             }
             Ok(value)
-        })?;
-        changed
+        })?
     }
 
     /// Takes a post away.

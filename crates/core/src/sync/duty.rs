@@ -188,10 +188,11 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
     for row in proof::by_commit(work)? {
         // The own copy must be able to come back.
-        if address::is_made(work, row.address)? && work.has_group(&row.group)? {
-            if let Some(duty) = commit_duty(work, &row)? {
-                duties.push(at_its_server(work, &row, duty)?);
-            }
+        if address::is_made(work, row.address)?
+            && work.has_group(&row.group)?
+            && let Some(duty) = commit_duty(work, &row)?
+        {
+            duties.push(at_its_server(work, &row, duty)?);
         }
     }
     let mut served = 0;
