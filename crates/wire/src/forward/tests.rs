@@ -1,3 +1,5 @@
+//! What is sealed for another server opens there only, and who brings something says so.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::ids::ChannelHash;
