@@ -206,13 +206,16 @@ fn panic_locks_what_runs_and_twice_it_wipes_the_device() -> Outcome {
         .spawn()
         .expect("starts");
     let socket = ada.home().join("rpc.sock");
-    eventually(Duration::from_secs(60), "the home's socket", || {
+    let came = eventually(Duration::from_secs(60), "the home's socket", || {
         Ok(socket.exists().then_some(()))
-    })?;
-    let first = ada.run(["panic"])?;
-    assert_eq!(first["was_open"], true);
-    assert!(undertone_core::home::socket::connect(&ada.home()).is_err());
+    });
+    let first = came.and_then(|()| ada.run(["panic"]));
+    if first.is_err() {
+        let _ = watching.kill();
+    }
     let code = watching.wait().expect("ended").code();
+    assert_eq!(first?["was_open"], true);
+    assert!(undertone_core::home::socket::connect(&ada.home()).is_err());
     // It was asked to lock; one that doesn't answer in time is killed.
     assert!(matches!(code, Some(16) | None), "{code:?}");
     // Nothing is lost yet.

@@ -267,6 +267,12 @@ test("two hundred hostile texts and file names run nothing, break nothing, and a
     assert.deepEqual(seen, { hacked: null, elements: 0, images: [], links: [], wide: 0, over: 0 }, `${width}`);
   }
   await page.setViewportSize({ width: 1280, height: 820 });
+  // Back at the end: the page holds only the lines around those that are looked at.
+  await page.waitForFunction(() => {
+    const lines = document.querySelector(".lines");
+    lines.scrollTop = lines.scrollHeight;
+    return [...document.querySelectorAll(".bubble .text")].at(-1)?.textContent === "that was all";
+  });
   const shown = await page.evaluate(() => [...document.querySelectorAll(".bubble .text")].map((text) => text.textContent));
   const plain = messages.filter((message, at) => message.markdown === false && at > messages.length - 60 && message.attachments === undefined);
   assert.ok(plain.length > 15);

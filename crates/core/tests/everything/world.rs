@@ -175,9 +175,9 @@ impl World {
             without: without(),
             linked: 0,
         };
-        for owner in 0..NAMES.len() {
+        for (owner, name) in NAMES.iter().enumerate() {
             world.links(owner, "laptop").await;
-            world.note(format!("{}'s laptop is linked", NAMES[owner]));
+            world.note(format!("{name}'s laptop is linked"));
         }
         world.note("Ada makes the group Desk");
         let ada = &world.devices[0].person;
