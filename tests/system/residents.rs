@@ -231,8 +231,8 @@ pub async fn calm(people: &[&Resident]) {
         let mut rest = true;
         let mut epochs = BTreeMap::new();
         for one in people {
-            let at_rest = one.client().is_at_rest_for_tests().await;
-            rest &= at_rest.expect("a state");
+            let left = one.client().what_is_left_for_tests().await;
+            rest &= left.expect("a state").is_empty();
             for chat in one.client().chats().await.expect("chats") {
                 let known = *epochs.entry(chat.id.to_string()).or_insert(chat.epoch);
                 rest &= known == chat.epoch;

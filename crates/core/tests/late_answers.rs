@@ -6,7 +6,7 @@
 mod fake;
 
 use fake::{FakeServer, Person, at_rest, eventually, three};
-use undertone_core::{Draft, MessageState, Page, Role};
+use undertone_core::{ChatState, Draft, MessageState, Page, Role};
 use undertone_wire::Code;
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -137,6 +137,39 @@ async fn a_message_that_was_refused_long_ago_leads_nobody_astray() -> Outcome {
         person.reads("Crew", &["Ben: One."]).await;
         assert_eq!(generations(person, "Crew").await, [0]);
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_removed_before_a_refusal_comes_waits_for_nothing() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    let cleo_id = ada.client().find_contact("Cleo").await?.id;
+    let role = ada.client().group_role(&desk, &cleo_id, Role::Admin);
+    role.await?;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    // Cleo does not know yet that Ada was quicker.
+    server.hold(server.queue_numbered(2));
+    ada.client().group_remove(&desk, &cleo_id).await?;
+    let before = server.refused_commits();
+    server.hold_answers();
+    let by_cleo = cleo.client().group_rename(&desk, "Newsroom");
+    let meanwhile = async {
+        eventually("the server has refused it", || async {
+            server.refused_commits() > before
+        })
+        .await;
+        server.let_go();
+        eventually("Cleo is out", || async {
+            cleo.chat("Desk").await.state == ChatState::Removed
+        })
+        .await;
+        server.let_answers_go();
+    };
+    let (by_cleo, ()) = tokio::join!(by_cleo, meanwhile);
+    drop(by_cleo);
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
     Ok(())
 }
 

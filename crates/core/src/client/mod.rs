@@ -98,14 +98,17 @@ impl Client {
         self.inner.engine.database.set_commit_hook(Arc::new(hook));
     }
 
-    /// Whether this device is on-line, has emptied its queue, and has nothing to do by itself, now or later. Only debug builds have it.
+    /// What this device has still to do by itself, now or later, a word for each kind: nothing if it is on-line and has emptied its queue too.
+    /// Only debug builds have it.
     ///
     /// # Errors
     /// `store.*`.
     #[cfg(debug_assertions)]
-    pub async fn is_at_rest_for_tests(&self) -> Result<bool> {
-        let settled = self.inner.driver.is_drained();
-        Ok(settled && self.write(crate::sync::rest::is_at_rest).await?)
+    pub async fn what_is_left_for_tests(&self) -> Result<Vec<String>> {
+        if !self.inner.driver.is_drained() {
+            return Ok(vec!["queue".to_owned()]);
+        }
+        self.write(crate::sync::rest::what_is_left).await
     }
 
     /// Runs one event in one transaction, off the async threads.

@@ -31,6 +31,8 @@ pub(crate) fn need(work: &Work<'_>, row: &Conversation) -> Result<()> {
         // The state that is tried does not do; nobody is to blame for sure.
         return proof::drop_answer(work, row.id);
     }
+    work.db
+        .execute("DELETE FROM behind WHERE conversation = ?1", [row.id])?;
     if matches!(row.state, State::Left | State::Removed | State::Resyncing) {
         return Ok(());
     }
@@ -38,8 +40,6 @@ pub(crate) fn need(work: &Work<'_>, row: &Conversation) -> Result<()> {
         "INSERT OR IGNORE INTO resyncs (conversation, since_ms, asked_at_ms, asked_times, landing) VALUES (?1, ?2, 0, 0, 0)",
         params![row.id, work.now_ms],
     )?;
-    work.db
-        .execute("DELETE FROM behind WHERE conversation = ?1", [row.id])?;
     conversation::set_state(work, row.id, State::Resyncing)
 }
 
@@ -54,8 +54,12 @@ pub(crate) fn need_after_loss(work: &Work<'_>, row: &Conversation) -> Result<()>
     Ok(())
 }
 
-/// The server says that the channel is at `epoch`. If the commits up to there do not come, this device was left out.
+/// The server says that the channel is at `epoch`. If the commits up to there do not come, this device was left out; who is no member any more
+/// was meant to be.
 pub(crate) fn behind(work: &Work<'_>, row: &Conversation, epoch: u64) -> Result<()> {
+    if matches!(row.state, State::Left | State::Removed) {
+        return Ok(());
+    }
     work.db.execute(
         "INSERT INTO behind (conversation, epoch, since_ms) VALUES (?1, ?2, ?3)
          ON CONFLICT (conversation) DO UPDATE SET epoch = max(epoch, excluded.epoch)",

@@ -500,16 +500,24 @@ pub async fn at_rest(server: &FakeServer, people: &[&Person]) {
     loop {
         // What one did while another was asked shows in the second look.
         let asked = server.requests();
-        let mut rest = server.items_on_their_way() == 0;
+        let mut left = Vec::new();
+        if server.items_on_their_way() > 0 {
+            left.push("items on their way".to_owned());
+        }
         for person in people {
             let client = person.client();
-            rest = rest && client.is_at_rest_for_tests().await.expect("read");
+            let here = client.what_is_left_for_tests().await.expect("read");
+            left.extend(here.iter().map(|kind| format!("{}: {kind}", person.name)));
         }
+        let rest = left.is_empty();
         if rest && before == Some(asked) && server.requests() == asked {
             return;
         }
         before = rest.then_some(asked);
-        assert!(tokio::time::Instant::now() < deadline, "never at rest");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "never at rest: {left:?}"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
