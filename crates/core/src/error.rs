@@ -86,6 +86,7 @@ reasons! {
     NotAGroup = "group.not_a_group", Never, "This is not a group.";
     GroupNameInvalid = "group.name_invalid", Never, "A group's name has 1 to 128 bytes and no control characters.";
     GroupForbidden = "group.forbidden", Never, "Your role in this group does not allow that.";
+    GroupRefused = "group.refused", Never, "The group or its server does not take this change; everything is as it was.";
     GroupQuiet = "group.quiet", Never, "You may not write in this group: its admins have kept that for themselves.";
     GroupHandingOver = "group.handing_over", RetryLater, "The group is being handed over; leave once that has gone through.";
     GroupNoMembers = "group.no_members", Never, "A group needs at least one other member.";

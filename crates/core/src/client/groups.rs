@@ -181,6 +181,9 @@ impl Client {
     }
 
     /// Waits until the commits of these wishes are merged.
+    ///
+    /// # Errors
+    /// Why one of them came to nothing.
     async fn wait_intents(&self, intents: Vec<i64>) -> Result<Delivery> {
         let deadline = tokio::time::Instant::now() + WAIT;
         loop {
@@ -198,7 +201,15 @@ impl Client {
                 })
                 .await?;
             if !left {
-                return Ok(Delivery::Accepted);
+                let engine = &self.inner.engine;
+                let voided: Vec<_> = intents
+                    .iter()
+                    .filter_map(|wish| engine.take_voided(*wish))
+                    .collect();
+                return match voided.first() {
+                    None => Ok(Delivery::Accepted),
+                    Some(why) => Err((*why).into()),
+                };
             }
             if !self.inner.driver.runs()
                 || self.is_unreachable()

@@ -26,7 +26,7 @@ use super::{
     message::Place,
     outbox, proof, reach, resync, send, shared,
 };
-use crate::error::Result;
+use crate::error::{Reason, Result};
 
 /// A staged commit on its way.
 pub(crate) enum Step {
@@ -130,13 +130,15 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         let pending = match group.stage_commit(&work.mls, &work.keys(), plan.change) {
             Ok(pending) => pending,
             // Refused by the group's own rules, or nothing to do any more: these wishes end here.
-            Err(
-                undertone_mls::Error::Refused(_)
-                | undertone_mls::Error::NothingToDo(_)
-                | undertone_mls::Error::TooLong(_),
-            ) => {
+            Err(undertone_mls::Error::NothingToDo(_)) => {
                 for id in plan.intents {
-                    intent::give_up(work, id)?;
+                    intent::end(work, id)?;
+                }
+                return Ok(None);
+            }
+            Err(undertone_mls::Error::Refused(_) | undertone_mls::Error::TooLong(_)) => {
+                for id in plan.intents {
+                    intent::give_up(work, id, Reason::GroupRefused)?;
                 }
                 return Ok(None);
             }
@@ -158,7 +160,7 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
             // A guest can't put files on the conversation's server: such a change is for those who are there.
             group.clear_pending(&work.mls)?;
             for id in plan.intents {
-                intent::give_up(work, id)?;
+                intent::give_up(work, id, Reason::GroupRefused)?;
             }
             return Ok(None);
         }
@@ -381,7 +383,7 @@ pub(crate) fn refused(work: &Work<'_>, id: i64, sent: Sent, error: &WireError) -
 /// The server will never take it: what it was to change stays as it is.
 fn give_up(work: &Work<'_>, row: &Conversation) -> Result<()> {
     work.group(&row.group, |group| Ok(group.clear_pending(&work.mls)?))?;
-    intent::fulfilled(work, row.id)?;
+    intent::refused(work, row.id)?;
     work.db
         .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
     conversation::notice(

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -21,6 +21,8 @@ use crate::{
 
 /// Groups kept in memory between transactions.
 const GROUPS_KEPT: usize = 64;
+/// Wishes that came to nothing, kept for whoever waits for them.
+const VOIDED_KEPT: usize = 256;
 /// Events a slow watcher may fall behind.
 const EVENTS_KEPT: usize = 1024;
 
@@ -69,6 +71,8 @@ pub(crate) struct Engine {
     in_flight: Mutex<InFlight>,
     /// Taken for the length of a write, so that what is in memory is what is on disk.
     groups: Mutex<HashMap<GroupId, Group>>,
+    /// Wishes (intents.id) of this run that came to nothing, and why.
+    voided: Mutex<BTreeMap<i64, Reason>>,
 }
 
 impl Engine {
@@ -95,6 +99,7 @@ impl Engine {
                 closed: false,
             }),
             groups: Mutex::new(HashMap::new()),
+            voided: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -135,6 +140,7 @@ impl Engine {
             groups: RefCell::new(std::mem::take(&mut *kept)),
             changes: RefCell::new(Vec::new()),
             duties: Cell::new(false),
+            voided: RefCell::new(Vec::new()),
             recertified: RefCell::new(None),
         };
         let value = event(&work)?;
@@ -142,10 +148,19 @@ impl Engine {
             groups,
             changes,
             duties,
+            voided,
             recertified,
             ..
         } = work;
-        transaction.commit()?;
+        // Before anybody can see that the wishes are gone from the store.
+        let voided = voided.into_inner();
+        self.note_voided(&voided);
+        if let Err(error) = transaction.commit() {
+            for (wish, _) in &voided {
+                self.take_voided(*wish);
+            }
+            return Err(error.into());
+        }
         if let Some(keys) = recertified.into_inner() {
             self.me.set_keys(keys);
         }
@@ -159,6 +174,19 @@ impl Engine {
         }
         self.tell(&changes.into_inner());
         Ok(value)
+    }
+
+    fn note_voided(&self, wishes: &[(i64, Reason)]) {
+        let mut voided = lock(&self.voided);
+        voided.extend(wishes.iter().copied());
+        while voided.len() > VOIDED_KEPT {
+            voided.pop_first();
+        }
+    }
+
+    /// Why a wish (intents.id) that is gone came to nothing; None if it was fulfilled.
+    pub(crate) fn take_voided(&self, wish: i64) -> Option<Reason> {
+        lock(&self.voided).remove(&wish)
     }
 
     /// Reads one moment of the store.

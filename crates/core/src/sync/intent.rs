@@ -11,12 +11,13 @@ use super::{
     conversation::{Conversation, role_from_number, role_number},
     devices, proof, take,
 };
-use crate::error::Result;
+use crate::error::{Reason, Result};
 
 /// Members added by one commit, at most.
 const BLOCK: usize = 32;
-/// Attempts after which an intent is dropped: it is refused for a reason that does not go away.
-const ATTEMPTS: i64 = 100;
+/// After a hundred attempts an intent is dropped: it is refused for a reason that does not go away.
+const OVERTRIED: &str = "attempts > 100";
+const IS_STAGED: &str = "state = 1";
 
 /// As stored (intents.kind).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,11 +165,18 @@ pub(crate) fn key_packages_came(work: &Work<'_>, intent: i64) -> Result<()> {
     Ok(())
 }
 
-/// Its key packages can't be had: it is given up.
-pub(crate) fn give_up(work: &Work<'_>, intent: i64) -> Result<()> {
+/// It is fulfilled, or there is nothing to do for it any more.
+pub(crate) fn end(work: &Work<'_>, intent: i64) -> Result<()> {
+    take::forget(work, take::Purpose::Intent, intent)?;
     work.db
         .execute("DELETE FROM intents WHERE id = ?1", [intent])?;
     Ok(())
+}
+
+/// It can't be fulfilled: whoever waits for it hears why.
+pub(crate) fn give_up(work: &Work<'_>, intent: i64, why: Reason) -> Result<()> {
+    work.void_wish(intent, why);
+    end(work, intent)
 }
 
 /// The staged commit lost or is void: its intents wait again.
@@ -177,18 +185,25 @@ pub(crate) fn unstage(work: &Work<'_>, conversation: i64) -> Result<()> {
         "UPDATE intents SET state = 0, attempts = attempts + 1 WHERE conversation = ?1 AND state = 1",
         [conversation],
     )?;
-    work.db
-        .execute("DELETE FROM intents WHERE attempts > ?1", [ATTEMPTS])?;
+    for intent in rows(work, conversation, OVERTRIED, i64::MAX)? {
+        give_up(work, intent.id, Reason::GroupRefused)?;
+    }
     work.wake();
     Ok(())
 }
 
 /// The staged commit is merged: its intents are fulfilled.
 pub(crate) fn fulfilled(work: &Work<'_>, conversation: i64) -> Result<()> {
-    let done = rows(work, conversation, "state = 1", i64::MAX)?;
-    for intent in done {
-        take::forget(work, take::Purpose::Intent, intent.id)?;
-        give_up(work, intent.id)?;
+    for intent in rows(work, conversation, IS_STAGED, i64::MAX)? {
+        end(work, intent.id)?;
+    }
+    Ok(())
+}
+
+/// The server will never take the staged commit.
+pub(crate) fn refused(work: &Work<'_>, conversation: i64) -> Result<()> {
+    for intent in rows(work, conversation, IS_STAGED, i64::MAX)? {
+        give_up(work, intent.id, Reason::GroupRefused)?;
     }
     Ok(())
 }
@@ -196,8 +211,7 @@ pub(crate) fn fulfilled(work: &Work<'_>, conversation: i64) -> Result<()> {
 /// All intents of a conversation are void (left, removed).
 pub(crate) fn drop_all(work: &Work<'_>, conversation: i64) -> Result<()> {
     for intent in rows(work, conversation, "1", i64::MAX)? {
-        take::forget(work, take::Purpose::Intent, intent.id)?;
-        give_up(work, intent.id)?;
+        give_up(work, intent.id, Reason::ChatClosed)?;
     }
     Ok(())
 }
@@ -278,9 +292,10 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             Kind::Add => {
                 let account = AccountId::from_slice(&intent.subject)?;
                 let packages = take::packages(work, take::Purpose::Intent, intent.id)?;
-                if role_of(&account).is_some() || packages.is_empty() {
-                    take::forget(work, take::Purpose::Intent, intent.id)?;
-                    give_up(work, intent.id)?;
+                if role_of(&account).is_some() {
+                    end(work, intent.id)?;
+                } else if packages.is_empty() {
+                    give_up(work, intent.id, Reason::NoKeyPackage)?;
                 } else if adds.0.len() + packages.len() <= BLOCK {
                     adds.0.extend(packages);
                     adds.1.push(intent.id);
@@ -292,8 +307,7 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 let mut packages = take::packages(work, take::Purpose::Intent, intent.id)?;
                 packages.retain(|package| package.device_id() == device);
                 if here || packages.is_empty() || !devices::is_in_use(work, &device)? {
-                    take::forget(work, take::Purpose::Intent, intent.id)?;
-                    give_up(work, intent.id)?;
+                    end(work, intent.id)?;
                 } else if adds.0.len() + packages.len() <= BLOCK {
                     adds.0.extend(packages);
                     adds.1.push(intent.id);
@@ -307,29 +321,32 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 if let Some(member) = leaf {
                     return one(Change::Remove(vec![member.leaf]));
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::Remove => {
                 let account = AccountId::from_slice(&intent.subject)?;
                 if role_of(&account).is_some() {
                     return one(Change::RemoveAccount(account));
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::SetRole => {
                 let account = AccountId::from_slice(&intent.subject)?;
                 let wanted: Role = role_from_number(intent.value);
-                if role_of(&account).is_some_and(|role| role_number(role) != role_number(wanted)) {
-                    return one(Change::SetRole(account, wanted));
+                match role_of(&account) {
+                    Some(role) if role_number(role) == role_number(wanted) => {
+                        end(work, intent.id)?;
+                    }
+                    Some(_) => return one(Change::SetRole(account, wanted)),
+                    None => give_up(work, intent.id, Reason::GroupNotMember)?,
                 }
-                give_up(work, intent.id)?;
             }
             Kind::Rename => {
                 let name = String::from_utf8_lossy(&intent.subject).into_owned();
                 if group.name() != name {
                     return one(Change::Rename(name));
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::SetTimer => {
                 let timer_s = u32::try_from(intent.value).unwrap_or(0);
@@ -337,22 +354,25 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 if policy.timer_s != timer_s {
                     return one(Change::SetPolicy(policy.with_timer(timer_s)));
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::SetPolicy => {
                 let wanted = wanted_policy(&group.policy(), &intent.subject);
                 if wanted != group.policy() {
                     return one(Change::SetPolicy(wanted));
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::HandOver => {
                 let account = AccountId::from_slice(&intent.subject)?;
                 let own = role_of(&work.me.account);
-                if role_of(&account).is_some() && own == Some(Role::Owner) {
+                if role_of(&account).is_none() {
+                    give_up(work, intent.id, Reason::GroupNotMember)?;
+                } else if own == Some(Role::Owner) {
                     return one(Change::HandOver(account));
+                } else {
+                    give_up(work, intent.id, Reason::GroupForbidden)?;
                 }
-                give_up(work, intent.id)?;
             }
             Kind::SelfUpdate => {
                 let wanted = match doubted(intent.value) {
@@ -365,23 +385,23 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 if wanted {
                     return one(Change::SelfUpdate);
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::AcceptLeaves => {
                 if group.has_leaves(&work.mls)? {
                     return one(Change::AcceptLeaves);
                 }
-                give_up(work, intent.id)?;
+                end(work, intent.id)?;
             }
             Kind::Readd => match group.recheck_resync(&work.mls, &intent.subject, work.now_s()) {
                 Ok(request) => return one(Change::Readd(vec![request])),
                 Err(_) => {
                     proof::vouch(work, row, group, &intent.subject)?;
-                    give_up(work, intent.id)?;
+                    end(work, intent.id)?;
                 }
             },
             // Sent as a proposal, not committed by oneself.
-            Kind::Leave => give_up(work, intent.id)?,
+            Kind::Leave => end(work, intent.id)?,
         }
     }
     if adds.1.is_empty() {

@@ -196,7 +196,12 @@ pub(crate) fn answered(
             add::failed(work, reference, reason)?;
             work.db.execute("DELETE FROM takes WHERE id = ?1", [take])?;
         } else if attempts >= ATTEMPTS {
-            intent::give_up(work, reference)?;
+            let why = if forged {
+                Reason::LinkForged
+            } else {
+                Reason::NoKeyPackage
+            };
+            intent::give_up(work, reference, why)?;
             work.db.execute("DELETE FROM takes WHERE id = ?1", [take])?;
         }
         return Ok(());

@@ -43,6 +43,7 @@ pub(crate) struct Work<'t> {
     pub(super) groups: RefCell<HashMap<GroupId, Group>>,
     pub(super) changes: RefCell<Vec<Change>>,
     pub(super) duties: Cell<bool>,
+    pub(super) voided: RefCell<Vec<(i64, Reason)>>,
     pub(super) recertified: RefCell<Option<Arc<DeviceKeys>>>,
 }
 
@@ -71,6 +72,11 @@ impl Work<'_> {
         let wait = update_jitter_ms(members, each, u64::from_be_bytes(self.random()));
         self.now_ms
             .saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
+    }
+
+    /// A wish (intents.id) comes to nothing: whoever waits for it hears why.
+    pub(crate) fn void_wish(&self, wish: i64, why: Reason) {
+        self.voided.borrow_mut().push((wish, why));
     }
 
     /// Tells watchers, once the transaction is on disk.
