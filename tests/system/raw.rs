@@ -55,7 +55,7 @@ impl Raw {
     pub async fn connect(server: &str) -> Self {
         let server: ServerAddress = server.parse().expect("a server");
         let address: SocketAddr = server.origin.to_string().parse().expect("an address");
-        let config = undertone_core::net::tls::client_config(server.pin).expect("TLS");
+        let config = undertone_wire::tls::client_config(server.pin).expect("TLS");
         let stream = TcpStream::connect(address).await.expect("connected");
         stream.set_nodelay(true).expect("a socket");
         let name = ServerName::try_from("undertone.invalid").expect("a name");

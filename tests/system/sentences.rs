@@ -475,7 +475,7 @@ fn a_home_of_a_newer_version_is_left_as_it_is() -> Outcome {
 fn http(server: &ServerProcess, request: &str) -> Outcome<String> {
     let failed = |error: std::io::Error| Failed::harness("asking over HTTP", error);
     let pin = server.pin().parse().expect("a pin");
-    let mut config = undertone_core::net::tls::client_config(pin).expect("TLS");
+    let mut config = undertone_wire::tls::client_config(pin).expect("TLS");
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::try_from("undertone.invalid").expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).expect("TLS");

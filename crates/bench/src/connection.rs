@@ -50,9 +50,7 @@ impl Target {
     /// # Errors
     /// When TLS cannot be configured.
     pub fn new(address: SocketAddr, invitation: &Invitation) -> Result<Self, Failure> {
-        let tls = Arc::new(undertone_core::net::tls::client_config(
-            invitation.server.pin,
-        )?);
+        let tls = Arc::new(undertone_wire::tls::client_config(invitation.server.pin)?);
         Ok(Self {
             address,
             pin: invitation.server.pin,

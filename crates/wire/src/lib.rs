@@ -28,6 +28,7 @@ pub mod response;
 pub mod seal;
 pub mod secrets;
 pub mod strings;
+pub mod tls;
 pub mod tokens;
 
 pub use codes::{Class, Code};

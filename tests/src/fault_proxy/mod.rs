@@ -108,7 +108,7 @@ impl FaultProxy {
         script: Arc<dyn Script>,
     ) -> Result<Self, Failure> {
         let identity = Identity::read(server_dir)?;
-        let to_server = undertone_core::net::tls::client_config(identity.pin())?;
+        let to_server = undertone_wire::tls::client_config(identity.pin())?;
         let (from_app, _) = tls_config(Arc::new(identity))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -5,8 +5,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use undertone_mls::{AccountRoot, BackupKey, DeviceKeys, RecoveryPhrase as Words};
-use undertone_wire::{ids::QueueId, secrets::Secret};
+use undertone_mls::{BackupKey, RecoveryPhrase as Words};
 
 use super::{Client, ClientOptions, ProxyChoice, ServerChoice, life};
 use crate::{
@@ -14,11 +13,7 @@ use crate::{
     backup::{self, Backup, Control, MakeBackup},
     error::{Reason, Result},
     home::{Creation, Passphrase},
-    sync::{
-        Engine,
-        account::{self, Me, NewAccount},
-        rotation,
-    },
+    sync::{Engine, rotation},
     transport::Role,
     view::*,
 };
@@ -180,33 +175,16 @@ impl Client {
                 &control,
             )
         })?;
-        let root = AccountRoot::from_phrase(&words);
-        let signing_key =
-            root.device_signing_key(next_generation(backup.manifest.generation, now_ms));
-        drop(root);
-        let keys = DeviceKeys::generate(&signing_key, u64::try_from(now_ms / 1000).unwrap_or(0));
-        let me = Me::new(
-            keys,
+        let me = life::new_account(
+            &words,
+            next_generation(backup.manifest.generation, now_ms),
             backup.manifest.name.clone(),
-            server.server().clone(),
-            QueueId::random(),
-            Secret::random(),
-        );
-        let backup_key = BackupKey::of(&words)?.encode();
+            server,
+            now_ms,
+            &proxy,
+            creation.database(),
+        )?;
         drop(words);
-        creation.database().transaction(|tx| {
-            account::create(
-                tx.connection(),
-                &NewAccount {
-                    me: &me,
-                    signing_key: &signing_key.to_secret_bytes(),
-                    backup_key: &backup_key,
-                    invitation: server.0.code.as_ref().map_or(&[][..], |code| code.expose()),
-                    proxy: &proxy,
-                    now_ms,
-                },
-            )
-        })?;
         let same_server = backup.manifest.origin == me.server.origin.to_string()
             && backup.manifest.pin[..] == me.server.pin.as_bytes()[..];
         let attachments = Attachments::new(creation.database().clone(), creation.attachments());

@@ -35,7 +35,7 @@ const KILL_FIRST: Duration = Duration::from_secs(3);
 /// How often registering is tried again when the answer was lost.
 const REGISTER_ATTEMPTS: u32 = 4;
 /// The generation of an account's first device-signing key.
-const FIRST_GENERATION: u32 = 1;
+pub(super) const FIRST_GENERATION: u32 = 1;
 
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -106,7 +106,15 @@ impl Client {
         let now_ms = options.clock.now_ms();
         let words = Words::generate()?;
         let shown = RecoveryPhrase::new(words.words());
-        let me = new_account(&words, name, server, now_ms, &proxy, creation.database())?;
+        let me = new_account(
+            &words,
+            FIRST_GENERATION,
+            name,
+            server,
+            now_ms,
+            &proxy,
+            creation.database(),
+        )?;
         drop(words);
         let database = creation.database().clone();
         let attachments = Attachments::new(database.clone(), creation.attachments());
@@ -290,9 +298,10 @@ impl Client {
     }
 }
 
-/// Draws all keys of a new account and stores them.
+/// Draws all keys of a new device of these words' account and stores them. `generation`: of the device-signing key.
 pub(super) fn new_account(
     words: &Words,
+    generation: u32,
     name: String,
     server: &ServerChoice,
     now_ms: i64,
@@ -300,7 +309,7 @@ pub(super) fn new_account(
     database: &Database,
 ) -> Result<Me> {
     let root = AccountRoot::from_phrase(words);
-    let signing_key = root.device_signing_key(FIRST_GENERATION);
+    let signing_key = root.device_signing_key(generation);
     let keys = DeviceKeys::generate(&signing_key, u64::try_from(now_ms / 1000).unwrap_or(0));
     let backup_key = BackupKey::of(words)?.encode();
     let me = Me::new(

@@ -290,7 +290,15 @@ impl Client {
         let now_ms = self.inner.engine.clock.now_ms();
         let proxy = self.status().await?.proxy.unwrap_or_default();
         let database = decoy.database()?.clone();
-        let me = life::new_account(&words, name, &server, now_ms, &proxy, &database)?;
+        let me = life::new_account(
+            &words,
+            life::FIRST_GENERATION,
+            name,
+            &server,
+            now_ms,
+            &proxy,
+            &database,
+        )?;
         drop(words);
         if registers {
             let attachments = Attachments::new(database.clone(), self.attachments_folder()?);

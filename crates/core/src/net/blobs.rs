@@ -31,13 +31,11 @@ use undertone_wire::{
     ids::BlobId,
     limits::{BLOB_APPEND_BYTES, BLOBS_PATH, KEY_PATH},
     origin::ServerAddress,
+    tls::PLACEHOLDER_NAME,
     tokens::Token,
 };
 
-use super::{
-    connect::{self, Timing},
-    tls::PLACEHOLDER_NAME,
-};
+use super::connect::{self, Timing};
 use crate::{client::SocksProxy, transport::BlobState};
 
 /// The most that [`BlobClient::read`] reads at once.

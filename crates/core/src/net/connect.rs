@@ -20,9 +20,10 @@ use undertone_wire::{
     proto,
     request::{ClientHello, FromClient, Role},
     response::{FromServer, ServerHello},
+    tls::{PLACEHOLDER_NAME, client_config, client_config_for_any},
 };
 
-use super::tls::{self, PLACEHOLDER_NAME};
+use super::tls;
 use crate::client::SocksProxy;
 
 /// How long things may take.
@@ -85,7 +86,7 @@ pub(super) async fn secure(
     };
     timeout(limit, async {
         let tcp = dial(&server.origin, proxy).await?;
-        handshake(tcp, tls::client_config(server.pin)?).await
+        handshake(tcp, client_config(server.pin)?).await
     })
     .await
     .map_err(|_| Error::new(Code::ConnectionUnreachable))?
@@ -148,7 +149,7 @@ pub(super) async fn look_up_pin(
     let seen = Arc::new(OnceLock::new());
     timeout(limit, async {
         let tcp = dial(origin, proxy).await?;
-        handshake(tcp, tls::config_for_any(&seen)?).await
+        handshake(tcp, client_config_for_any(&seen)?).await
     })
     .await
     .map_err(|_| Error::new(Code::ConnectionUnreachable))??;

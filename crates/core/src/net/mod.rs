@@ -10,7 +10,7 @@ pub mod blobs;
 pub mod connect;
 pub mod connection;
 mod read;
-pub mod tls;
+mod tls;
 mod write;
 
 use std::sync::Arc;

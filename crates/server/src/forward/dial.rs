@@ -9,23 +9,15 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme,
-};
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use undertone_wire::forward::Bearer;
-use undertone_wire::ids::{Pin, sha256};
 use undertone_wire::limits::{ALPN, BEARER_HEADER, PARCELS_PATH};
 use undertone_wire::origin::{Origin, ServerAddress};
+use undertone_wire::tls::{PLACEHOLDER_NAME, client_config};
 
 /// From the name to the end of the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -33,8 +25,6 @@ const CONNECT: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(120);
 /// An answer says little.
 const ANSWER_BYTES: usize = 4096;
-/// Not sent as SNI, and no name is checked: the pin says who it is.
-const PLACEHOLDER: &str = "undertone.invalid";
 
 /// Whether it may be dialled, as far as the text says. A name is looked at again when it has been resolved.
 #[must_use]
@@ -115,8 +105,8 @@ async fn connect(server: &ServerAddress, private: bool) -> Option<Line> {
     }
     let stream = stream?;
     stream.set_nodelay(true).ok()?;
-    let name = ServerName::try_from(PLACEHOLDER).ok()?;
-    let stream = TlsConnector::from(Arc::new(client_config(server.pin)?))
+    let name = ServerName::try_from(PLACEHOLDER_NAME).ok()?;
+    let stream = TlsConnector::from(Arc::new(client_config(server.pin).ok()?))
         .connect(name, stream)
         .await
         .ok()?;
@@ -141,7 +131,7 @@ impl Line {
         let request = Request::builder()
             .method(Method::POST)
             .uri(PARCELS_PATH)
-            .header(header::HOST, PLACEHOLDER)
+            .header(header::HOST, PLACEHOLDER_NAME)
             .header(BEARER_HEADER, bearer.to_header())
             .body(Full::new(Bytes::from(body)))
             .ok()?;
@@ -158,95 +148,6 @@ impl Line {
             taken.then_some(())
         };
         timeout(ANSWER, answer).await.ok()?
-    }
-}
-
-fn client_config(pin: Pin) -> Option<ClientConfig> {
-    let provider = Arc::new(CryptoProvider {
-        kx_groups: vec![
-            aws_lc_rs::kx_group::X25519MLKEM768,
-            aws_lc_rs::kx_group::X25519,
-        ],
-        ..aws_lc_rs::default_provider()
-    });
-    let verifier = PinnedServer {
-        pin,
-        provider: Arc::clone(&provider),
-    };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .ok()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    config.enable_sni = false;
-    config.resumption = Resumption::disabled();
-    Some(config)
-}
-
-/// Accepts the chain (leaf, identity certificate) in which the identity key has the pin and signed the leaf.
-#[derive(Debug)]
-struct PinnedServer {
-    pin: Pin,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinnedServer {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let [identity] = intermediates else {
-            return Err(CertificateError::BadEncoding.into());
-        };
-        let key = ParsedCertificate::try_from(identity)?.subject_public_key_info();
-        if Pin::new(sha256(&key)) != self.pin {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
-        }
-        let mut anchor = RootCertStore::empty();
-        anchor.add(identity.clone().into_owned())?;
-        verify_server_cert_signed_by_trust_anchor(
-            &ParsedCertificate::try_from(leaf)?,
-            &anchor,
-            &[],
-            now,
-            self.provider.signature_verification_algorithms.all,
-        )?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        Err(TlsError::General("TLS 1.2 is not spoken".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 
@@ -299,7 +200,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let server = ServerAddress {
             origin: Origin::new("localhost", port).unwrap(),
-            pin: Pin::random(),
+            pin: undertone_wire::ids::Pin::random(),
         };
         assert!(runtime.block_on(open(&server, false)).is_none());
         assert!(listener.accept().is_err(), "nobody knocked");

@@ -8,12 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rustls::RootCertStore;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
-use rustls::crypto::{CryptoProvider, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -25,7 +20,7 @@ use undertone_server::config::{Config, Registration};
 use undertone_server::store::{Clock, SystemClock};
 use undertone_server::{Server, ServerError};
 use undertone_wire::hpke::HpkeKeyPair;
-use undertone_wire::ids::{Pin, QueueId, SendId, random_bytes, sha256};
+use undertone_wire::ids::{Pin, QueueId, SendId, random_bytes};
 use undertone_wire::proto::{self, ClientFrame};
 use undertone_wire::request::{
     AddressKind, ClientHello, FromClient, NewAddress, Request, Role, Send,
@@ -142,88 +137,12 @@ impl TestServer {
 }
 
 pub async fn tls(address: SocketAddr, pin: Pin) -> std::io::Result<TlsStream<TcpStream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinVerifier { pin, provider }))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![limits::ALPN.to_vec()];
-    config.enable_sni = false;
-    config.resumption = Resumption::disabled();
+    let config = undertone_wire::tls::client_config(pin).unwrap();
     let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("undertone.invalid").unwrap();
+    let name = ServerName::try_from(undertone_wire::tls::PLACEHOLDER_NAME).unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-}
-
-/// The rules of docs/protocol.md section 1.
-#[derive(Debug)]
-struct PinVerifier {
-    pin: Pin,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinVerifier {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let refused = || rustls::Error::General("pin".to_owned());
-        let [identity] = chain else {
-            return Err(refused());
-        };
-        let key = ParsedCertificate::try_from(identity)?.subject_public_key_info();
-        if sha256(&key) != *self.pin.as_bytes() {
-            return Err(refused());
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add(identity.clone().into_owned())?;
-        let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(
-            &ParsedCertificate::try_from(leaf)?,
-            &roots,
-            &[],
-            now,
-            algorithms,
-        )?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("TLS 1.2".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }
 
 /// One WebSocket connection.

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{PASSPHRASE, SECRET_TEXT, every_byte, make, names, passphrase, secret_of, unlock};
+use super::{
+    PASSPHRASE, SECRET_TEXT, WHOLE_HOME, every_byte, make, names, passphrase, secret_of, unlock,
+};
 use crate::home::{Home, HomeError};
 use crate::store::StoreResult;
 
@@ -99,17 +101,7 @@ fn what_is_left_of_the_other_store_becomes_noise_of_the_same_size() {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let now = every_byte(&place);
-        assert_eq!(
-            names(&place),
-            [
-                "attachments",
-                "keys",
-                "lock",
-                "sentinel",
-                "store-a",
-                "store-b"
-            ]
-        );
+        assert_eq!(names(&place), WHOLE_HOME);
         // Not one page of either store's old bytes is where it was, in the store that was not opened.
         let noise = before.iter().zip(&now).filter(|((path, old), (_, new))| {
             path.file_name()
@@ -218,17 +210,7 @@ fn the_three_passphrases_must_differ_and_the_present_one_must_be_right() {
     }
     // Nothing is left of the decoys that came to nothing.
     drop(home);
-    assert_eq!(
-        names(&place),
-        [
-            "attachments",
-            "keys",
-            "lock",
-            "sentinel",
-            "store-a",
-            "store-b"
-        ]
-    );
+    assert_eq!(names(&place), WHOLE_HOME);
     assert_eq!(
         unlock(&place, DURESS).err(),
         Some(HomeError::WrongPassphrase)

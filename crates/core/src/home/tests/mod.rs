@@ -78,6 +78,16 @@ fn every_byte(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
+/// What stands in every home, whatever is set.
+const WHOLE_HOME: [&str; 6] = [
+    "attachments",
+    "keys",
+    "lock",
+    "sentinel",
+    "store-a",
+    "store-b",
+];
+
 #[test]
 fn a_home_opens_under_its_passphrase_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,17 +95,7 @@ fn a_home_opens_under_its_passphrase_and_no_other() {
     let home = make(&place).unwrap();
     assert_eq!(secret_of(&home), SECRET_TEXT);
     drop(home);
-    assert_eq!(
-        names(&place),
-        [
-            "attachments",
-            "keys",
-            "lock",
-            "sentinel",
-            "store-a",
-            "store-b"
-        ]
-    );
+    assert_eq!(names(&place), WHOLE_HOME);
     for (path, _) in every_byte(&place) {
         assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
     }
@@ -171,17 +171,7 @@ fn a_changed_passphrase_opens_the_same_store_and_the_old_one_nothing() {
     let mut old = Vec::new();
     std::io::Read::read_to_end(&mut &keys, &mut old).unwrap();
     assert_ne!(old, before);
-    assert_eq!(
-        names(&place),
-        [
-            "attachments",
-            "keys",
-            "lock",
-            "sentinel",
-            "store-a",
-            "store-b"
-        ]
-    );
+    assert_eq!(names(&place), WHOLE_HOME);
 }
 
 #[test]
