@@ -10,10 +10,9 @@ import { explain, t } from "../i18n/index.ts";
 import { asFailed } from "../host/socket.ts";
 import { Button } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
-import { focusHere } from "./focus.ts";
+import { GivenCode } from "./GivenCode.tsx";
 import { plainName } from "./Named.tsx";
 import { QrCode } from "./QrCode.tsx";
-import { Scanner } from "./Scanner.tsx";
 
 /** How many people may come by a link for several. */
 const SEVERAL = 10;
@@ -107,84 +106,26 @@ function OwnLink() {
 }
 
 function GivenLink() {
-  const [link, setLink] = useState("");
-  const [isScanning, setScanning] = useState(false);
-  const [isBusy, setBusy] = useState(false);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const add = async (given: string): Promise<void> => {
-    setBusy(true);
-    setTrouble(null);
-    try {
-      if (given.trim().toLowerCase().startsWith("undertone:g:")) {
-        const joined = await call("groups.join", { link: given.trim() });
-        tell(t(`join.${joined.state}`));
-        hide();
-        if (joined.chat !== null) {
-          await readChats();
-          choose(joined.chat);
-        }
-        return;
-      }
-      const { contact, chat } = await call("contacts.add", { link: given.trim() });
-      tell(contact === null ? t("add.queued") : t("add.added", { name: plainName(contact.name) }));
+  const take = async (link: string): Promise<void> => {
+    if (link.toLowerCase().startsWith("undertone:g:")) {
+      const joined = await call("groups.join", { link });
+      tell(t(`join.${joined.state}`));
       hide();
-      if (chat !== null) choose(chat);
-    } catch (error) {
-      const failed = asFailed(error);
-      setTrouble(explain(failed.code, failed.message));
-    } finally {
-      setBusy(false);
+      if (joined.chat !== null) {
+        await readChats();
+        choose(joined.chat);
+      }
+      return;
     }
+    const { contact, chat } = await call("contacts.add", { link });
+    tell(contact === null ? t("add.queued") : t("add.added", { name: plainName(contact.name) }));
+    hide();
+    if (chat !== null) choose(chat);
   };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void add(link);
-      }}
-    >
+    <>
       <p>{t("add.paste.text")}</p>
-      <label class="field">
-        <span>{t("add.paste.label")}</span>
-        <textarea
-          ref={focusHere}
-          class="link-text"
-          rows={4}
-          dir="ltr"
-          spellcheck={false}
-          value={link}
-          aria-invalid={trouble !== null}
-          onInput={(event) => setLink(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key === "Enter") {
-              event.preventDefault();
-              if (link.trim() !== "") void add(link);
-            }
-          }}
-        />
-      </label>
-      <p class="trouble-text" role="alert">
-        {trouble}
-      </p>
-      {isScanning ? (
-        <Scanner
-          found={(text) => {
-            setScanning(false);
-            setLink(text);
-            void add(text);
-          }}
-        />
-      ) : null}
-      <div class="row end">
-        {isScanning ? null : (
-          <Button icon="qr" onClick={() => setScanning(true)}>
-            {t("add.scan")}
-          </Button>
-        )}
-        <Button look="main" submit disabled={isBusy || link.trim() === ""}>
-          {t("add.add")}
-        </Button>
-      </div>
-    </form>
+      <GivenCode label={t("add.paste.label")} action={t("add.add")} take={take} />
+    </>
   );
 }

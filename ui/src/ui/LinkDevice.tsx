@@ -1,16 +1,14 @@
 // Letting another device into the account: its code, the words on both sides, and how it goes on from there.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { account, call } from "../state/app.ts";
 import { devices, linking, readLinking } from "../state/devices.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { explain, t } from "../i18n/index.ts";
-import { asFailed } from "../host/socket.ts";
 import { Button } from "./Button.tsx";
 import { Copied } from "./Copied.tsx";
-import { focusHere } from "./focus.ts";
+import { GivenCode } from "./GivenCode.tsx";
 import { plainName } from "./Named.tsx";
-import { Scanner } from "./Scanner.tsx";
 import { SixWords } from "./SixWords.tsx";
 
 export function LinkDevice({ onDone }: { onDone: () => void }) {
@@ -29,7 +27,7 @@ export function LinkDevice({ onDone }: { onDone: () => void }) {
     onDone();
   }, [step]);
   const end = (): void => void attempt(call("linking.cancel", {}).then(readLinking));
-  if (now === null) return <GivenCode onDone={onDone} />;
+  if (now === null) return <Beginning onDone={onDone} />;
   return (
     <section class="linking">
       <h3 ref={heading} tabIndex={-1}>
@@ -68,81 +66,18 @@ export function LinkDevice({ onDone }: { onDone: () => void }) {
   );
 }
 
-function GivenCode({ onDone }: { onDone: () => void }) {
-  const [code, setCode] = useState("");
-  const [isScanning, setScanning] = useState(false);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [isBusy, setBusy] = useState(false);
+function Beginning({ onDone }: { onDone: () => void }) {
   const me = account.value;
-  const take = async (given: string): Promise<void> => {
-    setBusy(true);
-    setTrouble(null);
-    try {
-      await call("devices.link", { code: given.trim() });
-      await readLinking();
-    } catch (error) {
-      const failed = asFailed(error);
-      setTrouble(explain(failed.code, failed.message));
-    } finally {
-      setBusy(false);
-    }
+  const take = async (code: string): Promise<void> => {
+    await call("devices.link", { code });
+    await readLinking();
   };
   return (
     <section class="linking">
       <h3>{t("linking.title")}</h3>
       <p>{t("linking.text")}</p>
       {me === null ? null : <Copied label={t("linking.server")} text={`${me.server}+${me.pin}`} />}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void take(code);
-        }}
-      >
-        <label class="field">
-          <span>{t("linking.code")}</span>
-          <textarea
-            ref={focusHere}
-            class="link-text"
-            rows={4}
-            dir="ltr"
-            spellcheck={false}
-            autocomplete="off"
-            value={code}
-            aria-invalid={trouble !== null}
-            onInput={(event) => setCode(event.currentTarget.value)}
-            onKeyDown={(event) => {
-              if (event.key !== "Enter") return;
-              event.preventDefault();
-              if (code.trim() !== "") void take(code);
-            }}
-          />
-        </label>
-        <p class="trouble-text" role="alert">
-          {trouble}
-        </p>
-        {isScanning ? (
-          <Scanner
-            found={(text) => {
-              setScanning(false);
-              setCode(text);
-              void take(text);
-            }}
-          />
-        ) : null}
-        <div class="row end">
-          <Button look="quiet" onClick={onDone}>
-            {t("cancel")}
-          </Button>
-          {isScanning ? null : (
-            <Button icon="qr" onClick={() => setScanning(true)}>
-              {t("add.scan")}
-            </Button>
-          )}
-          <Button look="main" submit disabled={isBusy || code.trim() === ""}>
-            {t("continue")}
-          </Button>
-        </div>
-      </form>
+      <GivenCode label={t("linking.code")} action={t("continue")} take={take} onCancel={onDone} />
     </section>
   );
 }
