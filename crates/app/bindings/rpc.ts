@@ -595,6 +595,9 @@ export type Greeting = {
   online: boolean,
 };
 
+/** What the members of a group agree about, as in `GroupPolicy`. */
+export type GroupAct = "add" | "rename" | "pin" | "set_timer" | "post";
+
 /** A member of a group. */
 export type GroupMember = {
   /** The group. */
@@ -894,8 +897,10 @@ export type MessageInfo = {
   mine: boolean,
   /** Message, notice or gap. */
   kind: MessageKind,
-  /** The text, or the notice's sentence. */
+  /** The text, or the notice's sentence in English. */
   text: string,
+  /** What a notice says, to be shown in any language; None: no notice, or one of which only the sentence is known. */
+  notice: Notice | null,
   /** Whether the text is Markdown. */
   markdown: boolean,
   /** Files. */
@@ -1070,6 +1075,118 @@ export type NewUpload = {
 
 /** No parameters. */
 export type Nothing = Record<symbol, never>;
+
+/** What a notice says. */
+export type Notice = { "kind": "added",
+  /** Who added them. */
+  who: NoticePerson,
+  /** Who came. */
+  whom: NoticePerson, } | { "kind": "removed",
+  /** Who removed them. */
+  who: NoticePerson,
+  /** Who went. */
+  whom: NoticePerson, } | { "kind": "left",
+  /** Who went. */
+  who: NoticePerson, } | { "kind": "came_back",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "renamed",
+  /** Who named it. */
+  who: NoticePerson,
+  /** The new name. */
+  name: string, } | { "kind": "made_role",
+  /** Who gave it. */
+  who: NoticePerson,
+  /** Who has it. */
+  whom: NoticePerson,
+  /** The new role. */
+  role: Role, } | { "kind": "stepped_down",
+  /** Who. */
+  who: NoticePerson,
+  /** The role that is left. */
+  role: Role, } | { "kind": "let_may",
+  /** Who decided it. */
+  who: NoticePerson,
+  /** The lowest role that may. */
+  role: Role,
+  /** What. */
+  act: GroupAct, } | { "kind": "timer_set",
+  /** Who set it. */
+  who: NoticePerson,
+  /** How long after they were read, seconds. */
+  seconds: number, } | { "kind": "timer_off",
+  /** Who set it. */
+  who: NoticePerson, } | { "kind": "new_device",
+  /** Whose device. */
+  who: NoticePerson, } | { "kind": "device_gone",
+  /** Whose device. */
+  who: NoticePerson, } | { "kind": "restored",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "pinned",
+  /** Who pinned it. */
+  who: NoticePerson, } | { "kind": "let_in_by_link",
+  /** Who let it in. */
+  who: NoticePerson, } | { "kind": "asks_by_link",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "other_account",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "left_unheard", } | { "kind": "device_taken_out", } | { "kind": "device_removed", } | { "kind": "let_in_unconfirmed",
+  /** Who let it in. */
+  who: NoticePerson, } | { "kind": "let_in_again",
+  /** Who let it in. */
+  who: NoticePerson, } | { "kind": "let_in_refused",
+  /** Who sent it. */
+  who: NoticePerson, } | { "kind": "now_called",
+  /** The name. */
+  name: string, } | { "kind": "now_in",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "not_in_any_more",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "now_role",
+  /** Whose role. */
+  who: NoticePerson,
+  /** The role. */
+  role: Role, } | { "kind": "change_ignored", } | { "kind": "change_not_taken", } | { "kind": "invitation_not_taken", } | { "kind": "change_not_understood",
+  /** Who made it. */
+  who: NoticePerson, } | { "kind": "change_forbidden",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "change_invalid",
+  /** Who made it. */
+  who: NoticePerson, } | { "kind": "act_forbidden",
+  /** Who. */
+  who: NoticePerson,
+  /** What they tried. */
+  act: GroupAct, } | { "kind": "not_shown",
+  /** What it did. */
+  act: GroupAct, } | { "kind": "message_malformed",
+  /** Who wrote it. */
+  who: NoticePerson, } | { "kind": "file_not_sent",
+  /** The failure's code. */
+  code: string,
+  /** The failure in English. */
+  why: string, } | { "kind": "reached_again",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "not_reached",
+  /** Who. */
+  who: NoticePerson,
+  /** Whether it is a group, in which they can be added again. */
+  group: boolean, } | { "kind": "welcome_waits",
+  /** Who. */
+  who: NoticePerson, } | { "kind": "welcome_lost",
+  /** Who. */
+  who: NoticePerson,
+  /** Whether it is a group, in which they can be added again. */
+  group: boolean, } | { "kind": "more_not_kept",
+};
+
+/** Somebody whom a notice names, as they were called when it was written. */
+export type NoticePerson = {
+  /** Their account; None: it could not be told who it was. */
+  account: ContactId | null,
+  /** What they were called; empty: no name was known. */
+  name: string,
+  /** Whether it is this account, here or on another device. */
+  me: boolean,
+};
 
 /** One chat. */
 export type OneChat = {

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { notices } from "./notices/ar.ts";
 
 export const ar: Table = {
   app: "Undertone",
@@ -447,4 +448,6 @@ export const ar: Table = {
   "error.host.upload_cut": "لم يصل الملف كاملًا. أضفه مرة أخرى.",
   "error.group.forbidden": "دورك في هذه المجموعة لا يسمح بذلك.",
   "error.group.last_owner": "لا يستطيع المالك الأخير المغادرة ما دام فيها غيره. اجعل شخصًا آخر مالكًا أولًا.",
+
+  ...notices,
 };

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { notices } from "./notices/de.ts";
 
 export const de: Table = {
   app: "Undertone",
@@ -447,4 +448,6 @@ export const de: Table = {
   "error.host.upload_cut": "Die Datei kam nicht ganz an. Füge sie noch einmal hinzu.",
   "error.group.forbidden": "Deine Rolle in dieser Gruppe erlaubt das nicht.",
   "error.group.last_owner": "Der letzte Besitzer kann nicht gehen, solange andere da sind. Mache erst jemand anderen zum Besitzer.",
+
+  ...notices,
 };

@@ -1,6 +1,7 @@
 // English, and the table of everything that is said. Other languages have exactly these keys.
 
 import type { Texts } from "./index.ts";
+import { notices } from "./notices/en.ts";
 
 export const en = {
   app: "Undertone",
@@ -475,4 +476,6 @@ export const en = {
   "error.host.upload_cut": "The file did not come whole. Add it again.",
   "error.group.forbidden": "Your role in this group does not allow that.",
   "error.group.last_owner": "The last owner can't leave while others are there. Make somebody else owner first.",
+
+  ...notices,
 } as const satisfies Texts;

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { notices } from "./notices/es.ts";
 
 export const es: Table = {
   app: "Undertone",
@@ -447,4 +448,6 @@ export const es: Table = {
   "error.host.upload_cut": "El archivo no llegó entero. Añádelo de nuevo.",
   "error.group.forbidden": "Tu rol en este grupo no lo permite.",
   "error.group.last_owner": "El último propietario no puede irse mientras haya otros. Haz antes propietario a otra persona.",
+
+  ...notices,
 };

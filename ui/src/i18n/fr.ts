@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { notices } from "./notices/fr.ts";
 
 export const fr: Table = {
   app: "Undertone",
@@ -447,4 +448,6 @@ export const fr: Table = {
   "error.host.upload_cut": "Le fichier n’est pas arrivé entier. Ajoutez-le de nouveau.",
   "error.group.forbidden": "Votre rôle dans ce groupe ne le permet pas.",
   "error.group.last_owner": "Le dernier propriétaire ne peut pas partir tant que d’autres sont là. Nommez d’abord un autre propriétaire.",
+
+  ...notices,
 };

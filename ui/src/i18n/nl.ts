@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { notices } from "./notices/nl.ts";
 
 export const nl: Table = {
   app: "Undertone",
@@ -447,4 +448,6 @@ export const nl: Table = {
   "error.host.upload_cut": "Het bestand kwam niet heel aan. Voeg het opnieuw toe.",
   "error.group.forbidden": "Je rol in deze groep laat dat niet toe.",
   "error.group.last_owner": "De laatste eigenaar kan niet weg zolang er anderen zijn. Maak eerst iemand anders eigenaar.",
+
+  ...notices,
 };

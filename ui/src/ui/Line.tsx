@@ -8,6 +8,7 @@ import { requestOf } from "../state/requests.ts";
 import { picked, toggle } from "../state/selection.ts";
 import { goTo, show } from "../state/view.ts";
 import { clock, dayAndTime, fromNow, span, t } from "../i18n/index.ts";
+import { noticeText, pieces } from "../i18n/notice.ts";
 import { Avatar } from "./Avatar.tsx";
 import { IconButton } from "./Button.tsx";
 import { answering, editing } from "./Conversation.tsx";
@@ -37,11 +38,18 @@ export function Line(props: Props) {
   if (message.kind !== "message") {
     return (
       <p class={`notice-line line-focus ${message.kind}`} tabIndex={props.isFocusable ? 0 : -1} onFocus={props.onFocus} dir="auto">
-        {message.kind === "gap" ? t("message.gap") : message.text}
+        <NoticeWords message={message} />
       </p>
     );
   }
   return <Message {...props} />;
+}
+
+function NoticeWords({ message }: { message: MessageInfo }) {
+  if (message.kind === "gap") return <>{t("message.gap")}</>;
+  // Of notices that an earlier version wrote only the sentence is known.
+  if (message.notice === null) return <>{message.text}</>;
+  return <>{pieces(noticeText(message.notice)).map((piece, place) => (place % 2 === 1 ? <bdi key={place}>{piece}</bdi> : piece))}</>;
 }
 
 function react(message: MessageInfo, text: string): void {

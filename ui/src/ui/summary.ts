@@ -2,6 +2,7 @@
 
 import type { AttachmentInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { t } from "../i18n/index.ts";
+import { noticeText } from "../i18n/notice.ts";
 import { plainName } from "./Named.tsx";
 
 export type FileKind = "photo" | "video" | "memo" | "file";
@@ -22,6 +23,7 @@ export function fileWords(file: AttachmentInfo): string {
 export function summary(message: MessageInfo): string {
   if (message.deleted) return t("message.deleted");
   if (message.kind === "gap") return t("message.gap");
+  if (message.notice !== null) return noticeText(message.notice);
   const text = message.text.replace(/\s+/gu, " ").trim();
   if (text !== "") return text.slice(0, 200);
   return message.attachments.map(fileWords).join(", ");

@@ -147,6 +147,25 @@ test("who may rename is a rule, and members follow it", async () => {
   await look(page, "the details of a group");
 });
 
+test("what happened in the group is said in the language of the page", async () => {
+  const lines = cleoPage.locator(".notice-line");
+  const line = (text) => lines.filter({ hasText: text });
+  await line("Ada let everybody rename the group.").waitFor();
+  await line("You named the group “Morning desk”.").waitFor();
+  await cleoPage.keyboard.press("Alt+s");
+  await cleoPage.getByLabel("Language").selectOption("ar");
+  await cleoPage.waitForFunction(() => document.documentElement.dir === "rtl");
+  await line("سمح Ada للجميع بإعادة تسمية المجموعة.").waitFor();
+  await line("سمّيت المجموعة «Morning desk».").waitFor();
+  // A name keeps its own direction within the line.
+  await line("سمّيت المجموعة").locator("bdi", { hasText: "Morning desk" }).waitFor();
+  assert.equal(await line(/group|message/).count(), 0);
+  await cleoPage.locator("dialog select").nth(2).selectOption("en");
+  await line("You named the group “Morning desk”.").waitFor();
+  await cleoPage.keyboard.press("Escape");
+  await cleoPage.getByRole("dialog").waitFor({ state: "detached" });
+});
+
 test("an owner hands the group over, and leaves", async () => {
   await page.getByRole("button", { name: "Hand the group over to Ben" }).click();
   await page.getByRole("button", { name: "Hand over", exact: true }).click();

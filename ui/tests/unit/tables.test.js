@@ -2,7 +2,7 @@
 // sent is formatted only where its writer will expect it.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -16,14 +16,24 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const LANGUAGES = ["en", "nl", "fr", "de", "es", "ar"];
 await build({
   absWorkingDir: root,
-  entryPoints: [...LANGUAGES.map((language) => `src/i18n/${language}.ts`), "src/ui/drafting.ts", "src/ui/strength.ts"],
+  entryPoints: [...LANGUAGES.map((language) => `src/i18n/${language}.ts`), "src/i18n/index.ts", "src/i18n/notice.ts", "src/ui/drafting.ts", "src/ui/strength.ts"],
   outdir: folder,
   bundle: true,
+  splitting: true,
+  jsx: "automatic",
+  jsxImportSource: "preact",
   format: "esm",
   outExtension: { ".js": ".mjs" },
 });
+// What the texts need of a page.
+globalThis.document ??= { documentElement: {} };
+globalThis.navigator ??= { languages: ["en"] };
 const load = (file) => import(pathToFileURL(path.join(folder, file)).href);
 const tables = Object.fromEntries(await Promise.all(LANGUAGES.map(async (language) => [language, (await load(`i18n/${language}.mjs`))[language]])));
+const { explain, speak } = await load("i18n/index.mjs");
+const { noticeText, pieces } = await load("i18n/notice.mjs");
+// Of each kind of notice, and of each choice that makes another sentence of it, one; written by a test of the core.
+const notices = JSON.parse(readFileSync(path.join(root, "../crates/core/testdata/notices.json"), "utf8"));
 const { outgoing, isFormatted } = await load("ui/drafting.mjs");
 const { strength } = await load("ui/strength.mjs");
 
@@ -53,6 +63,52 @@ for (const language of LANGUAGES) {
     assert.ok(same < 25, `${same} texts are as in English`);
   });
 }
+
+const plain = (text) => pieces(text).join("");
+
+test("a notice says in English what the command line says", async () => {
+  await speak("en");
+  for (const { notice, english } of notices) assert.equal(plain(noticeText(notice)), english);
+});
+
+for (const language of LANGUAGES.filter((language) => language !== "en")) {
+  test(`every notice is said in ${language}`, async () => {
+    await speak(language);
+    const strangers = ["asks_by_link", "other_account"];
+    const named = (person, kind) => (person === undefined || person.name === "" || (person.me && !strangers.includes(kind)) ? [] : [person.name]);
+    const byText = new Map();
+    for (const { notice, english } of notices) {
+      const text = noticeText(notice);
+      assert.notEqual(plain(text), english);
+      assert.doesNotMatch(text, /[{}]|undefined|null|\[object/u);
+      const names = pieces(text).filter((_, place) => place % 2 === 1);
+      assert.deepEqual(names.toSorted(), [...named(notice.who, notice.kind), ...named(notice.whom), ...(notice.name === undefined ? [] : [notice.name])].toSorted(), text);
+      // What differs in English differs here too.
+      assert.equal(byText.get(text) ?? english, english, text);
+      byText.set(text, english);
+    }
+    await speak("en");
+  });
+}
+
+test("a name in a notice neither turns the line nor takes the place of another word", async () => {
+  const who = (name) => ({ account: "abcdefghijklmnop", name, me: false });
+  const said = (name) => noticeText({ kind: "pinned", who: who(name) });
+  assert.equal(said("Ben\u202e\u2069\n"), "\u2068Ben\ufffd\ufffd\ufffd\u2069 pinned a message.");
+  assert.equal(plain(said("YOU ")), "YOU  (abcdefgh) pinned a message.");
+  await speak("nl");
+  assert.equal(plain(said("Iemand")), "Iemand (abcdefgh) heeft een bericht vastgemaakt.");
+  assert.equal(plain(said("You")), "You heeft een bericht vastgemaakt.");
+  await speak("en");
+});
+
+test("a failure without words in this language is said in the program's", async () => {
+  await speak("nl");
+  assert.equal(explain("no.such_code", "It failed."), "It failed.");
+  assert.equal(explain("no.such_code", ""), "no.such_code");
+  assert.notEqual(explain("link.expired", "x"), "x");
+  await speak("en");
+});
 
 test("a text is formatted only where it looks so", () => {
   for (const text of ["**bold**", "`code`", "> quoted", "- one\n- two", "1. one\n2. two", "~~no~~", "*so*", "[here](https://example.org)", "```\ncode\n```"]) {

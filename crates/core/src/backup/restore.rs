@@ -171,7 +171,7 @@ fn timers(block: &Block, now_ms: i64) -> Result<(BTreeMap<i64, Timer>, BTreeSet<
 fn empty(columns: &[&str], values: &mut [Sql]) {
     for (column, value) in columns.iter().zip(values) {
         match *column {
-            "content" | "reply_to" => *value = Sql::Blob(Vec::new()),
+            "content" | "reply_to" | "notice" => *value = Sql::Blob(Vec::new()),
             "text" => *value = Sql::Text(String::new()),
             "markdown" | "edits" | "edited_at_ms" => *value = Sql::Integer(0),
             "gone" if *value == Sql::Integer(0) => *value = Sql::Integer(3),

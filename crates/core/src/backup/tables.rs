@@ -211,6 +211,7 @@ pub(crate) const TABLES: &[Table] = &[
             "edited_at_ms",
             "view_once" = "CASE view_once WHEN 0 THEN 0 ELSE 2 END",
             "forwarded",
+            "notice",
         ],
         rows: "messages WHERE id >= ?1 AND id < ?2 AND generation <> 4294967295 ORDER BY id",
     },

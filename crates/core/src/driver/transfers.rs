@@ -239,7 +239,6 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
 /// The files of a message can't be sent, and so it will not go.
 async fn files_refused(shared: &Arc<Shared>, message: i64, why: Error) -> Result<()> {
     tracing::debug!(code = why.code(), "a file can't be sent");
-    let why = why.to_string();
     shared
         .write(move |work| outbox::give_up(work, message, &why))
         .await

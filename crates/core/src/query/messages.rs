@@ -16,7 +16,7 @@ use crate::{
 const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
     m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms,
     t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age), m.view_once, m.forwarded,
-    EXISTS (SELECT 1 FROM pins p WHERE p.conversation = m.conversation AND p.target = m.message_id)
+    EXISTS (SELECT 1 FROM pins p WHERE p.conversation = m.conversation AND p.target = m.message_id), m.notice
     FROM messages m JOIN conversations c ON c.id = m.conversation LEFT JOIN timers t ON t.message = m.id";
 /// Characters of a quoted text.
 const QUOTED: usize = 300;
@@ -47,6 +47,7 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
                 _ => MessageKind::Gap,
             },
             text: row.get(5)?,
+            notice: Notice::decode(&row.get::<_, Vec<u8>>(24)?),
             markdown: row.get(6)?,
             attachments: Vec::new(),
             sent_ms: row.get(7)?,

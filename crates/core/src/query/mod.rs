@@ -379,19 +379,11 @@ fn own_settings(db: &Connection, conversation: i64) -> Result<OwnSettings> {
 }
 
 fn role_view(role: i64) -> Role {
-    role_of(role_from_number(role))
-}
-
-fn role_of(role: undertone_mls::Role) -> Role {
-    match role {
-        undertone_mls::Role::Owner => Role::Owner,
-        undertone_mls::Role::Admin => Role::Admin,
-        undertone_mls::Role::Member => Role::Member,
-    }
+    role_from_number(role).into()
 }
 
 fn policy_view(policy: &undertone_mls::Policy) -> GroupPolicy {
-    let lowest = |act| role_of(policy.lowest(act));
+    let lowest = |act| policy.lowest(act).into();
     GroupPolicy {
         add: lowest(Act::Add),
         rename: lowest(Act::Rename),

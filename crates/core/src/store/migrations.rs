@@ -115,6 +115,11 @@ pub const STEPS: &[Migration] = &[
         name: "backups",
         step: Step::Sql(include_str!("../../migrations/0014_backups.sql")),
     },
+    Migration {
+        version: 15,
+        name: "notices",
+        step: Step::Sql(include_str!("../../migrations/0015_notices.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

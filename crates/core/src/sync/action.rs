@@ -20,7 +20,10 @@ use super::{
     erase, ignored,
     message::{self, NO_PLACE, Place, Sender},
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// As stored (actions.kind).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,13 +111,8 @@ pub(crate) fn receive(
     note_if_idle(work, row, sender, &action)?;
     if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
         if action.kind == Kind::Pin {
-            let name = if sender.account == work.me.account {
-                "You".to_owned()
-            } else {
-                conversation::name_of(work.db, row.id, &sender.account)?
-            };
-            let line = format!("{name} pinned a message.");
-            message::add_line(work, row.id, message::Kind::Notice, &line, place)?;
+            let who = conversation::person(work, row.id, &sender.account)?;
+            message::add_notice(work, row.id, &Notice::Pinned { who }, place)?;
         }
         apply(work, row, action.kind, &action.target, &sender.account)?;
         return Ok(());

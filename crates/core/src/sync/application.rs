@@ -12,7 +12,7 @@ use super::{
     policy::{self, Way},
     proof, receipt, request, resync, settings, shared,
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// Takes an opened body.
 pub(crate) fn process(
@@ -62,9 +62,8 @@ fn take(
     };
     let Ok(content) = MimiContent::decode(&application.plaintext) else {
         ignored::note("content.malformed");
-        let name = conversation::name_of(work.db, row.id, &sender.account)?;
-        let text = format!("A message from {name} could not be understood.");
-        return policy::line_once(work, row.id, &text, place);
+        let who = conversation::person(work, row.id, &sender.account)?;
+        return policy::notice_once(work, row.id, &Notice::MessageMalformed { who }, place);
     };
     if let Some(Automatic::LinkProof(proof)) = automatic::read(&content) {
         return link::proof_came(work, row, application, &proof);

@@ -1,16 +1,15 @@
 //! Plain lines about what a change did: who came and went, what the group is called, who may do what, how long messages stay.
 
 use std::collections::BTreeSet;
-use undertone_mls::{AccountId, Act, Kind as GroupKind, Member, Merged};
+use undertone_mls::{AccountId, Act, Kind as GroupKind, Member, Merged, SettingsChange};
 
 use super::{
     Work, application,
     conversation::{self, Conversation},
     gaps,
     message::{self, Place},
-    policy, timer,
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// Plain lines about who came and went.
 pub(crate) fn tell(
@@ -19,44 +18,49 @@ pub(crate) fn tell(
     merged: &Merged,
     place: Place,
 ) -> Result<()> {
-    let kind = work.group(&row.group, |group| Ok(group.kind()))?;
-    let timer = timer_line(work, row, merged)?;
-    let devices = device_lines(work, row, merged)?;
-    if kind != GroupKind::Group {
-        for line in devices.iter().chain(&timer) {
-            add_line(work, row, line, place)?;
+    let is_group = work.group(&row.group, |group| Ok(group.kind() == GroupKind::Group))?;
+    let timer = timer_notice(work, row, merged)?;
+    let devices = device_notices(work, row, merged)?;
+    let mut notices = Vec::new();
+    if is_group {
+        let only_devices = accounts_with_other_devices(work, row, merged)?;
+        let whole = |members: &[Member]| -> BTreeSet<AccountId> {
+            members
+                .iter()
+                .filter(|member| !only_devices.contains(&member.account) || is_back(merged, member))
+                .map(|member| member.account)
+                .collect()
+        };
+        let (came, went) = (whole(&merged.added), whole(&merged.removed));
+        member_notices(work, row, merged, &came, &went, &mut notices)?;
+        if let Some(change) = &merged.settings {
+            let by = &merged.committer.account;
+            settings_notices(work, row, by, change, &came, &went, &mut notices)?;
         }
-        return Ok(());
     }
-    let me = work.me.account;
-    let name = |account: &AccountId| -> Result<String> {
-        if *account == me {
-            return Ok("You".to_owned());
-        }
-        conversation::name_of(work.db, row.id, account)
-    };
-    let object = |account: &AccountId| -> Result<String> {
-        if *account == me {
-            Ok("you".to_owned())
-        } else {
-            name(account)
-        }
-    };
-    let who = name(&merged.committer.account)?;
-    let only_devices = accounts_with_other_devices(work, row, merged)?;
-    let whole = |members: &[Member]| -> BTreeSet<AccountId> {
-        members
-            .iter()
-            .filter(|member| !only_devices.contains(&member.account) || is_back(merged, member))
-            .map(|member| member.account)
-            .collect()
-    };
-    let came = whole(&merged.added);
-    let went = whole(&merged.removed);
+    for notice in notices.iter().chain(&devices).chain(&timer) {
+        message::add_notice(work, row.id, notice, place)?;
+    }
+    Ok(())
+}
+
+/// Who came, went, and came back.
+fn member_notices(
+    work: &Work<'_>,
+    row: &Conversation,
+    merged: &Merged,
+    came: &BTreeSet<AccountId>,
+    went: &BTreeSet<AccountId>,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let person = |account: &AccountId| conversation::person(work, row.id, account);
+    let who = person(&merged.committer.account)?;
     let restored = restored(merged);
-    let mut lines = Vec::new();
-    for account in came.difference(&went) {
-        lines.push(format!("{who} added {}.", object(account)?));
+    for account in came.difference(went) {
+        notices.push(Notice::Added {
+            who: who.clone(),
+            whom: person(account)?,
+        });
     }
     let mut told = BTreeSet::new();
     for member in &merged.removed {
@@ -67,66 +71,70 @@ pub(crate) fn tell(
             continue;
         }
         let left = application::asked_to_leave(work, row.id, &member.account)?;
-        let gone = if member.name.is_empty() {
-            "Somebody"
+        let gone = conversation::person_called(work, &member.account, member.name.clone());
+        notices.push(if left {
+            Notice::Left { who: gone }
         } else {
-            &member.name
-        };
-        lines.push(if left {
-            format!("{gone} left.")
-        } else {
-            format!("{who} removed {gone}.")
+            Notice::Removed {
+                who: who.clone(),
+                whom: gone,
+            }
         });
     }
-    for account in came.intersection(&went) {
-        if restored.contains(account) {
-            continue;
-        }
-        lines.push(format!(
-            "{} came back after losing the thread.",
-            name(account)?
-        ));
-    }
-    if let Some(change) = &merged.settings {
-        if change.before.name != change.after.name {
-            lines.push(format!(
-                "{who} named the group \u{201c}{}\u{201d}.",
-                change.after.name
-            ));
-        }
-        for (account, role) in &change.after.roles {
-            if change.before.roles.get(account) != Some(role) && !came.contains(account) {
-                let word = match role {
-                    undertone_mls::Role::Owner => "owner",
-                    undertone_mls::Role::Admin => "admin",
-                    undertone_mls::Role::Member => "member",
-                };
-                lines.push(if *account == merged.committer.account {
-                    format!("{who} stepped down to {word}.")
-                } else {
-                    format!("{who} made {} {word}.", object(account)?)
-                });
-            }
-        }
-        for account in change.before.roles.keys() {
-            if !change.after.roles.contains_key(account) && !went.contains(account) {
-                lines.push(if *account == merged.committer.account {
-                    format!("{who} stepped down to plain member.")
-                } else {
-                    format!("{who} made {} plain member.", object(account)?)
-                });
-            }
-        }
-        for act in Act::ALL {
-            let after = change.after.policy.lowest(act);
-            if change.before.policy.lowest(act) != after {
-                let (may, verb) = (policy::who(after), policy::verb(act));
-                lines.push(format!("{who} let {may} {verb}."));
-            }
+    for account in came.intersection(went) {
+        if !restored.contains(account) {
+            notices.push(Notice::CameBack {
+                who: person(account)?,
+            });
         }
     }
-    for line in lines.iter().chain(&devices).chain(&timer) {
-        add_line(work, row, line, place)?;
+    Ok(())
+}
+
+/// What the group is called, and who may do what.
+fn settings_notices(
+    work: &Work<'_>,
+    row: &Conversation,
+    by: &AccountId,
+    change: &SettingsChange,
+    came: &BTreeSet<AccountId>,
+    went: &BTreeSet<AccountId>,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let who = conversation::person(work, row.id, by)?;
+    let (before, after) = (&change.before, &change.after);
+    if before.name != after.name {
+        notices.push(Notice::Renamed {
+            who: who.clone(),
+            name: after.name.clone(),
+        });
+    }
+    let given = after.roles.keys().filter(|account| {
+        before.roles.get(account) != after.roles.get(account) && !came.contains(account)
+    });
+    let taken = before
+        .roles
+        .keys()
+        .filter(|account| !after.roles.contains_key(account) && !went.contains(account));
+    for account in given.chain(taken) {
+        let who = who.clone();
+        let role = after.role(account).into();
+        notices.push(if account == by {
+            Notice::SteppedDown { who, role }
+        } else {
+            let whom = conversation::person(work, row.id, account)?;
+            Notice::MadeRole { who, whom, role }
+        });
+    }
+    for act in Act::ALL {
+        let lowest = after.policy.lowest(act);
+        if before.policy.lowest(act) != lowest {
+            notices.push(Notice::LetMay {
+                who: who.clone(),
+                role: lowest.into(),
+                act: act.into(),
+            });
+        }
     }
     Ok(())
 }
@@ -158,7 +166,7 @@ fn accounts_with_other_devices(
 }
 
 /// Plain lines about the devices of people who were here before and still are. Their account is the same: nothing has to be verified anew.
-fn device_lines(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Vec<String>> {
+fn device_notices(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Vec<Notice>> {
     let here = accounts_with_other_devices(work, row, merged)?;
     let accounts = |members: &[Member]| -> BTreeSet<AccountId> {
         members
@@ -167,30 +175,21 @@ fn device_lines(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<
             .map(|member| member.account)
             .collect()
     };
-    let mut lines = Vec::new();
+    let person = |account: &AccountId| conversation::person(work, row.id, account);
+    let mut notices = Vec::new();
     for account in restored(merged) {
-        let name = conversation::name_of(work.db, row.id, &account)?;
-        lines.push(format!(
-            "{name} came back with a new device, by their recovery phrase. Their account is the same."
-        ));
+        let who = person(&account)?;
+        notices.push(Notice::Restored { who });
     }
     for account in accounts(&merged.added) {
-        lines.push(if account == work.me.account {
-            "Another device of yours is in this chat now.".to_owned()
-        } else {
-            let name = conversation::name_of(work.db, row.id, &account)?;
-            format!("{name} reads this on another device too now.")
-        });
+        let who = person(&account)?;
+        notices.push(Notice::NewDevice { who });
     }
     for account in accounts(&merged.removed) {
-        lines.push(if account == work.me.account {
-            "A device of yours was removed.".to_owned()
-        } else {
-            let name = conversation::name_of(work.db, row.id, &account)?;
-            format!("{name} removed one of their devices.")
-        });
+        let who = person(&account)?;
+        notices.push(Notice::DeviceGone { who });
     }
-    Ok(lines)
+    Ok(notices)
 }
 
 /// Accounts that lost all of their devices and came back with one that their recovery phrase made.
@@ -203,31 +202,18 @@ fn restored(merged: &Merged) -> BTreeSet<AccountId> {
         .collect()
 }
 
-fn add_line(work: &Work<'_>, row: &Conversation, line: &str, place: Place) -> Result<()> {
-    message::add_line(work, row.id, message::Kind::Notice, line, place)?;
-    Ok(())
-}
-
 /// Says that the time messages stay has changed.
-fn timer_line(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Option<String>> {
+fn timer_notice(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<Option<Notice>> {
     let Some(change) = &merged.settings else {
         return Ok(None);
     };
-    let after = change.after.policy.timer_s;
-    if change.before.policy.timer_s == after {
+    let seconds = change.after.policy.timer_s;
+    if change.before.policy.timer_s == seconds {
         return Ok(None);
     }
-    let account = &merged.committer.account;
-    let who = if *account == work.me.account {
-        "You".to_owned()
-    } else {
-        conversation::name_of(work.db, row.id, account)?
-    };
-    Ok(Some(match after {
-        0 => format!("{who} set messages to stay."),
-        seconds => format!(
-            "{who} set messages to disappear {} after they are read.",
-            timer::span(seconds)
-        ),
+    let who = conversation::person(work, row.id, &merged.committer.account)?;
+    Ok(Some(match seconds {
+        0 => Notice::TimerOff { who },
+        seconds => Notice::TimerSet { who, seconds },
     }))
 }

@@ -26,7 +26,10 @@ use super::{
     message::Place,
     outbox, proof, reach, resync, send, shared,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::{Notice, NoticePerson},
+};
 
 /// A staged commit on its way.
 pub(crate) enum Step {
@@ -386,11 +389,7 @@ fn give_up(work: &Work<'_>, row: &Conversation) -> Result<()> {
     intent::refused(work, row.id)?;
     work.db
         .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
-    conversation::notice(
-        work,
-        row.id,
-        "The server did not take a change to this group.",
-    )
+    conversation::notice(work, row.id, &Notice::ChangeNotTaken {})
 }
 
 /// The server will never take its body.
@@ -451,9 +450,8 @@ pub(crate) fn process(
             if let (undertone_mls::Violation::PathSecrets, Some(account)) =
                 (refusal.violation, &refusal.offender)
             {
-                let name = conversation::name_of(work.db, row.id, account)?;
-                let text = format!("This device could not take in a change by {name}.");
-                conversation::notice(work, row.id, &text)?;
+                let who = conversation::person(work, row.id, account)?;
+                conversation::notice(work, row.id, &Notice::ChangeNotUnderstood { who })?;
             }
             resync::need(work, row)
         }
@@ -550,17 +548,15 @@ fn ignored(work: &Work<'_>, row: &Conversation, refusal: &Refusal) -> Result<()>
     super::ignored::note(refusal.violation.code());
     resync::not_behind(work, row)?;
     channel::fall_back(work, row)?;
-    let name = match &refusal.offender {
-        Some(account) => conversation::name_of(work.db, row.id, account)?,
-        None => "Somebody".to_owned(),
+    let who = match &refusal.offender {
+        Some(account) => conversation::person(work, row.id, account)?,
+        None => NoticePerson::default(),
     };
-    let text = match refusal.violation {
+    let notice = match refusal.violation {
         undertone_mls::Violation::MayNotAdd
         | undertone_mls::Violation::MayNotRemove
-        | undertone_mls::Violation::MayNotChange => {
-            format!("{name} tried a change that their role does not allow; it was ignored.")
-        }
-        _ => format!("A change by {name} was not valid; it was ignored."),
+        | undertone_mls::Violation::MayNotChange => Notice::ChangeForbidden { who },
+        _ => Notice::ChangeInvalid { who },
     };
-    conversation::notice(work, row.id, &text)
+    conversation::notice(work, row.id, &notice)
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     error::{Reason, Result},
     ids::ContactId,
+    view::{Notice, NoticePerson},
 };
 
 /// As stored.
@@ -476,6 +477,15 @@ pub(crate) fn name_of(
     conversation: i64,
     account: &AccountId,
 ) -> Result<String> {
+    Ok(known_name(db, conversation, account)?.unwrap_or_else(|| "Somebody".to_owned()))
+}
+
+/// The same, if there is a name.
+fn known_name(
+    db: &rusqlite::Connection,
+    conversation: i64,
+    account: &AccountId,
+) -> Result<Option<String>> {
     let name: Option<(String, bool)> = db
         .prepare_cached(
             "SELECT name, 1 FROM contacts WHERE account_id = ?2 AND name <> ''
@@ -487,16 +497,35 @@ pub(crate) fn name_of(
         })
         .optional()?;
     let Some((name, is_contact)) = name else {
-        return Ok("Somebody".to_owned());
+        return Ok(None);
     };
     let reserved = ["you", "somebody", "another device of yours"];
     if reserved.contains(&name.trim().to_lowercase().as_str())
         || is_shared(db, conversation, account, &name, is_contact)?
     {
         let id = ContactId::from_bytes(account.as_bytes()).to_string();
-        return Ok(format!("{name} ({})", id.get(..8).unwrap_or(&id)));
+        return Ok(Some(format!("{name} ({})", id.get(..8).unwrap_or(&id))));
     }
-    Ok(name)
+    Ok(Some(name))
+}
+
+/// An account as a notice names it now.
+pub(crate) fn person(
+    work: &Work<'_>,
+    conversation: i64,
+    account: &AccountId,
+) -> Result<NoticePerson> {
+    let name = known_name(work.db, conversation, account)?.unwrap_or_default();
+    Ok(person_called(work, account, name))
+}
+
+/// The same, by a name that is known.
+pub(crate) fn person_called(work: &Work<'_>, account: &AccountId, name: String) -> NoticePerson {
+    NoticePerson {
+        account: Some(ContactId::from_bytes(account.as_bytes())),
+        name,
+        me: *account == work.me.account,
+    }
 }
 
 /// Whether another member of this group goes by the name, or a contact does and this account is none.
@@ -523,9 +552,13 @@ fn is_shared(
 }
 
 /// A plain line in the chat, where the conversation stands now.
-pub(crate) fn notice(work: &Work<'_>, id: i64, text: &str) -> Result<()> {
-    message::add_notice(work, id, text)?;
-    Ok(())
+pub(crate) fn notice(work: &Work<'_>, id: i64, notice: &Notice) -> Result<()> {
+    let row = load(work.db, id)?;
+    let place = message::Place {
+        generation: row.generation,
+        number: row.top_number,
+    };
+    message::add_notice(work, id, notice, place)
 }
 
 /// The device that a leaf belongs to, from the cache (for showing only).

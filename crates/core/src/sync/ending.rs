@@ -7,17 +7,16 @@ use super::{
     conversation::{self, Conversation, State},
     devices, intent, message, resync,
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// Another device of this account took this one out.
 fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
     end(work, row, State::Removed)?;
     if row.kind == conversation::Kind::Notes {
-        conversation::notice(work, row.id, "This device was removed from your account.")?;
+        conversation::notice(work, row.id, &Notice::DeviceRemoved {})?;
         return devices::was_removed(work);
     }
-    let text = "Another device of yours took this one out of this chat.";
-    conversation::notice(work, row.id, text)
+    conversation::notice(work, row.id, &Notice::DeviceTakenOut {})
 }
 
 /// A member took this device out.
@@ -25,13 +24,12 @@ pub(crate) fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Re
     if *by == work.me.account && !row.leaving {
         return removed_by_sibling(work, row);
     }
-    let text = if row.leaving {
-        "You left.".to_owned()
+    let whom = conversation::person(work, row.id, &work.me.account)?;
+    let notice = if row.leaving {
+        Notice::Left { who: whom }
     } else {
-        format!(
-            "{} removed you.",
-            conversation::name_of(work.db, row.id, by)?
-        )
+        let who = conversation::person(work, row.id, by)?;
+        Notice::Removed { who, whom }
     };
     end(
         work,
@@ -42,7 +40,7 @@ pub(crate) fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Re
             State::Removed
         },
     )?;
-    conversation::notice(work, row.id, &text)
+    conversation::notice(work, row.id, &notice)
 }
 
 /// This device is not a member any more: nothing is sent, nothing is received.
@@ -74,13 +72,13 @@ pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
     undertone_mls::Group::settle(&work.mls, &row.group)?;
     undertone_mls::Group::forget(&work.mls, &row.group)?;
     end(work, row, State::Left)?;
-    let text = "You left. To the others you are a member until one of them removes you.";
-    conversation::notice(work, row.id, text)
+    conversation::notice(work, row.id, &Notice::LeftUnheard {})
 }
 
 /// Leaves a group that nobody else is in: there is nobody who could take this account out.
 pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
     undertone_mls::Group::forget(&work.mls, &row.group)?;
     end(work, row, State::Left)?;
-    conversation::notice(work, row.id, "You left.")
+    let who = conversation::person(work, row.id, &work.me.account)?;
+    conversation::notice(work, row.id, &Notice::Left { who })
 }

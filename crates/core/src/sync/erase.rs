@@ -58,7 +58,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
     }
     work.db
         .prepare_cached(
-            "UPDATE messages SET gone = CASE WHEN gone < 2 THEN max(gone, ?2) ELSE gone END, content = ?3, text = '', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
+            "UPDATE messages SET gone = CASE WHEN gone < 2 THEN max(gone, ?2) ELSE gone END, content = ?3, text = '', notice = x'', markdown = 0, edits = 0, edited_at_ms = 0, reply_to = x'' WHERE id = ?1",
         )?
         .execute(params![local, how as i64, left])?;
     if own {

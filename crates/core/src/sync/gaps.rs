@@ -290,13 +290,7 @@ fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
         if by_number_too {
             continue;
         }
-        let line = message::add_line(
-            work,
-            row.id,
-            message::Kind::Gap,
-            "A message is missing here.",
-            gap.place,
-        )?;
+        let line = message::add_gap(work, row.id, gap.place)?;
         work.db.execute(
             "UPDATE gaps SET message = ?2 WHERE id = ?1",
             params![gap.id, line],

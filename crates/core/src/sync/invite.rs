@@ -15,7 +15,10 @@ use super::{
     conversation::{self, Conversation, State},
     intent, link, policy, settings, take,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// People who may wait for an answer in one group.
 const WAITING: i64 = 100;
@@ -179,11 +182,8 @@ pub(crate) fn asked(work: &Work<'_>, address: &Address, sealed: &SealedRequest) 
     if known {
         return Ok(());
     }
-    conversation::notice(
-        work,
-        row.id,
-        &format!("{name} asks to be let in by a link."),
-    )
+    let who = conversation::person_called(work, &account, name);
+    conversation::notice(work, row.id, &Notice::AsksByLink { who })
 }
 
 /// The name somebody gives, as it may stand in a line.

@@ -13,7 +13,10 @@ use super::{
     conversation::{self, Conversation},
     elsewhere, erase, outbox, policy, receipt, request, settings, shared_apply, timer,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// The generation of what has no place yet.
 pub(crate) const NO_PLACE: u32 = u32::MAX;
@@ -445,28 +448,44 @@ fn insert_files(
     Ok(())
 }
 
-/// A line without a sender, where the conversation stands now.
-pub(crate) fn add_notice(work: &Work<'_>, conversation: i64, text: &str) -> Result<i64> {
-    let row = conversation::load(work.db, conversation)?;
-    let place = Place {
-        generation: row.generation,
-        number: row.top_number,
-    };
-    add_line(work, conversation, Kind::Notice, text, place)
+/// A line that the chat says of itself, at a place.
+pub(crate) fn add_notice(
+    work: &Work<'_>,
+    conversation: i64,
+    notice: &Notice,
+    place: Place,
+) -> Result<()> {
+    let text = notice.to_string();
+    add_line(
+        work,
+        conversation,
+        Kind::Notice,
+        &text,
+        &notice.encode(),
+        place,
+    )?;
+    Ok(())
+}
+
+/// A line that stands for a message that is missing.
+pub(crate) fn add_gap(work: &Work<'_>, conversation: i64, place: Place) -> Result<i64> {
+    let text = "A message is missing here.";
+    add_line(work, conversation, Kind::Gap, text, &[], place)
 }
 
 /// A notice or a gap.
-pub(crate) fn add_line(
+fn add_line(
     work: &Work<'_>,
     conversation: i64,
     kind: Kind,
     text: &str,
+    notice: &[u8],
     place: Place,
 ) -> Result<i64> {
     work.db.execute(
         "INSERT INTO messages (conversation, message_id, sender, device, kind, state, generation, number, counter, content, text,
-            markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
-         VALUES (?1, ?2, x'', x'', ?3, 1, ?4, ?5, 0, x'', ?6, 0, x'', ?7, ?7, 0, 0)",
+            notice, markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
+         VALUES (?1, ?2, x'', x'', ?3, 1, ?4, ?5, 0, x'', ?6, ?7, 0, x'', ?8, ?8, 0, 0)",
         params![
             conversation,
             work.random::<32>(),
@@ -474,6 +493,7 @@ pub(crate) fn add_line(
             place.generation,
             place.number,
             text,
+            notice,
             work.now_ms
         ],
     )?;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Reason, Result},
     ids::{ChatId, ContactId},
-    view::OtherAccount,
+    view::{Notice, OtherAccount},
 };
 
 /// Somebody came into a chat and goes by this name.
@@ -43,14 +43,8 @@ pub(crate) fn came(
             params![account.as_bytes(), known.as_bytes(), work.now_ms],
         )?;
     }
-    conversation::notice(
-        work,
-        conversation,
-        &format!(
-            "{} has another account than the contact of that name: the safety number is another one. Compare it before you trust it.",
-            conversation::name_of(work.db, conversation, account)?
-        ),
-    )?;
+    let who = conversation::person(work, conversation, account)?;
+    conversation::notice(work, conversation, &Notice::OtherAccount { who })?;
     work.tell(Change::Contact(*account.as_bytes()));
     Ok(())
 }

@@ -20,7 +20,10 @@ use super::{
     elsewhere::{self, Elsewhere, Split},
     message, policy, reach, resync, typing,
 };
-use crate::error::Result;
+use crate::{
+    error::{Error, Result},
+    view::Notice,
+};
 
 /// How many messages of one conversation are on their way at once.
 const PIPELINED: usize = 32;
@@ -133,8 +136,8 @@ pub(crate) fn files_ready(work: &Work<'_>, message: i64) -> Result<()> {
     Ok(())
 }
 
-/// The files of a message can't be uploaded: it will not go. `why` is one sentence.
-pub(crate) fn give_up(work: &Work<'_>, message: i64, why: &str) -> Result<()> {
+/// The files of a message can't be uploaded: it will not go.
+pub(crate) fn give_up(work: &Work<'_>, message: i64, why: &Error) -> Result<()> {
     let conversation: Option<i64> = work
         .db
         .query_row(
@@ -145,8 +148,11 @@ pub(crate) fn give_up(work: &Work<'_>, message: i64, why: &str) -> Result<()> {
         .optional()?;
     message::set_state(work, message, message::State::Failed)?;
     if let Some(conversation) = conversation {
-        let text = format!("A message was not sent, because its file was not: {why}");
-        conversation::notice(work, conversation, &text)?;
+        let notice = Notice::FileNotSent {
+            code: why.code().to_owned(),
+            why: why.to_string(),
+        };
+        conversation::notice(work, conversation, &notice)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use rusqlite::params;
 use undertone_content::{Meaning, MimiContent};
-use undertone_mls::{AccountId, Act, Group, Policy, Role, Settings};
+use undertone_mls::{AccountId, Act, Group, Policy, Settings};
 
 use super::{
     Work, action,
@@ -14,7 +14,10 @@ use super::{
     conversation::{self, Conversation, Kind},
     message::{self, Place},
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// How a content reached this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,14 +84,9 @@ pub(crate) fn counts(
     }
     // Another device of this account: its own app says it.
     if *account != work.me.account {
-        let name = conversation::name_of(work.db, row.id, account)?;
-        let what = match act {
-            Act::Pin => "pin a message",
-            _ => "write",
-        };
-        let line =
-            format!("{name} tried to {what}, which their role does not allow; it was ignored.");
-        line_once(work, row.id, &line, place)?;
+        let who = conversation::person(work, row.id, account)?;
+        let act = act.into();
+        notice_once(work, row.id, &Notice::ActForbidden { who, act }, place)?;
     }
     Ok(false)
 }
@@ -185,19 +183,15 @@ pub(crate) fn undone(
     } else {
         action::forget(work, row, action)?;
     }
-    let line = match act {
-        Act::Pin => "You may not pin messages here any more; nobody was shown it.",
-        _ => "You may not write here any more; nobody was shown what you wrote.",
-    };
-    line_once(work, row.id, line, place)?;
+    notice_once(work, row.id, &Notice::NotShown { act: act.into() }, place)?;
     Ok(true)
 }
 
 /// A line that is not among the last ones already: nobody can fill a chat with what is said about them.
-pub(crate) fn line_once(
+pub(crate) fn notice_once(
     work: &Work<'_>,
     conversation: i64,
-    line: &str,
+    notice: &Notice,
     place: Place,
 ) -> Result<()> {
     let said = work
@@ -205,29 +199,9 @@ pub(crate) fn line_once(
         .prepare_cached(
             "SELECT 1 FROM (SELECT kind, text FROM messages WHERE conversation = ?1 ORDER BY id DESC LIMIT ?3) WHERE kind = 2 AND text = ?2",
         )?
-        .exists(params![conversation, line, LINES])?;
+        .exists(params![conversation, notice.to_string(), LINES])?;
     if !said {
-        message::add_line(work, conversation, message::Kind::Notice, line, place)?;
+        message::add_notice(work, conversation, notice, place)?;
     }
     Ok(())
-}
-
-/// `only admins`: who a lowest role lets do something.
-pub(crate) fn who(lowest: Role) -> &'static str {
-    match lowest {
-        Role::Member => "everybody",
-        Role::Admin => "only admins",
-        Role::Owner => "only owners",
-    }
-}
-
-/// What a policy is about, after `let everybody`.
-pub(crate) fn verb(act: Act) -> &'static str {
-    match act {
-        Act::Add => "add members",
-        Act::Rename => "rename the group",
-        Act::Pin => "pin messages",
-        Act::SetTimer => "set how long messages stay",
-        Act::Post => "write",
-    }
 }

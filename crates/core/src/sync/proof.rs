@@ -22,7 +22,10 @@ use super::{
     conversation::{self, Conversation, State, role_from_number},
     elsewhere, gaps, heard, outbox, resync, spare, welcome,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// How long no other answer of somebody whose answer was refused is taken.
 const REFUSED_MS: i64 = 24 * 3600 * 1000;
@@ -225,11 +228,8 @@ pub(crate) fn begin(
 }
 
 fn awaits_word(work: &Work<'_>, id: i64, helper: &AccountId) -> Result<()> {
-    let name = conversation::name_of(work.db, id, helper)?;
-    let text = format!(
-        "{name} let this device in again. Nothing is sent until another member confirms that."
-    );
-    conversation::notice(work, id, &text)
+    let who = conversation::person(work, id, helper)?;
+    conversation::notice(work, id, &Notice::LetInUnconfirmed { who })
 }
 
 /// Another answer came while one is being tried.
@@ -321,18 +321,8 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
     work.db
         .execute("UPDATE conversations SET leaving = 0 WHERE id = ?1", [id])?;
     conversation::set_state(work, id, State::Active)?;
-    let helper = if proof.account == work.me.account {
-        "Another device of yours".to_owned()
-    } else {
-        conversation::name_of(work.db, id, &proof.account)?
-    };
-    conversation::notice(
-        work,
-        id,
-        &format!(
-            "This device had lost the thread here and was let in again by {helper}; what it missed is asked for."
-        ),
-    )?;
+    let who = conversation::person(work, id, &proof.account)?;
+    conversation::notice(work, id, &Notice::LetInAgain { who })?;
     if row.kind == conversation::Kind::Group {
         tell_differences(work, id, &before, &after)?;
     }
@@ -341,44 +331,28 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
 }
 
 fn tell_differences(work: &Work<'_>, id: i64, before: &Known, after: &Known) -> Result<()> {
-    let say = |account: &AccountId, mine: &str, theirs: &str| -> Result<()> {
-        let text = if *account == work.me.account {
-            format!("You {mine}.")
-        } else {
-            let name = conversation::name_of(work.db, id, account)?;
-            format!("{name} {theirs}.")
-        };
-        conversation::notice(work, id, &text)
-    };
+    let who = |account: &AccountId| conversation::person(work, id, account);
+    let say = |notice: Notice| conversation::notice(work, id, &notice);
     if before.name != after.name {
-        let text = format!("The group is now called \u{201c}{}\u{201d}.", after.name);
-        conversation::notice(work, id, &text)?;
+        say(Notice::NowCalled {
+            name: after.name.clone(),
+        })?;
     }
     for account in before.accounts.keys() {
         if !after.accounts.contains_key(account) {
-            say(
-                account,
-                "are no longer in this group",
-                "is no longer in this group",
-            )?;
+            say(Notice::NotInAnyMore { who: who(account)? })?;
         }
     }
     for (account, role) in &after.accounts {
         let was = before.accounts.get(account);
         if was.is_none() {
-            say(account, "are now in this group", "is now in this group")?;
+            say(Notice::NowIn { who: who(account)? })?;
         }
         if *role != was.copied().unwrap_or(Role::Member) {
-            let word = match role {
-                Role::Owner => "an owner",
-                Role::Admin => "an admin",
-                Role::Member => "a plain member",
-            };
-            say(
-                account,
-                &format!("are now {word}"),
-                &format!("is now {word}"),
-            )?;
+            say(Notice::NowRole {
+                who: who(account)?,
+                role: (*role).into(),
+            })?;
         }
     }
     Ok(())
@@ -393,12 +367,9 @@ pub(crate) fn refuse(work: &Work<'_>, id: i64) -> Result<()> {
         "INSERT OR REPLACE INTO refused_helpers (conversation, device, at_ms) VALUES (?1, ?2, ?3)",
         params![id, proof.helper.as_bytes(), work.now_ms],
     )?;
-    let name = conversation::name_of(work.db, id, &proof.account)?;
-    let text = format!(
-        "{name} offered to let this device in again, but what they sent does not fit this group; it was refused."
-    );
+    let who = conversation::person(work, id, &proof.account)?;
     drop_answer(work, id)?;
-    conversation::notice(work, id, &text)
+    conversation::notice(work, id, &Notice::LetInRefused { who })
 }
 
 /// This device goes back to what it was before the answer, and tries the next one.

@@ -14,7 +14,7 @@ use super::{
     conversation::{self, Conversation, Kind},
     join, linking, send,
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// Sends that did not reach a device before it is shown; they must also lie [`crate::SendingPace::unreached`] apart.
 const MISSES: i64 = 3;
@@ -111,9 +111,8 @@ fn reached_again(work: &Work<'_>, row: &Conversation, unreached: &[Reached]) -> 
         )?;
         if let (true, Some(account)) = (told, account) {
             let account = AccountId::from_slice(&account)?;
-            let name = conversation::name_of(work.db, row.id, &account)?;
-            let line = format!("What is sent here reaches {name} again.");
-            conversation::notice(work, row.id, &line)?;
+            let who = conversation::person(work, row.id, &account)?;
+            conversation::notice(work, row.id, &Notice::ReachedAgain { who })?;
         }
     }
     Ok(())
@@ -134,14 +133,9 @@ fn did_not_reach(work: &Work<'_>, row: &Conversation, member: &Reached) -> Resul
         "UPDATE misses SET told = 1 WHERE conversation = ?1 AND device = ?2",
         params![row.id, member.device.as_bytes()],
     )?;
-    let name = conversation::name_of(work.db, row.id, &member.account)?;
-    let line = match row.kind {
-        Kind::Group => format!(
-            "What is sent here does not reach {name}. An admin can remove them and add them again."
-        ),
-        Kind::Direct | Kind::Notes => format!("What is sent here does not reach {name}."),
-    };
-    conversation::notice(work, row.id, &line)
+    let who = conversation::person(work, row.id, &member.account)?;
+    let group = row.kind == Kind::Group;
+    conversation::notice(work, row.id, &Notice::NotReached { who, group })
 }
 
 /// A Send was accepted and reached all of its addresses but these. A Welcome goes to them again later: without it somebody whom the group
@@ -186,17 +180,14 @@ pub(crate) fn direct_send(work: &Work<'_>, send: i64, missed: &[AddressSecret]) 
     if times == WELCOMES_UNSEEN || times == WELCOMES {
         let row = conversation::load(work.db, conversation)?;
         for (_, member) in &waiting {
-            let name = conversation::name_of(work.db, conversation, &member.account)?;
-            let line = match (times < WELCOMES, row.kind) {
-                (true, _) => format!(
-                    "{name} could not be let in yet: the invitation does not reach them. It is sent again for some days."
-                ),
-                (false, Kind::Group) => format!(
-                    "{name} could not be let in. An admin can remove them and add them again."
-                ),
-                (false, _) => format!("{name} could not be let in and reads nothing here."),
+            let who = conversation::person(work, conversation, &member.account)?;
+            let notice = if times < WELCOMES {
+                Notice::WelcomeWaits { who }
+            } else {
+                let group = row.kind == Kind::Group;
+                Notice::WelcomeLost { who, group }
             };
-            conversation::notice(work, conversation, &line)?;
+            conversation::notice(work, conversation, &notice)?;
         }
     }
     if times >= WELCOMES {

@@ -16,7 +16,10 @@ use super::{
     message::Place,
     other_account, policy, settings, shared, welcome,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::Notice,
+};
 
 /// Messages that are kept of somebody who is not accepted.
 const KEPT: i64 = 50;
@@ -33,8 +36,7 @@ pub(crate) fn takes(work: &Work<'_>, row: &Conversation, place: Place) -> Result
     if kept < KEPT {
         return Ok(true);
     }
-    let line = "They wrote more, which was not kept.";
-    policy::line_once(work, row.id, line, place)?;
+    policy::notice_once(work, row.id, &Notice::MoreNotKept {}, place)?;
     Ok(false)
 }
 

@@ -20,7 +20,7 @@ use super::{
     conversation::{self, Conversation, State},
     intent, outbox, pool, proof, send, spare,
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// Members who are asked, at most.
 const ASKED: usize = 32;
@@ -369,7 +369,7 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
         if generation == Some(row.generation) {
             channel::fall_back(work, &row)?;
         }
-        conversation::notice(work, id, "A change that nobody could take in was ignored.")?;
+        conversation::notice(work, id, &Notice::ChangeIgnored {})?;
     }
     Ok(())
 }

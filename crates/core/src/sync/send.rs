@@ -15,7 +15,7 @@ use super::{
     Work, channel, conversation,
     elsewhere::{self, Elsewhere},
 };
-use crate::error::Result;
+use crate::{error::Result, view::Notice};
 
 /// The largest body that goes inline.
 const INLINE_MAX: usize = padding::LARGEST_ENVELOPE_PLAINTEXT - 64;
@@ -237,8 +237,7 @@ pub(crate) fn body_refused(work: &Work<'_>, send: i64) -> Result<()> {
         .optional()?;
     let row = conversation.map(|id| conversation::get(work.db, id));
     if let Some(row) = row.transpose()?.flatten() {
-        let text = "The server did not take an invitation to this group. Whoever was added last reads nothing here until they are added again.";
-        conversation::notice(work, row.id, text)?;
+        conversation::notice(work, row.id, &Notice::InvitationNotTaken {})?;
     }
     done(work, send)
 }

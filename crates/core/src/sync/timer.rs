@@ -150,22 +150,3 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         .optional()?;
     Ok(next.map(|(due, at)| (due - age).min(at.saturating_sub(work.now_ms)).max(0)))
 }
-
-/// `1 week`, `90 seconds`: a span of time in the largest unit that it is a whole number of.
-pub(crate) fn span(seconds: u32) -> String {
-    let units = [
-        (7 * 24 * 3600, "week"),
-        (24 * 3600, "day"),
-        (3600, "hour"),
-        (60, "minute"),
-        (1, "second"),
-    ];
-    let (size, unit) = units
-        .into_iter()
-        .find(|(size, _)| seconds.is_multiple_of(*size))
-        .unwrap_or((1, "second"));
-    match seconds / size {
-        1 => format!("1 {unit}"),
-        many => format!("{many} {unit}s"),
-    }
-}

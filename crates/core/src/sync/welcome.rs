@@ -16,7 +16,10 @@ use super::{
     pool::{self, Pool},
     proof, resync, spare,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    view::Notice,
+};
 
 /// Whether this address waits for a Welcome at all.
 pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
@@ -270,25 +273,22 @@ fn settle_in(
         generation: joined.channel.generation,
         number: joined.channel.number,
     };
-    let line = match reason {
-        Reason::Link(_) => None,
-        Reason::Contact(_) => Some(format!(
-            "{} added you.",
-            conversation::name_of(work.db, id, &joined.adder.account)?
-        )),
-        Reason::Invite(_) => Some(format!(
-            "{} let you in by a link.",
-            conversation::name_of(work.db, id, &joined.adder.account)?
-        )),
-        Reason::Sibling | Reason::Resync(_) => None,
+    let who = || conversation::person(work, id, &joined.adder.account);
+    let notice = match reason {
+        Reason::Contact(_) => Some(Notice::Added {
+            who: who()?,
+            whom: conversation::person(work, id, &work.me.account)?,
+        }),
+        Reason::Invite(_) => Some(Notice::LetInByLink { who: who()? }),
+        Reason::Link(_) | Reason::Sibling | Reason::Resync(_) => None,
     };
     if matches!(reason, Reason::Sibling) {
         devices::joined_by_sibling(work, id, &joined.group)?;
     }
     work.keep(joined.group);
     devices::check(work, id)?;
-    if let Some(line) = line {
-        message::add_line(work, id, message::Kind::Notice, &line, place)?;
+    if let Some(notice) = notice {
+        message::add_notice(work, id, &notice, place)?;
     }
     Ok(())
 }

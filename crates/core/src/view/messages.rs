@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Delivery;
+use super::{Delivery, Notice};
 use crate::{
     ids::{ChatId, ContactId, MessageId},
     rich_text::Block,
@@ -267,8 +267,10 @@ view! {
         mine: bool,
         /// Message, notice or gap.
         kind: MessageKind,
-        /// The text, or the notice's sentence.
+        /// The text, or the notice's sentence in English.
         text: String,
+        /// What a notice says, to be shown in any language; None: no notice, or one of which only the sentence is known.
+        notice: Option<Notice>,
         /// Whether the text is Markdown.
         markdown: bool,
         /// Files.

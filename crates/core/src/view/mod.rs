@@ -1,7 +1,7 @@
 //! What the client shows: plain values for the command line, the RPC and tests.
 //!
 //! They are read from the store at one moment. Times are Unix milliseconds. The account and chats are here, links and people
-//! in `people`, messages in `messages`, files in `storage`, what happens in `event`.
+//! in `people`, messages in `messages`, what a chat says of itself in `notice`, files in `storage`, what happens in `event`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -30,6 +30,7 @@ mod devices;
 mod event;
 mod kill;
 mod messages;
+mod notice;
 mod people;
 mod storage;
 
@@ -39,6 +40,7 @@ pub use event::Event;
 pub(crate) use event::TYPING_SHOWN_MS;
 pub use kill::*;
 pub use messages::*;
+pub use notice::{GroupAct, Notice, NoticePerson};
 pub use people::*;
 pub use storage::*;
 
@@ -146,6 +148,16 @@ view! {
         Admin,
         /// May also make admins and owners.
         Owner,
+    }
+}
+
+impl From<undertone_mls::Role> for Role {
+    fn from(role: undertone_mls::Role) -> Self {
+        match role {
+            undertone_mls::Role::Owner => Self::Owner,
+            undertone_mls::Role::Admin => Self::Admin,
+            undertone_mls::Role::Member => Self::Member,
+        }
     }
 }
 

@@ -59,6 +59,7 @@ pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
         mine: false,
         kind: MessageKind::Message,
         text: text.to_owned(),
+        notice: None,
         markdown: false,
         attachments: Vec::new(),
         sent_ms,
