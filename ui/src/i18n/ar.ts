@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+export { failures } from "./errors/ar.ts";
 import { notices } from "./notices/ar.ts";
 
 export const ar: Table = {

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+export { failures } from "./errors/de.ts";
 import { notices } from "./notices/de.ts";
 
 export const de: Table = {

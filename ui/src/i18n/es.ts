@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+export { failures } from "./errors/es.ts";
 import { notices } from "./notices/es.ts";
 
 export const es: Table = {

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+export { failures } from "./errors/fr.ts";
 import { notices } from "./notices/fr.ts";
 
 export const fr: Table = {

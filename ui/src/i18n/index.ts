@@ -8,6 +8,8 @@ export type Text = string | ({ readonly other: string } & { readonly [form in In
 export type Texts = Readonly<Record<string, Text>>;
 export type Key = keyof typeof en;
 export type Table = Readonly<Record<Key, Text>>;
+/** Failures of the program by their codes, in a language that it does not speak itself. */
+export type Failures = Readonly<Record<string, string>>;
 
 /** The order is kept by number: new ones go to the end. */
 export const LANGUAGES = ["en", "nl", "fr", "de", "es", "ar"] as const;
@@ -22,20 +24,26 @@ export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = {
   ar: "العربية",
 };
 
-const load: Readonly<Record<Language, () => Promise<Table>>> = {
-  en: () => Promise.resolve(en),
-  nl: () => import("./nl.ts").then(({ nl }) => nl),
-  fr: () => import("./fr.ts").then(({ fr }) => fr),
-  de: () => import("./de.ts").then(({ de }) => de),
-  es: () => import("./es.ts").then(({ es }) => es),
-  ar: () => import("./ar.ts").then(({ ar }) => ar),
+interface Words {
+  table: Table;
+  failures: Failures;
+}
+
+const ENGLISH: Words = { table: en, failures: {} };
+
+const load: Readonly<Record<Language, () => Promise<Words>>> = {
+  en: () => Promise.resolve(ENGLISH),
+  nl: () => import("./nl.ts").then(({ nl, failures }) => ({ table: nl, failures })),
+  fr: () => import("./fr.ts").then(({ fr, failures }) => ({ table: fr, failures })),
+  de: () => import("./de.ts").then(({ de, failures }) => ({ table: de, failures })),
+  es: () => import("./es.ts").then(({ es, failures }) => ({ table: es, failures })),
+  ar: () => import("./ar.ts").then(({ ar, failures }) => ({ table: ar, failures })),
 };
 
-interface Spoken {
+interface Spoken extends Words {
   language: Language;
   /** The language as the browser has it for this person, with their country's ways of writing dates and numbers. */
   locale: string;
-  table: Table;
   plurals: Intl.PluralRules;
 }
 
@@ -43,14 +51,14 @@ function localeOf(language: Language): string {
   return navigator.languages.find((wanted) => wanted.toLowerCase().split("-")[0] === language) ?? language;
 }
 
-const spoken = signal<Spoken>({ language: "en", locale: localeOf("en"), table: en, plurals: new Intl.PluralRules("en") });
+const spoken = signal<Spoken>({ language: "en", locale: localeOf("en"), ...ENGLISH, plurals: new Intl.PluralRules("en") });
 
 export const currentLanguage = (): Language => spoken.value.language;
 
 /** Changes the language, once its texts are there. */
 export async function speak(language: Language): Promise<void> {
-  const table = await load[language]();
-  spoken.value = { language, locale: localeOf(language), table, plurals: new Intl.PluralRules(language) };
+  const words = await load[language]();
+  spoken.value = { language, locale: localeOf(language), ...words, plurals: new Intl.PluralRules(language) };
   document.documentElement.lang = language;
   document.documentElement.dir = language === "ar" ? "rtl" : "ltr";
 }
@@ -82,7 +90,10 @@ export function t(key: Key, values: Values = {}): string {
 /** A failure in the page's language if it has words for it, else in the program's. */
 export function explain(code: string, sentence: string): string {
   const key = `error.${code}`;
-  return key in en ? t(key as Key) : sentence === "" ? code : sentence;
+  if (Object.hasOwn(en, key)) return t(key as Key);
+  const { failures } = spoken.value;
+  const said = Object.hasOwn(failures, code) ? failures[code] : undefined;
+  return said ?? (sentence === "" ? code : sentence);
 }
 
 const DAY = 86_400_000;

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+export { failures } from "./errors/nl.ts";
 import { notices } from "./notices/nl.ts";
 
 export const nl: Table = {

@@ -102,11 +102,46 @@ test("a name in a notice neither turns the line nor takes the place of another w
   await speak("en");
 });
 
+// Of failures that only a command line meets: a page names things by what was chosen, and offers nothing that these say.
+const NEVER_ON_A_PAGE = ["chat.ambiguous", "contact.ambiguous", "device.ambiguous", "message.ambiguous", "settings.name_invalid"];
+
+test("what the program says of a failure is said in every language", async () => {
+  const failures = Object.fromEntries(
+    await Promise.all(LANGUAGES.slice(1).map(async (language) => [language, (await load(`i18n/${language}.mjs`)).failures])),
+  );
+  const source = (file) => readFileSync(path.join(root, "..", file), "utf8");
+  const engine = [...source("crates/core/src/error.rs").matchAll(/^ {4}\w+ = "([a-z_]+\.[a-z_]+)"/gmu)].map(([, code]) => code);
+  assert.ok(engine.length > 70, "the engine's reasons are found");
+  for (const [language, said] of Object.entries(failures)) {
+    assert.deepEqual(Object.keys(said), Object.keys(failures.nl), language);
+    for (const code of engine) {
+      const has = Object.hasOwn(said, code) || `error.${code}` in tables.en || NEVER_ON_A_PAGE.includes(code);
+      assert.ok(has, `${language}: no words for ${code}`);
+    }
+    for (const [code, text] of Object.entries(said)) {
+      assert.ok(text.trim() !== "" && !/[{}]/u.test(text), code);
+      assert.ok(!(`error.${code}` in tables.en), `${code} has words already`);
+    }
+  }
+  // Those of the server and of files that are named here do exist.
+  const known = [
+    "docs/errors.md",
+    "crates/core/src/error.rs",
+    "crates/core/src/media/mod.rs",
+    "crates/core/src/attachments/mod.rs",
+    "crates/core/src/home/error.rs",
+  ].map(source).join("\n");
+  for (const code of Object.keys(failures.nl)) assert.ok(known.includes(`"${code}"`) || known.includes(`\`${code}\``), `there is no ${code}`);
+});
+
 test("a failure without words in this language is said in the program's", async () => {
   await speak("nl");
   assert.equal(explain("no.such_code", "It failed."), "It failed.");
   assert.equal(explain("no.such_code", ""), "no.such_code");
   assert.notEqual(explain("link.expired", "x"), "x");
+  assert.equal(explain("chat.closed", "You are not a member of this chat any more."), "Je zit niet meer in dit gesprek.");
+  await speak("en");
+  assert.equal(explain("chat.closed", "You are not a member of this chat any more."), "You are not a member of this chat any more.");
   await speak("en");
 });
 
