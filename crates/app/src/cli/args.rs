@@ -497,6 +497,10 @@ pub enum Command {
         #[command(subcommand)]
         command: ContentCommand,
     },
+    /// Put Undertone into the desktop's menu, and a unit for systemd beside it
+    Install,
+    /// Take away what `install` put there; accounts stay
+    Uninstall,
     /// Print help, for a command or for `exit-codes`
     Help {
         /// A command, or `exit-codes`

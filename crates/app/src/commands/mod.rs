@@ -13,6 +13,7 @@ mod devices;
 mod groups;
 mod help;
 mod init;
+mod install;
 mod invites;
 mod kill;
 mod kill_code;
@@ -273,6 +274,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Protection(command) => protection::run(options, &output, command).await,
         Command::Status => status::status(options, &output).await,
         Command::Content { command } => content::run(&command),
+        Command::Install => install::install(options),
+        Command::Uninstall => install::uninstall(),
         Command::Help { topic } => help::help(&topic),
         Command::Watch => return watch::watch(options).await,
         Command::Rpc => return rpc::rpc(options).await,
