@@ -354,6 +354,10 @@ export type DeadManStanding = {
   warning: DeadManWarning,
   /** The clock of this machine was set back: for so many seconds more the owner is asked to unlock. Nothing is wiped for it. 0: no such thing. */
   clock_set_back_s: number,
+  /** Whether an unlock of another of the owner's devices starts the timer anew. */
+  heartbeats: boolean,
+  /** When the owner unlocked another device, as far as it was heard here, in seconds of Unix time by that device's clock; 0: nothing was heard. */
+  heard_s: number,
 };
 
 /** How near the end is. */
@@ -768,6 +772,8 @@ export type KillWords = {
 export type Killed = {
   /** What the device said, or that it said nothing yet. */
   answer: KillAnswer,
+  /** Whether it is removed from the account, as `remove_wiped` of the protection wants it. */
+  removed: boolean,
 };
 
 /** Another device of the account that is to be wiped. */
@@ -1342,6 +1348,8 @@ export type Protection = {
   duress: boolean,
   /** Whether this is the decoy, visited by the passphrase for that. */
   decoy: boolean,
+  /** Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in its chats a line. The same on all of the account's devices. */
+  remove_wiped: boolean,
   /** The dead-man timer. */
   dead_man: DeadManStanding,
 };
@@ -1354,8 +1362,12 @@ export type ProtectionChange = {
   auto_lock_s?: number,
   /** See [`Protection::lock_on_suspend`]. */
   lock_on_suspend?: boolean,
+  /** See [`Protection::remove_wiped`]. */
+  remove_wiped?: boolean,
   /** Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase. */
   dead_man_days?: number,
+  /** Whether an unlock of another of the account's devices counts as one here, for the dead-man timer. Needs the passphrase, and a kill code, by whose ways it is told. */
+  heartbeats?: boolean,
 };
 
 /** What a QR code is to hold: one of the two. */

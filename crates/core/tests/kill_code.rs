@@ -5,9 +5,9 @@ mod fake;
 
 use std::{path::Path, time::Duration};
 
-use fake::{FakeServer, LIMIT, Person, eventually, meet};
+use fake::{FakeServer, LIMIT, Person, at_rest, eventually, meet};
 use undertone_core::{
-    Event,
+    DeviceState, Event, ProtectionChange,
     kill::{
         KillAnswer, KillCode, KillProgress, KillTarget, SLOTS, Scope, Sender, SendingOptions, Watch,
     },
@@ -494,4 +494,61 @@ async fn a_receipt_that_the_server_makes_is_never_shown() {
     assert_eq!(answers(&said.unwrap()), [KillAnswer::Waiting]);
     assert_eq!(heard, 0);
     sender.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_device_is_removed_and_people_see_a_line_if_the_owner_chose_so() {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    with_code(&ada).await;
+    let laptop = Person::links(&ada, "Ada's laptop", &server).await;
+    let phone = Person::links(&ada, "Ada's phone", &server).await;
+    for device in [&ada, &laptop, &phone] {
+        is_armed(device).await;
+        eventually("the others are known", || async {
+            device.client().kill_status().await.unwrap().devices.len() == 2
+        })
+        .await;
+    }
+    at_rest(&server, &[&ada, &laptop, &phone, &ben]).await;
+    let id = |person: &Person| {
+        let client = person.client().clone();
+        async move { client.account().await.unwrap().device_id }
+    };
+    let (laptop_id, phone_id) = (id(&laptop).await, id(&phone).await);
+    let gone = "Ada removed one of their devices.";
+    let lines = || async {
+        let notices = ben.notices("Ada").await;
+        notices.iter().filter(|line| *line == gone).count()
+    };
+
+    let said = ada.client().kill_device(&laptop_id, LIMIT).await.unwrap();
+    assert_eq!(said, KillAnswer::Wiped);
+
+    // The phone's owner chooses it, and the other devices have it too.
+    let on = ProtectionChange {
+        remove_wiped: Some(true),
+        ..ProtectionChange::default()
+    };
+    let now = phone.client().set_protection(None, on).await.unwrap();
+    assert!(now.remove_wiped);
+    eventually("the other device hears of it", || async {
+        ada.client().protection().await.unwrap().remove_wiped
+    })
+    .await;
+    let said = ada.client().kill_device(&phone_id, LIMIT).await.unwrap();
+    assert_eq!(said, KillAnswer::Wiped);
+    let devices = ada.client().devices().await.unwrap();
+    let state = |wanted| devices.iter().find(|one| one.id == wanted).unwrap().state;
+    assert_eq!(state(phone_id), DeviceState::RemovedWithoutPhrase);
+    assert_eq!(
+        state(laptop_id),
+        DeviceState::InUse,
+        "nobody is told unasked"
+    );
+    eventually("Ben sees it", || async { lines().await == 1 }).await;
 }

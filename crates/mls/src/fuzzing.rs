@@ -3,7 +3,7 @@
 use openmls::prelude::{Extension, Extensions, UnknownExtension};
 use rusqlite::Connection;
 
-use crate::kill::{Command, Receipt, Record, Slot};
+use crate::kill::{Command, Heartbeat, Receipt, Record, Slot};
 use crate::{
     Certificate, Group, PeerKeyPackage, Provider,
     extension::{
@@ -67,6 +67,8 @@ pub fn kill(data: &[u8]) {
     let refused = |payload: &[u8]| {
         let command = Command::open(payload, &pin, &slot, &[3; 32], |_| true);
         assert!(command.is_err(), "a command without a signature");
+        let heartbeat = Heartbeat::open(payload, &pin, &slot, &[3; 32], |_| true);
+        assert!(heartbeat.is_err(), "a heartbeat without a signature");
         let receipt = Receipt::open(payload, &pin, &slot, &reply_key);
         assert!(receipt.is_err(), "a receipt without a signature");
         let _ = Record::open(&slot, payload);

@@ -57,7 +57,7 @@ pub enum ProtectionCommand {
 /// What of it is to change; without any it is shown.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The first two ask for the passphrase. `--confirm` alone tells the dead-man timer that you are there, as an unlock does.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
+    after_help = "The first three ask for the passphrase. `--confirm` alone tells the dead-man timer that you are there, as an unlock does. With `--heartbeats on`, so does the passphrase given on another of your devices, which tells this one by the ways of the kill code: make one first. This device hears it locked or open, but not while Undertone doesn't run.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
 )]
 pub struct ProtectionArgs {
     /// Wipe after so many wrong passphrases in a row (3 or more), or `off`
@@ -66,12 +66,18 @@ pub struct ProtectionArgs {
     /// Wipe when the home was not unlocked for so long: 30d, 4w, or `off`
     #[arg(long, value_name = "DAYS|off", value_parser = parse_days)]
     pub dead_man: Option<u16>,
+    /// Let an unlock of another of your devices put the dead-man timer off
+    #[arg(long, value_name = "on|off")]
+    pub heartbeats: Option<OnOff>,
     /// Lock the app after so long without you: 10m, 1h, or `off`
     #[arg(long, value_name = "SPAN|off", value_parser = parse_idle)]
     pub auto_lock: Option<u32>,
     /// Lock the app when the computer was suspended
     #[arg(long, value_name = "on|off")]
     pub lock_on_suspend: Option<OnOff>,
+    /// Remove a device from your account as soon as it says that it was wiped from another one; your contacts see a line
+    #[arg(long, value_name = "on|off")]
+    pub remove_wiped: Option<OnOff>,
     /// Confirm with the passphrase that you are there
     #[arg(long)]
     pub confirm: bool,

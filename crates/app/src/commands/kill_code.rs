@@ -249,10 +249,14 @@ pub(super) async fn kill_device(
             })
             .await?;
         let outcome = Outcome::new(
-            json!({"device": found.id, "answer": said.answer}),
+            json!({"device": found.id, "answer": said.answer, "removed": said.removed}),
             vec![
                 format!("{name}: {}", kill::answer(output, &said.answer)),
-                "It stays on the list of your devices until you remove it: `undertone devices remove`.".to_owned(),
+                if said.removed {
+                    "It is removed from your account; people in your chats see a line.".to_owned()
+                } else {
+                    "It stays on the list of your devices until you remove it: `undertone devices remove`.".to_owned()
+                },
             ],
         );
         let progress = KillProgress {

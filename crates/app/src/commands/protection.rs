@@ -37,6 +37,7 @@ use crate::{
         protection_params::{ChangePassphrase, Confirmation, SetDuress, SetProtection, WipeHome},
     },
     session::home_folder,
+    terminal::time::Clock,
     web::secret::Secret,
 };
 
@@ -235,7 +236,8 @@ async fn protection(
 ) -> Result<Outcome, Failure> {
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
-        let needs_passphrase = args.wrong_attempts.is_some() || args.dead_man.is_some();
+        let needs_passphrase =
+            args.wrong_attempts.is_some() || args.dead_man.is_some() || args.heartbeats.is_some();
         if args.confirm && !needs_passphrase {
             let passphrase = Secret(passphrase::existing(options)?);
             let confirmation = Confirmation { passphrase };
@@ -248,7 +250,9 @@ async fn protection(
             wrong_attempts_limit: args.wrong_attempts,
             auto_lock_s: args.auto_lock,
             lock_on_suspend: args.lock_on_suspend.map(|set| matches!(set, OnOff::On)),
+            remove_wiped: args.remove_wiped.map(|set| matches!(set, OnOff::On)),
             dead_man_days: args.dead_man,
+            heartbeats: args.heartbeats.map(|set| matches!(set, OnOff::On)),
         };
         let now = if change == ProtectionChange::default() {
             visit.session.call::<ProtectionGet>(Nothing {}).await?
@@ -261,12 +265,12 @@ async fn protection(
             let set = SetProtection { passphrase, change };
             visit.session.call::<ProtectionSet>(set).await?
         };
-        Ok(Outcome::prose(json!(now), describe(&now)))
+        Ok(Outcome::prose(json!(now), describe(&now, &output.clock)))
     })
 }
 
 /// What is set, what each protects from, and what it can't do.
-fn describe(now: &Protection) -> Vec<String> {
+fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
     let attempts = match now.wrong_attempts_limit {
         0 => "Wrong passphrases: no limit. Each next attempt waits longer, up to five minutes; who copies the disk can try as often as they like.".to_owned(),
         limit => format!(
@@ -278,6 +282,17 @@ fn describe(now: &Protection) -> Vec<String> {
         days => format!(
             "Dead-man timer: wiped when not unlocked for {days} days ({} left). It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.",
             span(now.dead_man.left_s)
+        ),
+    };
+    let heartbeats = match (now.dead_man.heartbeats, now.dead_man.heard_s) {
+        (false, _) => {
+            "Heartbeats: off; only the passphrase on this device puts its dead-man timer off."
+                .to_owned()
+        }
+        (true, 0) => "Heartbeats: unlocking another of your devices puts the dead-man timer off here too; none was heard yet. Whoever can unlock one of them can do so as well.".to_owned(),
+        (true, heard) => format!(
+            "Heartbeats: unlocking another of your devices puts the dead-man timer off here too; the last one that was heard was on {}. Whoever can unlock one of them can do so as well.",
+            clock.day_and_time(i64::try_from(heard).unwrap_or(0).saturating_mul(1000))
         ),
     };
     let auto_lock = match now.auto_lock_s {
@@ -299,14 +314,21 @@ fn describe(now: &Protection) -> Vec<String> {
         }
         (false, false) => "Duress passphrase: none.",
     };
+    let wiped = if now.remove_wiped {
+        "A device that you have wiped from another one is removed from your account when it says so; people in your chats see that a device of yours was removed."
+    } else {
+        "A device that you have wiped from another one stays on the list until you remove it; people in your chats see nothing."
+    };
     let limits =
         "None of this helps against somebody who controls this computer, or sees you type.";
     vec![
         attempts,
         dead_man,
+        heartbeats,
         auto_lock,
         suspend.to_owned(),
         duress.to_owned(),
+        wiped.to_owned(),
         limits.to_owned(),
     ]
 }

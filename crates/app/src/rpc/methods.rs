@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 use undertone_core::{
     AccountInfo, AddResult, BackupCheck, BackupReport, BackupState, BlockedInfo, ChatInfo,
-    ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, Draft, GroupResult, InviteInfo,
-    InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions, MemberInfo,
-    MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber,
-    Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version, Wiped,
+    ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft, GroupResult,
+    InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions,
+    MemberInfo, MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo, RequestInfo,
+    SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version, Wiped,
     home::panic::Press,
 };
 
@@ -367,7 +367,9 @@ methods! {
             return Err(Failure::new("net.offline", "This needs the server."));
         }
         let wait_ms = params.wait_ms.unwrap_or(20_000).min(300_000);
-        Killed { answer: context.client.kill_device(&params.device, Duration::from_millis(wait_ms)).await? }
+        let answer = context.client.kill_device(&params.device, Duration::from_millis(wait_ms)).await?;
+        let devices = context.client.devices().await?;
+        Killed { answer, removed: devices.iter().any(|device| device.id == params.device && device.state != DeviceState::InUse) }
     };
 
     #[doc = "Looks for messages by words, chat, person, date and sort, the newest first."]

@@ -536,6 +536,8 @@ pub struct Ticket {
 pub struct Killed {
     /// What the device said, or that it said nothing yet.
     pub answer: KillAnswer,
+    /// Whether it is removed from the account, as `remove_wiped` of the protection wants it.
+    pub removed: bool,
 }
 
 /// Whether the server has a change.

@@ -130,7 +130,9 @@ impl Client {
     }
 
     /// Has another device of this account wiped, and waits for its answer, at most `wait`. It stays on the list of devices until it is
-    /// removed.
+    /// removed; when it answers that it is wiped, that happens at once if the owner wants it so ([`Protection::remove_wiped`]).
+    ///
+    /// [`Protection::remove_wiped`]: crate::Protection::remove_wiped
     ///
     /// # Errors
     /// `device.unknown`; `device.own`; `kill.none`; `kill.not_ready` if that device can't be reached so; `connection.*`,
@@ -174,6 +176,10 @@ impl Client {
         let outcome = sender.send(&signer, vec![target], &options, |_| ()).await;
         sender.close().await;
         let answer = outcome?.into_iter().next().map(|progress| progress.answer);
+        if answer == Some(KillAnswer::Wiped) {
+            self.write(move |work| devices::was_wiped(work, &id))
+                .await?;
+        }
         Ok(answer.unwrap_or(KillAnswer::NotTaken))
     }
 }

@@ -186,6 +186,8 @@ impl Client {
         let transport = transport(&options, &proxy)?;
         let kill = driver::Kill {
             section: Section::of(home.path()),
+            here: tokio::sync::watch::channel(now_s(&options)).0,
+            telling: true.into(),
             options,
         };
         Ok(Self {
@@ -296,6 +298,11 @@ impl Client {
     pub async fn status(&self) -> Result<Status> {
         tokio::task::block_in_place(|| self.inner.driver.status())
     }
+}
+
+/// Unix seconds by the clock of `options`.
+pub(super) fn now_s(options: &ClientOptions) -> u64 {
+    u64::try_from(options.clock.now_ms() / 1000).unwrap_or(0)
 }
 
 /// Draws all keys of a new device of these words' account and stores them. `generation`: of the device-signing key.

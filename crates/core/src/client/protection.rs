@@ -24,7 +24,7 @@ use crate::{
         panic::{self, Press},
         sentinel::Sentinel,
     },
-    sync::Engine,
+    sync::{Engine, devices, heartbeat, kill},
     transport::Role,
 };
 
@@ -65,6 +65,9 @@ pub struct Protection {
     pub duress: bool,
     /// Whether this is the decoy, visited by the passphrase for that.
     pub decoy: bool,
+    /// Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in
+    /// its chats a line. The same on all of the account's devices.
+    pub remove_wiped: bool,
     /// The dead-man timer.
     pub dead_man: DeadManStanding,
 }
@@ -82,9 +85,16 @@ pub struct ProtectionChange {
     /// See [`Protection::lock_on_suspend`].
     #[ts(optional)]
     pub lock_on_suspend: Option<bool>,
+    /// See [`Protection::remove_wiped`].
+    #[ts(optional)]
+    pub remove_wiped: Option<bool>,
     /// Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase.
     #[ts(optional)]
     pub dead_man_days: Option<u16>,
+    /// Whether an unlock of another of the account's devices counts as one here, for the dead-man timer. Needs the passphrase, and a
+    /// kill code, by whose ways it is told.
+    #[ts(optional)]
+    pub heartbeats: Option<bool>,
 }
 
 /// The account in the decoy.
@@ -196,6 +206,7 @@ impl Client {
                 lock_on_suspend: get(db, ON_SUSPEND, 1)? != 0,
                 duress: get(db, DURESS, 0)? != 0,
                 decoy,
+                remove_wiped: devices::removes_wiped(db)?,
                 dead_man,
             })
         })
@@ -205,7 +216,7 @@ impl Client {
     /// Changes how this device is protected.
     ///
     /// # Errors
-    /// `settings.protection_invalid`; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
+    /// `settings.protection_invalid`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
     /// `home.empty_passphrase` if it is needed and missing; `store.*`, `home.*`.
     pub async fn set_protection(
         &self,
@@ -224,7 +235,15 @@ impl Client {
         if !is_possible {
             return Err(Reason::ProtectionInvalid.into());
         }
-        if change.wrong_attempts_limit.is_some() || change.dead_man_days.is_some() {
+        if change.heartbeats == Some(true)
+            && self.write(|work| Ok(kill::code(work)?.is_none())).await?
+        {
+            return Err(Reason::KillNone.into());
+        }
+        if change.wrong_attempts_limit.is_some()
+            || change.dead_man_days.is_some()
+            || change.heartbeats.is_some()
+        {
             let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
             self.with_home(move |home| {
                 home.confirm(&passphrase)?;
@@ -233,6 +252,9 @@ impl Client {
                 }
                 if let Some(days) = change.dead_man_days {
                     dead_man::set(home.path(), days, &Moment::now())?;
+                }
+                if let Some(on) = change.heartbeats {
+                    Sentinel::update(home.path(), |sentinel| sentinel.dead_man.heartbeats = on)?;
                 }
                 Ok(())
             })
@@ -244,6 +266,12 @@ impl Client {
             }
             if let Some(on) = change.lock_on_suspend {
                 set(work.db, ON_SUSPEND, on.into())?;
+            }
+            if let Some(on) = change.heartbeats {
+                heartbeat::want(work, on)?;
+            }
+            if let Some(on) = change.remove_wiped {
+                devices::set_removes_wiped(work, on)?;
             }
             Ok(())
         })
@@ -260,12 +288,18 @@ impl Client {
             .await
     }
 
-    /// Confirms that the owner is here, as an unlock would: the dead-man timer starts anew.
+    /// Confirms that the owner is here, as an unlock would: the dead-man timer starts anew, and those of the account's other devices
+    /// where heartbeats count.
     ///
     /// # Errors
     /// As [`Home::confirm`].
     pub async fn confirm_passphrase(&self, passphrase: Passphrase) -> Result<()> {
-        self.with_home(move |home| home.confirm(&passphrase)).await
+        self.with_home(move |home| home.confirm(&passphrase))
+            .await?;
+        if let Some(kill) = &self.inner.driver.shared.kill {
+            kill.here.send_replace(life::now_s(&kill.options));
+        }
+        Ok(())
     }
 
     /// Makes a decoy with an account in it, and a passphrase that destroys this account and opens the decoy. A duress

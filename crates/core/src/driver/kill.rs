@@ -4,7 +4,10 @@
 //! Whenever the messages' connection is made anew, so is this one, and looked at first ([`Shared::kill_first`]): a machine that slept takes
 //! no message before the command that waited for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -36,6 +39,10 @@ const KILL_FIRST: Duration = Duration::from_secs(10);
 pub(crate) struct Kill {
     pub(crate) section: Section,
     pub(crate) options: ClientOptions,
+    /// When the owner last gave the passphrase, in Unix seconds.
+    pub(crate) here: watch::Sender<u64>,
+    /// Whether the account's other devices have still to be told of it, as far as is known yet.
+    pub(crate) telling: AtomicBool,
 }
 
 /// How it stands with the kill queue.

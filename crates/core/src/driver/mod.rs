@@ -7,6 +7,7 @@ mod again;
 mod blobs;
 mod elsewhere;
 mod ephemeral;
+mod heartbeat;
 mod inbox;
 mod kill;
 mod opening;
@@ -17,7 +18,7 @@ mod timers;
 mod transfers;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -158,6 +159,7 @@ impl Driver {
         set.spawn(inbox::run(Arc::clone(&self.shared)));
         set.spawn(outbox::run(Arc::clone(&self.shared)));
         set.spawn(timers::run(Arc::clone(&self.shared)));
+        set.spawn(heartbeat::run(Arc::clone(&self.shared)));
         *tasks = Some(set);
     }
 
@@ -207,8 +209,13 @@ impl Driver {
                 });
             }
             let arming = self.shared.reach.borrow().arming;
-            let busy =
-                !online || !links.drained || arming || self.shared.write(duty::unsettled).await?;
+            let kill = self.shared.kill.as_ref();
+            let telling = kill.is_some_and(|kill| kill.telling.load(Ordering::Relaxed));
+            let busy = !online
+                || !links.drained
+                || arming
+                || telling
+                || self.shared.write(duty::unsettled).await?;
             // What comes in may lead to something to do; a moment of calm shows that it did not.
             calm = if busy { 0 } else { calm + 1 };
             if calm >= 3 || tokio::time::Instant::now() >= deadline {

@@ -8,6 +8,10 @@
 //! Only an unlock, or the owner's heartbeat from another of their devices, starts it anew. A home that is simply
 //! kept open counts on, and can be confirmed with the passphrase.
 //!
+//! A heartbeat says when the owner was at the other device, and from that moment it is counted, whenever the heartbeat
+//! comes: whoever keeps heartbeats back and hands them out one by one wins no time. It counts only where the owner
+//! allowed it.
+//!
 //! The rules are in plain functions of a [`Moment`], so that tests can live through years.
 
 use std::path::Path;
@@ -29,7 +33,7 @@ pub const LONGEST_DAYS: u16 = 3650;
 const SET_BACK_WARNING: u64 = 72 * 60 * 60;
 /// A clock may go back this far, in seconds, without a word: leap seconds, and time servers that put it right.
 const SMALL_STEP: u64 = 10 * 60;
-/// A server's clock must be this far ahead, in seconds, to show anything.
+/// A server's clock must be this far ahead, in seconds, to show anything; a heartbeat from further ahead is none.
 const FAR_AHEAD: u64 = DAY;
 /// Looks closer together than this, in seconds, aren't written down.
 const WRITE_EVERY: u64 = 60;
@@ -97,6 +101,12 @@ pub struct DeadManStanding {
     /// it. 0: no such thing.
     #[ts(type = "number")]
     pub clock_set_back_s: u64,
+    /// Whether an unlock of another of the owner's devices starts the timer anew.
+    pub heartbeats: bool,
+    /// When the owner unlocked another device, as far as it was heard here, in seconds of Unix time by that device's clock;
+    /// 0: nothing was heard.
+    #[ts(type = "number")]
+    pub heard_s: u64,
 }
 
 /// What a look says.
@@ -118,6 +128,8 @@ pub fn look(record: &mut DeadManRecord, now: &Moment) -> Look {
             left_s: 0,
             warning: DeadManWarning::None,
             clock_set_back_s: 0,
+            heartbeats: record.heartbeats,
+            heard_s: record.heartbeat,
         });
     }
     let by_clock = now.clock.saturating_sub(record.last_unlock);
@@ -144,6 +156,8 @@ pub fn look(record: &mut DeadManRecord, now: &Moment) -> Look {
         left_s: left,
         warning,
         clock_set_back_s: record.set_back_left,
+        heartbeats: record.heartbeats,
+        heard_s: record.heartbeat,
     })
 }
 
@@ -190,21 +204,38 @@ pub fn set(home: &Path, days: u16, now: &Moment) -> HomeResult<()> {
     })
 }
 
-/// Takes a heartbeat that the owner's other device signed, which the caller has checked. An old one (its counter is
-/// not higher than the last one's) changes nothing; the answer says whether it was taken.
+/// The owner was at another of their devices at `at_s`, by that device's clock. Counting goes on from then: neither a
+/// moment that was known before, nor one that is said again, changes anything; nor one that this machine's clock has
+/// not come to by a day, nor any when the time is over. The answer says whether it was taken.
+pub fn heard(record: &mut DeadManRecord, at_s: u64, now: &Moment) -> bool {
+    if !record.heartbeats || matches!(look(record, now), Look::Due) {
+        return false;
+    }
+    let known = record.last_unlock.max(record.heartbeat);
+    let Some(later) = at_s.checked_sub(known).filter(|later| *later > 0) else {
+        return false;
+    };
+    if at_s > now.clock.saturating_add(FAR_AHEAD) {
+        return false;
+    }
+    record.heartbeat = at_s;
+    record.last_unlock = at_s.min(now.clock);
+    // What ran before that moment counts no more, what ran after it does.
+    record.ran = record.ran.saturating_sub(later);
+    true
+}
+
+/// Takes a heartbeat that the owner's other device signed, which the caller has checked. The answer says whether it was
+/// taken: see [`heard`].
 ///
 /// # Errors
 /// As [`Sentinel::update`].
-pub fn heartbeat(home: &Path, counter: u64, now: &Moment) -> HomeResult<bool> {
-    Sentinel::update(home, |sentinel| {
-        let record = &mut sentinel.dead_man;
-        let is_new = counter > record.heartbeat;
-        if is_new {
-            record.heartbeat = counter;
-            unlocked(record, now);
-        }
-        is_new
-    })
+pub fn heartbeat(home: &Path, at_s: u64, now: &Moment) -> HomeResult<bool> {
+    // Most are of no use, and the disk is left alone then.
+    if !heard(&mut Sentinel::load(home)?.dead_man, at_s, now) {
+        return Ok(false);
+    }
+    Sentinel::update(home, |sentinel| heard(&mut sentinel.dead_man, at_s, now))
 }
 
 /// Looks at the timer of the home in the folder `home`, and wipes the home when the time is over. To be called at every
@@ -354,6 +385,85 @@ mod tests {
         let seen = standing(&mut record, &at(13.0, 1, 18.0));
         assert_eq!(seen.elapsed_s / DAY, 6);
         assert_eq!(look(&mut record, &at(13.7, 1, 18.7)), Look::Due);
+    }
+
+    fn listening(days: u16) -> DeadManRecord {
+        DeadManRecord {
+            heartbeats: true,
+            ..started(days)
+        }
+    }
+
+    fn clock(days: f64) -> u64 {
+        at(days, 1, 0.0).clock
+    }
+
+    #[test]
+    fn a_heartbeat_counts_from_when_the_owner_was_there_whenever_it_comes() {
+        let mut record = listening(30);
+        // Six heartbeats of the first six days, which the server keeps back and hands out shortly before the end each time.
+        for sent in 1..=6 {
+            let held_until = at(29.0, 1, 34.0);
+            assert!(heard(&mut record, clock(f64::from(sent)), &held_until));
+            let seen = standing(&mut record, &held_until);
+            assert_eq!(seen.elapsed_s / DAY, u64::try_from(29 - sent).unwrap_or(0));
+        }
+        assert_eq!(
+            standing(&mut record, &at(35.9, 1, 40.9)).warning,
+            DeadManWarning::Today
+        );
+        assert_eq!(look(&mut record, &at(36.0, 1, 41.0)), Look::Due);
+    }
+
+    #[test]
+    fn a_heartbeat_that_is_played_again_or_comes_late_changes_nothing() {
+        let mut record = listening(30);
+        assert!(heard(&mut record, clock(5.0), &at(5.1, 1, 10.1)));
+        for again in [5.0, 4.9, 0.0] {
+            assert!(!heard(&mut record, clock(again), &at(9.0, 1, 14.0)));
+        }
+        assert_eq!(
+            standing(&mut record, &at(9.0, 1, 14.0)).elapsed_s / DAY,
+            4,
+            "counted from the fifth day"
+        );
+        // Nor one of before the owner was here.
+        unlocked(&mut record, &at(10.0, 1, 15.0));
+        assert!(!heard(&mut record, clock(9.5), &at(11.0, 1, 16.0)));
+        // Nor any when the time is over.
+        assert!(!heard(&mut record, clock(40.1), &at(40.2, 1, 45.2)));
+        assert_eq!(look(&mut record, &at(40.2, 1, 45.2)), Look::Due);
+    }
+
+    #[test]
+    fn a_heartbeat_of_a_clock_that_is_years_ahead_is_none() {
+        let mut record = listening(30);
+        assert!(!heard(&mut record, clock(10_000.0), &at(3.0, 1, 8.0)));
+        // And those of a right clock count all the same.
+        assert!(heard(&mut record, clock(3.0), &at(3.0, 1, 8.0)));
+        // A little ahead: nothing is won by it.
+        assert!(heard(&mut record, clock(4.5), &at(4.0, 1, 9.0)));
+        assert_eq!(standing(&mut record, &at(5.0, 1, 10.0)).elapsed_s, DAY);
+    }
+
+    #[test]
+    fn a_thief_who_stops_the_clock_wins_nothing_by_heartbeats_that_were_kept_back() {
+        let mut record = listening(30);
+        // The clock stands still from the second day on, and all of twenty heartbeats are handed out at once, late.
+        for day in 1..=20 {
+            let now = at(1.0, 1, 5.0 + 29.0);
+            heard(&mut record, clock(f64::from(day)), &now);
+        }
+        let seen = standing(&mut record, &at(1.0, 1, 5.0 + 29.0));
+        assert_eq!(seen.elapsed_s / DAY, 27, "those of days to come are none");
+        assert_eq!(look(&mut record, &at(1.0, 1, 5.0 + 32.0)), Look::Due);
+    }
+
+    #[test]
+    fn a_heartbeat_counts_only_where_the_owner_allowed_it() {
+        let mut record = started(30);
+        assert!(!heard(&mut record, clock(5.0), &at(5.0, 1, 10.0)));
+        assert_eq!(standing(&mut record, &at(5.0, 1, 10.0)).elapsed_s, 5 * DAY);
     }
 
     #[test]

@@ -104,7 +104,10 @@ pub struct DeadManRecord {
     pub highest_clock: u64,
     /// Seconds that the warning "the clock was set back" still stands; 0 is no warning.
     pub set_back_left: u64,
-    /// The counter of the last heartbeat of another own device that was taken.
+    /// Whether heartbeats of the owner's other devices count.
+    pub heartbeats: bool,
+    /// The moment of the last heartbeat of another own device that was taken, in seconds of Unix time by that device's clock;
+    /// none of before it is taken.
     pub heartbeat: u64,
 }
 
@@ -288,6 +291,7 @@ impl Sentinel {
         let timer = &mut out[AT_DEAD_MAN..AT_PANIC];
         timer[..2].copy_from_slice(&record.days.to_be_bytes());
         timer[2] = record.warned;
+        timer[3] = record.heartbeats.into();
         put_u64(timer, 8, record.last_unlock);
         put_u64(timer, 16, record.ran);
         timer[24..40].copy_from_slice(&record.boot);
@@ -337,6 +341,7 @@ impl Sentinel {
             dead_man: DeadManRecord {
                 days: u16::from_be_bytes(get(timer, 0)),
                 warned: timer[2],
+                heartbeats: timer[3] == 1,
                 last_unlock: get_u64(timer, 8),
                 ran: get_u64(timer, 16),
                 boot: get(timer, 24),

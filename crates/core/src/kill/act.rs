@@ -1,4 +1,4 @@
-//! Judging what came to a kill address, and wiping.
+//! Judging what came to a kill address, and wiping. A heartbeat comes there too, and is no command.
 //!
 //! Whether a command is too old is judged by this device's own clock, and by nothing that a server or a contact says: neither can make a
 //! command count that should not, nor the other way round. Somebody who holds the device can set its clock ahead, and could as well
@@ -6,12 +6,12 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use undertone_mls::kill::{Command, Receipt, Scope, Verdict};
+use undertone_mls::kill::{Command, Heartbeat, Receipt, Scope, Verdict};
 use undertone_wire::{auth, ids::Pin, request::Request, response::QueueItem};
 
 use super::{
     line::Outbox,
-    section::{Place, Post, Section},
+    section::{Place, Post, Section, fingerprint},
     watch::MainQueue,
 };
 use crate::{
@@ -33,6 +33,8 @@ pub(super) enum Judged {
     Refused(Box<(Place, Command)>, Verdict),
     /// The home is to be wiped.
     Wipe(Box<(Place, Command)>),
+    /// Another own device says, signed, when the owner was there (Unix seconds).
+    Heartbeat(u64),
 }
 
 /// Judges what came. A command that is refused is never judged otherwise later: its counter is on disk before the sender is told.
@@ -44,7 +46,8 @@ pub(super) fn judge(
 ) -> Result<Judged> {
     let pin = post.server()?.pin;
     let Some((place, command)) = open(post, &pin, item)? else {
-        return Ok(Judged::Nothing);
+        let heartbeat = open_heartbeat(post, &pin, item)?;
+        return Ok(heartbeat.map_or(Judged::Nothing, |at| Judged::Heartbeat(at.at_s)));
     };
     let found = Box::new((place.clone(), command));
     let order = &found.1.order;
@@ -87,6 +90,19 @@ fn open(post: &Post, pin: &Pin, item: &QueueItem) -> Result<Option<(Place, Comma
                 }
             },
         );
+    }
+    Ok(None)
+}
+
+/// The heartbeat that came. The account's other devices may send one, and neither a custodian nor whoever has the kill code's words.
+fn open_heartbeat(post: &Post, pin: &Pin, item: &QueueItem) -> Result<Option<Heartbeat>> {
+    for place in post.places.iter().filter(|place| place.owner) {
+        let slot = place.slot()?;
+        if slot.address().hash() == item.address {
+            let generation = place.generation()?;
+            let may = |key: &[u8; 32]| place.obeys(key) && fingerprint(key) != place.of;
+            return Ok(Heartbeat::open(&item.payload, pin, &slot, &generation, may).ok());
+        }
     }
     Ok(None)
 }

@@ -3,6 +3,7 @@
 //! [`section`] is what a device keeps of it beside the passphrase, in the home's sentinel; [`watch`] waits on the kill queue with nothing
 //! else, so that it works in the locked state as in the open one; [`act`] judges a command and wipes. [`sender`] is the other side: it needs
 //! no home and no account. The protocol is `undertone_mls::kill`'s, what an open account does for it is `sync::kill`'s.
+//! Heartbeats, which put another own device's dead-man timer off, go the same way (`sync::heartbeat`).
 //!
 //! What must stay true:
 //! - A command is obeyed only after its signature, generation, counter and end were found right by what is on this device. No clock

@@ -268,6 +268,14 @@ impl Sender {
         Ok(all.iter().map(Sent::progress).collect())
     }
 
+    /// Has something lie at a slot's address to which there is no answer. Says whether the server took it.
+    ///
+    /// # Errors
+    /// The network's.
+    pub(crate) async fn leave(&self, payload: Vec<u8>, slot: &Slot) -> Result<bool> {
+        Ok(self.outbox.send(payload, slot.address()).await?)
+    }
+
     fn seal(
         &self,
         signer: &KillSigner,

@@ -24,7 +24,10 @@ use crate::{
     client::{ClientOptions, Clock, ProxyChoice},
     driver::Pause,
     error::{Error, Reason, Result},
-    home::{HomeError, Owner},
+    home::{
+        HomeError, Owner,
+        dead_man::{self, Moment},
+    },
     transport::{Connection, Push, Role, Transport},
 };
 
@@ -354,6 +357,14 @@ impl Watcher {
         };
         match judged {
             Judged::Nothing => Ok(false),
+            Judged::Heartbeat(at_s) => {
+                // What can't be written down is not acknowledged either, and comes again.
+                self.on_section(move |section| {
+                    Ok(dead_man::heartbeat(section.home(), at_s, &Moment::now())?)
+                })
+                .await?;
+                Ok(false)
+            }
             Judged::Refused(found, verdict) => {
                 let (place, command) = &*found;
                 if let Err(error) = farewell.tell(place, command, verdict).await {

@@ -19,7 +19,7 @@ use super::{
     conversation::{self, Conversation, State},
     intent, linking,
     pool::{self, Pool},
-    shared,
+    shared, shared_apply,
     take::{self, Source},
 };
 use crate::error::{Reason, Result};
@@ -34,6 +34,9 @@ const AT_ONCE: usize = 32;
 /// As stored (devices.state).
 pub(crate) const IN_USE: i64 = 1;
 pub(crate) const REMOVED: i64 = 2;
+
+/// The setting, common to all devices, that one which says that it was wiped is removed at once.
+pub(crate) const REMOVE_WIPED: &str = "remove_wiped";
 
 /// A device row.
 pub(crate) struct Device {
@@ -469,6 +472,31 @@ pub(crate) fn remove(work: &Work<'_>, id: &DeviceId, stale: bool) -> Result<()> 
     work.db
         .execute("UPDATE device_checks SET not_before_ms = ?1", [work.now_ms])?;
     replace_pool(work)
+}
+
+/// Whether a device that says that it was wiped is removed at once.
+pub(crate) fn removes_wiped(db: &rusqlite::Connection) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM settings WHERE name = ?1 AND value <> 0")?
+        .exists([REMOVE_WIPED])?)
+}
+
+/// From now on it is, or is not, whichever device of the account has it wiped.
+pub(crate) fn set_removes_wiped(work: &Work<'_>, on: bool) -> Result<()> {
+    work.db.execute(
+        "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![REMOVE_WIPED, i64::from(on)],
+    )?;
+    shared_apply::put_settings(work)
+}
+
+/// A device said, signed, that it was wiped. If the owner wants it so, it is removed, and people in its chats see a line. Whoever holds it
+/// may have said so with the keys of its sentinel: it could still certify devices then, as any that is removed without the phrase.
+pub(crate) fn was_wiped(work: &Work<'_>, id: &DeviceId) -> Result<()> {
+    if removes_wiped(work.db)? && is_in_use(work, id)? {
+        remove(work, id, true)?;
+    }
+    Ok(())
 }
 
 /// A sibling says what it knows of a device.

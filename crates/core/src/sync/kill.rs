@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::{
     Work, account,
     change::Change,
-    devices,
+    devices, heartbeat,
     shared::{self, Kind},
 };
 use crate::{
@@ -57,6 +57,9 @@ struct SharedPlace {
     number: u32,
     #[prost(bytes = "vec", tag = "4")]
     generation: Vec<u8>,
+    /// Whether heartbeats of the other devices count there.
+    #[prost(bool, tag = "5")]
+    wants_heartbeats: bool,
 }
 
 /// A device's place, read.
@@ -66,6 +69,7 @@ pub(crate) struct Sibling {
     of: Vec<u8>,
     pub(crate) number: u32,
     pub(crate) generation: Generation,
+    pub(crate) wants_heartbeats: bool,
 }
 
 /// A custodian.
@@ -231,6 +235,7 @@ pub(crate) fn siblings(work: &Work<'_>) -> Result<Vec<Sibling>> {
                 of: place.of,
                 number: place.number,
                 generation,
+                wants_heartbeats: place.wants_heartbeats,
             });
         }
     }
@@ -457,8 +462,20 @@ pub(crate) fn tell_place(work: &Work<'_>, post: &Post) -> Result<()> {
         of: place.of.clone(),
         number: place.number,
         generation: place.generation.clone(),
+        wants_heartbeats: heartbeat::are_wanted(work)?,
     };
     shared::put_value(work, Kind::KillPlace, &[work.me.device.as_bytes()], &entry)
+}
+
+/// The others are told whether heartbeats count here, if they were told of a place.
+pub(crate) fn tell_of_heartbeats(work: &Work<'_>) -> Result<()> {
+    let own = [&work.me.device.as_bytes()[..]];
+    let told = entry(work, &shared::key(Kind::KillPlace, &own))?;
+    let Some(mut place) = told.and_then(|value| SharedPlace::decode(&value[..]).ok()) else {
+        return Ok(());
+    };
+    place.wants_heartbeats = heartbeat::are_wanted(work)?;
+    shared::put_value(work, Kind::KillPlace, &own, &place)
 }
 
 /// Another device told of a code or a place.

@@ -33,6 +33,7 @@ pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod gaps;
 pub(crate) mod heard;
+pub(crate) mod heartbeat;
 pub(crate) mod held;
 pub(crate) mod ignored;
 pub(crate) mod inbox;

@@ -15,7 +15,7 @@ use super::{
 use crate::error::Result;
 
 /// Names of settings for all chats.
-const SETTINGS: &[&str] = &["read_receipts", "typing"];
+const SETTINGS: &[&str] = &["read_receipts", "typing", devices::REMOVE_WIPED];
 
 /// The settings for all chats become entries.
 pub(crate) fn put_settings(work: &Work<'_>) -> Result<()> {

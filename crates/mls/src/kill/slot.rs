@@ -56,6 +56,11 @@ impl Slot {
         Secret::new(*hkdf(self.secret.expose(), "kill command"))
     }
 
+    /// What heartbeats are sealed with (`"kill heartbeat"`).
+    pub(super) fn heartbeat_key(&self) -> Secret<32> {
+        Secret::new(*hkdf(self.secret.expose(), "kill heartbeat"))
+    }
+
     /// What signs receipts (`"kill receipt"`).
     pub(super) fn receipt_key(&self) -> SigningKey {
         SigningKey::from_bytes(&hkdf(self.secret.expose(), "kill receipt"))

@@ -253,3 +253,66 @@ fn a_record_is_as_large_as_a_key_package_and_opens_for_its_slot() {
     changed[100] ^= 1;
     assert!(Record::open(&scene.slot(), &changed).is_err());
 }
+
+/// What the device with slot 3 takes from another device, whose key it was given.
+fn heard(scene: &Scene, device: &KillSigner, payload: &[u8]) -> std::result::Result<u64, Refused> {
+    let known = device.public();
+    Heartbeat::open(
+        payload,
+        &scene.pin,
+        &scene.slot(),
+        &scene.generation,
+        |key| *key == known,
+    )
+    .map(|heartbeat| heartbeat.at_s)
+}
+
+#[test]
+fn a_heartbeat_comes_as_it_was_given_and_only_where_it_was_meant_for() {
+    let scene = Scene::new();
+    let laptop = KillSigner::generate();
+    let heartbeat = Heartbeat {
+        at_s: 1_800_000_000,
+    };
+    let seal = |signer: &KillSigner, pin: &Pin, slot: &Slot, generation: &Generation| {
+        heartbeat.seal(signer, pin, slot, generation).unwrap()
+    };
+    let good = seal(&laptop, &scene.pin, &scene.slot(), &scene.generation);
+    assert_eq!(heard(&scene, &laptop, &good), Ok(1_800_000_000));
+    // The size says nothing: a command has the same.
+    assert_eq!(
+        good.len(),
+        scene.sealed(&order(Scope::Device)).payload.len()
+    );
+    let elsewhere = [
+        seal(&laptop, &Pin::random(), &scene.slot(), &scene.generation),
+        seal(&laptop, &scene.pin, &scene.slot(), &Slot::generation()),
+        seal(
+            &KillSigner::generate(),
+            &scene.pin,
+            &scene.slot(),
+            &scene.generation,
+        ),
+    ];
+    for payload in &elsewhere {
+        assert_eq!(heard(&scene, &laptop, payload), Err(Refused::Signature));
+    }
+    let other_slot = scene.code.seed().slot(4);
+    let payload = seal(&laptop, &scene.pin, &other_slot, &scene.generation);
+    assert_eq!(heard(&scene, &laptop, &payload), Err(Refused::Sealed));
+    // Whoever has the seed, as every device has, can open it and can give it no other moment.
+    let redated = heartbeat::redated_for_tests(&good, &scene.slot(), 1_900_000_000);
+    assert_eq!(heard(&scene, &laptop, &redated), Err(Refused::Signature));
+}
+
+#[test]
+fn a_heartbeat_is_no_command_and_a_command_no_heartbeat() {
+    let scene = Scene::new();
+    let signer = scene.code.signer();
+    let heartbeat = Heartbeat { at_s: 7 }
+        .seal(&signer, &scene.pin, &scene.slot(), &scene.generation)
+        .unwrap();
+    assert_eq!(refused(scene.open(&heartbeat)), Refused::Sealed);
+    let command = scene.sealed(&order(Scope::Device)).payload;
+    assert_eq!(heard(&scene, &signer, &command), Err(Refused::Sealed));
+}

@@ -84,6 +84,7 @@ fn every_command_of_the_manual_parses() {
         "lock",
         "panic --wipe",
         "protection --wrong-attempts 10 --dead-man 30d --auto-lock off",
+        "protection --heartbeats on --remove-wiped off",
         "duress set --visit --name Ada",
         "export Ben /tmp/ben",
         "backup make /tmp/b --media",

@@ -199,9 +199,14 @@ fn a_home_that_nobody_unlocks_wipes_itself_on_its_day_whatever_others_say_the_ti
     let standing = dead_man::check(&place, &later(1)).unwrap();
     assert!(standing.clock_set_back_s > 0);
     assert_eq!(standing.left_s, 6 * 86_400);
-    // The owner's other device vouches for them, once each time.
-    assert!(dead_man::heartbeat(&place, 1, &later(5)).unwrap());
-    assert!(!dead_man::heartbeat(&place, 1, &later(6)).unwrap());
+    // The owner's other device vouches for them: not before they allowed it, and once each time.
+    let heard = |day: u64, moment: u64| {
+        dead_man::heartbeat(&place, later(moment).clock, &later(day)).unwrap()
+    };
+    assert!(!heard(5, 5));
+    Sentinel::update(&place, |sentinel| sentinel.dead_man.heartbeats = true).unwrap();
+    assert!(heard(5, 5));
+    assert!(!heard(6, 5));
     assert_eq!(dead_man::check(&place, &later(11)).unwrap().left_s, 86_400);
     assert_eq!(
         dead_man::check(&place, &later(12)).err(),
