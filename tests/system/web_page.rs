@@ -40,6 +40,11 @@ impl Host {
     }
 
     pub fn start(home: &Path, options: &[&str]) -> Outcome<Self> {
+        Self::start_in(home, options, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_in(home: &Path, options: &[&str], more: &[(&str, &str)]) -> Outcome<Self> {
         let step = "starting the host";
         let folder = tempfile::tempdir().map_err(|error| Failed::harness(step, error))?;
         let place = folder.path();
@@ -61,6 +66,7 @@ impl Host {
             .map_err(|error| Failed::harness(step, error))?;
         let mut child = Self::command(place, home)?
             .args(options)
+            .envs(more.iter().copied())
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()

@@ -11,6 +11,9 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 /// Turns core dumps off and keeps debuggers of the same user away (`RLIMIT_CORE` 0,
 /// `PR_SET_DUMPABLE` 0). To be called first thing in `main`.
 ///
+/// In debug builds `UNDERTONE_TEST_READABLE=1` leaves the second out, for the test that looks through the memory of a locked
+/// process: it is not always run by root.
+///
 /// # Errors
 /// What the operating system says.
 pub fn process() -> io::Result<()> {
@@ -21,8 +24,20 @@ pub fn process() -> io::Result<()> {
             maximum: Some(0),
         },
     )?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if !stays_readable() {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
     Ok(())
+}
+
+#[cfg(debug_assertions)]
+fn stays_readable() -> bool {
+    std::env::var_os("UNDERTONE_TEST_READABLE").is_some_and(|value| value == "1")
+}
+
+#[cfg(not(debug_assertions))]
+const fn stays_readable() -> bool {
+    false
 }
 
 /// Replaces this process by a fresh image of the same program with `arguments`: locking. Whatever an
