@@ -43,8 +43,8 @@ impl Drop for Unfinished {
 }
 
 impl Creation {
-    /// Starts making a home at `place`, which must not exist or be an empty folder. Blocks for the key
-    /// derivation, about a quarter of a second.
+    /// Starts making a home at `place`, which must not exist or be an empty folder. Blocks while it
+    /// measures the machine, and for the key derivation: about two seconds.
     ///
     /// # Errors
     /// [`HomeError::Exists`], [`HomeError::ReadOnly`], [`HomeError::DiskFull`], [`HomeError::Io`].

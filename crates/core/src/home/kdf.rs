@@ -1,11 +1,15 @@
 //! From a passphrase to the key that opens slots: Argon2id (RFC 9106).
 //!
-//! The parameters are stored beside the slots, so that they can grow with the machines. Tests use a
-//! cheap setting that is marked in the table; a release build neither makes nor opens such a table.
+//! The parameters are stored beside the slots: a new home measures its machine, and a home that is moved to another one
+//! keeps what it has. Tests use a cheap setting that is marked in the table; a release build neither makes nor opens such a
+//! table.
+
+use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::calibration::{self, Cost};
 use super::{HomeError, HomeResult, Passphrase};
 
 /// Marks Argon2id with parameters fit for use.
@@ -42,8 +46,8 @@ impl WrappingKey {
 }
 
 impl Kdf {
-    /// The setting for a new home: 64 MiB, 3 passes, 1 lane (RFC 9106 section 4, second choice, with one
-    /// lane because attackers have more cores than phones do).
+    /// The setting for a new home, which takes about a second on this machine, and half of one to find: at least 64 MiB and 3
+    /// passes, and one lane because attackers have more cores than phones do.
     pub(super) fn for_new_home(salt: [u8; SALT_LEN]) -> Self {
         if cheap_is_allowed() {
             return Self {
@@ -54,13 +58,27 @@ impl Kdf {
                 salt,
             };
         }
+        let memory = calibration::memory_of_this_machine_kib();
+        let cost = calibration::fitting(memory, |cost| Self::of(cost, [0; SALT_LEN]).measure());
+        Self::of(cost, salt)
+    }
+
+    fn of(cost: Cost, salt: [u8; SALT_LEN]) -> Self {
         Self {
             algorithm: ARGON2ID,
-            memory_kib: 64 * 1024,
-            passes: 3,
+            memory_kib: cost.memory_kib,
+            passes: cost.passes,
             lanes: 1,
             salt,
         }
+    }
+
+    /// How long a derivation takes; None if it can't be done at present.
+    fn measure(&self) -> Option<Duration> {
+        let any = Passphrase::new(Zeroizing::new("how long it takes".to_owned())).ok()?;
+        let begun = Instant::now();
+        self.derive(&any).ok()?;
+        Some(begun.elapsed())
     }
 
     pub(super) fn encode(&self) -> [u8; ENCODED_LEN] {
@@ -108,7 +126,7 @@ impl Kdf {
         }
     }
 
-    /// Derives the wrapping key. Takes about a quarter of a second and 64 MiB, which are wiped.
+    /// Derives the wrapping key. Takes about a second on the machine that made the home, and up to 1 GiB, which is wiped.
     pub(super) fn derive(&self, passphrase: &Passphrase) -> HomeResult<WrappingKey> {
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
             .map_err(|_| HomeError::Damaged)?;
@@ -194,6 +212,22 @@ mod tests {
             data_encoding::HEXLOWER.encode(key.expose()),
             "67e99c852897745516f43351c8545245eaa4d598818e4329e1c734183804d1bb"
         );
+    }
+
+    #[test]
+    fn what_a_new_home_can_have_can_be_opened() {
+        let ends = [
+            Cost::LEAST,
+            Cost {
+                memory_kib: 1024 * 1024,
+                passes: 16,
+            },
+        ];
+        for cost in ends {
+            let kdf = Kdf::of(cost, [7; SALT_LEN]);
+            assert!(Kdf::decode(&kdf.encode()).unwrap() == kdf);
+        }
+        assert!(Kdf::of(Cost::LEAST, [7; SALT_LEN]).measure().is_some());
     }
 
     #[test]

@@ -23,6 +23,7 @@
 //!   the process image ([`harden::execute_anew`]).
 
 pub mod attempts;
+mod calibration;
 mod create;
 pub mod dead_man;
 mod duress;

@@ -88,7 +88,7 @@ impl Owner {
         self.path.join(folder::ATTACHMENTS)
     }
 
-    /// Opens the store that `passphrase` opens. Takes about half a second, the same whether it is right, wrong or
+    /// Opens the store that `passphrase` opens. Takes about a second on the machine that made the home, the same whether it is right, wrong or
     /// the duress passphrase, and blocks meanwhile.
     ///
     /// The duress passphrase destroys the slots of all other passphrases and opens its store; what is left of the
