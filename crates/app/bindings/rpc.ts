@@ -342,6 +342,12 @@ export type CustodianInfo = {
   armed: boolean,
 };
 
+/** Whom a custodian's key belongs to, as they say themselves. */
+export type CustodianName = {
+  /** What they call themselves. */
+  name: string,
+};
+
 /** How the timer stands. */
 export type DeadManStanding = {
   /** The home is wiped when it wasn't unlocked for so many days; 0: the timer is off. */
@@ -571,6 +577,12 @@ export type Forward = {
 export type GivenCode = {
   /** `undertone:d:...` */
   code: string,
+};
+
+/** A custodian's key, to be looked at. */
+export type GivenCustodian = {
+  /** `undertone:k:...` */
+  key: string,
 };
 
 /** A contact link that somebody gave. */
@@ -1065,6 +1077,18 @@ export type NewReport = {
   note?: string,
 };
 
+/** An account from its backup. */
+export type NewRestoring = {
+  /** The backup's folder, an absolute path. */
+  folder: string,
+  /** The recovery phrase of the account. */
+  recovery_phrase: string,
+  /** Invitation, or `ORIGIN+PIN` of a server with open registration. */
+  server: string,
+  /** The passphrase of the home here, at least 8 characters. */
+  passphrase: string,
+};
+
 /** A file that is about to be sent by PUT. */
 export type NewUpload = {
   /** Its name. */
@@ -1493,6 +1517,20 @@ export type RequestInfo = {
   chat: ChatInfo,
 };
 
+/** What a restored home holds. */
+export type RestoreReport = {
+  /** Messages and plain lines. */
+  messages: number,
+  /** Files. */
+  files: number,
+  /** Messages whose time was over: they did not come back. */
+  expired: number,
+  /** When the backup was made, Unix milliseconds. */
+  made_ms: number,
+  /** Whether its conversations are on the server it is registered with now: only then it asks to be let in again. */
+  same_server: boolean,
+};
+
 /** A member's role. */
 export type Role = "member" | "admin" | "owner";
 
@@ -1879,6 +1917,8 @@ export interface Methods {
   "kill.status": { params: Nothing; result: KillStatus };
   /** Makes a kill code; the words of the one before are worth nothing from then on. They are answered once and kept nowhere. */
   "kill.new_code": { params: Nothing; result: KillWords };
+  /** Says whose a custodian's key is, so that the owner sees it before they accept. */
+  "custodians.read": { params: GivenCustodian; result: CustodianName };
   /** Lets a custodian wipe this device, and nothing else. It can't be taken back. Answers the ticket to be given to them. */
   "custodians.accept": { params: AcceptedCustodian; result: Ticket };
   /** Has another device of the account wiped. Answers when it said, signed, that it is, or when the wait is over: it gets the command at its next contact then. */
@@ -1975,6 +2015,8 @@ export interface HostMethods {
   "host.answer_join": { params: JoiningAnswer; result: Done };
   /** Makes a home with a new account, and opens it. */
   "host.create": { params: NewAccount; result: Done };
+  /** Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in. */
+  "host.restore": { params: NewRestoring; result: RestoreReport };
   /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
   "host.recovery_phrase": { params: Nothing; result: Phrase };
   /** The recovery phrase is on paper: it is forgotten here. */

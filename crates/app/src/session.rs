@@ -318,13 +318,16 @@ pub fn client_options(options: &Global) -> ClientOptions {
 
 /// When the home is gone, what this process still has in memory goes with it, whatever it was doing.
 #[must_use]
-pub fn on_wiped(options: &Global) -> OnWiped {
+fn on_wiped(options: &Global) -> OnWiped {
     let json = options.json;
-    Arc::new(move || {
-        let failure = Failure::from(HomeError::Wiped);
-        output::print_failure(json, &failure);
-        std::process::exit(i32::from(failure.exit_code()))
-    })
+    Arc::new(move || end_wiped(json))
+}
+
+/// Ends the process, whose home is gone.
+pub(crate) fn end_wiped(json: bool) -> ! {
+    let failure = Failure::from(HomeError::Wiped);
+    output::print_failure(json, &failure);
+    std::process::exit(i32::from(failure.exit_code()))
 }
 
 /// The home's folder: as given, or where the XDG base directory specification puts it.

@@ -354,6 +354,9 @@ methods! {
         words: context.client.new_kill_code().await?.words().to_owned(),
     };
 
+    #[doc = "Says whose a custodian's key is, so that the owner sees it before they accept."]
+    CustodiansRead = "custodians.read" (GivenCustodian) -> CustodianName, |_context, params| params.name()?;
+
     #[doc = "Lets a custodian wipe this device, and nothing else. It can't be taken back. Answers the ticket to be given to them."]
     CustodiansAccept = "custodians.accept" (AcceptedCustodian) -> Ticket, |context, params| {
         confirmed(&params.confirm, "accept")?;

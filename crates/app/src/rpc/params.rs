@@ -161,6 +161,12 @@ params! {
         wait_ms: Option<u64>,
     }
 
+    /// A custodian's key, to be looked at.
+    GivenCustodian {
+        /// `undertone:k:...`
+        key: String,
+    }
+
     /// A custodian's key.
     AcceptedCustodian {
         /// `undertone:k:...`

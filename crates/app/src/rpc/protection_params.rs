@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use undertone_core::{DecoyAccount, DuressSet, NewDuress, ProtectionChange, home::Passphrase};
+use undertone_core::{
+    DecoyAccount, DuressSet, NewDuress, ProtectionChange, home::Passphrase, kill::CustodianKey,
+};
 use zeroize::Zeroizing;
 
+use super::params::GivenCustodian;
 use crate::{cli::passphrase::check_new, failure::Failure, web::secret::Secret};
 
 /// What of the protection is to change.
@@ -80,6 +83,28 @@ pub struct DuressAnswer {
 pub struct WipeHome {
     /// `wipe`, as the owner typed it.
     pub confirm: String,
+}
+
+/// Whom a custodian's key belongs to, as they say themselves.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct CustodianName {
+    /// What they call themselves.
+    pub name: String,
+}
+
+impl GivenCustodian {
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// `wire.*`.
+    pub fn name(&self) -> Result<CustodianName, Failure> {
+        let key: CustodianKey = self
+            .key
+            .trim()
+            .parse()
+            .map_err(|error| Failure::from(undertone_core::Error::Wire(error)))?;
+        Ok(CustodianName { name: key.name })
+    }
 }
 
 /// What a press of panic did.

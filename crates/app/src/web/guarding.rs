@@ -74,15 +74,18 @@ impl Host {
 
 /// Whether only the owner asks for this, and no page by itself to show what is new.
 pub(super) fn is_of_the_owner(method: &str) -> bool {
-    const OF_THE_PAGE: [&str; 11] = [
+    const OF_THE_PAGE: [&str; 14] = [
         "chats.find",
         "chats.members",
         "chats.mark_read",
+        "contacts.other_accounts",
+        "devices.is_removed",
         "events.subscribe",
         "events.unsubscribe",
         "host.media",
         "host.release",
         "host.state",
+        "kill.status",
         "messages.pinned",
         "settings.preferences",
         "sync.settle",
@@ -101,6 +104,7 @@ mod tests {
             "chats.get",
             "chats.mark_read",
             "status.get",
+            "kill.status",
         ] {
             assert!(!is_of_the_owner(method), "{method}");
         }

@@ -5,7 +5,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,28 +16,32 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use ts_rs::TS;
 use undertone_core::{
-    Client, Ending, ErrorClass, Problem, RecoveryPhrase, ServerChoice,
+    Client, ClientOptions, Ending, ErrorClass, Problem, RecoveryPhrase, RestoreReport,
+    ServerChoice,
     home::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
     },
-    kill::Watch,
+    kill::{OnWiped, Watch},
 };
 use zeroize::Zeroizing;
 
 use super::{
     Host,
     joining::{self, Joining, JoiningInfo, JoiningStep},
+    methods::NewRestoring,
 };
 use crate::{
     cli::{args::Global, passphrase},
     failure::Failure,
     rpc::{methods::Network, owner::SocketService},
-    session::{client_options, home_folder, on_wiped},
+    session::{client_options, end_wiped, home_folder},
 };
 
 /// How long to wait for a home that another process is just using.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process whose home was wiped may take to tell its pages.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Between looks at it.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -80,6 +87,8 @@ pub struct HomeKeeper {
     phrase: Mutex<Option<RecoveryPhrase>>,
     /// How the host is to end, once the open account, or what looks after a locked one, says so.
     ended: watch::Sender<Option<Ending>>,
+    /// Whether the open account is being wiped, or was.
+    wiping: Arc<AtomicBool>,
     /// Waits for a command to wipe while the home is locked.
     watch: tokio::sync::Mutex<Option<Watch>>,
 }
@@ -108,6 +117,7 @@ impl HomeKeeper {
             change: tokio::sync::Mutex::default(),
             phrase: Mutex::new(None),
             ended: watch::channel(None).0,
+            wiping: Arc::default(),
             watch: tokio::sync::Mutex::new(None),
         })
     }
@@ -122,18 +132,55 @@ impl HomeKeeper {
         self.ended.send_replace(Some(Ending::Wiped));
     }
 
+    /// Whether the home is wiped, or about to be: pages are told, and forget what they hold.
+    pub(super) fn is_wiped(&self) -> bool {
+        self.wiping.load(Ordering::Acquire) || matches!(*self.ended.borrow(), Some(Ending::Wiped))
+    }
+
     /// A home that is locked can be wiped all the same by whoever may: begins to wait for that.
     pub async fn watch_while_locked(&self) {
         let mut watch = self.watch.lock().await;
         let locked = self.now.borrow().state == HostState::Locked;
         if locked && watch.is_none() && !self.options.offline {
-            let options = client_options(&self.options);
+            let on_wiped = self.on_wiped();
             *watch = Some(Watch::locked(
                 &self.folder,
-                &options,
-                on_wiped(&self.options),
+                &self.client_options(),
+                on_wiped,
             ));
         }
+    }
+
+    /// What an account is opened with here.
+    pub(super) fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            on_wiped: Some(self.on_wiped()),
+            ..client_options(&self.options)
+        }
+    }
+
+    /// When a command has wiped the home: pages are told to forget what they show, and the process ends, at the latest after a second.
+    fn on_wiped(&self) -> OnWiped {
+        let (now, ended, wiping) = (
+            self.now.clone(),
+            self.ended.clone(),
+            Arc::clone(&self.wiping),
+        );
+        let json = self.options.json;
+        Arc::new(move || {
+            wiping.store(true, Ordering::Release);
+            now.send_replace(Now {
+                state: HostState::Locked,
+                client: None,
+                joining: None,
+            });
+            ended.send_replace(Some(Ending::Wiped));
+            // A thread of its own: nothing that the runtime waits for keeps the memory alive.
+            std::thread::spawn(move || {
+                std::thread::sleep(LAST_WORDS);
+                end_wiped(json);
+            });
+        })
     }
 
     /// The open home waits itself.
@@ -277,7 +324,7 @@ impl HomeKeeper {
             &passphrase,
             &server,
             name,
-            client_options(&self.options),
+            self.client_options(),
         )
         .await;
         let (client, phrase) = made?;
@@ -285,6 +332,46 @@ impl HomeKeeper {
         let listener = client.listener()?;
         running.service = Some(self.serve(client, listener).await?);
         Ok(())
+    }
+
+    /// Makes a home from a backup.
+    ///
+    /// # Errors
+    /// `home.exists`, `passphrase.too_short`, `net.offline`, `rpc.invalid_params` for a folder that is no absolute path, `account.phrase_*`,
+    /// `backup.*`, and what registering says. Nothing is left then.
+    pub(super) async fn restore(&self, given: NewRestoring) -> Result<RestoreReport, Failure> {
+        let mut running = self.change.lock().await;
+        if self.now.borrow().state != HostState::New {
+            return Err(HomeError::Exists.into());
+        }
+        if self.options.offline {
+            return Err(Failure::new(
+                "net.offline",
+                "A restored home is registered with a server; start `undertone` without --offline.",
+            ));
+        }
+        if !given.folder.is_absolute() {
+            return Err(Failure::new(
+                "rpc.invalid_params",
+                "The folder must be given as an absolute path.",
+            ));
+        }
+        let server: ServerChoice = given.server.trim().parse().map_err(Failure::from)?;
+        passphrase::check_new(&given.passphrase.0)?;
+        let passphrase = Passphrase::new(given.passphrase.0)?;
+        let (client, report) = Client::restore(
+            &self.folder,
+            &passphrase,
+            &server,
+            &given.folder,
+            &given.recovery_phrase.0,
+            self.client_options(),
+            |_, _| {},
+        )
+        .await?;
+        let listener = client.listener()?;
+        running.service = Some(self.serve(client, listener).await?);
+        Ok(report)
     }
 
     /// Opens the home, or goes on with linking it.
@@ -331,7 +418,7 @@ impl HomeKeeper {
             error
         })?;
         let listener = Listener::bind(home.owner())?;
-        match Client::from_home(home, client_options(&keeper.options)).await {
+        match Client::from_home(home, keeper.client_options()).await {
             Ok(client) => running.service = Some(keeper.serve(client, listener).await?),
             Err(error) if error.code() == "linking.unfinished" => {
                 drop(listener);
@@ -354,6 +441,7 @@ impl HomeKeeper {
             client.ending(),
             self.now.clone(),
             self.ended.clone(),
+            Arc::clone(&self.wiping),
         ));
         self.now.send_replace(Now {
             state: HostState::Open,
@@ -448,13 +536,15 @@ async fn follow(
     mut ending: watch::Receiver<Option<Ending>>,
     now: watch::Sender<Now>,
     ended: watch::Sender<Option<Ending>>,
+    wiping: Arc<AtomicBool>,
 ) {
     loop {
         let how = *ending.borrow_and_update();
         match how {
             None => {}
             Some(Ending::Wiping) => {
-                // Pages hear of a lock, and forget what they show.
+                // Pages hear of it, and forget what they show.
+                wiping.store(true, Ordering::Release);
                 now.send_replace(Now {
                     state: HostState::Locked,
                     client: None,

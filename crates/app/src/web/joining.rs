@@ -18,7 +18,7 @@ use super::{
     home::{HomeKeeper, HostState},
     secret::Secret,
 };
-use crate::{cli::passphrase, failure::Failure, session::client_options};
+use crate::{cli::passphrase, failure::Failure};
 
 /// How far linking this device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -94,7 +94,7 @@ pub(super) async fn begin(
     let server: LinkServer = server.parse().map_err(Failure::from)?;
     passphrase::check_new(&given)?;
     let passphrase = Passphrase::new(given)?;
-    let options = client_options(home.options());
+    let options = home.client_options();
     let linking = Linking::begin(home.folder(), &passphrase, &server, device_name, options).await?;
     turn.joining = Some(lead(host, linking).await?);
     Ok(())
@@ -106,7 +106,7 @@ pub(super) async fn begin(
 /// As [`Linking::resume`].
 pub(super) async fn resume(host: &Arc<Host>, passphrase: &Passphrase) -> Result<Joining, Failure> {
     let home = &host.home;
-    let options = client_options(home.options());
+    let options = home.client_options();
     let linking = Linking::resume(home.folder(), passphrase, options).await?;
     lead(host, linking).await
 }

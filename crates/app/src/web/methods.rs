@@ -7,7 +7,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
-use undertone_core::{Arriving, ChatId, Draft, Expires, MessageId, Recording, Sent};
+use undertone_core::{Arriving, ChatId, Draft, Expires, MessageId, Recording, RestoreReport, Sent};
 
 use super::{
     Host, HostState,
@@ -65,6 +65,21 @@ shapes! {
         /// The name that contacts will see.
         name: String,
         /// The passphrase of the home, at least 8 characters.
+        #[ts(as = "String")]
+        passphrase: Secret,
+    }
+
+    /// An account from its backup.
+    NewRestoring {
+        /// The backup's folder, an absolute path.
+        #[ts(type = "string")]
+        folder: std::path::PathBuf,
+        /// The recovery phrase of the account.
+        #[ts(as = "String")]
+        recovery_phrase: Secret,
+        /// Invitation, or `ORIGIN+PIN` of a server with open registration.
+        server: String,
+        /// The passphrase of the home here, at least 8 characters.
         #[ts(as = "String")]
         passphrase: Secret,
     }
@@ -285,6 +300,9 @@ host_methods! {
         caller.host.home.create(&params.server, &params.name, params.passphrase.0).await?;
         Done {}
     };
+
+    #[doc = "Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in."]
+    restore = "host.restore" (NewRestoring) -> RestoreReport, |caller, params| caller.host.home.restore(params).await?;
 
     #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`."]
     recovery_phrase = "host.recovery_phrase" (Nothing) -> Phrase, |caller, _| Phrase {

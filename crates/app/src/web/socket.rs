@@ -54,6 +54,8 @@ const PIPE: usize = 64 * 1024;
 const NOT_ADMITTED: u16 = 4401;
 /// The home was locked.
 const LOCKED: u16 = 4423;
+/// Close code: the home is wiped; the process ends.
+const WIPED: u16 = 4410;
 
 /// The first message.
 #[derive(Deserialize)]
@@ -181,7 +183,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             () = turned(&mut ending) => {
-                close(&mut socket, 1001).await;
+                let code = if host.home.is_wiped() { WIPED } else { 1001 };
+                close(&mut socket, code).await;
                 return;
             }
             changed = home.changed() => if changed.is_err() { return },
@@ -199,7 +202,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     core.close();
-    close(&mut socket, LOCKED).await;
+    let code = if host.home.is_wiped() { WIPED } else { LOCKED };
+    close(&mut socket, code).await;
 }
 
 /// Takes one message of the page: to the host itself, or on to the core.
