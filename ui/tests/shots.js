@@ -140,7 +140,7 @@ for (const look of LOOKS) {
   const isNarrow = look.width < 760;
   if (look.language !== undefined) {
     await page.keyboard.press("Alt+s");
-    await page.locator("dialog select").nth(2).selectOption(look.language);
+    await page.locator("dialog select").nth(1).selectOption(look.language);
     await page.waitForFunction(() => document.dir === "rtl");
     await page.keyboard.press("Escape");
   }
@@ -195,12 +195,25 @@ for (const look of LOOKS) {
   for (const [at, name] of [
     [1, "25-devices"],
     [2, "26-storage"],
+    [3, "34-protection"],
+    [4, "35-backup"],
   ]) {
     await page.keyboard.press("Alt+s");
     await page.locator("dialog .person .button").nth(at).click();
     if (at === 1) await page.locator(".devices li").first().waitFor();
-    else await page.locator(".storage summary").first().waitFor();
+    else if (at === 2) await page.locator(".storage summary").first().waitFor();
+    else await page.locator("dialog .limits").first().waitFor();
     await shot(look.name, name);
+    if (at === 3) {
+      for (const [part, text] of [
+        ["duress", "34-protection-duress"],
+        ["kill", "34-protection-kill"],
+        ["wipe", "34-protection-wipe"],
+      ]) {
+        await page.locator(`#protection-${part}`).evaluate((one) => one.scrollIntoView());
+        await shot(look.name, text);
+      }
+    }
     if (at === 1) {
       await page.locator("dialog .button.main").click();
       await page.locator("dialog .linking textarea").first().waitFor();
@@ -237,6 +250,14 @@ for (const look of LOOKS.slice(0, 4)) {
   await otherPage.getByRole("button", { name: "This is another device of mine" }).click();
   await otherPage.waitForTimeout(250);
   await otherPage.screenshot({ path: path.join(folder, `${look.name}-31-another-device.png`) });
+  await otherPage.getByRole("button", { name: "Back" }).click();
+}
+for (const look of LOOKS.slice(0, 4)) {
+  await otherPage.emulateMedia({ colorScheme: look.theme });
+  await otherPage.setViewportSize({ width: look.width, height: look.height });
+  await otherPage.getByRole("button", { name: "I have a backup" }).click();
+  await otherPage.waitForTimeout(250);
+  await otherPage.screenshot({ path: path.join(folder, `${look.name}-36-restore.png`) });
   await otherPage.getByRole("button", { name: "Back" }).click();
 }
 await otherPage.getByRole("button", { name: "This is another device of mine" }).click();

@@ -37,6 +37,9 @@ interface Waiting {
 }
 
 const STORED = "session";
+/** Close codes of the program: the home was locked; it was wiped, and nothing will answer any more. */
+const LOCKED = 4423;
+const WIPED = 4410;
 const FIRST_PAUSE = 150;
 const LONGEST_PAUSE = 5000;
 
@@ -44,6 +47,10 @@ export interface Listener {
   standing(standing: Standing): void;
   event(event: Event): void;
   host(state: string): void;
+  /** The home was locked: nothing of it may stay on the screen, whether or not the program comes back. */
+  locked(): void;
+  /** The home was wiped, and the program has ended. */
+  wiped(): void;
 }
 
 export class Socket {
@@ -76,6 +83,15 @@ export class Socket {
       this.#enteringByCode = { resolve: () => resolve(), reject };
       this.#connect({ code });
     });
+  }
+
+  /** Never comes back, and leaves nothing in the tab's storage. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#socket?.close();
+    this.#socket = null;
+    sessionStorage.clear();
   }
 
   /** Tries at once, when there is reason to think that it works now. */
@@ -140,15 +156,21 @@ export class Socket {
       if ("launch" in key && sessionStorage.getItem(STORED) !== null) this.#again();
       else this.#listener.standing("refused");
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
+      if (code === LOCKED) this.#listener.locked();
       const failed = new Failed("page.disconnected", "The connection to the Undertone program is lost.");
       for (const waiting of this.#waiting.values()) waiting.reject(failed);
       this.#waiting.clear();
       this.#enteringByCode?.reject(failed);
       this.#enteringByCode = null;
       if (answered && !admitted) return;
+      if (code === WIPED) {
+        this.stop();
+        this.#listener.wiped();
+        return;
+      }
       this.#listener.standing("lost");
       this.#timer = window.setTimeout(() => this.#again(), this.#pause);
       this.#pause = Math.min(this.#pause * 1.7, LONGEST_PAUSE);

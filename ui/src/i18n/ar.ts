@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
-export { failures } from "./errors/ar.ts";
 import { notices } from "./notices/ar.ts";
+import { protectionAr } from "./protection.ar.ts";
+export { failures } from "./errors/ar.ts";
 
 export const ar: Table = {
   app: "Undertone",
@@ -451,4 +452,5 @@ export const ar: Table = {
   "error.group.last_owner": "لا يستطيع المالك الأخير المغادرة ما دام فيها غيره. اجعل شخصًا آخر مالكًا أولًا.",
 
   ...notices,
+  ...protectionAr,
 };

@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
-export { failures } from "./errors/de.ts";
 import { notices } from "./notices/de.ts";
+import { protectionDe } from "./protection.de.ts";
+export { failures } from "./errors/de.ts";
 
 export const de: Table = {
   app: "Undertone",
@@ -451,4 +452,5 @@ export const de: Table = {
   "error.group.last_owner": "Der letzte Besitzer kann nicht gehen, solange andere da sind. Mache erst jemand anderen zum Besitzer.",
 
   ...notices,
+  ...protectionDe,
 };

@@ -2,6 +2,7 @@
 
 import type { Texts } from "./index.ts";
 import { notices } from "./notices/en.ts";
+import { protectionEn } from "./protection.en.ts";
 
 export const en = {
   app: "Undertone",
@@ -478,4 +479,5 @@ export const en = {
   "error.group.last_owner": "The last owner can't leave while others are there. Make somebody else owner first.",
 
   ...notices,
+  ...protectionEn,
 } as const satisfies Texts;

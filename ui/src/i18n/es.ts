@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
-export { failures } from "./errors/es.ts";
 import { notices } from "./notices/es.ts";
+import { protectionEs } from "./protection.es.ts";
+export { failures } from "./errors/es.ts";
 
 export const es: Table = {
   app: "Undertone",
@@ -451,4 +452,5 @@ export const es: Table = {
   "error.group.last_owner": "El último propietario no puede irse mientras haya otros. Haz antes propietario a otra persona.",
 
   ...notices,
+  ...protectionEs,
 };

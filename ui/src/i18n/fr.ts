@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
-export { failures } from "./errors/fr.ts";
 import { notices } from "./notices/fr.ts";
+import { protectionFr } from "./protection.fr.ts";
+export { failures } from "./errors/fr.ts";
 
 export const fr: Table = {
   app: "Undertone",
@@ -451,4 +452,5 @@ export const fr: Table = {
   "error.group.last_owner": "Le dernier propriétaire ne peut pas partir tant que d’autres sont là. Nommez d’abord un autre propriétaire.",
 
   ...notices,
+  ...protectionFr,
 };

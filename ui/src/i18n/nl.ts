@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
-export { failures } from "./errors/nl.ts";
 import { notices } from "./notices/nl.ts";
+import { protectionNl } from "./protection.nl.ts";
+export { failures } from "./errors/nl.ts";
 
 export const nl: Table = {
   app: "Undertone",
@@ -451,4 +452,5 @@ export const nl: Table = {
   "error.group.last_owner": "De laatste eigenaar kan niet weg zolang er anderen zijn. Maak eerst iemand anders eigenaar.",
 
   ...notices,
+  ...protectionNl,
 };

@@ -19,10 +19,13 @@ export const settings = signal<Settings | null>(null);
 export const hasJoined = signal(false);
 /** True from the moment somebody locks: nothing of anybody is shown from then on. */
 export const isLocking = signal(false);
+/** The home was wiped: there is nothing to come back to. */
+export const isGone = signal(false);
 
-export type Phase = "connecting" | "code" | "onboarding" | "locked" | "open";
+export type Phase = "connecting" | "code" | "onboarding" | "locked" | "open" | "gone";
 
 export const phase = computed<Phase>(() => {
+  if (isGone.value) return "gone";
   if (standing.value === "refused") return "code";
   if (isLocking.value) return "locked";
   const state = hostState.value;
@@ -65,6 +68,16 @@ const socket = new Socket({
   },
   host() {
     void greet();
+  },
+  locked() {
+    clearScreen();
+  },
+  wiped() {
+    batch(() => {
+      forget();
+      hostState.value = null;
+      isGone.value = true;
+    });
   },
 });
 
@@ -127,11 +140,17 @@ function forget(): void {
   });
 }
 
-/** Locks: first everything goes from the screen, then the program is told. */
-export function lock(): void {
-  if ((hostState.value !== "open" && hostState.value !== "joining") || isLocking.value) return;
+/** Takes everything from the screen that only an open home may show. True if there was something. */
+export function clearScreen(): boolean {
+  if ((hostState.value !== "open" && hostState.value !== "joining") || isLocking.value) return false;
   isLocking.value = true;
   forget();
+  return true;
+}
+
+/** Locks: first everything goes from the screen, then the program is told. */
+export function lock(): void {
+  if (!clearScreen()) return;
   call("host.lock", {}).catch(() => {
     // The connection went first; the program locks or has ended.
   });

@@ -1,24 +1,18 @@
-// Locks by itself after a time in which nobody touched the page.
+// Says to the program, while somebody is at this page, that they are: it locks after an idle time, over all pages together.
 
-import { effect } from "@preact/signals";
-import { hostState, lock } from "./app.ts";
-import { autoLockMinutes } from "./preferences.ts";
+import { call, hostState } from "./app.ts";
 
-let last = Date.now();
+const EVERY_MS = 5000;
+
+let told = Number.NEGATIVE_INFINITY;
+
 const touched = (): void => {
-  last = Date.now();
+  const now = performance.now();
+  if (hostState.value !== "open" || now - told < EVERY_MS) return;
+  told = now;
+  call("host.activity", {}).catch(() => undefined);
 };
+
 for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
   addEventListener(kind, touched, { passive: true, capture: true });
 }
-
-effect(() => {
-  const minutes = autoLockMinutes.value;
-  if (minutes <= 0 || hostState.value !== "open") return;
-  last = Date.now();
-  // A clock that is looked at, not one that counts: a computer that slept has slept the time away.
-  const timer = window.setInterval(() => {
-    if (Date.now() - last >= minutes * 60_000) lock();
-  }, 1000);
-  return () => clearInterval(timer);
-});

@@ -6,14 +6,12 @@ import { call, hostState, onOpen } from "./app.ts";
 
 export const THEMES = ["system", "light", "dark", "contrast"] as const;
 export type Theme = (typeof THEMES)[number];
-export const AUTO_LOCK_MINUTES = [0, 1, 5, 15, 60] as const;
 
 export const theme = signal<Theme>("system");
 export const language = signal<Language>(browserLanguage());
 export const notifies = signal(false);
 export const showsContent = signal(false);
 export const sounds = signal(false);
-export const autoLockMinutes = signal(0);
 export const sendsWithEnter = signal(true);
 
 async function keep(name: string, value: number): Promise<void> {
@@ -46,11 +44,6 @@ export async function setSounds(next: boolean): Promise<void> {
   await keep("sounds", Number(next));
 }
 
-export async function setAutoLock(minutes: number): Promise<void> {
-  autoLockMinutes.value = minutes;
-  await keep("auto_lock", minutes);
-}
-
 export async function setSendsWithEnter(next: boolean): Promise<void> {
   sendsWithEnter.value = next;
   await keep("enter_sends", Number(next));
@@ -62,7 +55,6 @@ onOpen(async () => {
   notifies.value = kept["notifications"] === 1 && "Notification" in window && Notification.permission === "granted";
   showsContent.value = kept["notification_content"] === 1;
   sounds.value = kept["sounds"] === 1;
-  autoLockMinutes.value = kept["auto_lock"] ?? 0;
   sendsWithEnter.value = kept["enter_sends"] !== 0;
   const spoken = LANGUAGES[kept["language"] ?? -1];
   if (spoken !== undefined && spoken !== language.value) {

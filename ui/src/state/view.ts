@@ -15,6 +15,8 @@ export type Sheet =
   | { sheet: "shortcuts" }
   | { sheet: "devices" }
   | { sheet: "storage" }
+  | { sheet: "protection" }
+  | { sheet: "backup" }
   | { sheet: "report"; contact: ContactId; name: string; chat: ChatId }
   | { sheet: "contact"; contact: ContactId }
   | { sheet: "forward"; messages: readonly MessageInfo[] }

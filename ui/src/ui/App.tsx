@@ -3,7 +3,8 @@
 import { useEffect } from "preact/hooks";
 import { effect } from "@preact/signals";
 import { language } from "../state/preferences.ts";
-import { phase, standing } from "../state/app.ts";
+import { isGone, phase, standing } from "../state/app.ts";
+import { isHeld, isWiping } from "../state/panic.ts";
 import { unread } from "../state/chats.ts";
 import { t } from "../i18n/index.ts";
 import "../state/notify.ts";
@@ -28,7 +29,7 @@ export function App() {
   }, [now]);
   return (
     <div class="app" lang={language.value}>
-      {now !== "connecting" && (standing.value === "lost" || standing.value === "connecting") ? (
+      {now !== "connecting" && now !== "gone" && (standing.value === "lost" || standing.value === "connecting") ? (
         <div class="banner" role="status">
           {t("connect.lost")}
         </div>
@@ -38,6 +39,8 @@ export function App() {
       {now === "onboarding" ? <Onboarding /> : null}
       {now === "locked" ? <LockScreen /> : null}
       {now === "open" ? <Main /> : null}
+      {now === "gone" ? <Gone /> : null}
+      <Panic />
       <Shortcuts />
       <Notices />
     </div>
@@ -50,6 +53,28 @@ function Waiting() {
       <div class="gate-card" role="status">
         <Mark />
         <p>{t("connect.waiting")}</p>
+      </div>
+    </main>
+  );
+}
+
+/** What is about to happen, while panic is held, and while it happens. */
+function Panic() {
+  if (isGone.value || (!isHeld.value && !isWiping.value)) return null;
+  return (
+    <div class="panic" role="alert">
+      <p>{t(isWiping.value ? "panic.wiping" : "panic.holding")}</p>
+      {isWiping.value ? null : <i class="panic-bar" />}
+    </div>
+  );
+}
+
+function Gone() {
+  return (
+    <main class="gate">
+      <div class="gate-card" role="status">
+        <h1>{t("gone.title")}</h1>
+        <p>{t("gone.text")}</p>
       </div>
     </main>
   );

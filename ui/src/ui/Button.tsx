@@ -5,6 +5,7 @@ import { Icon, type IconName } from "./Icon.tsx";
 
 interface Common {
   onClick?: (event: MouseEvent) => void;
+  onPointerDown?: (event: PointerEvent) => void;
   disabled?: boolean;
   class?: string;
   id?: string;

@@ -5,12 +5,14 @@ import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts"
 import { call, lock } from "../state/app.ts";
 import { archived, areChatsRead, chats, contactOfChat, isMuted, listed } from "../state/chats.ts";
 import { attempt } from "../state/notices.ts";
+import { pressToLock } from "../state/panic.ts";
 import { requestCount, requestOf, requests } from "../state/requests.ts";
 import { choose, chosen, query, show } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { ConnectionSign } from "./ConnectionSign.tsx";
+import { DeadManLine } from "./DeadManLine.tsx";
 import { Icon, Mark } from "./Icon.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
@@ -61,7 +63,7 @@ export function ChatList() {
       <header class="list-head">
         <Mark />
         <h1>{t("app")}</h1>
-        <IconButton icon="lock" label={t("lock.now")} onClick={lock} />
+        <IconButton icon="lock" label={t("lock.now")} onPointerDown={(event) => event.button === 0 && pressToLock()} onClick={lock} />
         <IconButton icon="settings" label={t("list.settings")} onClick={() => show({ sheet: "settings" })} />
         <IconButton
           icon="add"
@@ -94,6 +96,7 @@ export function ChatList() {
         />
       </div>
       <ConnectionSign />
+      <DeadManLine />
       {wanted !== "" ? (
         <Found wanted={wanted} />
       ) : (

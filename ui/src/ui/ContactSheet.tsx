@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Choice, ContactId, SafetyNumber } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { contactOf } from "../state/chats.ts";
+import { others } from "../state/others.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { choose, hide, show } from "../state/view.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
@@ -13,6 +14,7 @@ import { ChoiceField } from "./ChoiceField.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { Icon } from "./Icon.tsx";
 import { Named, plainName } from "./Named.tsx";
+import { OtherAccounts } from "./OtherAccounts.tsx";
 import { QrCode } from "./QrCode.tsx";
 import { Scanner } from "./Scanner.tsx";
 
@@ -31,6 +33,7 @@ export function ContactSheet({ id }: { id: ContactId }) {
   const chat = contact.chat;
   return (
     <Dialog title={t("contact.title")}>
+      <OtherAccounts all={others.value.filter((other) => other.account === id)} />
       <div class="person">
         <Avatar id={id} name={contact.name} size="large" />
         <h3>

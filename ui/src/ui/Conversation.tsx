@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { contactOfChat } from "../state/chats.ts";
+import { others } from "../state/others.ts";
 import { requestOf } from "../state/requests.ts";
 import { picked } from "../state/selection.ts";
 import { back, show, showsDetails } from "../state/view.ts";
@@ -16,6 +17,7 @@ import { Icon } from "./Icon.tsx";
 import { LineList } from "./LineList.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
+import { OtherAccounts } from "./OtherAccounts.tsx";
 import { may } from "./roles.ts";
 import { SelectionBar } from "./SelectionBar.tsx";
 import { RequestBar } from "./RequestBar.tsx";
@@ -48,6 +50,7 @@ export function Conversation({ chat }: { chat: ChatInfo }) {
       }}
     >
       <Head chat={chat} />
+      <OtherAccounts all={others.value.filter((other) => other.chats.includes(chat.id))} />
       <LineList chat={chat} />
       {picked.value !== null ? <SelectionBar /> : request !== undefined ? <RequestBar request={request} /> : state === null ? <Composer chat={chat} /> : <p class="closed">{state}</p>}
       {isOver ? (

@@ -5,22 +5,35 @@ import type { DeviceInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { devices, linking, readDevices } from "../state/devices.ts";
 import { attempt, tell } from "../state/notices.ts";
+import { killStatus, readKillStatus } from "../state/protection.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { Button, IconButton } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { focusHere } from "./focus.ts";
 import { LinkDevice } from "./LinkDevice.tsx";
 import { Named, plainName } from "./Named.tsx";
+import { PhraseField, twelve } from "./PhraseField.tsx";
+import { WipeDevice } from "./WipeDevice.tsx";
 
-type Doing = { what: "rename" | "remove"; device: DeviceInfo } | { what: "link" } | null;
+type Doing = { what: "rename" | "remove" | "wipe"; device: DeviceInfo } | { what: "link" } | null;
+
+/** Between looks at which devices the kill code reaches. */
+const LOOK_MS = 1000;
 
 const nameOf = (device: DeviceInfo): string => (device.name === "" ? t("devices.unnamed") : plainName(device.name));
 
 export function DevicesSheet() {
   const [doing, setDoing] = useState<Doing>(linking.value === null ? null : { what: "link" });
+  const kill = killStatus.value;
+  const isUnreached = (device: DeviceInfo): boolean => device.state === "in_use" && !device.this && kill?.devices.includes(device.id) === false;
+  // A new device is within reach of the kill code once it has told the others so.
+  const waits = kill?.code === true && devices.value.some(isUnreached);
   useEffect(() => {
-    void readDevices().catch(() => undefined);
-  }, []);
+    void Promise.all([readDevices(), readKillStatus()]).catch(() => undefined);
+    if (!waits) return;
+    const timer = window.setInterval(() => void readKillStatus().catch(() => undefined), LOOK_MS);
+    return () => clearInterval(timer);
+  }, [waits]);
   const done = (): void => setDoing(null);
   if (doing?.what === "link") {
     return (
@@ -33,6 +46,13 @@ export function DevicesSheet() {
     return (
       <Dialog title={t("devices.remove.title", { name: nameOf(doing.device) })}>
         <Remove device={doing.device} onDone={done} />
+      </Dialog>
+    );
+  }
+  if (doing?.what === "wipe") {
+    return (
+      <Dialog title={t("devices.wipe.title", { name: nameOf(doing.device) })}>
+        <WipeDevice device={doing.device.id} name={nameOf(doing.device)} onDone={done} />
       </Dialog>
     );
   }
@@ -58,6 +78,9 @@ export function DevicesSheet() {
                 {device.state === "in_use" ? (
                   <IconButton icon="edit" label={t("devices.rename", { name: nameOf(device) })} onClick={() => setDoing({ what: "rename", device })} />
                 ) : null}
+                {kill?.devices.includes(device.id) === true ? (
+                  <IconButton icon="wipe" label={t("devices.wipe", { name: nameOf(device) })} onClick={() => setDoing({ what: "wipe", device })} />
+                ) : null}
                 {device.this || device.state === "removed" ? null : (
                   <IconButton icon="trash" label={t("devices.remove", { name: nameOf(device) })} onClick={() => setDoing({ what: "remove", device })} />
                 )}
@@ -66,6 +89,7 @@ export function DevicesSheet() {
           </li>
         ))}
       </ul>
+      {kill?.code === false && devices.value.some(isUnreached) ? <p class="quiet">{t("devices.wipe.needs")}</p> : null}
       <div class="row end">
         <Button look="main" icon="add" onClick={() => setDoing({ what: "link" })}>
           {t("linking.title")}
@@ -98,7 +122,7 @@ function Rename({ device, onDone }: { device: DeviceInfo; onDone: () => void }) 
 
 function Remove({ device, onDone }: { device: DeviceInfo; onDone: () => void }) {
   const [phrase, setPhrase] = useState("");
-  const words = phrase.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const words = twelve(phrase);
   const remove = (recovery_phrase?: string): void => {
     const given = recovery_phrase === undefined ? {} : { recovery_phrase };
     void attempt(call("devices.remove", { device: device.id, ...given }).then(readDevices)).then((isDone) => {
@@ -111,17 +135,14 @@ function Remove({ device, onDone }: { device: DeviceInfo; onDone: () => void }) 
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (words.length === 12) remove(words.join(" "));
+        if (words !== null) remove(words);
       }}
     >
       <p>{t("devices.remove.text")}</p>
       <p>{t("devices.remove.why")}</p>
-      <label class="field">
-        <span>{t("devices.remove.phrase")}</span>
-        <textarea ref={focusHere} rows={3} dir="ltr" lang="en" spellcheck={false} autocomplete="off" autocapitalize="none" value={phrase} onInput={(event) => setPhrase(event.currentTarget.value)} />
-      </label>
+      <PhraseField isFirst value={phrase} onChange={setPhrase} />
       <div class="column">
-        <Button look="main" submit icon="shield" disabled={words.length !== 12}>
+        <Button look="main" submit icon="shield" disabled={words === null}>
           {t("devices.remove.with")}
         </Button>
         {device.state === "in_use" ? (

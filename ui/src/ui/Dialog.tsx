@@ -11,12 +11,15 @@ export function Dialog({
   children,
   wide = false,
   bare = false,
+  firm = false,
   onClose = hide,
 }: {
   title: string;
   children: ComponentChildren;
   wide?: boolean;
   bare?: boolean;
+  /** Only a button inside closes it: what it shows is shown once. */
+  firm?: boolean;
   onClose?: () => void;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -32,16 +35,20 @@ export function Dialog({
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        if (!firm) onClose();
+      }}
+      onKeyDown={(event) => {
+        // A browser that was held back once closes the sheet at the next Escape all the same, unless the key itself is taken.
+        if (firm && event.key === "Escape") event.preventDefault();
       }}
       onClick={(event) => {
-        if (event.target === dialog.current) onClose();
+        if (event.target === dialog.current && !firm) onClose();
       }}
     >
       <div class="sheet-inside">
         <header class="sheet-head">
           <h2 id={id}>{title}</h2>
-          <IconButton icon="close" label={t("close")} onClick={onClose} />
+          {firm ? null : <IconButton icon="close" label={t("close")} onClick={onClose} />}
         </header>
         <div class="sheet-body">{children}</div>
       </div>

@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { AddSheet } from "./AddSheet.tsx";
+import { BackupSheet } from "./BackupSheet.tsx";
 import { CameraSheet } from "./CameraSheet.tsx";
 import { ChatList } from "./ChatList.tsx";
 import { ContactSheet } from "./ContactSheet.tsx";
@@ -14,6 +15,7 @@ import { GroupSheet } from "./GroupSheet.tsx";
 import { InfoSheet } from "./InfoSheet.tsx";
 import { Mark } from "./Icon.tsx";
 import { PictureSheet } from "./PictureSheet.tsx";
+import { ProtectionSheet } from "./ProtectionSheet.tsx";
 import { ReportSheet } from "./ReportSheet.tsx";
 import { SettingsSheet } from "./SettingsSheet.tsx";
 import { StorageSheet } from "./StorageSheet.tsx";
@@ -64,6 +66,10 @@ function Front() {
       return <DevicesSheet />;
     case "storage":
       return <StorageSheet />;
+    case "backup":
+      return <BackupSheet />;
+    case "protection":
+      return <ProtectionSheet />;
     case "report":
       return <ReportSheet contact={front.contact} name={front.name} />;
     case "shortcuts":

@@ -1,6 +1,6 @@
 // A passphrase for a home, typed twice, with an honest word on how strong it is.
 
-import { useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { focusHere, focusNot } from "./focus.ts";
 import { strength } from "./strength.ts";
@@ -9,16 +9,20 @@ import { strength } from "./strength.ts";
 export function NewPassphrase({
   isBusy,
   isFirst = false,
+  label = t("onboarding.passphrase.label"),
   onChange,
 }: {
   isBusy: boolean;
   /** Whether it is what a form begins with. */
   isFirst?: boolean;
+  /** What it is for. */
+  label?: string;
   onChange: (passphrase: string | null) => void;
 }) {
   const [first, setFirst] = useState("");
   const [second, setSecond] = useState("");
   const level = strength(first);
+  const id = useId();
   const take = (one: string, again: string): void => {
     setFirst(one);
     setSecond(again);
@@ -27,18 +31,18 @@ export function NewPassphrase({
   return (
     <>
       <label class="field">
-        <span>{t("onboarding.passphrase.label")}</span>
+        <span>{label}</span>
         <input
           ref={isFirst ? focusHere : focusNot}
           type="password"
           autocomplete="new-password"
           value={first}
           readOnly={isBusy}
-          aria-describedby="strength"
+          aria-describedby={id}
           onInput={(event) => take(event.currentTarget.value, second)}
         />
       </label>
-      <div id="strength" class={`strength level-${first === "" ? "none" : level}`} aria-live="polite">
+      <div id={id} class={`strength level-${first === "" ? "none" : level}`} aria-live="polite">
         <div class="strength-bar" aria-hidden="true">
           <i />
           <i />

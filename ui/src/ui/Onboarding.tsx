@@ -11,9 +11,10 @@ import { focusHere, focusNot } from "./focus.ts";
 import { JoinForm, Joining } from "./Joining.tsx";
 import { Mark } from "./Icon.tsx";
 import { NewPassphrase } from "./NewPassphrase.tsx";
+import { RestoreForm } from "./Restoring.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
 
-type Step = "welcome" | "join" | "server" | "name" | "passphrase" | "phrase" | "check";
+type Step = "welcome" | "join" | "restore" | "server" | "name" | "passphrase" | "phrase" | "check";
 const NUMBERED: readonly Step[] = ["server", "name", "passphrase", "phrase", "check"];
 const ASKED = 3;
 
@@ -56,6 +57,7 @@ export function Onboarding() {
               {t("onboarding.start")}
             </Button>
             <Button onClick={() => setStep("join")}>{t("joining.choose")}</Button>
+            <Button onClick={() => setStep("restore")}>{t("restore.choose")}</Button>
             <LanguageChoice />
           </>
         ) : null}
@@ -66,6 +68,7 @@ export function Onboarding() {
             <JoinForm problem={joining.value?.problem ?? null} onBack={() => setStep("welcome")} />
           )
         ) : null}
+        {step === "restore" ? <RestoreForm onBack={() => setStep("welcome")} /> : null}
         {step === "server" ? (
           <Asked
             head={head("onboarding.server")}

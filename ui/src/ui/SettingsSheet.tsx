@@ -5,13 +5,10 @@ import type { LinkInfo } from "../../../crates/app/bindings/rpc.ts";
 import { account, call, lock, settings, status, version } from "../state/app.ts";
 import { attempt, tellTrouble } from "../state/notices.ts";
 import {
-  AUTO_LOCK_MINUTES,
   THEMES,
   type Theme,
-  autoLockMinutes,
   notifies,
   sendsWithEnter,
-  setAutoLock,
   setNotifies,
   setSendsWithEnter,
   setShowsContent,
@@ -22,7 +19,7 @@ import {
   theme,
 } from "../state/preferences.ts";
 import { play } from "../state/sounds.ts";
-import { dayAndTime, span, t } from "../i18n/index.ts";
+import { dayAndTime, t } from "../i18n/index.ts";
 import { show } from "../state/view.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Button } from "./Button.tsx";
@@ -54,6 +51,12 @@ export function SettingsSheet() {
           <Button icon="storage" onClick={() => show({ sheet: "storage" })}>
             {t("storage.title")}
           </Button>
+          <Button icon="shield" onClick={() => show({ sheet: "protection" })}>
+            {t("protection.title")}
+          </Button>
+          <Button icon="archive" onClick={() => show({ sheet: "backup" })}>
+            {t("backup.title")}
+          </Button>
         </div>
       </section>
       <section>
@@ -71,16 +74,6 @@ export function SettingsSheet() {
             });
           }}
         />
-        <label class="field">
-          <span>{t("settings.autolock")}</span>
-          <select value={autoLockMinutes.value} onChange={(event) => void setAutoLock(Number(event.currentTarget.value)).catch(tellTrouble)}>
-            {AUTO_LOCK_MINUTES.map((minutes) => (
-              <option key={minutes} value={minutes}>
-                {minutes === 0 ? t("settings.autolock.never") : span(minutes * 60)}
-              </option>
-            ))}
-          </select>
-        </label>
       </section>
       <section>
         <h3>{t("settings.appearance")}</h3>

@@ -3,10 +3,14 @@
 import { useEffect } from "preact/hooks";
 import { lock, phase } from "../state/app.ts";
 import { listed } from "../state/chats.ts";
+import { press } from "../state/panic.ts";
 import { endSelecting, picked } from "../state/selection.ts";
 import { back, choose, chosen, hide, sheet, show, showsDetails } from "../state/view.ts";
 import { t, type Key } from "../i18n/index.ts";
 import { Dialog } from "./Dialog.tsx";
+
+/** Panic, as it stands in texts. */
+export const PANIC_KEYS = "Ctrl+Shift+Esc";
 
 const LIST: readonly (readonly [string, Key])[] = [
   ["Ctrl K", "shortcuts.search"],
@@ -20,6 +24,7 @@ const LIST: readonly (readonly [string, Key])[] = [
   ["Enter", "shortcuts.menu"],
   ["Esc", "shortcuts.back"],
   ["Ctrl Shift L", "shortcuts.lock"],
+  [PANIC_KEYS.replaceAll("+", " "), "shortcuts.panic"],
   ["?", "shortcuts.help"],
 ];
 
@@ -78,10 +83,23 @@ function onKey(event: KeyboardEvent): void {
   act();
 }
 
+/** Before anybody else: whatever has the focus can't keep panic for itself. */
+function onPanicKey(event: KeyboardEvent): void {
+  if (event.key !== "Escape" || !event.shiftKey || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  // A key that is held says so again and again: that is no second press.
+  if (!event.repeat) press();
+}
+
 export function Shortcuts() {
   useEffect(() => {
+    addEventListener("keydown", onPanicKey, { capture: true });
     addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onPanicKey, { capture: true });
+      removeEventListener("keydown", onKey);
+    };
   }, []);
   return null;
 }

@@ -308,7 +308,7 @@ test("colours and language are kept in the home", async () => {
   await adaPage.getByLabel("Colours").selectOption("dark");
   await adaPage.getByLabel("Language").selectOption("ar");
   await adaPage.waitForFunction(() => document.documentElement.dir === "rtl");
-  await adaPage.locator("dialog select").nth(2).selectOption("en");
+  await adaPage.locator("dialog select").nth(1).selectOption("en");
   await adaPage.waitForFunction(() => document.documentElement.dir === "ltr");
   await adaPage.keyboard.press("Escape");
   assert.equal(await adaPage.evaluate(() => document.documentElement.dataset.theme), "dark");

@@ -143,6 +143,11 @@ export class App {
     await ended(this.child);
   }
 
+  /** When it has ended by itself. */
+  ended() {
+    return ended(this.child);
+  }
+
   async stop() {
     await this.end("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });

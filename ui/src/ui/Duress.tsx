@@ -1,0 +1,101 @@
+// The duress passphrase and its decoy: set, replaced, or taken away.
+
+import { useState } from "preact/hooks";
+import { call } from "../state/app.ts";
+import { tell } from "../state/notices.ts";
+import { protection, readProtection } from "../state/protection.ts";
+import { t } from "../i18n/index.ts";
+import { Button } from "./Button.tsx";
+import { NewPassphrase } from "./NewPassphrase.tsx";
+import { PassphraseForm } from "./PassphraseForm.tsx";
+import { Part } from "./ProtectionPart.tsx";
+import type { ShownWords } from "./TwelveWords.tsx";
+
+export function Duress({ onShown }: { onShown: (phrase: ShownWords) => void }) {
+  const [doing, setDoing] = useState<"set" | "remove" | null>(null);
+  const now = protection.value;
+  if (now === null) return null;
+  return (
+    <Part name="duress" title={t("duress.title")} text={t("duress.text")} not={t("duress.not")}>
+      <p>
+        <strong>{t(now.duress ? "duress.is" : "duress.none")}</strong>
+      </p>
+      {doing === "set" ? <SetDuress isAnother={now.duress} onShown={onShown} onDone={() => setDoing(null)} /> : null}
+      {doing === "remove" ? (
+        <>
+          <p>{t("duress.remove.text")}</p>
+          <PassphraseForm
+            action={t("duress.remove")}
+            look="danger"
+            act={async (passphrase) => {
+              await call("duress.remove", { passphrase });
+              await readProtection();
+              tell(t("duress.removed"));
+              setDoing(null);
+            }}
+            onCancel={() => setDoing(null)}
+          />
+        </>
+      ) : null}
+      {doing === null ? (
+        <div class="row">
+          <Button icon="shield" onClick={() => setDoing("set")}>
+            {t(now.duress ? "duress.replace" : "duress.set")}
+          </Button>
+          {now.duress ? (
+            <Button look="danger" icon="trash" onClick={() => setDoing("remove")}>
+              {t("duress.remove")}
+            </Button>
+          ) : null}
+        </div>
+      ) : null}
+    </Part>
+  );
+}
+
+function SetDuress({ isAnother, onShown, onDone }: { isAnother: boolean; onShown: (phrase: ShownWords) => void; onDone: () => void }) {
+  const [duress, setDuress] = useState<string | null>(null);
+  const [prepares, setPrepares] = useState(false);
+  const [visit, setVisit] = useState<string | null>(null);
+  const [server, setServer] = useState("");
+  const [name, setName] = useState("");
+  const set = async (current: string): Promise<void> => {
+    if (duress === null) return;
+    const decoy = {
+      ...(visit === null ? {} : { visit }),
+      ...(server.trim() === "" ? {} : { server: server.trim() }),
+      ...(name.trim() === "" ? {} : { name: name.trim() }),
+    };
+    const { phrase } = await call("duress.set", { current, duress, ...(prepares ? decoy : {}) });
+    onDone();
+    onShown({ title: t("duress.done"), text: t("duress.phrase"), words: phrase });
+    await readProtection();
+  };
+  return (
+    <>
+      {isAnother ? <p>{t("duress.replaced")}</p> : null}
+      <PassphraseForm action={t("save")} isReady={duress !== null && (!prepares || visit !== null)} act={set} onCancel={onDone}>
+        {(isBusy) => (
+          <>
+            <NewPassphrase label={t("duress.title")} isBusy={isBusy} onChange={setDuress} />
+            <details onToggle={(event) => setPrepares(event.currentTarget.open)}>
+              <summary>{t("duress.prepare")}</summary>
+              <div class="column">
+                <p class="quiet">{t("duress.prepare.text")}</p>
+                <NewPassphrase label={t("duress.visit")} isBusy={isBusy} onChange={setVisit} />
+                <label class="field">
+                  <span>{t("duress.server")}</span>
+                  <input dir="ltr" spellcheck={false} autocomplete="off" autocapitalize="none" value={server} readOnly={isBusy} onInput={(event) => setServer(event.currentTarget.value)} />
+                </label>
+                <label class="field">
+                  <span>{t("duress.name")}</span>
+                  <input maxLength={64} autocomplete="off" value={name} readOnly={isBusy} onInput={(event) => setName(event.currentTarget.value)} />
+                </label>
+              </div>
+            </details>
+          </>
+        )}
+      </PassphraseForm>
+    </>
+  );
+}
