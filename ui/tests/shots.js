@@ -65,6 +65,8 @@ for (const field of await page.locator("form input").all()) {
   await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
 }
 await page.getByRole("button", { name: "Done" }).click();
+await shot("wide-light", "05-kill-code");
+await page.getByRole("button", { name: "Not now" }).click();
 await page.getByRole("heading", { name: "Add a contact" }).waitFor();
 await page.locator(".qr-dark").waitFor();
 await shot("wide-light", "06-first-contact");

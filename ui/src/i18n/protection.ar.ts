@@ -88,6 +88,7 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
     other: "يصل إلى {count} جهاز آخر لك.",
   },
   "kill.make": "إنشاء رمز محو",
+  "kill.later": "ليس الآن",
   "kill.renew": "إنشاء رمز جديد",
   "kill.renew.text": "كلمات الرمز الحالي لا تعود لها قيمة بعد ذلك.",
   "kill.words": "رمز المحو الخاص بك",

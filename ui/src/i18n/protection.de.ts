@@ -78,6 +78,7 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "kill.unarmed": "Er erreicht dieses Gerät noch nicht: Erst muss der Server erreichbar sein.",
   "kill.others": { one: "Er erreicht {count} weiteres Gerät von dir.", other: "Er erreicht {count} weitere Geräte von dir." },
   "kill.make": "Löschcode machen",
+  "kill.later": "Jetzt nicht",
   "kill.renew": "Neuen Code machen",
   "kill.renew.text": "Die Wörter des jetzigen Codes sind danach nichts mehr wert.",
   "kill.words": "Dein Löschcode",

@@ -79,6 +79,7 @@ export const protectionEn = {
   "kill.unarmed": "It does not reach this device yet: the server has to be reached first.",
   "kill.others": { one: "It reaches {count} other device of yours.", other: "It reaches {count} other devices of yours." },
   "kill.make": "Make a kill code",
+  "kill.later": "Not now",
   "kill.renew": "Make a new code",
   "kill.renew.text": "The words of the present code are worth nothing from then on.",
   "kill.words": "Your kill code",

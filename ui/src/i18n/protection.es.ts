@@ -78,6 +78,7 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "kill.unarmed": "Todavía no llega a este dispositivo: primero hay que llegar al servidor.",
   "kill.others": { one: "Llega a {count} dispositivo tuyo más.", other: "Llega a {count} dispositivos tuyos más." },
   "kill.make": "Hacer un código de borrado",
+  "kill.later": "Ahora no",
   "kill.renew": "Hacer un código nuevo",
   "kill.renew.text": "Las palabras del código actual no valdrán nada desde entonces.",
   "kill.words": "Tu código de borrado",

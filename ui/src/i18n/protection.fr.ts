@@ -78,6 +78,7 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "kill.unarmed": "Il n’atteint pas encore cet appareil : le serveur doit d’abord être joint.",
   "kill.others": { one: "Il atteint {count} autre appareil à vous.", other: "Il atteint {count} autres appareils à vous." },
   "kill.make": "Faire un code d’effacement",
+  "kill.later": "Pas maintenant",
   "kill.renew": "Faire un nouveau code",
   "kill.renew.text": "Les mots du code actuel ne vaudront plus rien.",
   "kill.words": "Votre code d’effacement",

@@ -78,6 +78,7 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "kill.unarmed": "Hij bereikt dit apparaat nog niet: eerst moet de server bereikt worden.",
   "kill.others": { one: "Hij bereikt nog {count} ander apparaat van je.", other: "Hij bereikt nog {count} andere apparaten van je." },
   "kill.make": "Wiscode maken",
+  "kill.later": "Nu niet",
   "kill.renew": "Nieuwe code maken",
   "kill.renew.text": "De woorden van de huidige code zijn daarna niets meer waard.",
   "kill.words": "Je wiscode",

@@ -5,17 +5,19 @@ import type { ComponentChildren } from "preact";
 import { call, hostState, joining, phraseKept } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t, type Key } from "../i18n/index.ts";
+import { attempt } from "../state/notices.ts";
 import { show } from "../state/view.ts";
 import { Button } from "./Button.tsx";
 import { focusHere, focusNot } from "./focus.ts";
 import { JoinForm, Joining } from "./Joining.tsx";
 import { Mark } from "./Icon.tsx";
 import { NewPassphrase } from "./NewPassphrase.tsx";
-import { RestoreForm } from "./Restoring.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
+import { RestoreForm } from "./Restoring.tsx";
+import { TwelveWords } from "./TwelveWords.tsx";
 
-type Step = "welcome" | "join" | "restore" | "server" | "name" | "passphrase" | "phrase" | "check";
-const NUMBERED: readonly Step[] = ["server", "name", "passphrase", "phrase", "check"];
+type Step = "welcome" | "join" | "restore" | "server" | "name" | "passphrase" | "phrase" | "check" | "kill";
+const NUMBERED: readonly Step[] = ["server", "name", "passphrase", "phrase", "check", "kill"];
 const ASKED = 3;
 
 export function Onboarding() {
@@ -100,6 +102,7 @@ export function Onboarding() {
           <Passphrase head={head("onboarding.passphrase")} server={server} name={name} onBack={setStep} onDone={() => setStep("phrase")} />
         ) : null}
         {step === "phrase" || step === "check" ? <Phrase step={step} head={head} go={setStep} /> : null}
+        {step === "kill" ? <KillWords head={head("kill.title")} /> : null}
       </div>
     </main>
   );
@@ -258,17 +261,16 @@ function Phrase({ step, head, go }: { step: Step; head: (title: Key) => Componen
       </>
     );
   }
-  const submit = async (event: Event): Promise<void> => {
+  const submit = (event: Event): void => {
     event.preventDefault();
     if (!asked.every((place, index) => given[index]?.trim().toLowerCase() === words[place])) {
       setWrong(true);
       return;
     }
-    await phraseKept();
-    show({ sheet: "add" });
+    go("kill");
   };
   return (
-    <form onSubmit={(event) => void submit(event)}>
+    <form onSubmit={submit}>
       {head("phrase.check")}
       <p>{t("phrase.check.text")}</p>
       {asked.map((place, index) => (
@@ -301,5 +303,35 @@ function Phrase({ step, head, go }: { step: Step; head: (title: Key) => Componen
         </Button>
       </div>
     </form>
+  );
+}
+
+/** A code for the day on which a device is lost, while paper and pen are at hand. */
+function KillWords({ head }: { head: ComponentChildren }) {
+  const [words, setWords] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const finish = async (): Promise<void> => {
+    await phraseKept();
+    show({ sheet: "add" });
+  };
+  if (words !== null) return <TwelveWords title={t("kill.words")} text={t("kill.words.text")} words={words} onDone={() => void finish()} />;
+  const make = async (): Promise<void> => {
+    setBusy(true);
+    if (!(await attempt(call("kill.new_code", {}).then((made) => setWords(made.words))))) setBusy(false);
+  };
+  return (
+    <>
+      {head}
+      <p>{t("kill.text")}</p>
+      <p class="limits">{t("kill.not")}</p>
+      <div class="row end">
+        <Button look="quiet" disabled={isBusy} onClick={() => void finish()}>
+          {t("kill.later")}
+        </Button>
+        <Button look="main" disabled={isBusy} onClick={() => void make()}>
+          {t("kill.make")}
+        </Button>
+      </div>
+    </>
   );
 }

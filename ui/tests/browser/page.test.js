@@ -76,6 +76,13 @@ test("an account is made with the keyboard alone, and every step can be heard", 
   }
   await tabTo(page, /Done/);
   await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Kill code" }).waitFor();
+  await look(page, "the kill code");
+  await tabTo(page, /Make a kill code/);
+  await page.keyboard.press("Enter");
+  await page.locator(".shown-once li").nth(11).waitFor();
+  await tabTo(page, /I have them on paper/);
+  await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Add a contact" }).waitFor();
   await page.locator(".qr-dark").waitFor();
   await look(page, "the first contact");

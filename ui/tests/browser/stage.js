@@ -259,6 +259,7 @@ export async function onboard(page, app, invitation) {
     await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
   }
   await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Not now" }).click();
   await page.getByRole("heading", { name: "Add a contact" }).waitFor();
   return words;
 }
