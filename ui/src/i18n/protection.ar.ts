@@ -127,6 +127,9 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "devices.wipe.needs": "برمز محو تنشئه في «الحماية» يمكن محو جهاز مفقود من هنا.",
   "shortcuts.panic": "الطوارئ: قفل؛ مرتين أو باستمرار: محو",
 
+  "error.text.malformed": "هذا غير كامل: انسخه من «undertone:» حتى النهاية.",
+  "error.kill.full": "لا مكان لمزيد ممن يجوز لهم محو هذا الجهاز.",
+  "error.kill.not_ready": "لا يصل رمز المحو إلى ذلك الجهاز بعد. حاول لاحقًا.",
   "error.home.too_soon": "عبارات خاطئة كثيرة: انتظر قليلًا قبل التالية.",
   "error.home.passphrase_taken": "لا يمكن استخدام هذه العبارة: لها عمل آخر.",
   "error.home.decoy": "هذا هو الحساب المموِّه: لا يمكن ذلك من هنا.",

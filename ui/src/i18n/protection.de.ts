@@ -117,6 +117,9 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "devices.wipe.needs": "Mit einem Löschcode, den es unter „Schutz“ gibt, lässt sich ein verlorenes Gerät von hier löschen.",
   "shortcuts.panic": "Panik: sperren; zweimal oder gehalten: löschen",
 
+  "error.text.malformed": "Das ist nicht vollständig: Kopiere es von „undertone:“ bis zum Ende.",
+  "error.kill.full": "Für weitere, die dieses Gerät löschen dürfen, ist kein Platz.",
+  "error.kill.not_ready": "Der Löschcode erreicht dieses Gerät noch nicht. Versuch es später noch einmal.",
   "error.home.too_soon": "Zu viele falsche Passphrasen: Warte etwas vor der nächsten.",
   "error.home.passphrase_taken": "Diese Passphrase geht nicht: Sie tut schon etwas anderes.",
   "error.home.decoy": "Das ist das Scheinkonto: Das geht von hier nicht.",

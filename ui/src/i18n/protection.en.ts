@@ -118,6 +118,9 @@ export const protectionEn = {
   "devices.wipe.needs": "With a kill code, which “Protection” makes, a lost device can be wiped from here.",
   "shortcuts.panic": "Panic: lock; twice or held, wipe",
 
+  "error.text.malformed": "This is not whole: copy it from “undertone:” to the end.",
+  "error.kill.full": "There is no room for more who may wipe this device.",
+  "error.kill.not_ready": "The kill code does not reach that device yet. Try again later.",
   "error.home.too_soon": "Too many wrong passphrases: wait a little before the next one.",
   "error.home.passphrase_taken": "This passphrase can't be used: it does something else already.",
   "error.home.decoy": "This is the decoy: that can't be done from here.",

@@ -117,6 +117,9 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "devices.wipe.needs": "Con un código de borrado, que se hace en «Protección», un dispositivo perdido se puede borrar desde aquí.",
   "shortcuts.panic": "Pánico: bloquear; dos veces o mantenido, borrar",
 
+  "error.text.malformed": "No está entero: cópialo desde «undertone:» hasta el final.",
+  "error.kill.full": "No hay sitio para más personas que puedan borrar este dispositivo.",
+  "error.kill.not_ready": "El código de borrado aún no llega a ese dispositivo. Inténtalo más tarde.",
   "error.home.too_soon": "Demasiadas frases incorrectas: espera un poco antes de la siguiente.",
   "error.home.passphrase_taken": "Esta frase no se puede usar: ya hace otra cosa.",
   "error.home.decoy": "Este es el señuelo: eso no se puede hacer desde aquí.",

@@ -117,6 +117,9 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "devices.wipe.needs": "Avec un code d’effacement, qui se fait sous « Protection », un appareil perdu peut être effacé d’ici.",
   "shortcuts.panic": "Panique : verrouiller ; deux fois ou maintenu, effacer",
 
+  "error.text.malformed": "Ce n’est pas entier : copiez-le de « undertone: » jusqu’à la fin.",
+  "error.kill.full": "Il n’y a plus de place pour d’autres qui puissent effacer cet appareil.",
+  "error.kill.not_ready": "Le code d’effacement n’atteint pas encore cet appareil. Réessayez plus tard.",
   "error.home.too_soon": "Trop de mauvaises phrases secrètes : attendez un peu avant la suivante.",
   "error.home.passphrase_taken": "Cette phrase ne peut pas servir : elle fait déjà autre chose.",
   "error.home.decoy": "Ceci est le leurre : cela ne peut pas se faire d’ici.",

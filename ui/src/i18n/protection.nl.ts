@@ -117,6 +117,9 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "devices.wipe.needs": "Met een wiscode, die je onder “Bescherming” maakt, kan een kwijtgeraakt apparaat van hieruit worden gewist.",
   "shortcuts.panic": "Paniek: vergrendelen; tweemaal of ingedrukt: wissen",
 
+  "error.text.malformed": "Dit is niet heel: kopieer het van “undertone:” tot het einde.",
+  "error.kill.full": "Er is geen plaats voor nog meer mensen die dit apparaat mogen wissen.",
+  "error.kill.not_ready": "De wiscode bereikt dat apparaat nog niet. Probeer het later nog eens.",
   "error.home.too_soon": "Te veel verkeerde wachtwoordzinnen: wacht even voor de volgende.",
   "error.home.passphrase_taken": "Deze wachtwoordzin kan niet: hij doet al iets anders.",
   "error.home.decoy": "Dit is het lokaccount: dat kan van hieruit niet.",

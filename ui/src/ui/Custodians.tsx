@@ -7,7 +7,7 @@ import { killStatus, readKillStatus } from "../state/protection.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Copied } from "./Copied.tsx";
-import { focusHere } from "./focus.ts";
+import { focusHere, useFocusBack } from "./focus.ts";
 import { Named, plainName } from "./Named.tsx";
 import { Part } from "./ProtectionPart.tsx";
 import { TypedWord } from "./TypedWord.tsx";
@@ -64,9 +64,11 @@ export function Custodians() {
 }
 
 function GivenKey({ onDone, onCancel }: { onDone: (key: string, name: string) => void; onCancel: () => void }) {
+  const form = useFocusBack<HTMLFormElement>();
   const [key, setKey] = useState("");
   return (
     <form
+      ref={form}
       class="sure"
       onSubmit={(event) => {
         event.preventDefault();

@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import { asFailed } from "../host/socket.ts";
 import { explain, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
-import { focusHere } from "./focus.ts";
+import { focusHere, useFocusBack } from "./focus.ts";
 
 export function PassphraseForm({
   children,
@@ -26,6 +26,7 @@ export function PassphraseForm({
   act: (passphrase: string) => Promise<void>;
   onCancel: () => void;
 }) {
+  const form = useFocusBack<HTMLFormElement>();
   const [passphrase, setPassphrase] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
@@ -43,7 +44,7 @@ export function PassphraseForm({
     }
   };
   return (
-    <form class="sure" onSubmit={(event) => void submit(event)}>
+    <form ref={form} class="sure" onSubmit={(event) => void submit(event)}>
       <label class="field">
         <span>{t("protection.passphrase")}</span>
         <input

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { t, type Key } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
-import { focusHere } from "./focus.ts";
+import { focusHere, useFocusBack } from "./focus.ts";
 
 export function TypedWord({
   word,
@@ -20,10 +20,12 @@ export function TypedWord({
   onDone: () => void;
   onCancel: () => void;
 }) {
+  const form = useFocusBack<HTMLFormElement>();
   const [typed, setTyped] = useState("");
   const isTyped = typed.trim().toLowerCase() === t(word).toLowerCase();
   return (
     <form
+      ref={form}
       class="sure"
       onSubmit={(event) => {
         event.preventDefault();
