@@ -60,7 +60,10 @@ impl Host {
             return Ok(false);
         }
         if let Ok((client, _)) = self.home.client() {
-            client.wipe().await?;
+            // A task of its own: it goes on when the page's connection ends, which it does as soon as a wipe begins.
+            tokio::spawn(async move { client.wipe().await })
+                .await
+                .map_err(|_| HomeError::Io)??;
         } else {
             let folder = self.home.folder().to_owned();
             tokio::task::spawn_blocking(move || Wipe::begin(&folder))

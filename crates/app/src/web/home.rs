@@ -41,7 +41,9 @@ use crate::{
 /// How long to wait for a home that another process is just using.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a process whose home was wiped may take to tell its pages.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long it may take when the wipe has just begun, and the server is to delete the queue, too.
+const LAST_BREATH: Duration = Duration::from_secs(10);
 /// Between looks at it.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -130,6 +132,7 @@ impl HomeKeeper {
     /// The home has been wiped, open or not: the process is to end.
     pub fn say_wiped(&self) {
         self.ended.send_replace(Some(Ending::Wiped));
+        end_within(LAST_WORDS, self.options.json);
     }
 
     /// Whether the home is wiped, or about to be: pages are told, and forget what they hold.
@@ -175,11 +178,7 @@ impl HomeKeeper {
                 joining: None,
             });
             ended.send_replace(Some(Ending::Wiped));
-            // A thread of its own: nothing that the runtime waits for keeps the memory alive.
-            std::thread::spawn(move || {
-                std::thread::sleep(LAST_WORDS);
-                end_wiped(json);
-            });
+            end_within(LAST_WORDS, json);
         })
     }
 
@@ -442,6 +441,7 @@ impl HomeKeeper {
             self.now.clone(),
             self.ended.clone(),
             Arc::clone(&self.wiping),
+            self.options.json,
         ));
         self.now.send_replace(Now {
             state: HostState::Open,
@@ -537,6 +537,7 @@ async fn follow(
     now: watch::Sender<Now>,
     ended: watch::Sender<Option<Ending>>,
     wiping: Arc<AtomicBool>,
+    json: bool,
 ) {
     loop {
         let how = *ending.borrow_and_update();
@@ -545,6 +546,7 @@ async fn follow(
             Some(Ending::Wiping) => {
                 // Pages hear of it, and forget what they show.
                 wiping.store(true, Ordering::Release);
+                end_within(LAST_BREATH, json);
                 now.send_replace(Now {
                     state: HostState::Locked,
                     client: None,
@@ -560,6 +562,15 @@ async fn follow(
             return;
         }
     }
+}
+
+/// Ends the process of a home that is wiped, whatever it still waits for: from a thread of its own, since memory that held keys goes only
+/// with the process.
+fn end_within(time: Duration, json: bool) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        end_wiped(json);
+    });
 }
 
 /// Whether a home can be made there.
