@@ -157,6 +157,8 @@ impl MimiContent {
         };
         let mut revised = Self::new(origin, body);
         revised.in_reply_to = self.in_reply_to;
+        // It goes with its message, also where that never came.
+        revised.expires = self.expires;
         revised
     }
 

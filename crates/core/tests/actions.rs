@@ -4,9 +4,11 @@
 mod fake;
 
 use fake::{FakeServer, Person, eventually, meet, three};
-use undertone_core::{Draft, MessageInfo, MessageKind, Page};
+use undertone_core::{Clock as _, ContactChange, Draft, Expires, MessageInfo, MessageKind, Page};
 
 type Outcome = Result<(), undertone_core::Error>;
+
+const HOUR_MS: i64 = 3_600_000;
 
 async fn all(person: &Person, chat: &str) -> Vec<MessageInfo> {
     let chat = person.chat(chat).await;
@@ -119,7 +121,7 @@ async fn an_edit_shows_everywhere_and_keeps_what_was_said_before() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn reactions_stand_beside_each_other_and_can_be_taken_back() -> Outcome {
     let server = FakeServer::new();
-    let (ada, ben, cleo) = three(&server).await;
+    let (mut ada, mut ben, mut cleo) = three(&server).await;
     let everybody = [&ada, &ben, &cleo];
     ada.says("Desk", "It is out.").await;
     see(&everybody, "Desk", &["It is out."]).await;
@@ -139,9 +141,23 @@ async fn reactions_stand_beside_each_other_and_can_be_taken_back() -> Outcome {
     ben.client().react(&chat, &id, "👍", false).await?;
     ben.client().react(&chat, &id, "👍", true).await?;
     see(&everybody, "Desk", &["It is out. 🎉[\"Cleo\"] 👍[\"Ben\"]"]).await;
+    // What is taken back is kept by nobody.
+    cleo.client().react(&chat, &id, "hm, no", true).await?;
+    cleo.client().react(&chat, &id, "hm, no", false).await?;
     for nonsense in ["", "   ", "line\nbreak", &"x".repeat(65)] {
         let refused = ben.client().react(&chat, &id, nonsense, true).await;
         assert_eq!(refused.unwrap_err().code(), "message.reaction_invalid");
+    }
+    cleo.says("Desk", "Bye.").await;
+    for person in [&mut ada, &mut ben, &mut cleo] {
+        eventually("it came", || async {
+            looks(person, "Desk")
+                .await
+                .last()
+                .is_some_and(|line| line == "Bye.")
+        })
+        .await;
+        holds_nothing_of(person, &["hm, no"]).await;
     }
     Ok(())
 }
@@ -197,6 +213,137 @@ async fn what_is_deleted_for_everyone_is_in_no_table_of_anybody() -> Outcome {
         }
         assert!(!person.finds("Forget that.").is_empty());
     }
+    Ok(())
+}
+
+/// Ben hears nothing that Ada says, or hears her again.
+async fn blocks(ben: &Person, ada: &str, blocked: bool) {
+    let contact = ben.client().find_contact(ada).await.unwrap();
+    let change = ContactChange {
+        blocked: Some(blocked),
+        ..ContactChange::default()
+    };
+    ben.client().set_contact(&contact.id, change).await.unwrap();
+}
+
+/// Nothing of this is in the home, which is closed.
+async fn holds_nothing_of(person: &mut Person, needles: &[&str]) {
+    person.settle().await;
+    person.quit().await;
+    for needle in needles {
+        assert_eq!(
+            person.finds(needle),
+            Vec::<String>::new(),
+            "{}",
+            person.name
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_taken_leaves_nothing_when_it_is_deleted() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    blocks(&ben, "Ada", true).await;
+    ada.says("Ben", "Ask Wilhelmina.").await;
+    ada.settle().await;
+    ben.settle().await;
+    blocks(&ben, "Ada", false).await;
+    let chat = ada.chat("Ben").await.id;
+    let id = saying(&ada, "Ben", "Ask Wilhelmina.").await.id;
+    ada.client()
+        .edit(&chat, &id, "Ask Wilhelmina Vos.", false)
+        .await?;
+    ada.client().react(&chat, &id, "Vos?", true).await?;
+    ada.client().delete_for_everyone(&chat, &id).await?;
+    ada.says("Ben", "Lunch?").await;
+    see(&[&ben], "Ada", &["Lunch?"]).await;
+    holds_nothing_of(&mut ben, &["Wilhelmina", "Vos"]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_one_came_leaves_nothing_when_it_is_deleted() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    let mut cleo = Person::new("Cleo", &server).await;
+    meet(&ben, &ada).await;
+    meet(&cleo, &ada).await;
+    let ids = |person: &'static str| ada.client().find_contact(person);
+    let (to, late) = (ids("Ben").await?.id, ids("Cleo").await?.id);
+    ada.client().create_group("Desk", &[to]).await?;
+    eventually("in the group", || async {
+        ben.client().find_chat("Desk").await.is_ok()
+    })
+    .await;
+    ada.says("Desk", "Ask Wilhelmina.").await;
+    ben.reads("Desk", &["Ada: Ask Wilhelmina."]).await;
+    let chat = ada.chat("Desk").await.id;
+    ada.client().group_add(&chat, &[late]).await?;
+    eventually("in the group", || async {
+        cleo.client().find_chat("Desk").await.is_ok()
+    })
+    .await;
+    let id = saying(&ada, "Desk", "Ask Wilhelmina.").await.id;
+    ben.client().react(&chat, &id, "Vos?", true).await?;
+    ada.client()
+        .edit(&chat, &id, "Ask Wilhelmina Vos.", false)
+        .await?;
+    ada.client().delete_for_everyone(&chat, &id).await?;
+    see(&[&ben], "Desk", &["(deleted)"]).await;
+    ada.says("Desk", "Lunch?").await;
+    see(&[&cleo], "Desk", &["Lunch?"]).await;
+    holds_nothing_of(&mut cleo, &["Wilhelmina", "Vos"]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_a_message_that_never_comes_does_not_stay() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    blocks(&ben, "Ada", true).await;
+    let chat = ada.chat("Ben").await.id;
+    let until = u32::try_from(ada.clock().now_ms() / 1000).unwrap() + 3600;
+    let brief = Draft {
+        expires: Some(Expires::At(until)),
+        ..Draft::text("The code is 4711.")
+    };
+    let brief = ada.client().send(&chat, brief).await?.message;
+    ada.says("Ben", "Ask Wilhelmina.").await;
+    ada.settle().await;
+    ben.settle().await;
+    blocks(&ben, "Ada", false).await;
+    let long = saying(&ada, "Ben", "Ask Wilhelmina.").await.id;
+    for (id, text) in [
+        (&brief, "The code is 0815."),
+        (&long, "Ask Wilhelmina Vos."),
+    ] {
+        ada.client().edit(&chat, id, text, false).await?;
+    }
+    ada.says("Ben", "Lunch?").await;
+    see(&[&ben], "Ada", &["Lunch?"]).await;
+
+    // The message that they would be about may still come.
+    ben.quit().await;
+    assert!(ben.finds_in("actions", "0815") && ben.finds_in("actions", "Vos"));
+    ben.clock().pass_ms(HOUR_MS + 1000);
+    ben.reopen().await;
+    holds_nothing_of(&mut ben, &["0815"]).await;
+    assert!(ben.finds_in("actions", "Vos"));
+    ben.clock().pass_ms(24 * HOUR_MS);
+    ben.reopen().await;
+    holds_nothing_of(&mut ben, &["Vos"]).await;
     Ok(())
 }
 

@@ -128,6 +128,31 @@ async fn no_clock_gives_a_message_more_time() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_moment_that_was_named_by_a_clock_that_runs_ahead_is_no_later_for_the_others() -> Outcome
+{
+    let server = FakeServer::new();
+    let (ada, mut ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    ada.clock().jump_ms(15 * 24 * HOUR_MS);
+    let chat = ada.chat("Ben").await.id;
+    let at_s = u32::try_from((ada.clock().now_ms() + HOUR_MS) / 1000).unwrap();
+    let draft = Draft {
+        expires: Some(Expires::At(at_s)),
+        ..Draft::text("For an hour.")
+    };
+    ada.client().send(&chat, draft).await?;
+    ben.reads("Ada", &["Ada: For an hour."]).await;
+    ben.settle().await;
+    ben.clock().pass_ms(HOUR_MS + 1000);
+    ben.reads("Ada", &[]).await;
+    holds_nothing_of(&mut ben, "For an hour").await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_goes_at_its_moment_with_its_versions_quotes_and_files() -> Outcome {
     let server = FakeServer::new();
     let (mut ada, mut ben) = (

@@ -22,6 +22,7 @@ use crate::{
     sync::{
         Work, add,
         conversation::{self, Conversation, Kind, State},
+        early,
     },
 };
 
@@ -222,6 +223,13 @@ pub(crate) fn forget_what_is_gone(db: &Connection) -> Result<()> {
     for table in ["reactions", "pins"] {
         db.execute(&format!("DELETE FROM {table} WHERE {}", gone(table)), [])?;
     }
+    // What was done to messages that are not here.
+    db.execute(
+        "INSERT OR IGNORE INTO early (action, due_age_ms, last_age_ms, at_ms)
+         SELECT a.id, ?1 + ?2, ?1 + ?3, 0 FROM actions a WHERE a.kind IN (1, 3) AND a.content <> x'' AND NOT EXISTS (
+            SELECT 1 FROM messages m WHERE m.conversation = a.conversation AND m.message_id = a.target)",
+        [AGE_MS, early::KEPT_MS, early::KEPT_AT_MOST_MS],
+    )?;
     Ok(())
 }
 

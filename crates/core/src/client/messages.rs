@@ -182,12 +182,7 @@ impl Client {
     /// Erases what has had its time, so that nothing is shown a moment too long.
     pub(super) async fn expire(&self) -> Result<()> {
         let any = self
-            .read(|snapshot, _| {
-                Ok(snapshot
-                    .connection()
-                    .prepare_cached("SELECT 1 FROM timers WHERE due_age_ms > 0")?
-                    .exists([])?)
-            })
+            .read(|snapshot, _| timer::waits(snapshot.connection()))
             .await?;
         if any {
             self.write(timer::tick).await?;

@@ -120,6 +120,11 @@ pub const STEPS: &[Migration] = &[
         name: "notices",
         step: Step::Sql(include_str!("../../migrations/0015_notices.sql")),
     },
+    Migration {
+        version: 16,
+        name: "early",
+        step: Step::Sql(include_str!("../../migrations/0016_early.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -17,7 +17,7 @@ use super::{
     Work,
     change::Change,
     conversation::{self, Conversation},
-    erase, ignored,
+    early, erase, ignored,
     message::{self, NO_PLACE, Place, Sender},
 };
 use crate::{
@@ -109,7 +109,12 @@ pub(crate) fn receive(
         return Ok(());
     };
     note_if_idle(work, row, sender, &action)?;
-    if keep(work, row, sender, &id, bytes, &action, place)?.is_some() {
+    if let Some(kept) = keep(work, row, sender, &id, bytes, &action, place)? {
+        if matches!(action.kind, Kind::Edit | Kind::Reaction)
+            && message::local_id(work.db, row.id, &action.target)?.is_none()
+        {
+            early::note(work, kept, content)?;
+        }
         if action.kind == Kind::Pin {
             let who = conversation::person(work, row.id, &sender.account)?;
             message::add_notice(work, row.id, &Notice::Pinned { who }, place)?;
@@ -289,7 +294,7 @@ pub(crate) fn renew_if_acted_on(
     Ok(())
 }
 
-/// Works out anew how a message looks. Nothing if it has not come yet.
+/// Works out anew how a message looks. If it has not come yet there is nothing but what is not to be kept.
 pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
     let found: Option<(i64, Vec<u8>, i64)> = work
         .db
@@ -300,8 +305,10 @@ pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Re
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
+    let row = conversation::load(work.db, conversation)?;
+    erase::taken_back(work, &row, target)?;
     let Some((local, author, gone)) = found else {
-        return Ok(());
+        return erase::deleted_early(work, &row, target);
     };
     let deleted = work
         .db
@@ -338,13 +345,24 @@ fn versions(
             Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    let Some((last, written_at)) = all.last() else {
+    if all.is_empty() {
+        return Ok(());
+    }
+    // A version that came long before its message may be erased: that there was one is said all the same.
+    let last = all.iter().rev().find_map(|(content, written_at)| {
+        let content = MimiContent::decode(content).ok()?;
+        Some((message::text_of(&content), *written_at))
+    });
+    let Some(((text, markdown), written_at)) = last else {
+        work.db
+            .prepare_cached("UPDATE messages SET edits = ?2, edited_at_ms = ?3 WHERE id = ?1")?
+            .execute(params![
+                local,
+                i64::try_from(all.len()).unwrap_or(i64::MAX),
+                all.last().map_or(0, |(_, written_at)| *written_at)
+            ])?;
         return Ok(());
     };
-    let Ok(content) = MimiContent::decode(last) else {
-        return Ok(());
-    };
-    let (text, markdown) = message::text_of(&content);
     work.db
         .prepare_cached(
             "UPDATE messages SET text = ?2, markdown = ?3, edits = ?4, edited_at_ms = ?5 WHERE id = ?1",

@@ -133,10 +133,30 @@ pub(crate) fn opened_once(work: &Work<'_>, local: i64) -> Result<()> {
 
 /// What its versions and reactions said. The rows stay: they are known when they come again.
 fn actions(work: &Work<'_>, row: &Conversation, target: &[u8]) -> Result<()> {
+    erase_actions(work, row, target, "a.kind <> 2")
+}
+
+/// What was said by reactions to a message that were taken back since.
+pub(super) fn taken_back(work: &Work<'_>, row: &Conversation, target: &[u8]) -> Result<()> {
+    let taken_back = "a.kind = 3 AND EXISTS (
+        SELECT 1 FROM actions b WHERE b.conversation = a.conversation AND b.sender = a.sender AND b.kind = 2 AND b.target = a.message_id)";
+    erase_actions(work, row, target, taken_back)
+}
+
+/// What was said by versions of, and reactions to, a message that is not here and was deleted. Only the message tells who its author is, so
+/// versions go if whoever wrote them deleted it; a reaction says nothing once its message has gone.
+pub(super) fn deleted_early(work: &Work<'_>, row: &Conversation, target: &[u8]) -> Result<()> {
+    let deleted = "a.kind IN (1, 3) AND EXISTS (
+        SELECT 1 FROM actions b WHERE b.conversation = a.conversation AND b.target = a.target AND b.kind = 2 AND (b.sender = a.sender OR a.kind = 3))";
+    erase_actions(work, row, target, deleted)
+}
+
+/// `which` is one of a few fixed texts.
+fn erase_actions(work: &Work<'_>, row: &Conversation, target: &[u8], which: &str) -> Result<()> {
     let found = {
-        let mut statement = work.db.prepare_cached(
-            "SELECT id, device, counter FROM actions WHERE conversation = ?1 AND target = ?2 AND kind <> 2 AND content <> x''",
-        )?;
+        let mut statement = work.db.prepare_cached(&format!(
+            "SELECT a.id, a.device, a.counter FROM actions a WHERE a.conversation = ?1 AND a.target = ?2 AND a.content <> x'' AND {which}"
+        ))?;
         statement
             .query_map(params![row.id, target], |found| {
                 Ok((
@@ -148,20 +168,39 @@ fn actions(work: &Work<'_>, row: &Conversation, target: &[u8]) -> Result<()> {
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for (id, device, counter) in found {
-        let left = if device == work.me.device.as_bytes() {
-            let left = emptied(work, row, counter)?;
-            work.db
-                .prepare_cached(
-                    "UPDATE outbox SET content = ?2 WHERE action = ?1 AND state IN (0, 1)",
-                )?
-                .execute(params![id, left])?;
-            left
-        } else {
-            Vec::new()
-        };
-        work.db
-            .prepare_cached("UPDATE actions SET content = ?2 WHERE id = ?1")?
-            .execute(params![id, left])?;
+        empty_action(work, row, id, &device, counter)?;
     }
+    Ok(())
+}
+
+/// Erases what an action (actions.id) said.
+pub(super) fn action(work: &Work<'_>, id: i64) -> Result<()> {
+    let (conversation, device, counter): (i64, Vec<u8>, u64) = work
+        .db
+        .prepare_cached("SELECT conversation, device, counter FROM actions WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let row = conversation::load(work.db, conversation)?;
+    empty_action(work, &row, id, &device, counter)
+}
+
+fn empty_action(
+    work: &Work<'_>,
+    row: &Conversation,
+    id: i64,
+    device: &[u8],
+    counter: u64,
+) -> Result<()> {
+    let left = if device == work.me.device.as_bytes() {
+        let left = emptied(work, row, counter)?;
+        work.db
+            .prepare_cached("UPDATE outbox SET content = ?2 WHERE action = ?1 AND state IN (0, 1)")?
+            .execute(params![id, left])?;
+        left
+    } else {
+        Vec::new()
+    };
+    work.db
+        .prepare_cached("UPDATE actions SET content = ?2 WHERE id = ?1")?
+        .execute(params![id, left])?;
     Ok(())
 }

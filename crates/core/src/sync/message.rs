@@ -215,7 +215,7 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
             .get(position)
             .map(|file| (file.attachment, file.name.clone()))
     })?;
-    timer::set(work, local, expires)?;
+    timer::set(work, local, expires, work.now_ms)?;
     outbox::push(work, id, local, &bytes, waits, work.now_ms)?;
     touch(work, id)?;
     work.tell(Change::Message(local));
@@ -386,7 +386,7 @@ pub(crate) fn receive(
     let local = work.last_id();
     mark(work, local, content)?;
     insert_files(work, local, content, |_| None)?;
-    timer::set(work, local, content.expires)?;
+    timer::set(work, local, content.expires, sent_at)?;
     if mine {
         timer::begin(work, local)?;
         // What may be opened once is for the others; another device of this account sent it.

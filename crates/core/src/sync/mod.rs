@@ -25,6 +25,7 @@ pub(crate) mod contact;
 pub(crate) mod conversation;
 pub(crate) mod devices;
 pub(crate) mod duty;
+pub(crate) mod early;
 pub(crate) mod elsewhere;
 pub(crate) mod ending;
 pub(crate) mod engine;

@@ -3,12 +3,12 @@
 //! A clock can be turned back, so nothing is decided by it alone. The store has an age: while the app runs it grows by a clock that
 //! only goes on (sleep included), and between two runs by what the system's clock gained, never by less than nothing. What is to go
 //! after it was read goes when the age says so. What is to go at a moment goes at that moment by the system's clock, and at the latest
-//! when as much time has passed as was left when it came.
+//! when as much time has passed as was left when it came, or as its author gave it.
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::Expiration;
 
-use super::{Work, change::Change, conversation::Conversation, erase};
+use super::{Work, change::Change, conversation::Conversation, early, erase};
 use crate::error::Result;
 
 /// Messages that go in one transaction.
@@ -35,8 +35,20 @@ pub(crate) fn age(work: &Work<'_>) -> Result<i64> {
     Ok(now)
 }
 
+/// How long it is until a moment, milliseconds: by this clock, or if that is less by the clock of whoever named it when they did, which may have
+/// run ahead.
+pub(super) fn left_ms(work: &Work<'_>, moment_ms: i64, sent_at_ms: i64) -> i64 {
+    let left = |now_ms: i64| moment_ms.saturating_sub(now_ms);
+    left(work.now_ms).min(left(sent_at_ms)).max(1)
+}
+
 /// Notes how long a message that has just come, or was just written, may stay.
-pub(crate) fn set(work: &Work<'_>, message: i64, expires: Option<Expiration>) -> Result<()> {
+pub(crate) fn set(
+    work: &Work<'_>,
+    message: i64,
+    expires: Option<Expiration>,
+    sent_at_ms: i64,
+) -> Result<()> {
     let Some(expires) = expires.filter(|expires| expires.seconds > 0) else {
         return Ok(());
     };
@@ -44,7 +56,7 @@ pub(crate) fn set(work: &Work<'_>, message: i64, expires: Option<Expiration>) ->
     let (after, at, due) = if expires.relative {
         (ms, 0, 0)
     } else {
-        (0, ms, age(work)? + (ms - work.now_ms).max(1))
+        (0, ms, age(work)? + left_ms(work, ms, sent_at_ms))
     };
     work.db
         .prepare_cached(
@@ -103,16 +115,21 @@ pub(crate) fn stop(work: &Work<'_>, message: i64) -> Result<()> {
 }
 
 /// Whether any countdown runs.
-fn any(work: &Work<'_>) -> Result<bool> {
-    Ok(work
-        .db
+fn any(db: &rusqlite::Connection) -> Result<bool> {
+    Ok(db
         .prepare_cached("SELECT 1 FROM timers WHERE due_age_ms > 0")?
         .exists([])?)
 }
 
+/// Whether [`tick`] may have something to do, now or later.
+pub(crate) fn waits(db: &rusqlite::Connection) -> Result<bool> {
+    Ok(any(db)? || early::any(db)?)
+}
+
 /// Erases what has had its time. Called now and then, and before anything is shown.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
-    if !any(work)? {
+    early::tick(work)?;
+    if !any(work.db)? {
         return Ok(());
     }
     let age = age(work)?;
@@ -137,8 +154,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 
 /// How long until the next one goes, milliseconds; None: nothing waits.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    if !any(work)? {
-        return Ok(None);
+    let early = early::next_due(work)?;
+    if !any(work.db)? {
+        return Ok(early);
     }
     let age = age(work)?;
     let next: Option<(i64, i64)> = work
@@ -148,5 +166,6 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(next.map(|(due, at)| (due - age).min(at.saturating_sub(work.now_ms)).max(0)))
+    let next = next.map(|(due, at)| (due - age).min(at.saturating_sub(work.now_ms)).max(0));
+    Ok(next.into_iter().chain(early).min())
 }

@@ -169,7 +169,7 @@ impl World {
             })
             .await;
         if matches!(done, Outcome::Done(())) {
-            self.deleted.insert(target.id);
+            self.deleted.insert(target.id, self.devices[who].owner);
         }
         Some(())
     }

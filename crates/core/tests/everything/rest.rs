@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use undertone_core::{ChatState, ContactChange, store::StoreError};
+use undertone_core::{ChatId, ChatState, ContactChange, store::StoreError};
 
 use crate::{
     fake::Person,
@@ -73,17 +73,24 @@ impl World {
 
     async fn reads_all(&self, all: &[Seen]) {
         for (at, seen) in all.iter().enumerate() {
-            // The other devices learn it from the first one.
-            if all[..at].iter().any(|before| before.owner == seen.owner) {
-                continue;
-            }
+            let first = !all[..at].iter().any(|before| before.owner == seen.owner);
             let client = self.devices[seen.device].person.client();
             for (id, chat) in seen.chats.values() {
-                if chat.last_local > 0 {
+                // The other devices learn it from the first one, of what that one has.
+                let learns = !first && !self.has_a_hole(seen.owner, id);
+                if chat.last_local > 0 && !learns {
                     client.mark_read(id, chat.last_local).await.unwrap();
                 }
             }
         }
+    }
+
+    /// Whether a device of somebody's came into a conversation later than another one, or was out of it for a while.
+    fn has_a_hole(&self, owner: usize, chat: &ChatId) -> bool {
+        let mut devices = 0..self.devices.len();
+        devices.any(|device| {
+            self.devices[device].owner == owner && self.holes.contains_key(&(device, chat.clone()))
+        })
     }
 
     async fn look(&self) -> Vec<Seen> {

@@ -287,8 +287,14 @@ impl World {
         }
         let undead = chat.lines.iter().find(|line| {
             !line.deleted
-                && self.deleted.contains(&line.id)
                 && self.was_there(seen.device, id, &line.id)
+                && self.deleted.get(&line.id).is_some_and(|by| {
+                    // Who leaves, or is taken out, takes along what has not gone out yet.
+                    let mut devices = 0..self.devices.len();
+                    devices.all(|device| {
+                        self.devices[device].owner != *by || self.was_there(device, id, &line.id)
+                    })
+                })
         });
         undead.map(|line| format!("was deleted: {}", line.shown))
     }

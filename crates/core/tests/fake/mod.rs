@@ -269,6 +269,7 @@ impl Person {
             "pins.",
             "receipts.",
             "timers.",
+            "early.",
         ];
         let owner = Owner::acquire(&self.home).expect("nobody has it open");
         let home = owner.unlock(&passphrase()).map_err(|(_, error)| error);
