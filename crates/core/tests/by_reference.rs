@@ -57,7 +57,8 @@ async fn a_change_that_is_too_large_for_the_server_is_given_up_and_the_group_goe
     let (ada, ben, cleo) = three(&server).await;
     let group = desk(&ada).await;
     server.refuse_uploads(Some(Code::BlobTooLarge));
-    ada.client().group_rename(&group, "Newsroom").await?;
+    let refused = ada.client().group_rename(&group, "Newsroom").await;
+    assert_eq!(refused.unwrap_err().code(), "group.refused");
     let told = "The server did not take a change to this group.";
     assert!(ada.notices("Desk").await.iter().any(|line| line == told));
     server.refuse_uploads(None);

@@ -159,9 +159,9 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     let by_owner = answered.ok().and_then(Result::ok).flatten();
     if by_owner.is_none() {
         kill(process);
-        // What it may have written meanwhile.
-        Wipe::finish_if_marked(&home)?;
     }
+    // What it may have written meanwhile, and what both were at once.
+    let report = Wipe::finish_if_marked(&home)?.unwrap_or(report);
     let server = by_owner.is_some_and(|wiped| wiped.server);
     Ok(say_wiped(report.is_complete(), server))
 }

@@ -313,6 +313,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "custodians",
     "device_checks",
     "devices",
+    "early",
     "fetches",
     "gaps",
     "held_items",

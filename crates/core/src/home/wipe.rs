@@ -186,14 +186,18 @@ fn overwrite(path: &Path, least: u64) -> io::Result<()> {
 
 /// Overwrites and removes everything in `folder`; in the home itself the sentinel and the lock stay.
 fn remove_all(folder: &Path, is_home: bool, report: &mut WipeReport) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        report.failed += 1;
-        return;
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // Another process that wipes the same home was quicker, here and below.
+        Err(error) => return count(Err(error), report),
     };
     for entry in entries {
-        let Ok(entry) = entry else {
-            report.failed += 1;
-            continue;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                count(Err(error), report);
+                continue;
+            }
         };
         if is_home && stays(&entry.file_name()) {
             continue;

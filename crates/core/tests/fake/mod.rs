@@ -116,6 +116,10 @@ impl Person {
     pub async fn links(old: &Person, name: &'static str, server: &FakeServer) -> Self {
         let mut new = Self::shows_a_code(name, server).await;
         let code = new.linking().code().await.expect("a code");
+        eventually("the one before is done with", || async {
+            old.client().linking().await.expect("linking").is_none()
+        })
+        .await;
         old.client().begin_linking(&code).await.expect("taken");
         let words = new.linking().words().await.expect("words");
         eventually("the same words on both", || async {
