@@ -48,7 +48,6 @@ export const failures: Failures = {
   "group.name_invalid": "Der Name einer Gruppe hat 1 bis 128 Bytes und keine Steuerzeichen.",
   "group.refused": "Die Gruppe oder ihr Server nimmt diese Änderung nicht an; alles ist, wie es war.",
   "group.quiet": "Du darfst in dieser Gruppe nicht schreiben: Das behalten sich die Admins vor.",
-  "group.refused": "Die Gruppe oder ihr Server nimmt diese Änderung nicht an; alles ist wie zuvor.",
   "group.handing_over": "Die Gruppe wird gerade übergeben; geh, wenn das geschehen ist.",
   "group.no_members": "Eine Gruppe braucht mindestens ein weiteres Mitglied.",
   "group.not_member": "Dieser Kontakt ist kein Mitglied dieser Gruppe.",

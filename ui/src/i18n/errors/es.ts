@@ -48,7 +48,6 @@ export const failures: Failures = {
   "group.name_invalid": "El nombre de un grupo tiene de 1 a 128 bytes y ningún carácter de control.",
   "group.refused": "El grupo o su servidor no acepta este cambio; todo sigue como estaba.",
   "group.quiet": "No puedes escribir en este grupo: sus administradores se lo reservan.",
-  "group.refused": "El grupo o su servidor no acepta este cambio; todo sigue como estaba.",
   "group.handing_over": "El grupo se está traspasando; sal cuando haya terminado.",
   "group.no_members": "Un grupo necesita al menos otro miembro.",
   "group.not_member": "Ese contacto no es miembro de este grupo.",

@@ -48,7 +48,6 @@ export const failures: Failures = {
   "group.name_invalid": "Le nom d’un groupe a de 1 à 128 octets, sans caractères de contrôle.",
   "group.refused": "Le groupe ou son serveur n’accepte pas ce changement ; tout est comme avant.",
   "group.quiet": "Vous n’avez pas le droit d’écrire dans ce groupe : ses admins se le réservent.",
-  "group.refused": "Le groupe ou son serveur n’accepte pas cette modification ; tout est comme avant.",
   "group.handing_over": "Le groupe est en cours de transmission ; partez une fois que c’est fait.",
   "group.no_members": "Un groupe a besoin d’au moins un autre membre.",
   "group.not_member": "Ce contact n’est pas membre de ce groupe.",

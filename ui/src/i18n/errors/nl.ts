@@ -48,7 +48,6 @@ export const failures: Failures = {
   "group.name_invalid": "De naam van een groep heeft 1 tot 128 bytes en geen stuurtekens.",
   "group.refused": "De groep of haar server neemt deze wijziging niet aan; alles is zoals het was.",
   "group.quiet": "Je mag in deze groep niet schrijven: dat houden de beheerders voor zichzelf.",
-  "group.refused": "De groep of haar server neemt deze wijziging niet aan; alles is zoals het was.",
   "group.handing_over": "De groep wordt overgedragen; ga weg als dat gebeurd is.",
   "group.no_members": "Een groep heeft minstens één ander lid nodig.",
   "group.not_member": "Dat contact is geen lid van deze groep.",
