@@ -160,7 +160,7 @@ test("what happened in the group is said in the language of the page", async () 
   // A name keeps its own direction within the line.
   await line("سمّيت المجموعة").locator("bdi", { hasText: "Morning desk" }).waitFor();
   assert.equal(await line(/group|message/).count(), 0);
-  await cleoPage.locator("dialog select").nth(2).selectOption("en");
+  await cleoPage.locator("dialog select:has(option[value=nl])").selectOption("en");
   await line("You named the group “Morning desk”.").waitFor();
   await cleoPage.keyboard.press("Escape");
   await cleoPage.getByRole("dialog").waitFor({ state: "detached" });
