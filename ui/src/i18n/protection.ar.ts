@@ -71,6 +71,11 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.clock": "أُعيدت ساعة هذا الحاسوب إلى الوراء. قل خلال ٧٢ ساعة إنك هنا.",
   "deadman.confirm": "أنا هنا",
   "deadman.confirmed": "يبدأ المؤقّت من جديد.",
+  "deadman.heartbeats": "احتساب فتح قفل جهاز آخر لي",
+  "deadman.heartbeats.text": "عندئذ يؤجّل فتحُ قفل أحد أجهزتك الأخرى هذا المؤقّت أيضًا. ومن يستطع فتح أحدها يستطع ذلك كذلك؛ ويلزمه رمز المحو.",
+  "deadman.heard": "آخر فتح في جهاز آخر احتُسب: {date}.",
+  "deadman.unheard": "لم يُحتسب أي فتح بعد.",
+  "deadman.heartbeats.needs": "أنشئ رمز محو أولًا.",
 
   "kill.title": "رمز المحو",
   "kill.text": "اثنتا عشرة كلمة على ورق. بها تستطيع أنت، أو من تثق به، محو كل أجهزتك من أي حاسوب، مقفلة كانت أم لا: undertone kill. إنها لا تفتح شيئًا ولا تعرضه.",
@@ -113,6 +118,8 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "محو هذا الجهاز…",
   "wipe.do": "امحُ الآن",
   "wipe.others": "أجهزتك الأخرى تُمحى من قائمة الأجهزة.",
+  "wipe.remove": "إزالة جهاز لي مُحي من هنا",
+  "wipe.remove.text": "يخرج من حسابك حالما يقول إنه مُحي، ويرى الناس في محادثاتك أن جهازًا لك أُزيل. وإلا فلن يروا شيئًا ويبقى في القائمة.",
 
   "devices.wipe": "محو {name}",
   "devices.wipe.title": "محو {name}؟",

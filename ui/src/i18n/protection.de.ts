@@ -67,6 +67,11 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.clock": "Die Uhr dieses Computers wurde zurückgestellt. Sag innerhalb von 72 Stunden, dass du da bist.",
   "deadman.confirm": "Ich bin da",
   "deadman.confirmed": "Die Zeit beginnt von vorn.",
+  "deadman.heartbeats": "Entsperren eines anderen Geräts von mir zählt",
+  "deadman.heartbeats.text": "Dann stellt auch das Entsperren eines deiner anderen Geräte diese Zeit zurück. Wer eines davon entsperren kann, kann das ebenso; es braucht einen Löschcode.",
+  "deadman.heard": "Zuletzt zählte ein Entsperren anderswo: {date}.",
+  "deadman.unheard": "Noch keines hat gezählt.",
+  "deadman.heartbeats.needs": "Mach zuerst einen Löschcode.",
 
   "kill.title": "Löschcode",
   "kill.text":
@@ -103,6 +108,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Dieses Gerät löschen…",
   "wipe.do": "Jetzt löschen",
   "wipe.others": "Deine anderen Geräte löschst du aus der Liste der Geräte.",
+  "wipe.remove": "Ein Gerät von mir entfernen, das von hier gelöscht wurde",
+  "wipe.remove.text": "Es verlässt dann dein Konto, sobald es sagt, dass es gelöscht ist, und Leute in deinen Chats sehen, dass ein Gerät von dir entfernt wurde. Sonst sehen sie nichts, und es bleibt auf der Liste.",
 
   "devices.wipe": "{name} löschen",
   "devices.wipe.title": "{name} löschen?",

@@ -68,6 +68,11 @@ export const protectionEn = {
   "deadman.clock": "The clock of this computer was set back. Say within 72 hours that you are here.",
   "deadman.confirm": "I am here",
   "deadman.confirmed": "The timer begins anew.",
+  "deadman.heartbeats": "Count an unlock of another device of mine",
+  "deadman.heartbeats.text": "Then unlocking one of your other devices puts this timer off too. Whoever can unlock one of them can do so as well; it needs a kill code.",
+  "deadman.heard": "The last unlock elsewhere that counted: {date}.",
+  "deadman.unheard": "None has counted yet.",
+  "deadman.heartbeats.needs": "Make a kill code first.",
 
   "kill.title": "Kill code",
   "kill.text":
@@ -104,6 +109,8 @@ export const protectionEn = {
   "wipe.begin": "Wipe this device…",
   "wipe.do": "Wipe now",
   "wipe.others": "Your other devices are wiped from the list of devices.",
+  "wipe.remove": "When a device of mine was wiped from here, remove it",
+  "wipe.remove.text": "It then goes from your account as soon as it says that it is wiped, and people in your chats see that a device of yours was removed. Otherwise they see nothing, and it stays on the list.",
 
   "devices.wipe": "Wipe {name}",
   "devices.wipe.title": "Wipe {name}?",

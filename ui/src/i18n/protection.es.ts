@@ -67,6 +67,11 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.clock": "El reloj de este ordenador se ha atrasado. Di en 72 horas que estás aquí.",
   "deadman.confirm": "Estoy aquí",
   "deadman.confirmed": "El temporizador empieza de nuevo.",
+  "deadman.heartbeats": "Que cuente desbloquear otro dispositivo mío",
+  "deadman.heartbeats.text": "Así, desbloquear otro de tus dispositivos también aplaza este temporizador. Quien pueda desbloquear uno también puede hacerlo; hace falta un código de borrado.",
+  "deadman.heard": "Último desbloqueo en otro lugar que contó: {date}.",
+  "deadman.unheard": "Todavía no ha contado ninguno.",
+  "deadman.heartbeats.needs": "Haz antes un código de borrado.",
 
   "kill.title": "Código de borrado",
   "kill.text":
@@ -103,6 +108,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Borrar este dispositivo…",
   "wipe.do": "Borrar ahora",
   "wipe.others": "Tus otros dispositivos se borran desde la lista de dispositivos.",
+  "wipe.remove": "Quitar un dispositivo mío que se borró desde aquí",
+  "wipe.remove.text": "Sale de tu cuenta en cuanto dice que está borrado, y la gente de tus chats ve que se quitó un dispositivo tuyo. Si no, no ven nada y sigue en la lista.",
 
   "devices.wipe": "Borrar {name}",
   "devices.wipe.title": "¿Borrar {name}?",

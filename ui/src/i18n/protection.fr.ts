@@ -67,6 +67,11 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.clock": "L’horloge de cet ordinateur a été reculée. Dites dans les 72 heures que vous êtes là.",
   "deadman.confirm": "Je suis là",
   "deadman.confirmed": "La minuterie repart de zéro.",
+  "deadman.heartbeats": "Compter le déverrouillage d’un autre de mes appareils",
+  "deadman.heartbeats.text": "Déverrouiller un autre de vos appareils repousse alors aussi cette minuterie. Quiconque peut en déverrouiller un le peut aussi ; il faut un code d’effacement.",
+  "deadman.heard": "Dernier déverrouillage ailleurs qui a compté : {date}.",
+  "deadman.unheard": "Aucun n’a encore compté.",
+  "deadman.heartbeats.needs": "Faites d’abord un code d’effacement.",
 
   "kill.title": "Code d’effacement",
   "kill.text":
@@ -103,6 +108,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Effacer cet appareil…",
   "wipe.do": "Effacer maintenant",
   "wipe.others": "Vos autres appareils s’effacent depuis la liste des appareils.",
+  "wipe.remove": "Retirer un de mes appareils effacé d’ici",
+  "wipe.remove.text": "Il quitte alors votre compte dès qu’il dit être effacé, et les gens dans vos discussions voient qu’un de vos appareils a été retiré. Sinon ils ne voient rien, et il reste sur la liste.",
 
   "devices.wipe": "Effacer {name}",
   "devices.wipe.title": "Effacer {name} ?",

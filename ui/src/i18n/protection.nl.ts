@@ -67,6 +67,11 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.clock": "De klok van deze computer is teruggezet. Zeg binnen 72 uur dat je er bent.",
   "deadman.confirm": "Ik ben er",
   "deadman.confirmed": "De timer begint opnieuw.",
+  "deadman.heartbeats": "Ontgrendelen van een ander apparaat van mij telt",
+  "deadman.heartbeats.text": "Dan stelt ook het ontgrendelen van een van je andere apparaten deze timer uit. Wie er een kan ontgrendelen, kan dat dus ook; er is een wiscode voor nodig.",
+  "deadman.heard": "Het laatste ontgrendelen elders dat telde: {date}.",
+  "deadman.unheard": "Er heeft nog geen geteld.",
+  "deadman.heartbeats.needs": "Maak eerst een wiscode.",
 
   "kill.title": "Wiscode",
   "kill.text":
@@ -103,6 +108,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Dit apparaat wissen…",
   "wipe.do": "Nu wissen",
   "wipe.others": "Je andere apparaten wis je vanuit de lijst met apparaten.",
+  "wipe.remove": "Een apparaat van mij verwijderen dat hiervandaan is gewist",
+  "wipe.remove.text": "Het gaat dan uit je account zodra het zegt dat het gewist is, en mensen in je chats zien dat een apparaat van je is verwijderd. Anders zien ze niets en blijft het op de lijst.",
 
   "devices.wipe": "{name} wissen",
   "devices.wipe.title": "{name} wissen?",

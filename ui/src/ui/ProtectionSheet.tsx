@@ -6,7 +6,7 @@ import { wipe } from "../state/panic.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { killStatus, protection, readKillStatus, readProtection, setProtection } from "../state/protection.ts";
 import { hide, show } from "../state/view.ts";
-import { fromNow, span, t } from "../i18n/index.ts";
+import { dayAndTime, fromNow, span, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Custodians } from "./Custodians.tsx";
 import { Dialog } from "./Dialog.tsx";
@@ -151,6 +151,7 @@ function DeadMan() {
         say={(days) => (days === 0 ? t("deadman.off") : span(days * DAY_S))}
         set={(dead_man_days, passphrase) => setProtection({ dead_man_days }, passphrase)}
       />
+      <Heartbeats />
       {now.days === 0 && now.clock_set_back_s === 0 ? null : isConfirming ? (
         <PassphraseForm
           action={t("deadman.confirm")}
@@ -170,6 +171,38 @@ function DeadMan() {
         </div>
       )}
     </Part>
+  );
+}
+
+/** Whether unlocking another own device puts the timer off here too: it keeps alive what would be wiped, so the passphrase is asked for. */
+function Heartbeats() {
+  const [isAsking, setAsking] = useState(false);
+  const now = protection.value?.dead_man;
+  if (now === undefined) return null;
+  // Without a kill code there is no way for them to come by.
+  const isPossible = now.heartbeats || killStatus.value?.code === true;
+  return (
+    <>
+      <Switch
+        label={t("deadman.heartbeats")}
+        text={t(isPossible ? "deadman.heartbeats.text" : "deadman.heartbeats.needs")}
+        value={now.heartbeats !== isAsking}
+        isOff={!isPossible}
+        onChange={(next) => setAsking(next !== now.heartbeats)}
+      />
+      {now.heartbeats ? <p class="quiet">{now.heard_s === 0 ? t("deadman.unheard") : t("deadman.heard", { date: dayAndTime(now.heard_s * 1000) })}</p> : null}
+      {isAsking ? (
+        <PassphraseForm
+          action={t("save")}
+          act={async (passphrase) => {
+            await setProtection({ heartbeats: !now.heartbeats }, passphrase);
+            tell(t("protection.saved"));
+            setAsking(false);
+          }}
+          onCancel={() => setAsking(false)}
+        />
+      ) : null}
+    </>
   );
 }
 
@@ -241,6 +274,12 @@ function WipeHere() {
         </div>
       )}
       <p class="quiet">{t("wipe.others")}</p>
+      <Switch
+        label={t("wipe.remove")}
+        text={t("wipe.remove.text")}
+        value={protection.value?.remove_wiped === true}
+        onChange={(remove_wiped) => void attempt(setProtection({ remove_wiped }))}
+      />
     </Part>
   );
 }

@@ -88,6 +88,15 @@ test("what may wipe by itself is set with the passphrase only", async () => {
     assert.equal(field(set()), Number(choice));
   }
   await part("deadman").getByText("Unless you unlock, this device wipes itself in 30 days.").waitFor();
+  assert.ok(await page.getByRole("switch", { name: "Count an unlock of another device" }).isDisabled(), "there is no kill code");
+});
+
+test("what becomes of a device that was wiped from here is chosen", async () => {
+  assert.equal(set().remove_wiped, false);
+  await page.getByRole("switch", { name: "When a device of mine was wiped from here" }).press("Space");
+  await until(() => set().remove_wiped);
+  await page.getByRole("switch", { name: "When a device of mine was wiped from here" }).press("Space");
+  await until(() => !set().remove_wiped);
 });
 
 /** The twelve words that are shown, which only their button takes away. */
@@ -130,6 +139,24 @@ test("a kill code is made, shown once, and made anew only after a word was typed
   await page.keyboard.press("Enter");
   assert.notDeepEqual(await wordsShownOnce(), first);
   await part("kill").getByText("Code number 2").waitFor();
+});
+
+test("an unlock elsewhere counts for the timer once there is a kill code and the passphrase was given", async () => {
+  const choice = page.getByRole("switch", { name: "Count an unlock of another device" });
+  await choice.press("Space");
+  await part("deadman").getByLabel("Your passphrase").fill("not this one at all");
+  await page.keyboard.press("Enter");
+  await part("deadman").getByRole("alert").getByText("Wrong passphrase.").waitFor();
+  assert.equal(set().dead_man.heartbeats, false);
+  await part("deadman").getByLabel("Your passphrase").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await part("deadman").getByText("None has counted yet.").waitFor();
+  assert.equal(set().dead_man.heartbeats, true);
+  // Given up before the passphrase, it stays as it was.
+  await choice.press("Space");
+  await part("deadman").getByRole("button", { name: "Cancel" }).press("Enter");
+  assert.ok(await choice.isChecked());
+  assert.equal(set().dead_man.heartbeats, true);
 });
 
 test("a custodian is accepted by name, and stays on the page", async () => {
