@@ -150,6 +150,20 @@ export type BlockedInfo = {
   name: string,
 };
 
+/** Somebody's contact card in a message, as its sender says. */
+export type CardInfo = {
+  /** The account id. */
+  account: ContactId,
+  /** The name that the sender of the message knows them by. */
+  name: string,
+  /** The name that this account knows them by; None: they are no contact. */
+  known_as: string | null,
+  /** Whether it is this account itself. */
+  is_me: boolean,
+  /** A contact link of exactly this account, if the sender passed one on and it is of use here. */
+  link: string | null,
+};
+
 /** A new passphrase. */
 export type ChangePassphrase = {
   /** The present one. */
@@ -868,6 +882,16 @@ export type ListMessages = {
   before?: number,
 };
 
+/** A place on the earth, WGS 84 (RFC 5870). */
+export type Location = {
+  /** Degrees north of the equator, -90 to 90. */
+  latitude: number,
+  /** Degrees east of Greenwich, -180 to 180. */
+  longitude: number,
+  /** How far it may be from there, metres; None: not said. */
+  accuracy_m?: number | null,
+};
+
 /** A member of a chat. */
 export type MemberInfo = {
   /** The account id. */
@@ -923,6 +947,10 @@ export type MessageInfo = {
   markdown: boolean,
   /** Files. */
   attachments: Array<AttachmentInfo>,
+  /** Somebody's contact card; the text is the name on it. */
+  card: CardInfo | null,
+  /** The place that the text is. */
+  location: Location | null,
   /** When the sender says it was written. */
   sent_ms: number,
   /** When it came here. */
@@ -1047,6 +1075,10 @@ export type NewMessage = {
   expires?: Expires,
   /** Its files may be opened once by each receiver, and not at all by this account. */
   view_once?: boolean,
+  /** Somebody's contact card; with it there is no text, no file and no place. */
+  contact?: SharedContact,
+  /** A place; with it there is no text, no file and no card. */
+  location?: Location,
   /** How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in the outbox. */
   wait_ms?: number,
 };
@@ -1699,6 +1731,14 @@ export type Settled = {
   outbox_left: number,
   /** Why, if it was not reached. */
   problem: Problem | null,
+};
+
+/** Somebody to tell others of. */
+export type SharedContact = {
+  /** One of this account's contacts. */
+  contact: ContactId,
+  /** A contact link that this person gave to be passed on. Without it the others learn name and account id, and can't write to them. */
+  link?: string,
 };
 
 /** A part of a line. */

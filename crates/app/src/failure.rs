@@ -158,6 +158,9 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "message.too_long",
             "message.reaction_invalid",
             "message.timer_invalid",
+            "message.mixed",
+            "message.card_other_link",
+            "message.location_invalid",
             "text.",
             "origin.",
             "connection.onion",
@@ -217,6 +220,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
         meaning: "The conversation doesn't allow that (role, not a member any more, a contact or member already).",
         codes: &[
             "message.not_yours",
+            "message.not_text",
             "group.",
             "chat.",
             "contact.",

@@ -19,6 +19,7 @@
 
 mod cbor;
 mod compose;
+mod contact_card;
 mod error;
 mod extension;
 mod filename;
@@ -35,6 +36,7 @@ mod status;
 pub mod uri;
 
 pub use compose::{Attachment, Origin};
+pub use contact_card::{CONTACT_CARD, ContactCard};
 pub use error::{ContentError, Refusal};
 pub use extension::{ExtensionKey, ExtensionValue, Extensions};
 pub use id::{MessageId, Salt};

@@ -1,9 +1,12 @@
 //! What a received message means to an app: what it does, and what of it is to be shown.
 
+use crate::contact_card::{CONTACT_CARD, ContactCard};
 use crate::id::MessageId;
 use crate::media_info::{MEDIA_INFO, MediaInfo};
 use crate::message::MimiContent;
-use crate::part::{Disposition, ExternalPart, NestedPart, PartBody, PartSemantics, media_type};
+use crate::part::{
+    Disposition, ExternalPart, NestedPart, PartBody, PartSemantics, SinglePart, media_type,
+};
 
 /// What a message does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Shown<'a> {
     pub texts: Vec<ShownText<'a>>,
     /// Files in order.
     pub files: Vec<ShownFile<'a>>,
+    /// Somebody's contact card: the first one that there is.
+    pub card: Option<ContactCard>,
     /// Parts of a kind that this version does not know.
     pub unknown: usize,
 }
@@ -103,10 +108,16 @@ fn reactions(body: &NestedPart) -> Vec<&str> {
 /// True if this version can show something of the part.
 fn understood(part: &NestedPart) -> bool {
     part.walk().any(|part| match &part.body {
-        PartBody::Single(single) => single.as_text().is_some(),
+        PartBody::Single(single) => single.as_text().is_some() || card(single).is_some(),
         PartBody::External(_) => true,
         PartBody::Null | PartBody::Multi(_) => false,
     })
+}
+
+/// The contact card in a part, if it is one.
+fn card(single: &SinglePart) -> Option<ContactCard> {
+    (media_type(&single.content_type) == CONTACT_CARD)
+        .then(|| ContactCard::decode(&single.content).ok())?
 }
 
 fn collect<'a>(part: &'a NestedPart, index: &mut usize, shown: &mut Shown<'a>) {
@@ -122,7 +133,10 @@ fn collect<'a>(part: &'a NestedPart, index: &mut usize, shown: &mut Shown<'a>) {
                 });
             }
             _ if part.disposition == Disposition::Preview => {}
-            _ => shown.unknown += 1,
+            _ => match card(single) {
+                Some(card) if shown.card.is_none() => shown.card = Some(card),
+                _ => shown.unknown += 1,
+            },
         },
         PartBody::External(external) => shown.files.push(ShownFile {
             part_index: own_index,

@@ -103,6 +103,10 @@ reasons! {
     MessageNotYours = "message.not_yours", Never, "Only who wrote a message can change it or delete it for everyone.";
     MessageGone = "message.gone", Never, "This message was deleted, or never went out.";
     TimerInvalid = "message.timer_invalid", Never, "A message can disappear after at most a year, or at a moment to come.";
+    MessageMixed = "message.mixed", Never, "A contact card or a place is a message of its own: without text, without files.";
+    MessageNotText = "message.not_text", Never, "A contact card can't be changed; delete it, and send another one.";
+    CardOtherLink = "message.card_other_link", Never, "This contact link is not that person's.";
+    LocationInvalid = "message.location_invalid", Never, "A place is given by its latitude, -90 to 90, and its longitude, -180 to 180.";
     ReactionInvalid = "message.reaction_invalid", Never, "A reaction is one emoji or a few letters, at most 64 bytes.";
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";

@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
 import { notices } from "./notices/ar.ts";
 import { protectionAr } from "./protection.ar.ts";
+import { sharingAr } from "./sharing.ar.ts";
 export { failures } from "./errors/ar.ts";
 
 export const ar: Table = {
@@ -453,4 +454,5 @@ export const ar: Table = {
 
   ...notices,
   ...protectionAr,
+  ...sharingAr,
 };

@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
 import { notices } from "./notices/de.ts";
 import { protectionDe } from "./protection.de.ts";
+import { sharingDe } from "./sharing.de.ts";
 export { failures } from "./errors/de.ts";
 
 export const de: Table = {
@@ -453,4 +454,5 @@ export const de: Table = {
 
   ...notices,
   ...protectionDe,
+  ...sharingDe,
 };

@@ -3,6 +3,7 @@
 import type { Texts } from "./index.ts";
 import { notices } from "./notices/en.ts";
 import { protectionEn } from "./protection.en.ts";
+import { sharingEn } from "./sharing.en.ts";
 
 export const en = {
   app: "Undertone",
@@ -480,4 +481,5 @@ export const en = {
 
   ...notices,
   ...protectionEn,
+  ...sharingEn,
 } as const satisfies Texts;

@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
 import { notices } from "./notices/es.ts";
 import { protectionEs } from "./protection.es.ts";
+import { sharingEs } from "./sharing.es.ts";
 export { failures } from "./errors/es.ts";
 
 export const es: Table = {
@@ -453,4 +454,5 @@ export const es: Table = {
 
   ...notices,
   ...protectionEs,
+  ...sharingEs,
 };

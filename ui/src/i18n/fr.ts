@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
 import { notices } from "./notices/fr.ts";
 import { protectionFr } from "./protection.fr.ts";
+import { sharingFr } from "./sharing.fr.ts";
 export { failures } from "./errors/fr.ts";
 
 export const fr: Table = {
@@ -453,4 +454,5 @@ export const fr: Table = {
 
   ...notices,
   ...protectionFr,
+  ...sharingFr,
 };

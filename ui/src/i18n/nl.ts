@@ -1,6 +1,7 @@
 import type { Table } from "./index.ts";
 import { notices } from "./notices/nl.ts";
 import { protectionNl } from "./protection.nl.ts";
+import { sharingNl } from "./sharing.nl.ts";
 export { failures } from "./errors/nl.ts";
 
 export const nl: Table = {
@@ -453,4 +454,5 @@ export const nl: Table = {
 
   ...notices,
   ...protectionNl,
+  ...sharingNl,
 };

@@ -23,6 +23,8 @@ export type Sheet =
   | { sheet: "info"; message: MessageInfo }
   | { sheet: "delete"; messages: readonly MessageInfo[] }
   | { sheet: "camera" }
+  | { sheet: "share_contact" }
+  | { sheet: "place" }
   | { sheet: "picture"; message: MessageInfo; index: number };
 
 export const chosen = signal<ChatId | null>(null);

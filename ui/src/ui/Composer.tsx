@@ -16,7 +16,8 @@ import { outgoing, type Person } from "./drafting.ts";
 import { EmojiPicker } from "./EmojiPicker.tsx";
 import { Icon } from "./Icon.tsx";
 import { Named, plainName } from "./Named.tsx";
-import type { Place } from "./Menu.tsx";
+import { isText } from "./Line.tsx";
+import { Menu, type Place } from "./Menu.tsx";
 import { Recorder } from "./recorder.ts";
 import { summary } from "./summary.ts";
 
@@ -28,6 +29,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   const picked = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(chat.draft?.text ?? "");
   const [emoji, setEmoji] = useState<Place | null>(null);
+  const [more, setMore] = useState<Place | null>(null);
   const [once, setOnce] = useState(false);
   const mentioned = useRef<Person[]>([]);
   const kept = useRef(chat.draft?.text ?? "");
@@ -154,7 +156,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
       editing.value = null;
       answering.value = null;
     } else if (event.key === "ArrowUp" && text === "" && changing === null && !event.altKey) {
-      const last = lines.value.findLast((line) => line.mine && line.kind === "message" && !line.deleted && line.attachments.length === 0);
+      const last = lines.value.findLast((line) => line.mine && line.kind === "message" && !line.deleted && isText(line));
       if (last !== undefined) {
         event.preventDefault();
         editing.value = last;
@@ -237,6 +239,15 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           }}
         />
         <IconButton icon="camera" label={t("compose.camera")} onClick={() => show({ sheet: "camera" })} />
+        <IconButton
+          icon="add"
+          label={t("share.more")}
+          expanded={more !== null}
+          onClick={(event) => {
+            const box = (event.currentTarget as Element).getBoundingClientRect();
+            setMore({ x: document.dir === "rtl" ? box.left : box.right, y: box.top - 110 });
+          }}
+        />
         <textarea
           ref={field}
           id="compose"
@@ -270,6 +281,17 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           <RecordButton chat={chat} />
         )}
       </div>
+      {more === null ? null : (
+        <Menu
+          label={t("share.more")}
+          place={more}
+          onClose={() => setMore(null)}
+          items={[
+            { label: t("share.contact"), icon: "person", act: () => show({ sheet: "share_contact" }) },
+            { label: t("share.place"), icon: "place", act: () => show({ sheet: "place" }) },
+          ]}
+        />
+      )}
       {emoji === null ? null : (
         <EmojiPicker
           place={emoji}

@@ -19,6 +19,7 @@ import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named, plainName } from "./Named.tsx";
 import { may } from "./roles.ts";
 import { PlainText, RichText } from "./RichText.tsx";
+import { Shared } from "./Shared.tsx";
 import { Ticks } from "./Ticks.tsx";
 import { summary } from "./summary.ts";
 
@@ -110,7 +111,8 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
         ) : null}
         <QuoteBox message={message} />
         {message.deleted ? <p class="deleted">{t("message.deleted")}</p> : <Files message={message} />}
-        {message.deleted || message.text === "" ? null : (
+        {message.deleted ? null : <Shared message={message} />}
+        {message.deleted || message.text === "" || message.location !== null || message.card?.name === message.text ? null : (
           <div class="text">{message.rich === null ? <PlainText text={message.text} /> : <RichText blocks={message.rich} />}</div>
         )}
         <p class="meta">
@@ -219,6 +221,11 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
   );
 }
 
+/** Whether it is words that can be changed. */
+export function isText(message: MessageInfo): boolean {
+  return message.attachments.length === 0 && message.card === null && message.location === null;
+}
+
 function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
   const items: Item[] = [];
   const isOpen = chat.state === "active" && requestOf(chat.id) === undefined;
@@ -233,7 +240,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       },
     });
   }
-  if (isOpen && message.mine && !message.deleted && may(chat, "post") && message.attachments.length === 0) {
+  if (isOpen && message.mine && !message.deleted && may(chat, "post") && isText(message)) {
     items.push({
       label: t("message.edit"),
       icon: "edit",

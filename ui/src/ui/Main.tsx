@@ -17,6 +17,7 @@ import { Mark } from "./Icon.tsx";
 import { PictureSheet } from "./PictureSheet.tsx";
 import { ProtectionSheet } from "./ProtectionSheet.tsx";
 import { ReportSheet } from "./ReportSheet.tsx";
+import { PlaceSheet, ShareContactSheet } from "./ShareSheets.tsx";
 import { SettingsSheet } from "./SettingsSheet.tsx";
 import { StorageSheet } from "./StorageSheet.tsx";
 import { ShortcutSheet } from "./shortcuts.tsx";
@@ -84,6 +85,10 @@ function Front() {
       return <DeleteSheet messages={front.messages} />;
     case "camera":
       return <CameraSheet />;
+    case "share_contact":
+      return <ShareContactSheet />;
+    case "place":
+      return <PlaceSheet />;
     case "picture":
       return <PictureSheet message={front.message} index={front.index} />;
   }

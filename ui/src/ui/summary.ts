@@ -4,6 +4,7 @@ import type { AttachmentInfo, MessageInfo } from "../../../crates/app/bindings/r
 import { t } from "../i18n/index.ts";
 import { noticeText } from "../i18n/notice.ts";
 import { plainName } from "./Named.tsx";
+import { placeWords } from "./place.ts";
 
 export type FileKind = "photo" | "video" | "memo" | "file";
 
@@ -24,6 +25,8 @@ export function summary(message: MessageInfo): string {
   if (message.deleted) return t("message.deleted");
   if (message.kind === "gap") return t("message.gap");
   if (message.notice !== null) return noticeText(message.notice);
+  if (message.card !== null) return t("card.of", { name: plainName(message.card.name) });
+  if (message.location !== null) return `${t("share.place")} ${placeWords(message.location)}`;
   const text = message.text.replace(/\s+/gu, " ").trim();
   if (text !== "") return text.slice(0, 200);
   return message.attachments.map(fileWords).join(", ");

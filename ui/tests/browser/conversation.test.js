@@ -58,6 +58,31 @@ test("text goes both ways, and its state is told", async () => {
   await adaPage.locator(".mine [data-state='state.read'], .mine [data-state='state.delivered']").first().waitFor();
 });
 
+test("a place is numbers, and a contact card says whose it is", async () => {
+  const share = async (what) => {
+    await adaPage.getByRole("button", { name: "Contact or place" }).click();
+    await adaPage.getByRole("menuitem", { name: what }).click();
+    return adaPage.getByRole("dialog");
+  };
+  let sheet = await share("Place");
+  await sheet.getByLabel("Latitude, longitude").fill("somewhere");
+  await sheet.getByRole("button", { name: "Send" }).click();
+  await sheet.getByText("Give two numbers").waitFor();
+  await sheet.getByLabel("Latitude, longitude").fill("52.3702, 4.8952");
+  await sheet.getByRole("button", { name: "Send" }).click();
+  await benPage.locator(".place", { hasText: "52.3702, 4.8952" }).waitFor();
+
+  sheet = await share("Contact card");
+  await sheet.getByRole("button", { name: "Ben" }).click();
+  await sheet.getByLabel("A contact link").fill("undertone:c:nonsense");
+  await sheet.getByRole("button", { name: "Send" }).click();
+  await sheet.locator(".trouble-text:not(:empty)").waitFor();
+  await sheet.getByLabel("A contact link").fill("");
+  await sheet.getByRole("button", { name: "Send" }).click();
+  await benPage.locator(".card", { hasText: "This is you." }).waitFor();
+  await adaPage.locator(".card").getByRole("button", { name: "Your contact Ben" }).waitFor();
+});
+
 test("a reply quotes, a reaction stands, an edit shows, a deleted message is gone", async () => {
   await bubbleMenu(benPage, "Good morning", "Reply");
   await say(benPage, "Morning indeed");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use undertone_core::Location;
 
 pub use super::backup_args::BackupCommand;
 pub use super::content_args::ContentCommand;
@@ -12,7 +13,7 @@ pub use super::kill_args::{CustodianCommand, KillArgs, KillCodeCommand};
 pub use super::people_args::{ReportCommand, RequestsCommand};
 pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
 pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
-use super::values::{parse_expiry, parse_mute, parse_proxy, parse_timer};
+use super::values::{parse_expiry, parse_location, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
 
 /// Private messaging on a server you own.
@@ -241,7 +242,7 @@ pub enum Command {
         /// Name, beginning of a name, or id
         chat: String,
         /// The message; - reads it from standard input
-        #[arg(allow_hyphen_values = true, required_unless_present = "attach")]
+        #[arg(allow_hyphen_values = true, required_unless_present_any = ["attach", "contact", "location"])]
         text: Option<String>,
         /// Attach a file; pictures lose their metadata (place, camera) before they leave
         #[arg(long, value_name = "FILE")]
@@ -261,6 +262,15 @@ pub enum Command {
         /// The files can be saved once by each receiver, and are gone then; here they go as soon as they were sent
         #[arg(long, requires = "attach")]
         view_once: bool,
+        /// Send a contact's card: the name you know them by and their account id
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["text", "attach", "markdown", "location"])]
+        contact: Option<String>,
+        /// With the card, a contact link that this person gave you to pass on; - reads it from standard input
+        #[arg(long, value_name = "LINK", requires = "contact")]
+        contact_link: Option<String>,
+        /// Send a place, in degrees north and east, as text; no map is asked for, here or there
+        #[arg(long, value_name = "LAT,LON", value_parser = parse_location, allow_hyphen_values = true, conflicts_with_all = ["text", "attach", "markdown"])]
+        location: Option<Location>,
     },
     /// Make a chat's new messages disappear some time after they were read
     #[command(

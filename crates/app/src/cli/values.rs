@@ -1,6 +1,7 @@
 //! Values on the command line, and how they are read.
 
 use clap::{Args, ValueEnum};
+use undertone_core::Location;
 
 use crate::terminal::time::parse_span;
 
@@ -13,6 +14,21 @@ pub struct AppOptions {
     /// Serve the app on this port of 127.0.0.1 [default: one that is free]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
+}
+
+/// `52.3702,4.8952`, or the same as a `geo:` URI.
+///
+/// # Errors
+/// A sentence, for what is not on the earth.
+pub fn parse_location(text: &str) -> Result<Location, String> {
+    let text = text.trim();
+    let uri = match text.get(..4) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("geo:") => text.to_owned(),
+        _ => format!("geo:{}", text.replace(", ", ",")),
+    };
+    Location::of_text(&uri).ok_or_else(|| {
+        "a place is given as degrees north and east, such as 52.3702,4.8952".to_owned()
+    })
 }
 
 /// How to reach the server.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use undertone_core::{Delivery, DraftAttachment, Expires, LinkState};
+use undertone_core::{Delivery, DraftAttachment, Expires, LinkState, Location, SharedContact};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -37,6 +37,11 @@ pub(super) struct Writing {
     pub reply_to: Option<String>,
     pub expires: Option<Expires>,
     pub view_once: bool,
+    /// Whose card; a name, the beginning of one, or an id.
+    pub contact: Option<String>,
+    /// A contact link that goes with the card; -: on standard input.
+    pub contact_link: Option<String>,
+    pub location: Option<Location>,
 }
 
 pub(super) async fn send(
@@ -48,6 +53,10 @@ pub(super) async fn send(
     // Everything that can be wrong here is found before the passphrase is asked for.
     let text = match writing.text {
         Some(text) if text == "-" => Some(text_from_stdin()?),
+        other => other,
+    };
+    let contact_link = match writing.contact_link {
+        Some(link) if link == "-" => Some(text_from_stdin()?),
         other => other,
     };
     let mut attachments = Vec::new();
@@ -72,6 +81,13 @@ pub(super) async fn send(
             ),
             None => None,
         };
+        let contact = match &writing.contact {
+            Some(name) => Some(SharedContact {
+                contact: select::contact(&mut visit.session, name).await?.id,
+                link: contact_link.clone(),
+            }),
+            None => None,
+        };
         visit.progress.say("Sending");
         let wait_ms = visit.is_online().then(|| WAIT_MS * (1 + size / WAIT_STEP));
         let new = NewMessage {
@@ -82,6 +98,8 @@ pub(super) async fn send(
             in_reply_to,
             expires: writing.expires,
             view_once: writing.view_once,
+            contact,
+            location: writing.location,
             wait_ms,
         };
         let sent = visit.session.call::<MessagesSend>(new).await?;

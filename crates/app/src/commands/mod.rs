@@ -179,6 +179,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             reply_to,
             expires,
             view_once,
+            contact,
+            contact_link,
+            location,
         } => {
             let draft = messages::Writing {
                 text,
@@ -188,6 +191,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 reply_to,
                 expires: expires.map(Expires::After),
                 view_once,
+                contact,
+                contact_link,
+                location,
             };
             messages::send(options, &output, &chat, draft).await
         }

@@ -197,6 +197,11 @@ fn one_line(html: &mut Html, line: &MessageInfo, extras: &Extras) {
         for file in &line.attachments {
             attachment(html, line, file, extras);
         }
+        if let Some(card) = &line.card {
+            html.tag("<p class=\"gone\">Contact card, account ")
+                .text(card.account.as_str())
+                .tag("</p>\n");
+        }
         match &line.rich {
             Some(blocks_of_it) => {
                 html.tag("<div class=\"rich\">");

@@ -453,7 +453,7 @@ methods! {
         if params.attachments.iter().any(|attachment| !attachment.path.is_absolute()) {
             return Err(Failure::new("rpc.invalid_params", "The path of an attachment must be absolute."));
         }
-        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires, view_once: params.view_once };
+        let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires, view_once: params.view_once, contact: params.contact, location: params.location };
         let mut sent = context.client.enqueue(&params.chat, draft).await?;
         if let (Delivery::Queued, Some(wait_ms), true) = (sent.state, params.wait_ms, context.network.online) {
             sent.state = context.client.wait_sent(&params.chat, sent.local_id, wait(wait_ms)).await?;

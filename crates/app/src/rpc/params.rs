@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
     ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires,
-    InviteId, LinkId, LinkingInfo, MessageId, PolicyChange, ReportId, Role, kill::KillAnswer,
+    InviteId, LinkId, LinkingInfo, Location, MessageId, PolicyChange, ReportId, Role,
+    SharedContact, kill::KillAnswer,
 };
 
 macro_rules! params {
@@ -382,6 +383,14 @@ params! {
         #[serde(default)]
         #[ts(optional, as = "Option<bool>")]
         view_once: bool,
+        /// Somebody's contact card; with it there is no text, no file and no place.
+        #[serde(default)]
+        #[ts(optional)]
+        contact: Option<SharedContact>,
+        /// A place; with it there is no text, no file and no card.
+        #[serde(default)]
+        #[ts(optional)]
+        location: Option<Location>,
         /// How long to wait until the server has it, in milliseconds (at most 600,000); left out: answer as soon as it is in
         /// the outbox.
         #[serde(default)]

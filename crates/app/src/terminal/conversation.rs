@@ -1,8 +1,8 @@
 //! A chat as one reads it: days, senders, text, files, and how far one's own messages have got.
 
 use undertone_core::{
-    AttachmentInfo, ChatInfo, ChatKind, MemberInfo, MessageId, MessageInfo, MessageKind,
-    MessageState, Version, rich_text,
+    AttachmentInfo, CardInfo, ChatInfo, ChatKind, Location, MemberInfo, MessageId, MessageInfo,
+    MessageKind, MessageState, Version, rich_text,
 };
 
 use super::{
@@ -112,6 +112,16 @@ pub fn title(chat: &ChatInfo) -> String {
 #[must_use]
 pub fn short_id(id: &MessageId) -> &str {
     id.as_str().get(..10).unwrap_or(id.as_str())
+}
+
+/// `52.3702, 4.8952 (within 30 m)`
+#[must_use]
+pub fn place_words(place: &Location) -> String {
+    let near = match place.accuracy_m {
+        Some(metres) => format!(" (within {metres:.0} m)"),
+        None => String::new(),
+    };
+    format!("{}, {}{near}", place.latitude, place.longitude)
 }
 
 /// `photo 640x480, 45 kB`, `voice memo 0:03`, `video 0:10, 2.1 MB`, `file notes.pdf, 45 kB`.
@@ -275,7 +285,11 @@ impl Drawing<'_> {
             Some(blocks) => rich_text::as_letters(blocks),
             None => message.text.clone(),
         };
-        if !text.is_empty() {
+        if let Some(card) = &message.card {
+            body.extend(self.card(card));
+        } else if let Some(place) = &message.location {
+            body.push(format!("[place {}]", place_words(place)));
+        } else if !text.is_empty() {
             for line in multi_line(&text) {
                 body.extend(wrap(&line, self.screen.width.saturating_sub(INDENT.len())));
             }
@@ -305,6 +319,29 @@ impl Drawing<'_> {
             }
             self.lines.push(line);
         }
+    }
+
+    /// A contact card: who it is as the sender says, who that is here, and how to write to them, if that is told.
+    fn card(&self, card: &CardInfo) -> Vec<String> {
+        let room = self.screen.width.saturating_sub(INDENT.len());
+        let known = match (&card.known_as, card.is_me) {
+            (_, true) => "this is you".to_owned(),
+            (Some(name), _) => format!("your contact {}", single_line(name)),
+            (None, _) if card.link.is_some() => "no contact of yours".to_owned(),
+            (None, _) => "no contact of yours; ask them for a contact link".to_owned(),
+        };
+        let mut lines = wrap(&format!("[contact card] {}", single_line(&card.name)), room);
+        let account = format!("account {}, {known}", card.account);
+        lines.extend(
+            wrap(&account, room)
+                .iter()
+                .map(|line| self.screen.style.dim(line)),
+        );
+        if let Some(link) = &card.link {
+            // Not wrapped: it is copied whole.
+            lines.push(format!("undertone add {link}"));
+        }
+        lines
     }
 
     fn sender(&self, message: &MessageInfo) -> String {

@@ -366,6 +366,7 @@ host_methods! {
             in_reply_to: params.in_reply_to,
             expires: params.expires,
             view_once: params.view_once,
+            ..Draft::default()
         };
         client.enqueue_taken(&params.chat, draft, files).await?
     };

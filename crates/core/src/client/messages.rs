@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::OptionalExtension as _;
-use undertone_content::MessageId as ContentId;
+use undertone_content::{ContactCard, MessageId as ContentId};
 
 use super::Client;
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     ids::{ChatId, MessageId},
     query,
     sync::{
+        card,
         message::{self, New, NewFile},
         receipt, shared, timer,
     },
@@ -23,16 +24,31 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Lines read at once, at most.
 const PAGE: u32 = 1000;
 
+/// Whether it is a card or a place.
+fn is_shared(draft: &Draft) -> bool {
+    draft.contact.is_some() || draft.location.is_some()
+}
+
+/// A message that somebody else said first.
+pub(super) struct Forwarded {
+    /// The contact card that it is.
+    card: Option<ContactCard>,
+}
+
 impl Client {
     /// Puts a message into the outbox, for good. The order of calls is the order of messages.
     ///
     /// # Errors
-    /// `chat.*`, `message.empty`, `message.too_long`, `message.timer_invalid`, `attachment.*`, `media.*`.
+    /// `chat.*`, `message.empty`, `message.too_long`, `message.timer_invalid`, `message.mixed`, `message.location_invalid`, `message.card_other_link`,
+    /// `contact.unknown`, `request.open`, `link.*`, `attachment.*`, `media.*`.
     pub async fn enqueue(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
         // A fair lock: whoever called first writes first, however the threads that write are scheduled.
         let _turn = self.inner.turn.lock().await;
+        if is_shared(&draft) && !draft.attachments.is_empty() {
+            return Err(Reason::MessageMixed.into());
+        }
         let files = self.import(&draft.attachments).await?;
-        self.enqueue_with(chat, draft, files, false).await
+        self.enqueue_with(chat, draft, files, None).await
     }
 
     /// Says again, in another chat, what a message says, with its files. Who said it first is not told.
@@ -47,12 +63,22 @@ impl Client {
             return Err(Reason::MessageGone.into());
         }
         let files = self.copy_files(&found).await?;
+        // A link was given for one chat; whoever wants to pass it on asks the person.
+        let card = match found.card {
+            Some(card) => Some(ContactCard {
+                account: card.account.bytes()?,
+                name: card.name,
+                link: None,
+            }),
+            None => None,
+        };
         let draft = Draft {
             text: Some(found.text),
             markdown: found.markdown,
             ..Draft::default()
         };
-        self.enqueue_with(to, draft, files, true).await
+        self.enqueue_with(to, draft, files, Some(Forwarded { card }))
+            .await
     }
 
     pub(super) async fn enqueue_with(
@@ -60,8 +86,16 @@ impl Client {
         chat: &ChatId,
         draft: Draft,
         files: Vec<NewFile>,
-        forwarded: bool,
+        forwarded: Option<Forwarded>,
     ) -> Result<Sent> {
+        let is_more = draft.text.as_ref().is_some_and(|text| !text.is_empty())
+            || !files.is_empty()
+            || (draft.contact.is_some() && draft.location.is_some())
+            || draft.view_once
+            || draft.markdown;
+        if is_shared(&draft) && is_more {
+            return Err(Reason::MessageMixed.into());
+        }
         let chat = chat.clone();
         let attachments = self.inner.attachments.clone();
         self.write(move |work| {
@@ -86,17 +120,29 @@ impl Client {
                     attachments.accept(work.tx, &id)?;
                 }
             }
+            let is_forwarded = forwarded.is_some();
+            let card = match (forwarded, &draft.contact) {
+                (Some(Forwarded { card }), _) => card,
+                (None, Some(shared)) => Some(card::of_contact(work, shared)?),
+                (None, None) => None,
+            };
+            let text = match (&card, &draft.location) {
+                (Some(card), _) => card.name.clone(),
+                (None, Some(place)) => place.uri()?,
+                (None, None) => draft.text.unwrap_or_default(),
+            };
             let (local_id, id) = message::enqueue(
                 work,
                 row.id,
                 New {
-                    text: draft.text.unwrap_or_default(),
+                    text,
                     markdown: draft.markdown,
                     reply_to,
                     files,
                     expires,
                     view_once: draft.view_once,
-                    forwarded,
+                    forwarded: is_forwarded,
+                    card,
                 },
             )?;
             Ok(Sent {

@@ -128,7 +128,7 @@ impl Client {
     ) -> Result<Sent> {
         let _turn = self.inner.turn.lock().await;
         let files = taken.into_iter().map(|file| file.0).collect();
-        self.enqueue_with(chat, draft, files, false).await
+        self.enqueue_with(chat, draft, files, None).await
     }
 
     /// Opens a message's file for reading from any place, downloading it first if need be. A file that may be opened once can

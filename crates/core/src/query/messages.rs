@@ -9,14 +9,15 @@ use crate::{
     error::{Reason, Result},
     ids::{ChatId, ContactId, MessageId},
     rich_text,
-    sync::{account::Me, conversation, message},
+    sync::{account::Me, card, conversation, message},
     view::*,
 };
 
 const MESSAGE: &str = "SELECT m.id, m.message_id, m.conversation, m.sender, m.kind, m.text, m.markdown, m.sent_at_ms, m.received_at_ms, m.state,
     m.generation, m.number, m.reply_to, c.group_id, m.gone, m.edits, m.edited_at_ms,
     t.after_ms, t.at_ms, t.due_age_ms, (SELECT wall_ms - age_ms FROM age), m.view_once, m.forwarded,
-    EXISTS (SELECT 1 FROM pins p WHERE p.conversation = m.conversation AND p.target = m.message_id), m.notice
+    EXISTS (SELECT 1 FROM pins p WHERE p.conversation = m.conversation AND p.target = m.message_id), m.notice,
+    CASE WHEN instr(m.content, CAST('application/vnd.undertone.contact' AS BLOB)) > 0 AND m.edits = 0 AND m.gone = 0 THEN m.content ELSE x'' END
     FROM messages m JOIN conversations c ON c.id = m.conversation LEFT JOIN timers t ON t.message = m.id";
 /// Characters of a quoted text.
 const QUOTED: usize = 300;
@@ -25,6 +26,8 @@ struct Raw {
     conversation: i64,
     sender: Vec<u8>,
     reply: Vec<u8>,
+    /// If it may hold a contact card. What was edited is what it says now.
+    content: Vec<u8>,
     info: MessageInfo,
 }
 
@@ -50,6 +53,8 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
             notice: Notice::decode(&row.get::<_, Vec<u8>>(24)?),
             markdown: row.get(6)?,
             attachments: Vec::new(),
+            card: None,
+            location: None,
             sent_ms: row.get(7)?,
             received_ms: row.get(8)?,
             state: match row.get::<_, i64>(9)? {
@@ -86,6 +91,7 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Raw> {
             reactions: Vec::new(),
         },
         reply,
+        content: row.get(25)?,
         sender,
     })
 }
@@ -121,11 +127,16 @@ fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
     }
     if info.kind == MessageKind::Message {
         info.attachments = files(db, info.local_id)?;
-        if !info.mine && conversation::load(db, raw.conversation)?.request {
+        let is_stranger = !info.mine && conversation::load(db, raw.conversation)?.request;
+        if is_stranger {
             // Nothing of a stranger's pictures is shown before they are accepted.
             for file in &mut info.attachments {
                 file.preview = None;
             }
+        }
+        info.card = card::shown(db, me, &raw.content, is_stranger)?;
+        if !info.markdown && info.card.is_none() && info.attachments.is_empty() {
+            info.location = Location::of_text(&info.text);
         }
         info.reactions = reactions(db, me, raw.conversation, &info.id)?;
         if !raw.reply.is_empty() {

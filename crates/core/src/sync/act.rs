@@ -10,6 +10,7 @@ use undertone_mls::Act;
 use super::{
     Work,
     action::{self, PIN, UNPIN},
+    card,
     conversation::{self, Conversation},
     erase,
     message::{self, NO_PLACE, Place, Sender, TEXT_BYTES},
@@ -139,6 +140,9 @@ pub(crate) fn edit(
     }
     if text.len() > TEXT_BYTES {
         return Err(Reason::MessageTooLong.into());
+    }
+    if card::is_in(&target.content) {
+        return Err(Reason::MessageNotText.into());
     }
     let source = Source::next(work, &row)?;
     let old = if target.content.is_empty() {

@@ -4,7 +4,9 @@
 //! (generation, number) of the channel; what is still in the outbox stands behind everything.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::{Attachment, Expiration, ExtensionKey, MimiContent, Origin, Salt, uri};
+use undertone_content::{
+    Attachment, ContactCard, Expiration, ExtensionKey, MimiContent, Origin, Salt, uri,
+};
 use undertone_mls::{AccountId, Act, DeviceId};
 
 use super::{
@@ -81,6 +83,8 @@ pub(crate) struct New {
     pub(crate) view_once: bool,
     /// Somebody else said it first.
     pub(crate) forwarded: bool,
+    /// Somebody's contact card; the text is the name on it.
+    pub(crate) card: Option<ContactCard>,
 }
 
 /// The sender and room as MIMI names them.
@@ -139,10 +143,11 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
         }
     }
     let compose = |files: Vec<Attachment>| {
-        let content = match (files.is_empty(), new.markdown) {
-            (true, true) => MimiContent::markdown(&origin, &new.text),
-            (true, false) => MimiContent::text(&origin, &new.text),
-            (false, _) => MimiContent::files(
+        let content = match (&new.card, files.is_empty(), new.markdown) {
+            (Some(card), ..) => MimiContent::contact(&origin, card),
+            (None, true, true) => MimiContent::markdown(&origin, &new.text),
+            (None, true, false) => MimiContent::text(&origin, &new.text),
+            (None, false, _) => MimiContent::files(
                 &origin,
                 (!new.text.is_empty()).then_some(new.text.as_str()),
                 files,
@@ -407,6 +412,10 @@ pub(crate) fn receive(
 pub(crate) fn text_of(content: &MimiContent) -> (String, bool) {
     let shown = content.shown();
     let texts: Vec<&str> = shown.texts.iter().map(|text| text.text).collect();
+    if let Some(card) = shown.card.filter(|_| texts.is_empty()) {
+        // So that it is found, quoted and told of like any text.
+        return (card.name, false);
+    }
     let text = if texts.iter().all(|text| text.is_empty()) && shown.files.is_empty() {
         "This message needs a newer version of the app.".to_owned()
     } else {

@@ -16,6 +16,7 @@ pub(crate) mod add;
 pub(crate) mod address;
 pub(crate) mod application;
 pub(crate) mod automatic;
+pub(crate) mod card;
 pub(crate) mod change;
 pub(crate) mod changes;
 pub(crate) mod channel;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Delivery, Notice};
+use super::{CardInfo, Delivery, Location, Notice, SharedContact};
 use crate::{
     ids::{ChatId, ContactId, MessageId},
     rich_text::Block,
@@ -25,7 +25,7 @@ pub struct DraftAttachment {
 }
 
 /// A message to send.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 pub struct Draft {
     /// The text.
     #[serde(default)]
@@ -45,6 +45,12 @@ pub struct Draft {
     /// Its files may be opened once by each receiver, and not at all by this account.
     #[serde(default)]
     pub view_once: bool,
+    /// Somebody's contact card; with it there is no text, no file and no place.
+    #[serde(default)]
+    pub contact: Option<SharedContact>,
+    /// A place; with it there is no text, no file and no card.
+    #[serde(default)]
+    pub location: Option<Location>,
 }
 
 /// When a message is to disappear from every device.
@@ -275,6 +281,10 @@ view! {
         markdown: bool,
         /// Files.
         attachments: Vec<AttachmentInfo>,
+        /// Somebody's contact card; the text is the name on it.
+        card: Option<CardInfo>,
+        /// The place that the text is.
+        location: Option<Location>,
         /// When the sender says it was written.
         #[ts(type = "number")]
         sent_ms: i64,

@@ -1,7 +1,7 @@
 //! What the client shows: plain values for the command line, the RPC and tests.
 //!
 //! They are read from the store at one moment. Times are Unix milliseconds. The account and chats are here, links and people
-//! in `people`, messages in `messages`, what a chat says of itself in `notice`, files in `storage`, what happens in `event`.
+//! in `people`, messages in `messages`, what a chat says of itself in `notice`, cards and places in `sharing`, files in `storage`, what happens in `event`.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -32,6 +32,7 @@ mod kill;
 mod messages;
 mod notice;
 mod people;
+mod sharing;
 mod storage;
 
 pub use backup::*;
@@ -42,6 +43,7 @@ pub use kill::*;
 pub use messages::*;
 pub use notice::{GroupAct, Notice, NoticePerson};
 pub use people::*;
+pub use sharing::*;
 pub use storage::*;
 
 view! {

@@ -101,4 +101,8 @@ export const failures: Failures = {
   "home.newer": "Dieses Konto wurde von einem neueren Undertone geschrieben; benutze das.",
   "home.exists": "Dieser Ordner ist nicht leer; wähle einen anderen.",
   "home.io": "Die Festplatte konnte nicht lesen oder schreiben.",
+  "message.mixed": "Eine Kontaktkarte oder ein Ort ist eine eigene Nachricht: ohne Text, ohne Dateien.",
+  "message.not_text": "Eine Kontaktkarte lässt sich nicht ändern; lösche sie und sende eine andere.",
+  "message.card_other_link": "Dieser Kontaktlink gehört nicht dieser Person.",
+  "message.location_invalid": "Ein Ort hat eine Breite von -90 bis 90 und eine Länge von -180 bis 180.",
 };

@@ -101,4 +101,8 @@ export const failures: Failures = {
   "home.newer": "Esta cuenta la escribió un Undertone más nuevo; usa ese.",
   "home.exists": "Esta carpeta no está vacía; elige otra.",
   "home.io": "El disco no ha podido leer o escribir.",
+  "message.mixed": "Una tarjeta de contacto o un lugar es un mensaje propio: sin texto, sin archivos.",
+  "message.not_text": "Una tarjeta de contacto no se puede cambiar; bórrala y envía otra.",
+  "message.card_other_link": "Este enlace de contacto no es de esa persona.",
+  "message.location_invalid": "Un lugar se da por su latitud, de -90 a 90, y su longitud, de -180 a 180.",
 };

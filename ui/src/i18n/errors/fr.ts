@@ -101,4 +101,8 @@ export const failures: Failures = {
   "home.newer": "Ce compte a été écrit par un Undertone plus récent ; utilisez celui-ci.",
   "home.exists": "Ce dossier n’est pas vide ; choisissez-en un autre.",
   "home.io": "Le disque n’a pas pu lire ou écrire.",
+  "message.mixed": "Une fiche de contact ou un lieu est un message à part : sans texte, sans fichiers.",
+  "message.not_text": "Une fiche de contact ne peut pas être modifiée ; supprimez-la et envoyez-en une autre.",
+  "message.card_other_link": "Ce lien de contact n’est pas celui de cette personne.",
+  "message.location_invalid": "Un lieu est donné par sa latitude, de -90 à 90, et sa longitude, de -180 à 180.",
 };

@@ -101,4 +101,8 @@ export const failures: Failures = {
   "home.newer": "Dit account is door een nieuwere Undertone beschreven; gebruik die.",
   "home.exists": "Deze map is niet leeg; kies een andere.",
   "home.io": "De schijf kon niet lezen of schrijven.",
+  "message.mixed": "Een contactkaart of plaats is een eigen bericht: zonder tekst, zonder bestanden.",
+  "message.not_text": "Een contactkaart kan niet worden gewijzigd; verwijder haar en stuur een andere.",
+  "message.card_other_link": "Deze contactlink is niet van die persoon.",
+  "message.location_invalid": "Een plaats heeft een breedte van -90 tot 90 en een lengte van -180 tot 180.",
 };

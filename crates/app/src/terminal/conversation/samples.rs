@@ -77,6 +77,8 @@ pub fn text(name: &str, text: &str, sent_ms: i64) -> MessageInfo {
         mentions: Vec::new(),
         pinned: false,
         forwarded: false,
+        card: None,
+        location: None,
         view_once: false,
         opened: false,
         delivered_to: 0,
