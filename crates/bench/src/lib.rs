@@ -12,6 +12,7 @@ pub mod floors;
 pub mod load;
 pub mod local;
 pub mod mls_costs;
+pub mod page;
 pub mod server;
 pub mod stats;
 pub mod table;

@@ -20,16 +20,16 @@ use crate::{
     table::{self, Row, micros},
 };
 
-const PASSPHRASE: &str = "a passphrase for a benchmark";
+pub(crate) const PASSPHRASE: &str = "a passphrase for a benchmark";
 const MESSAGES: usize = 400;
-const STORED: i64 = 100_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const STORED: i64 = 100_000;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn passphrase() -> Result<Passphrase, Failure> {
     Ok(Passphrase::new(Zeroizing::new(PASSPHRASE.to_owned()))?)
 }
 
-async fn init(server: &Server, dir: &Path, name: &str) -> Result<Client, Failure> {
+pub(crate) async fn init(server: &Server, dir: &Path, name: &str) -> Result<Client, Failure> {
     let choice: ServerChoice = server.invitation.to_string().parse()?;
     let (client, _) =
         Client::init(dir, &passphrase()?, &choice, name, ClientOptions::default()).await?;
@@ -106,11 +106,7 @@ pub fn table(disk: &Path) -> Result<(), Failure> {
 
     eprintln!("A home with {STORED} messages");
     fill(&ben_home)?;
-    let key_derivation = median(
-        (0..3)
-            .map(|_| wrong_passphrase(&ben_home))
-            .collect::<Result<_, _>>()?,
-    );
+    let key_derivation = key_derivation(&ben_home)?;
     let mut opened = Vec::new();
     for _ in 0..3 {
         opened.push(runtime.block_on(async {
@@ -174,7 +170,7 @@ pub fn receive(home: &Path) -> Result<(), Failure> {
 }
 
 /// Copies the last message of the home's first conversation until it holds as many as wanted.
-fn fill(home: &Path) -> Result<(), Failure> {
+pub(crate) fn fill(home: &Path) -> Result<(), Failure> {
     let home = Owner::acquire(home)?
         .unlock(&passphrase()?)
         .map_err(|(_, error)| error)?;
@@ -191,6 +187,12 @@ fn fill(home: &Path) -> Result<(), Failure> {
         Ok::<_, undertone_core::store::StoreError>(())
     })?;
     Ok(())
+}
+
+/// What a home's key derivation takes, in microseconds: the median of three.
+pub(crate) fn key_derivation(home: &Path) -> Result<f64, Failure> {
+    let times = (0..3).map(|_| wrong_passphrase(home));
+    Ok(median(times.collect::<Result<_, _>>()?))
 }
 
 /// The time that a wrong passphrase takes: key derivation and nothing else, in microseconds.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, ValueEnum};
 use undertone_bench::{
     connection::{Failure, Target},
-    floors, load, local, mls_costs,
+    floors, load, local, mls_costs, page,
     server::Server,
     stats::median,
     table::{self, Row, bytes, count, micros},
@@ -40,6 +40,8 @@ enum Which {
     Mls,
     /// The client's own path and opening a large home.
     Client,
+    /// The user interface in a browser, on a large home.
+    Page,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +74,9 @@ fn run(options: &Options) -> Result<(), Failure> {
     }
     if wanted(Which::Client) {
         local::table(&options.disk)?;
+    }
+    if wanted(Which::Page) {
+        page::table(&options.disk)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ const SLOWER = Number(process.env.UI_TEST_SLOWER ?? 1);
 const LONGEST_WAIT = 60_000;
 
 export function binary(name) {
-  const found = path.join(target, "debug", name);
+  const found = path.join(target, process.env.UI_TEST_PROFILE ?? "debug", name);
   if (!existsSync(found)) throw new Error(`${name} is not built; ./dev test does`);
   return found;
 }
@@ -92,13 +92,14 @@ export class Server {
 
 /** Somebody's app, and what its program said. */
 export class App {
-  static async start(name, args = []) {
+  /** With a home of its own, unless there is one. */
+  static async start(name, args = [], home) {
     const app = new App();
     app.name = name;
     app.folder = await temporary(name);
     app.runtime = path.join(app.folder, "runtime");
     mkdirSync(app.runtime, { mode: 0o700 });
-    app.home = path.join(app.folder, "home");
+    app.home = home ?? path.join(app.folder, "home");
     await app.run(args);
     return app;
   }

@@ -155,6 +155,9 @@ impl World {
             }
             if let Some(difference) = difference.filter(|_| Instant::now() > deadline) {
                 self.note(format!("-- still not the same: {difference}"));
+                for line in self.what_holds_them(&all).await {
+                    self.note(line);
+                }
                 panic!("{difference}");
             }
             self.reads_all(&all).await;
@@ -170,6 +173,23 @@ impl World {
         }
         self.disturbed.clear();
         self.part += 1;
+    }
+
+    /// For whoever looks into a difference: what each device still has to do, and what is wrong there by itself.
+    async fn what_holds_them(&self, all: &[Seen]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for seen in all {
+            let client = self.devices[seen.device].person.client();
+            let left = client.what_is_left_for_tests().await.unwrap();
+            lines.push(format!("   {}: left to do {left:?}", seen.label));
+            for (id, chat) in seen.chats.values() {
+                let wrong = self.is_wrong(seen, id, chat);
+                lines.extend(
+                    wrong.map(|wrong| format!("   {}, {}: {wrong}", seen.label, chat.name)),
+                );
+            }
+        }
+        lines
     }
 
     /// Everybody closes the app, and what they hold is looked through.

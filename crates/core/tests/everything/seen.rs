@@ -280,7 +280,7 @@ impl World {
     }
 
     /// What is wrong with a conversation on one device, whatever the others show.
-    fn is_wrong(&self, seen: &Seen, id: &ChatId, chat: &Chat) -> Option<String> {
+    pub fn is_wrong(&self, seen: &Seen, id: &ChatId, chat: &Chat) -> Option<String> {
         let whole = !self.holes.contains_key(&(seen.device, id.clone()));
         if let Some(gap) = chat.lines.iter().find(|line| line.gap && whole) {
             return Some(format!("something is missing: {}", gap.shown));

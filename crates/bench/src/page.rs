@@ -1,0 +1,133 @@
+//! What somebody waits for in the page: a home of many chats and one long chat, the app that serves it, and a real browser.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+use undertone_core::{Draft, LinkOptions};
+
+use crate::{
+    connection::Failure,
+    local::{PASSPHRASE, PATIENCE, STORED, fill, init, key_derivation},
+    server::{Server, sibling_binary},
+    stats::median,
+    table::{self, Row, bytes, micros},
+};
+
+const CHATS: usize = 1000;
+/// Drives the browser; from the project's folder.
+const DRIVER: &str = "ui/tests/pace.js";
+
+/// What the driver prints.
+#[derive(Deserialize)]
+struct Measured {
+    /// From the passphrase given to the list painted, milliseconds.
+    list_ms: Vec<f64>,
+    /// Frames while the long chat is scrolled, and those that were due and not painted.
+    frames: u64,
+    dropped: u64,
+    /// The same, of an empty page.
+    idle_frames: u64,
+    idle_dropped: u64,
+    /// Lines that came into the page while it was scrolled.
+    lines: u64,
+    /// What the app holds in memory afterwards, bytes.
+    resident: u64,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// What the client, the server, node or the browser says.
+pub fn table(disk: &Path) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let folder = tempfile::Builder::new()
+        .prefix("undertone-bench-")
+        .tempdir_in(disk)?;
+    let (ada_home, ben_home) = (folder.path().join("ada"), folder.path().join("ben"));
+    let server = Server::start(disk)?;
+    eprintln!("A home with {CHATS} chats, one of them of {STORED} messages");
+    runtime.block_on(async {
+        let ada = init(&server, &ada_home, "Ada").await?;
+        let ben = init(&server, &ben_home, "Ben").await?;
+        let link = ben.create_link(LinkOptions::default()).await?;
+        let added = ada.add_contact(&link.uri).await?;
+        let chat = added.chat.ok_or("the contact was only queued")?;
+        let contact = added.contact.ok_or("the contact was only queued")?.id;
+        ben.settle(PATIENCE).await?;
+        for n in 1..CHATS {
+            ada.create_group(&format!("Group {n}"), std::slice::from_ref(&contact))
+                .await?;
+        }
+        let text = "What is said in a chat, of no great length, as people say it.".to_owned();
+        let sent = ada.enqueue(&chat, Draft::text(text)).await?;
+        ada.wait_sent(&chat, sent.local_id, PATIENCE).await?;
+        ada.settle(PATIENCE).await?;
+        ada.close().await?;
+        ben.close().await?;
+        Ok::<_, Failure>(())
+    })?;
+    fill(&ada_home)?;
+    let key_derivation = key_derivation(&ada_home)?;
+
+    eprintln!("A browser opens it");
+    let binary = sibling_binary("undertone")?;
+    let profile = binary.parent().ok_or("the app has no folder")?;
+    let mut driver = Command::new("node")
+        .arg(DRIVER)
+        .arg(&ada_home)
+        .env("UI_TEST_PROFILE", profile.file_name().ok_or("no profile")?)
+        .env(
+            "CARGO_TARGET_DIR",
+            profile.parent().ok_or("no target folder")?,
+        )
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    writeln!(driver.stdin.take().ok_or("no pipe")?, "{PASSPHRASE}")?;
+    let said = driver.wait_with_output()?;
+    if !said.status.success() {
+        return Err(format!("{DRIVER} ended with {}", said.status).into());
+    }
+    let measured: Measured = serde_json::from_slice(&said.stdout)?;
+    table::print("Page", &rows(measured, key_derivation));
+    Ok(())
+}
+
+fn rows(measured: Measured, key_derivation: f64) -> Vec<Row> {
+    let list = (median(measured.list_ms) - key_derivation / 1000.0).max(0.0);
+    let share =
+        |dropped: u64, frames: u64| 100.0 * dropped as f64 / (frames + dropped).max(1) as f64;
+    let dropped = share(measured.dropped, measured.frames);
+    let resident = measured.resident as f64;
+    vec![
+        Row::new(
+            format!("first chat list painted after unlock, {CHATS} chats"),
+            format!("{list:.0} ms"),
+        )
+        .against("500 ms", list / 500.0)
+        .note(format!(
+            "after Argon2id, which took {}; below 1 is good",
+            micros(key_derivation)
+        )),
+        Row::new(
+            format!("frames dropped while a chat of {STORED} messages is scrolled"),
+            format!("{dropped:.1} %"),
+        )
+        .against("5 %", dropped / 5.0)
+        .note(format!(
+            "of {} frames, {} lines came by; {:.1} % on an empty page; below 1 is good",
+            measured.frames + measured.dropped,
+            measured.lines,
+            share(measured.idle_dropped, measured.idle_frames)
+        )),
+        Row::new("memory of the app with that home", bytes(resident))
+            .against("120 MB", resident / 120e6)
+            .note("resident, after all of that; below 1 is good"),
+    ]
+}
