@@ -395,6 +395,50 @@ async fn linked_although_the_old_one_ends(nth: u64, end: End) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_device_tells_while_another_lets_a_third_in_reaches_that_one_too() {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let mut laptop = linked(&ada, &server).await;
+    at_rest(&server, &[&ada, &laptop]).await;
+    let id = laptop.client().account().await.unwrap().device_id;
+    // The laptop ends when what it has to tell is encrypted, and was not sent.
+    let mut nth = 1;
+    loop {
+        laptop.ends_at(nth, End::AfterCommit);
+        let name = format!("Kitchen {nth}");
+        let renamed = laptop.client().rename_device(&id, &name);
+        let _ = laptop.unless_it_ends(renamed).await;
+        eventually("the laptop ends", || async { laptop.has_ended() }).await;
+        laptop.quit().await;
+        let encrypted = "SELECT count(*) FROM outbox o JOIN conversations c ON c.id = o.conversation WHERE o.state = 2 AND c.kind = 3";
+        if laptop.looks_up(encrypted) > 0 {
+            break;
+        }
+        assert!(nth < 20, "nothing was encrypted");
+        laptop.comes_back_if_it_ended().await;
+        laptop.settle().await;
+        at_rest(&server, &[&ada, &laptop]).await;
+        nth += 1;
+    }
+    let phone = Person::links(&ada, "Ada's phone", &server).await;
+    eventually("the phone knows the laptop by its old name", || async {
+        phone.client().devices().await.unwrap().len() == 3
+    })
+    .await;
+    phone.settle().await;
+    ada.settle().await;
+    laptop.comes_back_if_it_ended().await;
+    let name = format!("Kitchen {nth}");
+    for device in [&ada, &laptop, &phone] {
+        eventually("all have the new name", || async {
+            let devices = device.client().devices().await.unwrap();
+            devices.iter().any(|device| device.name == name)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_old_device_ends_at_any_commit_of_linking() {
     for end in [End::BeforeCommit, End::AfterCommit] {
         let mut nth = 1;

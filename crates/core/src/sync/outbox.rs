@@ -18,7 +18,7 @@ use super::{
     Work, action, automatic, channel,
     conversation::{self, Conversation},
     elsewhere::{self, Elsewhere, Split},
-    message, policy, reach, resync, typing,
+    message, policy, reach, resync, shared, typing,
 };
 use crate::{
     error::{Error, Result},
@@ -382,7 +382,7 @@ pub(crate) fn own_copy(
     let found = work
         .db
         .prepare_cached(
-            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content, action",
+            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content, action, epoch",
         )?
         .query_row(params![row.id, hash], |row| {
             Ok((
@@ -390,10 +390,11 @@ pub(crate) fn own_copy(
                 row.get::<_, i64>(1)?,
                 row.get::<_, Vec<u8>>(2)?,
                 row.get::<_, i64>(3)?,
+                row.get::<_, u64>(4)?,
             ))
         })
         .optional()?;
-    let Some((message, kind, content, action)) = found else {
+    let Some((message, kind, content, action, epoch)) = found else {
         return Ok(false);
     };
     if policy::undone(work, row, message, action, &content, place)? {
@@ -404,6 +405,9 @@ pub(crate) fn own_copy(
         action::placed(work, row, action, place)?;
     } else if kind == CONTENT {
         automatic::keep_automatic(work, row, place, &content)?;
+        if epoch < row.epoch {
+            shared::told_too_early(work, row, &content)?;
+        }
     }
     work.wake();
     Ok(true)

@@ -10,17 +10,19 @@
 
 use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_content::MimiContent;
 use undertone_mls::{AccountId, DeviceId, KpKey};
 use undertone_wire::secrets::AddressSecret;
 
 use super::{
-    Work, automatic,
+    Work,
+    automatic::{self, Automatic},
     conversation::{self, Conversation, State},
     devices::{self, Device},
     outbox, shared_apply,
     take::Source,
 };
-use crate::error::Result;
+use crate::error::{Reason, Result};
 
 /// Bytes of entries in one message.
 const MESSAGE_BYTES: usize = 32_000;
@@ -390,6 +392,25 @@ pub(crate) fn fill(work: &Work<'_>) -> Result<()> {
 /// The others are told of everything again: one of them is new, or missed something.
 pub(crate) fn tell_all_again(work: &Work<'_>) -> Result<()> {
     work.db.execute("UPDATE shared SET told = 0", [])?;
+    work.wake();
+    Ok(())
+}
+
+/// What this device told the others was encrypted in an epoch that is over: a device that has come since got none of it, and the one that
+/// let it in could not tell it either. It is told once more.
+pub(crate) fn told_too_early(work: &Work<'_>, row: &Conversation, content: &[u8]) -> Result<()> {
+    if row.kind != conversation::Kind::Notes {
+        return Ok(());
+    }
+    let content = MimiContent::decode(content).map_err(|_| Reason::ContentMalformed)?;
+    let Some(Automatic::Sync(told)) = automatic::read(&content) else {
+        return Ok(());
+    };
+    for entry in told.entries {
+        work.db
+            .prepare_cached("UPDATE shared SET told = 0 WHERE key = ?1")?
+            .execute([entry.key])?;
+    }
     work.wake();
     Ok(())
 }
