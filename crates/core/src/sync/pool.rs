@@ -279,6 +279,8 @@ pub(crate) fn published(work: &Work<'_>, publication: &Publication, held: u32) -
             add_key_package(work, &pool, false)?;
         }
     }
+    // Somebody may have waited to say where they are.
+    work.wake();
     forget_old(work, publication.pool, held)
 }
 
