@@ -115,8 +115,16 @@ pub fn shows_a_code(new: &Person, origin: &str) -> Outcome<(Talking, String)> {
 /// # Errors
 /// What the app says, or that the words differ.
 pub fn link(old: &Person, new: &Person, origin: &str) -> Outcome {
+    link_with(old, new, origin, &["devices", "link", "-"])
+}
+
+/// The same, with other arguments of the old device's command.
+///
+/// # Errors
+/// What the app says, or that the words differ.
+pub fn link_with(old: &Person, new: &Person, origin: &str, arguments: &[&str]) -> Outcome {
     let (mut there, code) = shows_a_code(new, origin)?;
-    let mut here = Talking::start(old, &["devices", "link", "-"])?;
+    let mut here = Talking::start(old, arguments)?;
     here.is_told(&code)?;
     let (one, other) = (here.says()?, there.says()?);
     if one["words"] != other["words"] || one["words"].as_str().is_none_or(str::is_empty) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use undertone_tests::linking::{Talking, link, shows_a_code};
+use undertone_tests::linking::{Talking, link, link_with, shows_a_code};
 use undertone_tests::{Outcome, Person, ServerProcess, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,6 +84,34 @@ fn a_second_device_is_linked_talks_as_an_equal_and_is_removed() -> Outcome {
     assert_eq!(laptop.texts("Ben")?, ["from the laptop", "to both"]);
     let devices = ada.run(["devices"])?;
     assert_eq!(devices[1]["state"], "removed", "{devices}");
+    Ok(())
+}
+
+#[test]
+fn a_device_that_is_linked_with_its_past_reads_what_was_said_before() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join_hurried("Ada", &server.invitation(1)?)?;
+    let ben = Person::join_hurried("Ben", &server.invitation(1)?)?;
+    ada.meet(&ben)?;
+    ada.send("Ben", "from before")?;
+    ben.reads_eventually("Ada", &["from before"], PATIENCE)?;
+    ben.send("Ada", "an answer")?;
+    let before = ["from before", "an answer"];
+    ada.reads_eventually("Ben", &before, PATIENCE)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let laptop = blank("Ada's laptop", &folder)?;
+    let arguments = ["devices", "link", "--history", "-"];
+    link_with(&ada, &laptop, &origin(&server), &arguments)?;
+    until("what was said before is there", || {
+        ada.run(["status"])?;
+        laptop.run(["status"])?;
+        Ok(laptop.texts("Ben").is_ok_and(|texts| texts == before))
+    })?;
+    laptop.send("Ben", "from the laptop")?;
+    let all = ["from before", "an answer", "from the laptop"];
+    for (person, chat) in [(&ada, "Ben"), (&laptop, "Ben"), (&ben, "Ada")] {
+        person.reads_eventually(chat, &all, PATIENCE)?;
+    }
     Ok(())
 }
 

@@ -249,9 +249,9 @@ async fn other_words_or_a_refusal_leave_nothing() {
     let eve = Person::new("Eve", &server).await;
     let new = Person::shows_a_code("Laptop", &server).await;
     let code = new.linking().code().await.unwrap();
-    eve.client().begin_linking(&code).await.unwrap();
+    eve.client().begin_linking(&code, false).await.unwrap();
     let words = new.linking().words().await.unwrap();
-    ada.client().begin_linking(&code).await.unwrap();
+    ada.client().begin_linking(&code, false).await.unwrap();
     let info = ada.client().linking().await.unwrap().unwrap();
     assert_eq!((info.state, info.words), (LinkingState::Waiting, None));
     assert_eq!(
@@ -280,7 +280,7 @@ async fn other_words_or_a_refusal_leave_nothing() {
     assert!(ada.client().linking().await.unwrap().is_none());
     assert_eq!(ada.client().devices().await.unwrap().len(), 1);
     // A code is good once, and nobody is there any more.
-    ada.client().begin_linking(&code).await.unwrap();
+    ada.client().begin_linking(&code, false).await.unwrap();
     ada.settle().await;
     let info = ada.client().linking().await.unwrap().unwrap();
     assert_eq!(info.words, None);
@@ -293,12 +293,16 @@ async fn a_code_of_another_server_is_refused_before_anything_is_sent() {
     let new = Person::shows_a_code("Laptop", &other).await;
     let code = new.linking().code().await.unwrap();
     assert_eq!(
-        ada.client().begin_linking(&code).await.unwrap_err().code(),
+        ada.client()
+            .begin_linking(&code, false)
+            .await
+            .unwrap_err()
+            .code(),
         "linking.other_server"
     );
     assert_eq!(
         ada.client()
-            .begin_linking("undertone:d:AAAA")
+            .begin_linking("undertone:d:AAAA", false)
             .await
             .unwrap_err()
             .code(),
@@ -315,7 +319,7 @@ async fn a_code_that_is_taken_before_its_mailbox_is_there_is_answered_all_the_sa
     let new = Person::shows_a_code("Laptop", &server).await;
     let code = new.linking().code().await.unwrap();
     let before = server.directs().len();
-    ada.client().begin_linking(&code).await.unwrap();
+    ada.client().begin_linking(&code, false).await.unwrap();
     eventually("the offer reached nobody", || async {
         server.directs().len() > before
     })
@@ -341,10 +345,12 @@ async fn linked_although_the_old_one_ends(nth: u64, end: End) -> bool {
     let mut new = Person::shows_a_code("Laptop", &server).await;
     let code = new.linking().code().await.unwrap();
     ada.ends_at(nth, end);
-    let _ = ada.unless_it_ends(ada.client().begin_linking(&code)).await;
+    let _ = ada
+        .unless_it_ends(ada.client().begin_linking(&code, false))
+        .await;
     let mut ended = ada.comes_back_if_it_ended().await;
     if ada.client().linking().await.unwrap().is_none() {
-        ada.client().begin_linking(&code).await.unwrap();
+        ada.client().begin_linking(&code, false).await.unwrap();
     }
     let linking = new.linking.take().unwrap();
     let words = tokio::spawn(async move {
@@ -459,7 +465,7 @@ async fn the_new_device_goes_on_wherever_it_was_closed() {
     let code = new.linking().code().await.unwrap();
     new.resumes_linking().await;
     assert_eq!(new.linking().code().await.unwrap(), code);
-    ada.client().begin_linking(&code).await.unwrap();
+    ada.client().begin_linking(&code, false).await.unwrap();
     let words = new.linking().words().await.unwrap();
     new.resumes_linking().await;
     assert_eq!(new.linking().words().await.unwrap(), words);

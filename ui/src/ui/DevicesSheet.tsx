@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { DeviceInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
-import { devices, linking, readDevices } from "../state/devices.ts";
+import { devices, histories, linking, readDevices } from "../state/devices.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { killStatus, readKillStatus } from "../state/protection.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
@@ -74,6 +74,7 @@ export function DevicesSheet() {
                   <span class={device.state === "removed_without_phrase" ? "role trouble-text" : "role"}>
                     {device.state === "in_use" ? t("devices.added", { date: dayAndTime(device.added_ms) }) : t(`devices.${device.state}`)}
                   </span>
+                  <Past device={device} />
                 </span>
                 {device.state === "in_use" ? (
                   <IconButton icon="edit" label={t("devices.rename", { name: nameOf(device) })} onClick={() => setDoing({ what: "rename", device })} />
@@ -96,6 +97,17 @@ export function DevicesSheet() {
         </Button>
       </div>
     </Dialog>
+  );
+}
+
+/** How far what was said before is on its way to a device. */
+function Past({ device }: { device: DeviceInfo }) {
+  const past = histories.value.find((one) => one.device === device.id);
+  if (past === undefined || past.state === "done") return null;
+  return (
+    <span class="role" role="status">
+      {t(`devices.history.${past.state}`, { done: past.done, total: past.total })}
+    </span>
   );
 }
 

@@ -1,6 +1,6 @@
 // Letting another device into the account: its code, the words on both sides, and how it goes on from there.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { account, call } from "../state/app.ts";
 import { devices, linking, readLinking } from "../state/devices.ts";
 import { attempt, tell } from "../state/notices.ts";
@@ -10,6 +10,7 @@ import { Copied } from "./Copied.tsx";
 import { GivenCode } from "./GivenCode.tsx";
 import { plainName } from "./Named.tsx";
 import { SixWords } from "./SixWords.tsx";
+import { Switch } from "./Switch.tsx";
 
 export function LinkDevice({ onDone }: { onDone: () => void }) {
   const now = linking.value;
@@ -68,8 +69,9 @@ export function LinkDevice({ onDone }: { onDone: () => void }) {
 
 function Beginning({ onDone }: { onDone: () => void }) {
   const me = account.value;
+  const [history, setHistory] = useState(true);
   const take = async (code: string): Promise<void> => {
-    await call("devices.link", { code });
+    await call("devices.link", { code, history });
     await readLinking();
   };
   return (
@@ -77,6 +79,7 @@ function Beginning({ onDone }: { onDone: () => void }) {
       <h3>{t("linking.title")}</h3>
       <p>{t("linking.text")}</p>
       {me === null ? null : <Copied label={t("linking.server")} text={`${me.server}+${me.pin}`} />}
+      <Switch label={t("linking.history")} text={t("linking.history.text")} value={history} onChange={setHistory} />
       <GivenCode label={t("linking.code")} action={t("continue")} take={take} onCancel={onDone} />
     </section>
   );

@@ -16,6 +16,8 @@ before(async () => {
   await befriend(page, benPage);
   await openChat(page, "Ben");
   await openChat(benPage, "Ada");
+  await say(page, "From before");
+  await bubble(benPage, "From before").waitFor();
 });
 
 after(async () => {
@@ -99,6 +101,7 @@ test("a second device is linked, survives a restart on the way, and has the conv
   await page.locator(".devices li", { hasText: "Laptop" }).waitFor();
   await page.getByRole("button", { name: "Close" }).first().click();
   await openChat(secondPage, "Ben");
+  await bubble(secondPage, "From before").waitFor();
   await say(page, "From the first");
   await bubble(secondPage, "From the first").waitFor();
   await say(benPage, "To both of you");

@@ -19,6 +19,12 @@ pub enum DevicesCommand {
         /// The code, or - to read it from standard input
         #[arg(allow_hyphen_values = true)]
         code: String,
+        /// Give it what was said before, too; files come when they are opened, as long as the server has them
+        #[arg(long, conflicts_with = "no_history")]
+        history: bool,
+        /// Do not give it what was said before [default, unless somebody can be asked]
+        #[arg(long)]
+        no_history: bool,
     },
     /// Give a device another name
     Rename {

@@ -1,10 +1,10 @@
 //! `undertone init --link` and `undertone devices`.
 
-use std::{path::Path, time::Duration};
+use std::{io::IsTerminal as _, path::Path, time::Duration};
 
 use serde_json::json;
 use undertone_core::{
-    DeviceInfo, DeviceState, LinkServer, Linking, LinkingState,
+    DeviceInfo, DeviceState, HistoryInfo, HistoryState, LinkServer, Linking, LinkingState,
     home::{HomeError, Passphrase, Wipe},
 };
 use zeroize::Zeroizing;
@@ -20,8 +20,8 @@ use crate::{
     failure::Failure,
     rpc::{
         methods::{
-            AccountGet, DevicesLink, DevicesList, DevicesRemove, DevicesRename, LinkingCancel,
-            LinkingConfirm, LinkingGet,
+            AccountGet, DevicesHistory, DevicesLink, DevicesList, DevicesRemove, DevicesRename,
+            LinkingCancel, LinkingConfirm, LinkingGet,
         },
         params::{GivenCode, Nothing, RemovedDevice, RenamedDevice},
     },
@@ -55,8 +55,7 @@ fn ask_whether_same(options: &Global, words: &str) -> Result<bool, Failure> {
             "Does the other device show the same six words? Type yes or no.".to_owned(),
         ],
     )?;
-    let answer = line_from_stdin("An answer (yes or no)")?;
-    Ok(answer.eq_ignore_ascii_case("yes") || answer.eq_ignore_ascii_case("y"))
+    is_yes()
 }
 
 fn refused() -> Failure {
@@ -226,11 +225,23 @@ pub(super) async fn devices(
             let visit = Visit::begin(options, output, NEWS).await?;
             with!(visit, |visit| {
                 let devices = visit.session.call::<DevicesList>(Nothing {}).await?;
-                let lines = list(&devices, output.screen, &output.clock);
+                let histories = visit.session.call::<DevicesHistory>(Nothing {}).await?;
+                let mut lines = list(&devices, output.screen, &output.clock);
+                lines.extend(histories.iter().filter_map(|one| past(one, &devices)));
                 Ok(Outcome::new(json!(devices), lines))
             })
         }
-        DevicesCommand::Link { code } => link(options, output, &code).await,
+        DevicesCommand::Link {
+            code,
+            history,
+            no_history,
+        } => {
+            let history = match (history, no_history) {
+                (false, false) => None,
+                (history, _) => Some(history),
+            };
+            link(options, output, &code, history).await
+        }
         DevicesCommand::Rename { device, name } => {
             let visit = Visit::begin(options, output, NEWS).await?;
             with!(visit, |visit| {
@@ -268,7 +279,27 @@ pub(super) async fn devices(
     }
 }
 
-async fn link(options: &Global, output: &Output, code: &str) -> Result<Outcome, Failure> {
+/// Who sits at the terminal is asked whether the new device is to have what was said before; a script says it, or goes without.
+fn wants_history(options: &Global) -> Result<bool, Failure> {
+    if options.json || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Ok(false);
+    }
+    let question = "Shall the new device have what was said before, too? Type yes or no.";
+    say(options, &json!({}), &[question.to_owned()])?;
+    is_yes()
+}
+
+fn is_yes() -> Result<bool, Failure> {
+    let answer = line_from_stdin("An answer (yes or no)")?;
+    Ok(answer.eq_ignore_ascii_case("yes") || answer.eq_ignore_ascii_case("y"))
+}
+
+async fn link(
+    options: &Global,
+    output: &Output,
+    code: &str,
+    history: Option<bool>,
+) -> Result<Outcome, Failure> {
     if options.offline {
         return Err(Failure::new(
             "net.offline",
@@ -281,6 +312,10 @@ async fn link(options: &Global, output: &Output, code: &str) -> Result<Outcome, 
     } else {
         Zeroizing::new(code.to_owned())
     };
+    let history = match history {
+        Some(history) => history,
+        None => wants_history(options)?,
+    };
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         visit.progress.say("Waiting for the new device");
@@ -289,6 +324,7 @@ async fn link(options: &Global, output: &Output, code: &str) -> Result<Outcome, 
             .session
             .call::<DevicesLink>(GivenCode {
                 code: code.to_string(),
+                history,
             })
             .await?;
         let words = wait(&mut visit.session, |info| info.words.clone()).await?;
@@ -313,12 +349,16 @@ async fn link(options: &Global, output: &Output, code: &str) -> Result<Outcome, 
                 "The other device ended it.",
             ));
         }
-        Ok(Outcome::prose(
-            json!(devices),
-            vec![
-                "The new device belongs to your account now; it is let into your conversations one after the other.".to_owned(),
-            ],
-        ))
+        let mut lines = vec![
+            "The new device belongs to your account now; it is let into your conversations one after the other.".to_owned(),
+        ];
+        if history {
+            lines.push(
+                "What was said before goes to it while Undertone runs here; `undertone devices` says how far that is."
+                    .to_owned(),
+            );
+        }
+        Ok(Outcome::prose(json!(devices), lines))
     })
 }
 
@@ -423,6 +463,21 @@ pub(super) fn name_of(device: &DeviceInfo) -> String {
         "This device".to_owned()
     } else {
         single_line(&device.name).to_string()
+    }
+}
+
+/// How far the past of a device is, as long as that is news.
+fn past(history: &HistoryInfo, devices: &[DeviceInfo]) -> Option<String> {
+    let device = devices.iter().find(|device| device.id == history.device)?;
+    let (name, done, total) = (name_of(device), history.done, history.total);
+    match history.state {
+        HistoryState::UnderWay => Some(format!(
+            "{name}: {done} of {total} earlier messages are there."
+        )),
+        HistoryState::Incomplete => Some(format!(
+            "{name}: {done} of {total} earlier messages came; the rest did not."
+        )),
+        HistoryState::Done => None,
     }
 }
 

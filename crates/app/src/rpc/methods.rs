@@ -7,10 +7,10 @@ use serde_json::Value;
 use undertone_core::{
     AccountInfo, AddResult, BackupCheck, BackupReport, BackupState, BlockedInfo, ChatInfo,
     ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft, GroupResult,
-    InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo, LinkOptions,
-    MemberInfo, MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo, RequestInfo,
-    SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status, Version, Wiped,
-    home::panic::Press,
+    HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo,
+    LinkOptions, MemberInfo, MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo,
+    RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status,
+    Version, Wiped, home::panic::Press,
 };
 
 use super::{
@@ -117,9 +117,12 @@ methods! {
 
     #[doc = "Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look."]
     DevicesLink = "devices.link" (GivenCode) -> Done, |context, params| {
-        context.client.begin_linking(&params.code).await?;
+        context.client.begin_linking(&params.code, params.history).await?;
         Done {}
     };
+
+    #[doc = "What was said before, on its way to devices that were linked with it; `history_changed` events say when to look."]
+    DevicesHistory = "devices.history" (Nothing) -> Vec<HistoryInfo>, |context, _| context.client.histories().await?;
 
     #[doc = "The linking that is under way, or why the last one failed."]
     LinkingGet = "linking.get" (Nothing) -> CurrentLinking, |context, _| CurrentLinking { linking: context.client.linking().await? };

@@ -130,6 +130,10 @@ params! {
     GivenCode {
         /// `undertone:d:...`
         code: String,
+        /// Whether the new device is to have what was said before, too.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        history: bool,
     }
 
     /// A device and its new name.

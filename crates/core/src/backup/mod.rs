@@ -22,7 +22,9 @@ use std::sync::{
 
 pub(crate) use make::{MakeBackup, last_made, make};
 pub(crate) use open::Backup;
-pub(crate) use restore::{fill, take_up};
+pub(crate) use restore::{Places, Restored, fill, put_block, take_up};
+pub(crate) use seal::{deflate, inflate};
+pub(crate) use tables::{Block, Place, Reader, read, select};
 
 use crate::{
     error::{Reason, Result},

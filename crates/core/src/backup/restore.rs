@@ -67,7 +67,8 @@ pub(crate) fn fill(
         )?;
         for named in &manifest.blocks {
             control.step(done, total)?;
-            put_block(db, &backup.block(named)?, now_ms, &mut restored)?;
+            let block = backup.block(named)?;
+            put_block(db, &block, now_ms, AGE_MS, &AsTheyWere, &mut restored)?;
             done += 1;
         }
         forget_what_is_gone(db)?;
@@ -88,41 +89,64 @@ struct Timer {
     due_age_ms: i64,
 }
 
-/// Puts the rows of a block where they belong.
+/// Where rows go: another store has other numbers for conversations and messages.
+pub(crate) trait Places {
+    /// The number here of a message; None: it is left out.
+    fn message(&self, id: i64) -> Option<i64>;
+    /// Puts a row of a table where it goes; false: it is left out.
+    fn put(&self, table: &str, columns: &[&str], values: &mut [Sql]) -> bool;
+}
+
+/// In a store that holds nothing else.
+struct AsTheyWere;
+
+impl Places for AsTheyWere {
+    fn message(&self, id: i64) -> Option<i64> {
+        Some(id)
+    }
+
+    fn put(&self, _: &str, _: &[&str], _: &mut [Sql]) -> bool {
+        true
+    }
+}
+
+/// Puts the rows of a block where they belong, in a store of this age.
 pub(crate) fn put_block(
     db: &Connection,
     block: &Block,
     now_ms: i64,
+    age_ms: i64,
+    places: &impl Places,
     restored: &mut Restored,
 ) -> Result<()> {
-    let (timers, over) = timers(block, now_ms)?;
+    let (timers, over) = timers(block, now_ms, age_ms)?;
     for rows in &block.tables {
         let Some(reader) = Reader::new(rows) else {
             continue;
         };
-        match reader.table.name {
-            "timers" => {}
-            "messages" => {
-                restored.messages += rows.rows.len() as u64;
-                put_rows(db, &reader, |row, values| {
-                    if reader
-                        .integer(row, "id")
-                        .is_some_and(|id| over.contains(&id))
-                    {
-                        empty(&reader.columns(), values);
-                    }
-                    true
-                })?;
-            }
-            "message_files" | "receipts" => put_rows(db, &reader, |row, _| {
-                !reader
-                    .integer(row, "message")
-                    .is_some_and(|message| over.contains(&message))
-            })?,
-            _ => put_rows(db, &reader, |_, _| true)?,
+        let name = reader.table.name;
+        if name == "timers" {
+            continue;
         }
+        if name == "messages" {
+            restored.messages += rows.rows.len() as u64;
+        }
+        let columns = reader.columns();
+        put_rows(db, &reader, |row, values| {
+            let number = |column| reader.integer(row, column);
+            let is_over = |id: Option<i64>| id.is_some_and(|id| over.contains(&id));
+            match name {
+                "messages" if is_over(number("id")) => empty(&columns, values),
+                "message_files" | "receipts" if is_over(number("message")) => return false,
+                _ => {}
+            }
+            places.put(name, &columns, values)
+        })?;
     }
     for (message, timer) in timers {
+        let Some(message) = places.message(message) else {
+            continue;
+        };
         db.prepare_cached(
             "INSERT OR IGNORE INTO timers (message, after_ms, at_ms, due_age_ms) VALUES (?1, ?2, ?3, ?4)",
         )?
@@ -133,7 +157,11 @@ pub(crate) fn put_block(
 }
 
 /// The countdowns that go on, and the messages whose time is over.
-fn timers(block: &Block, now_ms: i64) -> Result<(BTreeMap<i64, Timer>, BTreeSet<i64>)> {
+fn timers(
+    block: &Block,
+    now_ms: i64,
+    age_ms: i64,
+) -> Result<(BTreeMap<i64, Timer>, BTreeSet<i64>)> {
     let (mut go_on, mut over) = (BTreeMap::new(), BTreeSet::new());
     let found = |rows: &&Rows| rows.table == "timers";
     for reader in block.tables.iter().filter(found).filter_map(Reader::new) {
@@ -151,7 +179,7 @@ fn timers(block: &Block, now_ms: i64) -> Result<(BTreeMap<i64, Timer>, BTreeSet<
                 left = left.min(after_ms);
             }
             let due_age_ms = if begun {
-                AGE_MS.saturating_add(left.max(1))
+                age_ms.saturating_add(left.max(1))
             } else {
                 0
             };

@@ -105,10 +105,7 @@ impl RunKey {
 
 /// Deflated and padded, so that its length says little: the same classes as files on a server.
 pub(crate) fn pack(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let failed = |_| Reason::BackupDamaged;
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(plaintext).map_err(failed)?;
-    let deflated = Zeroizing::new(encoder.finish().map_err(failed)?);
+    let deflated = deflate(plaintext)?;
     let length = u32::try_from(deflated.len()).map_err(|_| Reason::BackupDamaged)?;
     let whole = blob_size(u64::from(length) + 4 + (NONCE + TAG) as u64)
         .and_then(|size| usize::try_from(size).ok())
@@ -129,13 +126,25 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     if padding.iter().any(|byte| *byte != 0) {
         return Err(damaged().into());
     }
+    inflate(deflated)
+}
+
+pub(crate) fn deflate(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let failed = |_| Reason::BackupDamaged;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plaintext).map_err(failed)?;
+    Ok(Zeroizing::new(encoder.finish().map_err(failed)?))
+}
+
+/// Reads [`deflate`] back.
+pub(crate) fn inflate(deflated: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let mut plaintext = Zeroizing::new(Vec::new());
     let read = DeflateDecoder::new(deflated)
         .take(LARGEST)
         .read_to_end(&mut plaintext)
-        .map_err(|_| damaged())?;
+        .map_err(|_| Reason::BackupDamaged)?;
     if read as u64 >= LARGEST {
-        return Err(damaged().into());
+        return Err(Reason::BackupDamaged.into());
     }
     Ok(plaintext)
 }

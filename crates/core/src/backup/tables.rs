@@ -7,7 +7,7 @@
 
 use prost::Message as _;
 use rusqlite::{
-    Connection, params_from_iter,
+    Connection, ToSql,
     types::{Value as Sql, ValueRef},
 };
 
@@ -36,9 +36,17 @@ pub(crate) struct Table {
 
 impl Table {
     /// The names of its columns.
-    #[cfg(test)]
     pub(crate) fn columns(&self) -> impl Iterator<Item = &'static str> {
         self.columns.iter().map(|(name, _)| *name)
+    }
+
+    /// Rows of it.
+    fn with(&self, rows: Vec<Row>) -> Rows {
+        Rows {
+            table: self.name.to_owned(),
+            columns: self.columns().map(str::to_owned).collect(),
+            rows,
+        }
     }
 }
 
@@ -317,6 +325,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "fetches",
     "gaps",
     "held_items",
+    "history_out",
     "intents",
     "invites",
     "join_requests",
@@ -393,6 +402,12 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    fn push(&mut self, table: &Table, rows: Vec<Row>) {
+        if !rows.is_empty() {
+            self.tables.push(table.with(rows));
+        }
+    }
+
     /// As it is hashed and sealed.
     pub(crate) fn bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
         zeroize::Zeroizing::new(self.encode_to_vec())
@@ -415,7 +430,18 @@ pub(crate) struct Place {
     number: i64,
 }
 
-/// All blocks that the store has now; of one chat alone, if it is given.
+impl Place {
+    /// What a conversation (conversations.id) has beside its messages.
+    pub(crate) fn chat(id: i64) -> Self {
+        Self {
+            name: format!("chat/{id}"),
+            part: Part::Chat,
+            number: id,
+        }
+    }
+}
+
+/// All blocks that the store has now.
 pub(crate) fn places(db: &Connection) -> Result<Vec<Place>> {
     let mut places = vec![Place {
         name: "account".to_owned(),
@@ -458,23 +484,28 @@ pub(crate) fn read(db: &Connection, place: &Place, media: bool) -> Result<Block>
     };
     let mut block = Block::default();
     for table in TABLES.iter().filter(|table| table.part == place.part) {
-        let rows = read_table(db, table, [from, to, i64::from(media)])?;
-        if !rows.is_empty() {
-            block.tables.push(Rows {
-                table: table.name.to_owned(),
-                columns: table
-                    .columns
-                    .iter()
-                    .map(|(name, _)| (*name).to_owned())
-                    .collect(),
-                rows,
-            });
-        }
+        let numbers: [&dyn ToSql; 3] = [&from, &to, &media];
+        block.push(table, read_table(db, table, table.rows, numbers)?);
     }
     Ok(block)
 }
 
-fn read_table(db: &Connection, table: &Table, values: [i64; 3]) -> Result<Vec<Row>> {
+/// Reads rows of a table as a backup has them, without files: those of `rows`, in which `?1` is `which`.
+pub(crate) fn select(db: &Connection, name: &str, rows: &str, which: &str) -> Result<Rows> {
+    let table = TABLES
+        .iter()
+        .find(|table| table.name == name)
+        .ok_or(Reason::StateBroken)?;
+    let values: [&dyn ToSql; 3] = [&which, &0, &false];
+    Ok(table.with(read_table(db, table, rows, values)?))
+}
+
+fn read_table(
+    db: &Connection,
+    table: &Table,
+    rows: &str,
+    values: [&dyn ToSql; 3],
+) -> Result<Vec<Row>> {
     let columns: Vec<&str> = table
         .columns
         .iter()
@@ -487,13 +518,9 @@ fn read_table(db: &Connection, table: &Table, values: [i64; 3]) -> Result<Vec<Ro
         })
         .collect();
     // All three numbers are mentioned, so that all can be given.
-    let sql = format!(
-        "SELECT {}, ?1, ?2, ?3 FROM {}",
-        columns.join(", "),
-        table.rows
-    );
+    let sql = format!("SELECT {}, ?1, ?2, ?3 FROM {}", columns.join(", "), rows);
     let mut statement = db.prepare_cached(&sql)?;
-    let mut found = statement.query(params_from_iter(values))?;
+    let mut found = statement.query(&values[..])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         let mut values = Vec::with_capacity(columns.len());

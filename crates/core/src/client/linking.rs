@@ -11,7 +11,7 @@ use crate::{
     ids::DeviceId,
     joining::{self, Rendezvous, State},
     store::Database,
-    sync::{account, devices, linking, linking::State as Step, rotation},
+    sync::{account, devices, history, linking, linking::State as Step, rotation},
     view::*,
 };
 
@@ -235,13 +235,23 @@ fn info(row: &linking::Linking) -> LinkingInfo {
 }
 
 impl Client {
-    /// Takes the code that a new device shows. Then [`Client::linking`] has the words to compare.
+    /// Takes the code that a new device shows. Then [`Client::linking`] has the words to compare. With `history` the new device is given
+    /// what was said before, too; [`Client::histories`] says how far that is.
     ///
     /// # Errors
     /// `linking.invalid`, `linking.other_server`, `linking.expired`, `linking.busy`.
-    pub async fn begin_linking(&self, code: &str) -> Result<()> {
+    pub async fn begin_linking(&self, code: &str, history: bool) -> Result<()> {
         let code = zeroize::Zeroizing::new(code.to_owned());
-        self.write(move |work| linking::begin(work, &code, false))
+        self.write(move |work| linking::begin(work, &code, history))
+            .await
+    }
+
+    /// What was said before, on its way to devices that were linked with it.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn histories(&self) -> Result<Vec<HistoryInfo>> {
+        self.read(|snapshot, engine| history::progress(snapshot.connection(), &engine.me.device))
             .await
     }
 

@@ -8,6 +8,7 @@ mod blobs;
 mod elsewhere;
 mod ephemeral;
 mod heartbeat;
+mod history;
 mod inbox;
 mod kill;
 mod opening;
@@ -160,6 +161,7 @@ impl Driver {
         set.spawn(outbox::run(Arc::clone(&self.shared)));
         set.spawn(timers::run(Arc::clone(&self.shared)));
         set.spawn(heartbeat::run(Arc::clone(&self.shared)));
+        set.spawn(history::run(Arc::clone(&self.shared)));
         *tasks = Some(set);
     }
 

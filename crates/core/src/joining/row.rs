@@ -17,7 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{Reason, Result},
-    sync::account::{self, Me, NewAccount},
+    sync::{
+        account::{self, Me, NewAccount},
+        history,
+    },
 };
 
 /// As stored (joining.state).
@@ -270,6 +273,7 @@ pub(super) fn provisioned(
             now_ms,
         },
     )?;
+    history::leave_room(db)?;
     db.execute(
         "UPDATE joining SET state = 5, wanted = ?1 WHERE state = 4",
         [account.conversations],

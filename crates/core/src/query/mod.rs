@@ -72,6 +72,7 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
             contact: ContactId::from_bytes(&account),
         }),
         Change::Linking => Some(Event::LinkingChanged),
+        Change::History => Some(Event::HistoryChanged),
         Change::Devices => Some(Event::DevicesChanged),
         Change::Removed => Some(Event::DeviceRemoved),
         Change::Clock(off_s) => Some(Event::ClockWarning { off_s }),

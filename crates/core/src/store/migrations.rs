@@ -125,6 +125,11 @@ pub const STEPS: &[Migration] = &[
         name: "early",
         step: Step::Sql(include_str!("../../migrations/0016_early.sql")),
     },
+    Migration {
+        version: 17,
+        name: "history",
+        step: Step::Sql(include_str!("../../migrations/0017_history.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -21,6 +21,8 @@ pub(crate) enum Change {
     Linking,
     /// The account's devices.
     Devices,
+    /// What was said before goes to a new device, or comes to this one.
+    History,
     /// This device was removed from the account.
     Removed,
     /// The server's clock is far off, seconds.

@@ -21,7 +21,7 @@ use super::{
     conversation::{self, State},
     devices,
     elsewhere::{self, Elsewhere},
-    fetch, gaps, invite, join, keys, kill, link, linking, outbox,
+    fetch, gaps, history, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
     proof, receipt, resync, send, shared, take, tokens,
 };
@@ -313,7 +313,11 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
 /// Whether anything that can be done now is not done: the inbox has duties, something is due to be sent, or the own copy of
 /// something is awaited.
 pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
-    if inbox_needs(work)? || outbox::unsettled(work)? || send::unsettled(work)? {
+    if inbox_needs(work)?
+        || outbox::unsettled(work)?
+        || send::unsettled(work)?
+        || history::unsettled(work)?
+    {
         return Ok(true);
     }
     Ok(work

@@ -26,7 +26,7 @@ use super::{
     address::{self, Address, Kind},
     change::Change,
     devices::{self, Device},
-    send, shared,
+    history, send, shared,
     take::Source,
 };
 use crate::{
@@ -180,7 +180,7 @@ fn set_state(work: &Work<'_>, state: State) -> Result<()> {
     Ok(())
 }
 
-/// Takes the code that a new device shows.
+/// Takes the code that a new device shows. `history`: whether it is to have what was said before.
 pub(crate) fn begin(work: &Work<'_>, text: &str, history: bool) -> Result<()> {
     let code: DeviceCode = text.parse().map_err(|_| Reason::LinkingInvalid)?;
     if code.server != work.me.server {
@@ -459,6 +459,9 @@ pub(crate) fn came(work: &Work<'_>, address: &Address, sealed: &[u8]) -> Result<
                     stale: false,
                 },
             )?;
+            if with_history(work.db)? {
+                history::begin(work, &pool.device)?;
+            }
             // It is here, whoever else would be first to let it in.
             work.db
                 .execute("UPDATE device_checks SET not_before_ms = ?1", [work.now_ms])?;
@@ -469,6 +472,13 @@ pub(crate) fn came(work: &Work<'_>, address: &Address, sealed: &[u8]) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the new device is to have what was said before.
+fn with_history(db: &Connection) -> Result<bool> {
+    Ok(db
+        .prepare("SELECT 1 FROM linking WHERE history = 1")?
+        .exists([])?)
 }
 
 /// As the new device: once its key packages are there, says so to the device that gave it the account.

@@ -37,6 +37,7 @@ pub(crate) mod gaps;
 pub(crate) mod heard;
 pub(crate) mod heartbeat;
 pub(crate) mod held;
+pub(crate) mod history;
 pub(crate) mod ignored;
 pub(crate) mod inbox;
 pub(crate) mod intent;

@@ -65,6 +65,8 @@ pub(crate) enum Kind {
     KillPlace = b'q',
     /// What the account's backups are sealed to.
     BackupKey = b'b',
+    /// || device id: `history::Head`. || device id || number: `history::Portion`.
+    History = b'h',
 }
 
 /// A message with entries.

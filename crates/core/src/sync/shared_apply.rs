@@ -54,6 +54,10 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             Ok(())
         }
         kind if kind == Kind::BackupKey as u8 => rotation::backup_key_came(work, value),
+        kind if kind == Kind::History as u8 => {
+            work.tell(Change::History);
+            Ok(())
+        }
         kind => {
             let Some((group, rest)) = rest.split_first_chunk::<16>() else {
                 return Ok(());
@@ -175,7 +179,7 @@ fn draft(work: &Work<'_>, row: &Conversation, value: &[u8]) -> Result<()> {
 
 /// What was read on one device is read on all: the time of messages that disappear begins here too. Their authors were told by the device
 /// on which they were read.
-fn read(work: &Work<'_>, row: &Conversation, value: &[u8]) -> Result<()> {
+pub(super) fn read(work: &Work<'_>, row: &Conversation, value: &[u8]) -> Result<()> {
     let Ok(place) = Place::decode(value) else {
         return Ok(());
     };
@@ -201,6 +205,12 @@ fn read(work: &Work<'_>, row: &Conversation, value: &[u8]) -> Result<()> {
 
 /// A message came that may have been read, or deleted, on another device before.
 pub(crate) fn message_came(work: &Work<'_>, row: &Conversation, id: &[u8; 32]) -> Result<()> {
+    opened_or_gone(work, row, id)?;
+    read_before(work, row)
+}
+
+/// A message came that may have been opened once, or deleted, on another device before.
+pub(super) fn opened_or_gone(work: &Work<'_>, row: &Conversation, id: &[u8; 32]) -> Result<()> {
     let is_said = |kind: Kind| {
         let key = shared::key(kind, &[row.group.as_bytes(), id]);
         let mut entry = work
@@ -214,6 +224,11 @@ pub(crate) fn message_came(work: &Work<'_>, row: &Conversation, id: &[u8; 32]) -
     if is_said(Kind::Gone)? {
         gone(work, row, id)?;
     }
+    Ok(())
+}
+
+/// What came may stand before what was read on another device.
+pub(super) fn read_before(work: &Work<'_>, row: &Conversation) -> Result<()> {
     if row.kind == ConversationKind::Notes {
         return Ok(());
     }

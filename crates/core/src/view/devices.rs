@@ -64,3 +64,32 @@ pub enum LinkingState {
     /// It came to nothing.
     Failed,
 }
+
+/// What was said before a device was linked, on its way there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct HistoryInfo {
+    /// The device that it goes to.
+    pub device: DeviceId,
+    /// Whether that is the one that answers.
+    pub this: bool,
+    /// Messages and plain lines that are there.
+    #[ts(type = "number")]
+    pub done: u64,
+    /// Of how many, as counted at the beginning.
+    #[ts(type = "number")]
+    pub total: u64,
+    /// How far it is.
+    pub state: HistoryState,
+}
+
+/// How far the past of a new device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryState {
+    /// It is on its way.
+    UnderWay,
+    /// All of it is there.
+    Done,
+    /// It is over, and some of it never came.
+    Incomplete,
+}

@@ -100,6 +100,8 @@ pub enum Event {
     LinkingChanged,
     /// The account's devices changed.
     DevicesChanged,
+    /// What was said before a device was linked got on, on its way there.
+    HistoryChanged,
     /// This device was removed from its account; it connects no more.
     DeviceRemoved,
     /// Somebody who may has had this device wiped: nothing is left of the home, and the program ends.

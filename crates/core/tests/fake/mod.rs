@@ -114,13 +114,24 @@ impl Person {
 
     /// A device of `old`'s owner, linked by the two of them.
     pub async fn links(old: &Person, name: &'static str, server: &FakeServer) -> Self {
+        Self::links_with(old, name, server, false).await
+    }
+
+    /// The same, with or without what was said before.
+    pub async fn links_with(
+        old: &Person,
+        name: &'static str,
+        server: &FakeServer,
+        history: bool,
+    ) -> Self {
         let mut new = Self::shows_a_code(name, server).await;
         let code = new.linking().code().await.expect("a code");
         eventually("the one before is done with", || async {
             old.client().linking().await.expect("linking").is_none()
         })
         .await;
-        old.client().begin_linking(&code).await.expect("taken");
+        let taken = old.client().begin_linking(&code, history).await;
+        taken.expect("taken");
         let words = new.linking().words().await.expect("words");
         eventually("the same words on both", || async {
             let info = old.client().linking().await.expect("linking");
