@@ -110,6 +110,13 @@ pub fn open_key_package(
 }
 
 impl PeerKeyPackage {
+    /// The generation of the device-signing key that certified its device. A group takes none below the highest that it has seen of the
+    /// account ([`crate::Group::generation_floor`]).
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.facts.generation
+    }
+
     /// The account that the adder must compare with the one it means.
     pub fn account_id(&self) -> AccountId {
         self.facts.account

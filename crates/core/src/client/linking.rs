@@ -122,6 +122,12 @@ impl Linking {
         })
     }
 
+    /// As [`Client::ask_before_commits_for_tests`], also for the account that this becomes.
+    #[cfg(debug_assertions)]
+    pub fn ask_before_commits_for_tests(&self, hook: impl Fn() -> bool + Send + Sync + 'static) {
+        self.rendezvous.database.set_commit_hook(Arc::new(hook));
+    }
+
     /// The code to be shown to the other device.
     ///
     /// # Errors

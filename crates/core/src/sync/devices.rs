@@ -137,6 +137,9 @@ pub(crate) fn put(work: &Work<'_>, device: &Device) -> Result<()> {
             device.stale
         ],
     )?;
+    if let Some(source) = &device.source {
+        take::moved(work, &device.id, source)?;
+    }
     work.tell(Change::Devices);
     check_all(work)
 }
@@ -183,8 +186,8 @@ fn new_pool(work: &Work<'_>, wanted: u32) -> Result<Source> {
     })
 }
 
-/// Replaces the pool that siblings take from: one that was removed knows the old one.
-fn replace_pool(work: &Work<'_>) -> Result<()> {
+/// Replaces the pool that siblings take from: one that was removed knows the old one, or what is in it is outdated.
+pub(super) fn replace_pool(work: &Work<'_>) -> Result<()> {
     let Some(own) = get(work.db, &work.me.device)? else {
         return Ok(());
     };

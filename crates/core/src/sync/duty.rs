@@ -325,7 +325,8 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
         .query_row(
             "SELECT 1 FROM commits c JOIN conversations v ON v.id = c.conversation WHERE v.state IN (1, 2)
              UNION ALL SELECT 1 FROM intents i JOIN conversations v ON v.id = i.conversation
-                WHERE v.state IN (1, 2) AND i.state IN (0, 2) AND i.not_before_ms <= ?1
+                WHERE v.state IN (1, 2) AND i.state IN (0, 2) AND i.not_before_ms <= ?1 AND NOT EXISTS (
+                    SELECT 1 FROM takes t WHERE t.purpose = 2 AND t.reference = i.id AND t.not_before_ms > ?1)
              UNION ALL SELECT 1 FROM takes WHERE packages = x'' AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM fetches WHERE state = 0 AND not_before_ms <= ?1
              UNION ALL SELECT 1 FROM resyncs WHERE asked_at_ms = 0

@@ -165,6 +165,43 @@ pub(crate) fn key_packages_came(work: &Work<'_>, intent: i64) -> Result<()> {
     Ok(())
 }
 
+/// Others have to be taken first.
+pub(crate) fn needs_key_packages(work: &Work<'_>, intent: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE intents SET state = ?2 WHERE id = ?1 AND state = ?3",
+        params![intent, NEEDS_KEY_PACKAGES, WAITS],
+    )?;
+    work.wake();
+    Ok(())
+}
+
+/// Those of the key packages for an intent that the group takes. None: others are taken first, or it is given up.
+fn up_to_date(
+    work: &Work<'_>,
+    group: &Group,
+    intent: &Intent,
+    account: &AccountId,
+    packages: Vec<PeerKeyPackage>,
+) -> Result<Option<Vec<PeerKeyPackage>>> {
+    let floor = group.generation_floor(account)?;
+    let all = packages.len();
+    let good: Vec<_> = packages
+        .into_iter()
+        .filter(|package| package.generation() >= floor)
+        .collect();
+    if good.len() == all {
+        return Ok(Some(good));
+    }
+    match take::outdated(work, intent.id, !good.is_empty())? {
+        take::Outdated::Again => Ok(None),
+        take::Outdated::Left => Ok(Some(good)),
+        take::Outdated::GivenUp => {
+            give_up(work, intent.id, Reason::NoKeyPackage)?;
+            Ok(None)
+        }
+    }
+}
+
 /// It is fulfilled, or there is nothing to do for it any more.
 pub(crate) fn end(work: &Work<'_>, intent: i64) -> Result<()> {
     take::forget(work, take::Purpose::Intent, intent)?;
@@ -296,7 +333,9 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                     end(work, intent.id)?;
                 } else if packages.is_empty() {
                     give_up(work, intent.id, Reason::NoKeyPackage)?;
-                } else if adds.0.len() + packages.len() <= BLOCK {
+                } else if adds.0.len() + packages.len() <= BLOCK
+                    && let Some(packages) = up_to_date(work, group, &intent, &account, packages)?
+                {
                     adds.0.extend(packages);
                     adds.1.push(intent.id);
                 }
@@ -308,7 +347,10 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 packages.retain(|package| package.device_id() == device);
                 if here || packages.is_empty() || !devices::is_in_use(work, &device)? {
                     end(work, intent.id)?;
-                } else if adds.0.len() + packages.len() <= BLOCK {
+                } else if adds.0.len() + packages.len() <= BLOCK
+                    && let Some(packages) =
+                        up_to_date(work, group, &intent, &work.me.account, packages)?
+                {
                     adds.0.extend(packages);
                     adds.1.push(intent.id);
                 }

@@ -121,6 +121,44 @@ fn add_key_package(work: &Work<'_>, pool: &Pool, last_resort: bool) -> Result<()
     Ok(())
 }
 
+/// Times its usual size that a pool is filled at most by [`renew`].
+const RENEWED: u32 = 4;
+
+/// This device is certified anew, and groups that know of that take no key package of before: new ones are put beside the old in the pools
+/// of direct conversations, by which it is added to groups. The private halves of the old ones stay: who has taken one may still use it
+/// where the change is not known. What lies under links is used in conversations that are begun with it.
+pub(crate) fn renew(work: &Work<'_>) -> Result<()> {
+    let pools = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT p.address FROM pools p JOIN addresses a ON a.id = p.address WHERE p.link = 0 AND a.conversation <> 0",
+        )?;
+        statement
+            .query_map([], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for pool in pools.into_iter().filter_map(|id| get(work, id).transpose()) {
+        let pool = pool?;
+        let here: u32 = work.db.query_row(
+            "SELECT count(*) FROM key_packages WHERE pool = ?1 AND state <> 2 AND last_resort = 0",
+            [pool.address],
+            |row| row.get(0),
+        )?;
+        let most = pool.wanted.saturating_mul(RENEWED);
+        for _ in 0..pool.wanted.min(most.saturating_sub(here)) {
+            add_key_package(work, &pool, false)?;
+        }
+        if pool.last_resort {
+            // The new one takes its place on the server.
+            work.db.execute(
+                "UPDATE key_packages SET state = 2, created_at_ms = ?2 WHERE pool = ?1 AND last_resort = 1 AND state <> 2",
+                params![pool.address, work.now_ms],
+            )?;
+            add_key_package(work, &pool, true)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether it is the pool that the other devices of this account take from: of no link and no conversation.
 fn is_for_siblings(work: &Work<'_>, address: i64) -> Result<bool> {
     Ok(address::get(work, address)?.is_some_and(|address| address.conversation == 0))

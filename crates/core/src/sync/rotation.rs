@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     Work,
     conversation::{self, State},
-    intent,
+    devices, intent, pool,
     shared::{self, Kind},
 };
 use crate::error::{Reason, Result};
@@ -60,7 +60,9 @@ pub(crate) fn came(work: &Work<'_>, value: &[u8]) -> Result<()> {
     if key.account_id() != work.me.account || key.generation() <= stored(work)?.generation() {
         return Ok(());
     }
-    take_over(work, &key)
+    take_over(work, &key)?;
+    // What siblings find of this device is certified by the key before.
+    devices::replace_pool(work)
 }
 
 fn take_over(work: &Work<'_>, key: &DeviceSigningKey) -> Result<()> {
@@ -82,7 +84,7 @@ fn take_over(work: &Work<'_>, key: &DeviceSigningKey) -> Result<()> {
         }
     }
     work.recertified(own);
-    Ok(())
+    pool::renew(work)
 }
 
 /// What backups are sealed to is known now; the siblings are told.

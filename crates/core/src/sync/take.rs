@@ -4,7 +4,7 @@
 
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
-use undertone_mls::{AccountId, KpKey, PeerKeyPackage, open_key_package};
+use undertone_mls::{AccountId, DeviceId, KpKey, PeerKeyPackage, open_key_package};
 use undertone_wire::{
     ids::SendId, request::TakeKeyPackages, response::TakenKeyPackage, secrets::AddressSecret,
 };
@@ -12,8 +12,14 @@ use undertone_wire::{
 use super::{Work, add, intent};
 use crate::error::{Reason, Result};
 
-/// Empty answers after which it is given up.
+/// Empty or outdated answers after which it is given up.
 const ATTEMPTS: i64 = 20;
+/// Outdated answers after which it is waited a while: a pool may hold as many old ones before those that were made since.
+const OUTDATED_AT_ONCE: i64 = 12;
+/// That while, and the longest after an empty answer.
+const PAUSE_MS: i64 = 60_000;
+/// Half of the one after the first empty answer; each is twice the one before.
+const FIRST_PAUSE_MS: i64 = 250;
 
 /// As stored (takes.purpose).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,15 +183,17 @@ pub(crate) fn answered(
     let is_add = purpose == Purpose::Add as i64;
     if opened.is_empty() {
         // A retry under the same send id would be answered alike: empty.
-        work.db.execute(
-            "UPDATE takes SET attempts = attempts + 1, send_id = ?2, not_before_ms = ?3 WHERE id = ?1",
-            params![take, SendId::random().as_bytes(), work.now_ms + 60_000],
+        let attempts: i64 = work.db.query_row(
+            "UPDATE takes SET attempts = attempts + 1, send_id = ?2 WHERE id = ?1 RETURNING attempts",
+            params![take, SendId::random().as_bytes()],
+            |row| row.get(0),
         )?;
-        let attempts: i64 =
-            work.db
-                .query_row("SELECT attempts FROM takes WHERE id = ?1", [take], |row| {
-                    row.get(0)
-                })?;
+        // A pool that was just made may be known before anything is in it.
+        let pause = PAUSE_MS.min(FIRST_PAUSE_MS << attempts.clamp(0, 16));
+        work.db.execute(
+            "UPDATE takes SET not_before_ms = ?2 WHERE id = ?1",
+            params![take, work.now_ms + pause],
+        )?;
         if is_add {
             // An empty pool of a link never fills again.
             let reason = if forged {
@@ -240,6 +248,88 @@ pub(crate) fn packages(
         .iter()
         .map(|bytes| Ok(PeerKeyPackage::decode(&work.mls, bytes)?))
         .collect()
+}
+
+/// What becomes of a wish whose key packages are outdated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outdated {
+    /// They are taken anew.
+    Again,
+    /// No others are to be had; those that are not outdated do, if there are any.
+    Left,
+    /// Nobody has others, or has made some for long enough.
+    GivenUp,
+}
+
+/// Some of the key packages taken for an intent are of an earlier device-signing key than the group takes. The pool may hold others, made
+/// since; if not, their owner has to come on-line once. `some`: others of them are not outdated.
+pub(crate) fn outdated(work: &Work<'_>, intent: i64, some: bool) -> Result<Outdated> {
+    let attempts: Option<i64> = work
+        .db
+        .query_row(
+            "SELECT attempts FROM takes WHERE purpose = ?1 AND reference = ?2 AND secrets <> x''",
+            params![Purpose::Intent as i64, intent],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(attempts) = attempts else {
+        // It came by itself.
+        return Ok(Outdated::GivenUp);
+    };
+    let at_once = attempts < OUTDATED_AT_ONCE;
+    if !at_once && some {
+        return Ok(Outdated::Left);
+    }
+    if attempts >= ATTEMPTS {
+        return Ok(Outdated::GivenUp);
+    }
+    let pause = if at_once { 0 } else { PAUSE_MS };
+    work.db.execute(
+        "UPDATE takes SET packages = x'', attempts = attempts + 1, send_id = ?3, not_before_ms = ?4 WHERE purpose = ?1 AND reference = ?2",
+        params![
+            Purpose::Intent as i64,
+            intent,
+            SendId::random().as_bytes(),
+            work.now_ms + pause
+        ],
+    )?;
+    intent::needs_key_packages(work, intent)?;
+    Ok(Outdated::Again)
+}
+
+/// A device of this account has another pool now: what waits for key packages of it, or has some of the old one, takes from there.
+pub(crate) fn moved(work: &Work<'_>, device: &DeviceId, source: &Source) -> Result<()> {
+    let moved = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT id, reference FROM takes WHERE purpose = ?1 AND secrets <> x'' AND secrets <> ?2 AND reference IN (
+                SELECT id FROM intents WHERE kind = ?3 AND subject = ?4 AND state IN (0, 2))",
+        )?;
+        statement
+            .query_map(
+                params![
+                    Purpose::Intent as i64,
+                    source.secret.expose(),
+                    intent::Kind::AddDevice as i64,
+                    device.as_bytes()
+                ],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for (take, reference) in moved {
+        work.db.execute(
+            "UPDATE takes SET secrets = ?2, kp_keys = ?3, packages = x'', attempts = 0, send_id = ?4, not_before_ms = ?5 WHERE id = ?1",
+            params![
+                take,
+                source.secret.expose(),
+                source.kp_key.expose(),
+                SendId::random().as_bytes(),
+                work.now_ms
+            ],
+        )?;
+        intent::needs_key_packages(work, reference)?;
+    }
+    Ok(())
 }
 
 /// It is not needed any more.

@@ -27,6 +27,32 @@ impl Person {
         person
     }
 
+    /// A device that was being linked and has ended is opened again where it stood: as what is still to be linked, or with its account.
+    pub async fn comes_back_linked_or_not(&mut self) {
+        self.linking = None;
+        self.quit().await;
+        self.ended = Arc::default();
+        self.server = self.server.by_way_of(&self.ended);
+        for _ in 0..200 {
+            match Client::open(&self.home, &passphrase(), self.options()).await {
+                Ok(client) => {
+                    self.client = Some(client);
+                    return;
+                }
+                Err(error) if error.code() == "linking.unfinished" => {
+                    self.resumes_linking().await;
+                    return;
+                }
+                // What is left of the old life still has it.
+                Err(error) if error.code().starts_with("home.") => {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the home does not open");
+    }
+
     /// Somebody who lost every device and makes a home from a backup.
     pub async fn restored(
         name: &'static str,

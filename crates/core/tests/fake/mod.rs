@@ -172,9 +172,21 @@ impl Person {
     /// The home is opened again where it stood.
     pub async fn resumes_linking(&mut self) {
         self.linking = None;
-        let options = options(&self.server, &self.clock);
-        let linking = Linking::resume(&self.home, &passphrase(), options).await;
-        self.linking = Some(linking.expect("resumed"));
+        for _ in 0..200 {
+            let options = options(&self.server, &self.clock);
+            match Linking::resume(&self.home, &passphrase(), options).await {
+                Ok(linking) => {
+                    self.linking = Some(linking);
+                    return;
+                }
+                // What is left of the old life still has it.
+                Err(error) if error.code().starts_with("home.") => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("the linking does not go on");
     }
 
     pub fn linking(&self) -> &Linking {
@@ -313,8 +325,16 @@ impl Person {
 
     /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.
     pub fn ends_at(&self, nth: u64, end: End) {
+        let hook = self.end_at(nth, end);
+        match &self.linking {
+            Some(linking) => linking.ask_before_commits_for_tests(hook),
+            None => self.client().ask_before_commits_for_tests(hook),
+        }
+    }
+
+    fn end_at(&self, nth: u64, end: End) -> impl Fn() -> bool + Send + Sync + 'static {
         let (left, ended) = (AtomicU64::new(nth), Arc::clone(&self.ended));
-        self.client().ask_before_commits_for_tests(move || {
+        move || {
             if ended.load(SeqCst) {
                 return false;
             }
@@ -323,7 +343,7 @@ impl Person {
             }
             ended.store(true, SeqCst);
             end == End::AfterCommit
-        });
+        }
     }
 
     /// Whether the app has ended.

@@ -112,6 +112,20 @@ impl Group {
             .ok_or(Error::Corrupt("own leaf"))
     }
 
+    /// The highest generation of an account's device-signing key that this group has seen; 0: none. Key packages of a lower one can't be added.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn generation_floor(&self, account: &AccountId) -> Result<u32> {
+        let leaves = self.leaves()?;
+        let before = authorize::Before {
+            group: &self.id,
+            leaves: &leaves,
+            settings: &self.settings,
+        };
+        Ok(authorize::generation_floor(&before, account))
+    }
+
     /// The conversation of this id, if this device has it.
     ///
     /// # Errors
