@@ -9,6 +9,7 @@
 
 pub mod connection;
 pub mod floors;
+pub mod linking;
 pub mod load;
 pub mod local;
 pub mod mls_costs;

@@ -25,7 +25,7 @@ const MESSAGES: usize = 400;
 pub(crate) const STORED: i64 = 100_000;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-fn passphrase() -> Result<Passphrase, Failure> {
+pub(crate) fn passphrase() -> Result<Passphrase, Failure> {
     Ok(Passphrase::new(Zeroizing::new(PASSPHRASE.to_owned()))?)
 }
 
@@ -35,6 +35,35 @@ pub(crate) async fn init(server: &Server, dir: &Path, name: &str) -> Result<Clie
         Client::init(dir, &passphrase()?, &choice, name, ClientOptions::default()).await?;
     client.start().await?;
     Ok(client)
+}
+
+/// Two people, in the folders `ada` and `ben`, with so many chats, the direct one included, and something said in each.
+pub(crate) async fn in_chats(
+    server: &Server,
+    folder: &Path,
+    chats: usize,
+) -> Result<(Client, Client), Failure> {
+    let ada = init(server, &folder.join("ada"), "Ada").await?;
+    let ben = init(server, &folder.join("ben"), "Ben").await?;
+    let link = ben.create_link(LinkOptions::default()).await?;
+    let added = ada.add_contact(&link.uri).await?;
+    let chat = added.chat.ok_or("the contact was only queued")?;
+    ben.settle(PATIENCE).await?;
+    ada.settle(PATIENCE).await?;
+    let contact = [ada.find_contact("Ben").await?.id];
+    for n in 1..chats {
+        let group = ada.create_group(&format!("Group {n}"), &contact).await?;
+        ada.enqueue(&group.chat, Draft::text("What is said in a group."))
+            .await?;
+    }
+    ada.enqueue(
+        &chat,
+        Draft::text("What is said last, of no great length, as people say it."),
+    )
+    .await?;
+    ada.settle(PATIENCE).await?;
+    ben.settle(PATIENCE).await?;
+    Ok((ada, ben))
 }
 
 /// Measures and prints.

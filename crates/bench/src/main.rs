@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, ValueEnum};
 use undertone_bench::{
     connection::{Failure, Target},
-    floors, load, local, mls_costs, page,
+    floors, linking, load, local, mls_costs, page,
     server::Server,
     stats::median,
     table::{self, Row, bytes, count, micros},
@@ -42,6 +42,8 @@ enum Which {
     Client,
     /// The user interface in a browser, on a large home.
     Page,
+    /// Linking a second device.
+    Devices,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +79,9 @@ fn run(options: &Options) -> Result<(), Failure> {
     }
     if wanted(Which::Page) {
         page::table(&options.disk)?;
+    }
+    if wanted(Which::Devices) {
+        linking::table(&options.disk)?;
     }
     Ok(())
 }

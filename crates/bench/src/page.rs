@@ -7,11 +7,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use undertone_core::{Draft, LinkOptions};
 
 use crate::{
     connection::Failure,
-    local::{PASSPHRASE, PATIENCE, STORED, fill, init, key_derivation},
+    local::{PASSPHRASE, STORED, fill, in_chats, key_derivation},
     server::{Server, sibling_binary},
     stats::median,
     table::{self, Row, bytes, micros},
@@ -49,38 +48,24 @@ pub fn table(disk: &Path) -> Result<(), Failure> {
     let folder = tempfile::Builder::new()
         .prefix("undertone-bench-")
         .tempdir_in(disk)?;
-    let (ada_home, ben_home) = (folder.path().join("ada"), folder.path().join("ben"));
+    let home = folder.path().join("ada");
     let server = Server::start(disk)?;
     eprintln!("A home with {CHATS} chats, one of them of {STORED} messages");
     runtime.block_on(async {
-        let ada = init(&server, &ada_home, "Ada").await?;
-        let ben = init(&server, &ben_home, "Ben").await?;
-        let link = ben.create_link(LinkOptions::default()).await?;
-        let added = ada.add_contact(&link.uri).await?;
-        let chat = added.chat.ok_or("the contact was only queued")?;
-        let contact = added.contact.ok_or("the contact was only queued")?.id;
-        ben.settle(PATIENCE).await?;
-        for n in 1..CHATS {
-            ada.create_group(&format!("Group {n}"), std::slice::from_ref(&contact))
-                .await?;
-        }
-        let text = "What is said in a chat, of no great length, as people say it.".to_owned();
-        let sent = ada.enqueue(&chat, Draft::text(text)).await?;
-        ada.wait_sent(&chat, sent.local_id, PATIENCE).await?;
-        ada.settle(PATIENCE).await?;
+        let (ada, ben) = in_chats(&server, folder.path(), CHATS).await?;
         ada.close().await?;
         ben.close().await?;
         Ok::<_, Failure>(())
     })?;
-    fill(&ada_home)?;
-    let key_derivation = key_derivation(&ada_home)?;
+    fill(&home)?;
+    let key_derivation = key_derivation(&home)?;
 
     eprintln!("A browser opens it");
     let binary = sibling_binary("undertone")?;
     let profile = binary.parent().ok_or("the app has no folder")?;
     let mut driver = Command::new("node")
         .arg(DRIVER)
-        .arg(&ada_home)
+        .arg(&home)
         .env("UI_TEST_PROFILE", profile.file_name().ok_or("no profile")?)
         .env(
             "CARGO_TARGET_DIR",
