@@ -533,7 +533,7 @@ export type Event = { "event": "message",
   /** Parts done. */
   done: number,
   /** Parts in all. */
-  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
+  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "history_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -591,6 +591,8 @@ export type Forward = {
 export type GivenCode = {
   /** `undertone:d:...` */
   code: string,
+  /** Whether the new device is to have what was said before, too. */
+  history?: boolean,
 };
 
 /** A custodian's key, to be looked at. */
@@ -679,6 +681,23 @@ export type Hello = {
   /** Name and version of the caller, for the log; may be left out. */
   caller?: string,
 };
+
+/** What was said before a device was linked, on its way there. */
+export type HistoryInfo = {
+  /** The device that it goes to. */
+  device: DeviceId,
+  /** Whether that is the one that answers. */
+  this: boolean,
+  /** Messages and plain lines that are there. */
+  done: number,
+  /** Of how many, as counted at the beginning. */
+  total: number,
+  /** How far it is. */
+  state: HistoryState,
+};
+
+/** How far the past of a new device is. */
+export type HistoryState = "under_way" | "done" | "incomplete";
 
 /** How the host stands. */
 export type HostInfo = {
@@ -1863,6 +1882,8 @@ export interface Methods {
   "devices.list": { params: Nothing; result: Array<DeviceInfo> };
   /** Takes the code that a new device shows. `linking.get` then has the words to compare; `linking` events say when to look. */
   "devices.link": { params: GivenCode; result: Done };
+  /** What was said before, on its way to devices that were linked with it; `history_changed` events say when to look. */
+  "devices.history": { params: Nothing; result: Array<HistoryInfo> };
   /** The linking that is under way, or why the last one failed. */
   "linking.get": { params: Nothing; result: CurrentLinking };
   /** Says that both devices show the same words: the new one is given the account once its owner says so there too. */
