@@ -371,7 +371,7 @@ fn an_unlock_starts_the_dead_man_timer_anew() -> Outcome {
 #[test]
 fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
     let server = ServerProcess::start()?;
-    let (ada, _ben) = ada_and_ben(&server)?;
+    let (ada, ben) = ada_and_ben(&server)?;
     let key = data_key(&ada);
     let duress = secret_file(&ada, "duress.txt", "all right all right");
     let visit = secret_file(&ada, "visit.txt", "just dusting the shelves");
@@ -386,10 +386,13 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
         duress.as_str(),
         "--visit-file",
         visit.as_str(),
+        "--alarm",
+        "Benjamin",
     ];
     let answer = ada.run_with_input(set, &server.invitation(1)?)?;
     assert_eq!(answer["registered"], true);
     assert_eq!(ada.texts("Benjamin")?, [WORDS]);
+    ben.texts("Ada")?;
 
     // The owner makes the decoy look lived in.
     let right = passphrase_of(&ada);
@@ -415,6 +418,11 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
         (&protection["decoy"], &protection["duress"]),
         (&json!(false), &json!(false))
     );
+    eventually(Duration::from_secs(60), "Benjamin is told", || {
+        ada.run(["status"])?;
+        let told = ben.read("Ada")?.iter().any(|line| line["notice"]["kind"] == "duress_alarm");
+        Ok(told.then_some(()))
+    })?;
     types(&ada, &right);
     assert_eq!(refusal(ada.run(["chats"])).1, "home.wrong_passphrase");
     let needles = Needle::bytes("data key", &key);

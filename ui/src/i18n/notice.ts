@@ -78,6 +78,7 @@ export function noticeText(notice: Notice): string {
       return t("notice.now_called", { name: isolated(notice.name) });
     case "asks_by_link":
     case "other_account":
+    case "duress_alarm":
       return t(`notice.${notice.kind}`, { who: named(notice.who) });
     case "let_in_by_link":
     case "let_in_unconfirmed":

@@ -41,7 +41,7 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.text":
     "Wirst du gezwungen, eine Passphrase zu nennen, nenne diese. Sie fragt nichts, zerstört die Schlüssel dieses Kontos auf diesem Gerät und öffnet stattdessen ein Scheinkonto.",
   "duress.not":
-    "Eine frühere Kopie der Festplatte lässt sich noch mit deiner eigenen Passphrase öffnen, falls sie bekannt wird. Niemand wird gewarnt, und deine anderen Geräte bleiben, wie sie sind.",
+    "Eine frühere Kopie der Festplatte lässt sich noch mit deiner eigenen Passphrase öffnen, falls sie bekannt wird. Deine anderen Geräte bleiben, wie sie sind, und nur wen du unten auswählst, der erfährt davon.",
   "duress.is": "Sie ist gesetzt.",
   "duress.none": "Sie ist nicht gesetzt.",
   "duress.set": "Passphrase unter Zwang setzen",
@@ -55,6 +55,10 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.visit": "Passphrase für Besuche im Scheinkonto",
   "duress.server": "Einladung für das Scheinkonto",
   "duress.name": "Name im Scheinkonto",
+  "duress.alarm": "Kontakte unbemerkt alarmieren",
+  "duress.alarm.text": "Wird diese Passphrase eingegeben, erfahren sie, dass du vielleicht unter Zwang stehst. Wähle Leute, denen du das anvertraust; ihre Geräte müssen es einmal im Chat mit dir erfahren. Es braucht ein Netz und zeigt hier nichts.",
+  "duress.alarm.who": "Alarmieren",
+  "duress.alarm.now": "Unbemerkt alarmiert: {names}.",
   "duress.done": "Die Passphrase unter Zwang ist gesetzt",
   "duress.phrase": "Diese zwölf Wörter sind die Wiederherstellungswörter des Scheinkontos. Sie werden nur jetzt gezeigt.",
 

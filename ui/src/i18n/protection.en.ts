@@ -42,7 +42,7 @@ export const protectionEn = {
   "duress.text":
     "If you are forced to give a passphrase, give this one. It asks nothing, destroys this account's keys on this device, and opens a decoy in its place.",
   "duress.not":
-    "A copy of the disk from before still opens with your own passphrase, if they learn it. Nobody is warned, and your other devices stay as they are.",
+    "A copy of the disk from before still opens with your own passphrase, if they learn it. Your other devices stay as they are, and people are told only if you choose them below.",
   "duress.is": "It is set.",
   "duress.none": "It is not set.",
   "duress.set": "Set a duress passphrase",
@@ -56,6 +56,10 @@ export const protectionEn = {
   "duress.visit": "Passphrase for visits to the decoy",
   "duress.server": "Invitation for the decoy's account",
   "duress.name": "Name in the decoy",
+  "duress.alarm": "Alarm contacts silently",
+  "duress.alarm.text": "When this passphrase is given, they are told that you may be under duress. Choose people whom you trust with that; their devices have to hear of it once, in your chat with them. It needs a network, and shows nothing here.",
+  "duress.alarm.who": "Alarm",
+  "duress.alarm.now": "Alarmed silently: {names}.",
   "duress.done": "The duress passphrase is set",
   "duress.phrase": "These twelve words are the recovery phrase of the decoy's account. They are shown only now.",
 

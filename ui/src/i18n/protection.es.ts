@@ -41,7 +41,7 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.text":
     "Si te obligan a dar una frase de paso, da esta. No pregunta nada, destruye las claves de esta cuenta en este dispositivo y abre un señuelo en su lugar.",
   "duress.not":
-    "Una copia del disco hecha antes todavía se abre con tu propia frase, si la averiguan. No se avisa a nadie, y tus otros dispositivos siguen como están.",
+    "Una copia del disco hecha antes todavía se abre con tu propia frase, si la averiguan. Tus otros dispositivos siguen como están, y solo se enteran las personas que elijas abajo.",
   "duress.is": "Está puesta.",
   "duress.none": "No está puesta.",
   "duress.set": "Poner una frase bajo coacción",
@@ -55,6 +55,10 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.visit": "Frase para visitar el señuelo",
   "duress.server": "Invitación para la cuenta del señuelo",
   "duress.name": "Nombre en el señuelo",
+  "duress.alarm": "Alertar a contactos en silencio",
+  "duress.alarm.text": "Cuando se da esta frase, se les dice que puedes estar bajo coacción. Elige a personas a quienes se lo confíes; sus dispositivos tienen que saberlo una vez, en tu chat con ellas. Hace falta red, y aquí no se ve nada.",
+  "duress.alarm.who": "Alertar",
+  "duress.alarm.now": "Alertados en silencio: {names}.",
   "duress.done": "La frase bajo coacción está puesta",
   "duress.phrase": "Estas doce palabras son la frase de recuperación de la cuenta del señuelo. Solo se muestran ahora.",
 

@@ -41,7 +41,7 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.text":
     "Si l’on vous force à donner une phrase secrète, donnez celle-ci. Elle ne demande rien, détruit les clés de ce compte sur cet appareil et ouvre un leurre à la place.",
   "duress.not":
-    "Une copie du disque faite avant s’ouvre encore avec votre propre phrase, si on l’apprend. Personne n’est prévenu, et vos autres appareils restent comme ils sont.",
+    "Une copie du disque faite avant s’ouvre encore avec votre propre phrase, si on l’apprend. Vos autres appareils restent comme ils sont, et seules les personnes choisies ci-dessous l’apprennent.",
   "duress.is": "Elle est définie.",
   "duress.none": "Elle n’est pas définie.",
   "duress.set": "Définir une phrase sous contrainte",
@@ -55,6 +55,10 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.visit": "Phrase pour visiter le leurre",
   "duress.server": "Invitation pour le compte du leurre",
   "duress.name": "Nom dans le leurre",
+  "duress.alarm": "Alerter des contacts en silence",
+  "duress.alarm.text": "Quand cette phrase est donnée, ils apprennent que vous êtes peut-être sous la contrainte. Choisissez des personnes à qui vous confiez cela ; leurs appareils doivent l’apprendre une fois, dans votre discussion. Il faut un réseau, et rien ne se voit ici.",
+  "duress.alarm.who": "Alerter",
+  "duress.alarm.now": "Alertés en silence : {names}.",
   "duress.done": "La phrase sous contrainte est définie",
   "duress.phrase": "Ces douze mots sont la phrase de récupération du compte du leurre. Ils ne sont montrés que maintenant.",
 

@@ -41,7 +41,7 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.text":
     "Word je gedwongen een wachtwoordzin te geven, geef dan deze. Hij vraagt niets, vernietigt de sleutels van dit account op dit apparaat en opent in plaats daarvan een lokaccount.",
   "duress.not":
-    "Een kopie van de schijf van ervoor gaat nog met je eigen wachtwoordzin open, als ze die te weten komen. Niemand wordt gewaarschuwd, en je andere apparaten blijven zoals ze zijn.",
+    "Een kopie van de schijf van ervoor gaat nog met je eigen wachtwoordzin open, als ze die te weten komen. Je andere apparaten blijven zoals ze zijn, en alleen wie je hieronder kiest, hoort ervan.",
   "duress.is": "Hij is ingesteld.",
   "duress.none": "Hij is niet ingesteld.",
   "duress.set": "Dwangwachtwoordzin instellen",
@@ -55,6 +55,10 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "duress.visit": "Wachtwoordzin om het lokaccount te bezoeken",
   "duress.server": "Uitnodiging voor het lokaccount",
   "duress.name": "Naam in het lokaccount",
+  "duress.alarm": "Contacten ongemerkt alarmeren",
+  "duress.alarm.text": "Wordt deze wachtwoordzin gegeven, dan horen zij dat je misschien onder dwang staat. Kies mensen aan wie je dat toevertrouwt; hun apparaten moeten het één keer in je chat met hen horen. Er is een netwerk voor nodig, en hier is niets te zien.",
+  "duress.alarm.who": "Alarmeren",
+  "duress.alarm.now": "Ongemerkt gealarmeerd: {names}.",
   "duress.done": "De dwangwachtwoordzin is ingesteld",
   "duress.phrase": "Deze twaalf woorden zijn de herstelzin van het lokaccount. Ze worden alleen nu getoond.",
 

@@ -1,13 +1,17 @@
 // The duress passphrase and its decoy: set, replaced, or taken away.
 
 import { useState } from "preact/hooks";
+import type { ContactId } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
+import { contacts } from "../state/chats.ts";
 import { tell } from "../state/notices.ts";
 import { protection, readProtection } from "../state/protection.ts";
 import { t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
+import { plainName } from "./Named.tsx";
 import { NewPassphrase } from "./NewPassphrase.tsx";
 import { PassphraseForm } from "./PassphraseForm.tsx";
+import { PersonChecks } from "./PersonChecks.tsx";
 import { Part } from "./ProtectionPart.tsx";
 import type { ShownWords } from "./TwelveWords.tsx";
 
@@ -20,6 +24,7 @@ export function Duress({ onShown }: { onShown: (phrase: ShownWords) => void }) {
       <p>
         <strong>{t(now.duress ? "duress.is" : "duress.none")}</strong>
       </p>
+      {now.alarm.length > 0 ? <p>{t("duress.alarm.now", { names: now.alarm.map((id) => plainName(contactOf(id)?.name ?? "")).join(", ") })}</p> : null}
       {doing === "set" ? <SetDuress isAnother={now.duress} onShown={onShown} onDone={() => setDoing(null)} /> : null}
       {doing === "remove" ? (
         <>
@@ -59,6 +64,8 @@ function SetDuress({ isAnother, onShown, onDone }: { isAnother: boolean; onShown
   const [visit, setVisit] = useState<string | null>(null);
   const [server, setServer] = useState("");
   const [name, setName] = useState("");
+  const [alarmed, setAlarmed] = useState<ReadonlySet<ContactId>>(new Set());
+  const ready = contacts.value.filter((one) => one.state === "ready" && !one.blocked);
   const set = async (current: string): Promise<void> => {
     if (duress === null) return;
     const decoy = {
@@ -66,7 +73,7 @@ function SetDuress({ isAnother, onShown, onDone }: { isAnother: boolean; onShown
       ...(server.trim() === "" ? {} : { server: server.trim() }),
       ...(name.trim() === "" ? {} : { name: name.trim() }),
     };
-    const { phrase } = await call("duress.set", { current, duress, ...(prepares ? decoy : {}) });
+    const { phrase } = await call("duress.set", { current, duress, alarm: [...alarmed], ...(prepares ? decoy : {}) });
     onDone();
     onShown({ title: t("duress.done"), text: t("duress.phrase"), words: phrase });
     await readProtection();
@@ -78,6 +85,15 @@ function SetDuress({ isAnother, onShown, onDone }: { isAnother: boolean; onShown
         {(isBusy) => (
           <>
             <NewPassphrase label={t("duress.title")} isBusy={isBusy} onChange={setDuress} />
+            {ready.length === 0 ? null : (
+              <details>
+                <summary>{t("duress.alarm")}</summary>
+                <div class="column">
+                  <p class="quiet">{t("duress.alarm.text")}</p>
+                  <PersonChecks label={t("duress.alarm.who")} people={ready} picked={alarmed} onChange={setAlarmed} />
+                </div>
+              </details>
+            )}
             <details onToggle={(event) => setPrepares(event.currentTarget.open)}>
               <summary>{t("duress.prepare")}</summary>
               <div class="column">

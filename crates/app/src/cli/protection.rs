@@ -88,7 +88,7 @@ pub struct ProtectionArgs {
 pub enum DuressCommand {
     /// Set it, and make the decoy that it opens
     #[command(
-        after_help = "Typed instead of your passphrase it destroys this account's keys on this device and opens the decoy: an account of its own, which you can prepare. Without --server the decoy is an empty account that is not registered; without --visit it can't be opened before. A decoy of before is replaced."
+        after_help = "Typed instead of your passphrase it destroys this account's keys on this device and opens the decoy: an account of its own, which you can prepare. Without --server the decoy is an empty account that is not registered; without --visit it can't be opened before. A decoy of before is replaced.\n\nWith --alarm, contacts are told when it is typed: their devices get what they need for that in your chat with them, and the alarm goes out of the decoy, unseen, as soon as there is a network. It stands in the decoy until it was taken, for who knows where to look."
     )]
     Set {
         /// Register the decoy's account with this invitation (or ORIGIN+PIN of an open server); - reads it from standard input
@@ -106,6 +106,9 @@ pub enum DuressCommand {
         /// Read the passphrase for visits from this file
         #[arg(long, value_name = "FILE")]
         visit_file: Option<PathBuf>,
+        /// Tell this contact, silently, when the duress passphrase is given; can be given several times
+        #[arg(long, value_name = "CONTACT")]
+        alarm: Vec<String>,
     },
     /// Take it and the decoy away
     Remove,

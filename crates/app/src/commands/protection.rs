@@ -17,7 +17,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{NEWS, Visit, line_from_stdin, with};
+use super::{NEWS, Visit, line_from_stdin, select, with};
 use crate::{
     cli::{
         args::{Global, OnOff},
@@ -308,11 +308,18 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         "Suspend: the app in the browser stays open."
     };
     let duress = match (now.decoy, now.duress) {
-        (true, _) => "This is the decoy, opened for a visit.",
+        (true, _) => "This is the decoy, opened for a visit.".to_owned(),
         (false, true) => {
-            "Duress passphrase: set. It destroys this account's keys here and opens the decoy; a copy of the disk from before still opens with the right passphrase."
+            let alarmed = match now.alarm.len() {
+                0 => "nobody is told".to_owned(),
+                1 => "1 contact is told, silently".to_owned(),
+                many => format!("{many} contacts are told, silently"),
+            };
+            format!(
+                "Duress passphrase: set. It destroys this account's keys here and opens the decoy, and {alarmed}; a copy of the disk from before still opens with the right passphrase."
+            )
         }
-        (false, false) => "Duress passphrase: none.",
+        (false, false) => "Duress passphrase: none.".to_owned(),
     };
     let wiped = if now.remove_wiped {
         "A device that you have wiped from another one is removed from your account when it says so; people in your chats see that a device of yours was removed."
@@ -327,7 +334,7 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         heartbeats,
         auto_lock,
         suspend.to_owned(),
-        duress.to_owned(),
+        duress,
         wiped.to_owned(),
         limits.to_owned(),
     ]
@@ -382,7 +389,12 @@ async fn duress(
                 visit: wants_visit,
                 duress_file,
                 visit_file,
+                alarm,
             } => {
+                let mut alarmed = Vec::new();
+                for selector in &alarm {
+                    alarmed.push(select::contact(&mut visit.session, selector).await?);
+                }
                 let server = match server.as_deref() {
                     Some("-") => Some(Secret(line_from_stdin("An invitation")?)),
                     Some(server) => Some(Secret(Zeroizing::new(server.to_owned()))),
@@ -402,12 +414,17 @@ async fn duress(
                     visit: for_visits,
                     server,
                     name,
+                    alarm: alarmed.iter().map(|one| one.id.clone()).collect(),
                 };
                 let answer = visit.session.call::<DuressSetUp>(set).await?;
                 let mut lines = vec![
                     "The duress passphrase is set: given instead of yours, it destroys this account's keys on this device and opens the decoy. Nothing asks again.".to_owned(),
                     format!("Recovery phrase of the decoy's account: {}", *answer.phrase.0),
                 ];
+                if !alarmed.is_empty() {
+                    let names: Vec<&str> = alarmed.iter().map(|one| one.name.as_str()).collect();
+                    lines.push(format!("It then tells, silently: {}. Their devices have to hear of that first, so let Undertone run a while.", names.join(", ")));
+                }
                 if !answer.registered {
                     lines
                         .push("The decoy is an empty account that no server knows yet.".to_owned());

@@ -548,7 +548,7 @@ methods! {
         Done {}
     };
 
-    #[doc = "Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here and opens the decoy. Both of before are replaced."]
+    #[doc = "Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced."]
     DuressSetUp = "duress.set" (SetDuress) -> DuressAnswer, |context, params| {
         if params.server.is_some() && !context.network.online {
             return Err(Failure::new("net.offline", "Registering the decoy's account needs its server."));

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
-    DecoyAccount, DuressSet, NewDuress, ProtectionChange, home::Passphrase, kill::CustodianKey,
+    ContactId, DecoyAccount, DuressSet, NewDuress, ProtectionChange, home::Passphrase,
+    kill::CustodianKey,
 };
 use zeroize::Zeroizing;
 
@@ -65,6 +66,10 @@ pub struct SetDuress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub name: Option<String>,
+    /// Contacts who are told, silently, when the duress passphrase is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<ContactId>>")]
+    pub alarm: Vec<ContactId>,
 }
 
 /// A decoy that was made.
@@ -149,6 +154,7 @@ impl SetDuress {
                 server,
                 name: self.name,
             },
+            alarm: self.alarm,
         })
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     sync::{
         Engine,
         account::{self, Me, NewAccount},
+        alarm,
     },
     transport::{Role, Transport},
     view::{AccountInfo, Settled, Status},
@@ -151,6 +152,8 @@ impl Client {
         let database = home.database().clone();
         let folder = home.attachments();
         let under_duress = home.is_under_duress();
+        let visited = home.is_decoy();
+        let begun_s = options.clock.now_ms() / 1000;
         let choice = options.proxy.clone();
         let (me, proxy, attachments) = blocking(move || -> Result<_> {
             let attachments = Attachments::new(database.clone(), folder);
@@ -169,6 +172,9 @@ impl Client {
                     ProxyChoice::Socks5(proxy) => {
                         account::set_proxy(tx.connection(), &proxy.to_string())?;
                     }
+                }
+                if !visited {
+                    alarm::begin(tx.connection(), begun_s)?;
                 }
                 account::proxy(tx.connection())
             })?;

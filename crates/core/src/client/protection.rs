@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use ts_rs::TS;
-use undertone_mls::RecoveryPhrase as Words;
+use undertone_mls::{AccountId, RecoveryPhrase as Words};
 use undertone_wire::{auth, request::Request};
 
 use super::{Client, RecoveryPhrase, ServerChoice, life};
@@ -24,7 +24,8 @@ use crate::{
         panic::{self, Press},
         sentinel::Sentinel,
     },
-    sync::{Engine, devices, heartbeat, kill},
+    ids::ContactId,
+    sync::{Engine, alarm, devices, heartbeat, kill},
     transport::Role,
 };
 
@@ -51,7 +52,7 @@ pub enum Ending {
 }
 
 /// How this device is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Protection {
     /// Wrong passphrases in a row after which this device is wiped; 0: never.
     pub wrong_attempts_limit: u16,
@@ -63,6 +64,8 @@ pub struct Protection {
     pub lock_on_suspend: bool,
     /// Whether a duress passphrase was set from this account. Nothing outside the account says so.
     pub duress: bool,
+    /// Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so.
+    pub alarm: Vec<ContactId>,
     /// Whether this is the decoy, visited by the passphrase for that.
     pub decoy: bool,
     /// Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in
@@ -116,6 +119,8 @@ pub struct NewDuress {
     pub visit: Option<Passphrase>,
     /// The account in the decoy.
     pub account: DecoyAccount,
+    /// Contacts who are told, silently, when the duress passphrase is given.
+    pub alarm: Vec<ContactId>,
 }
 
 /// A duress passphrase that was set.
@@ -205,6 +210,10 @@ impl Client {
                 auto_lock_s: u32::try_from(get(db, AUTO_LOCK, 0)?).unwrap_or(0),
                 lock_on_suspend: get(db, ON_SUSPEND, 1)? != 0,
                 duress: get(db, DURESS, 0)? != 0,
+                alarm: alarm::contacts(db)?
+                    .iter()
+                    .map(|account| ContactId::from_bytes(account.as_bytes()))
+                    .collect(),
                 decoy,
                 remove_wiped: devices::removes_wiped(db)?,
                 dead_man,
@@ -306,7 +315,7 @@ impl Client {
     /// passphrase of before, and its decoy, are gone.
     ///
     /// # Errors
-    /// As [`Home::set_duress`], and what registering says if a server was given; nothing is changed then.
+    /// As [`Home::set_duress`], `contact.unknown` for the alarm, and what registering says if a server was given; nothing is changed then.
     pub async fn set_duress(&self, new: NewDuress) -> Result<DuressSet> {
         let own = &self.inner.engine.me;
         let name = match &new.account.name {
@@ -318,6 +327,19 @@ impl Client {
             Some(server) => server,
             None => ServerChoice::without_invitation(own.server.clone()),
         };
+        let mut alarmed = Vec::new();
+        for contact in &new.alarm {
+            let account = AccountId::new(contact.bytes()?);
+            if !alarmed.contains(&account) {
+                alarmed.push(account);
+            }
+        }
+        let alarms = self
+            .write(move |work| {
+                let prepared = alarmed.iter().map(|account| alarm::prepare(work, account));
+                prepared.collect::<Result<Vec<_>>>()
+            })
+            .await?;
         let decoy = self.with_home(Home::begin_decoy).await?;
         let words = Words::generate()?;
         let phrase = RecoveryPhrase::new(words.words());
@@ -334,6 +356,7 @@ impl Client {
             &database,
         )?;
         drop(words);
+        database.transaction(|tx| alarm::put_into_decoy(tx.connection(), &alarms))?;
         if registers {
             let attachments = Attachments::new(database.clone(), self.attachments_folder()?);
             let engine = Engine::new(
@@ -351,7 +374,11 @@ impl Client {
         let (current, duress, visit) = (new.current, new.duress, new.visit);
         self.with_home(move |home| home.set_duress(&current, &duress, visit.as_ref(), decoy))
             .await?;
-        self.write(|work| set(work.db, DURESS, 1)).await?;
+        self.write(move |work| {
+            alarm::agree(work, &alarms)?;
+            set(work.db, DURESS, 1)
+        })
+        .await?;
         Ok(DuressSet {
             registered: registers,
             phrase,
@@ -372,7 +399,11 @@ impl Client {
     pub async fn remove_duress(&self, current: Passphrase) -> Result<()> {
         self.with_home(move |home| home.remove_duress(&current))
             .await?;
-        self.write(|work| set(work.db, DURESS, 0)).await
+        self.write(|work| {
+            alarm::agree(work, &[])?;
+            set(work.db, DURESS, 0)
+        })
+        .await
     }
 
     /// Panic: locks at the first press, wipes at the second within ten seconds.

@@ -4,6 +4,7 @@
 //! must stay true: no task outlives [`Driver::stop`]; every queue is bounded; a lost connection is only ever a pause.
 
 mod again;
+mod alarm;
 mod blobs;
 mod elsewhere;
 mod ephemeral;
@@ -162,6 +163,7 @@ impl Driver {
         set.spawn(timers::run(Arc::clone(&self.shared)));
         set.spawn(heartbeat::run(Arc::clone(&self.shared)));
         set.spawn(history::run(Arc::clone(&self.shared)));
+        set.spawn(alarm::run(Arc::clone(&self.shared)));
         *tasks = Some(set);
     }
 

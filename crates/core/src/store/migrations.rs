@@ -130,6 +130,11 @@ pub const STEPS: &[Migration] = &[
         name: "history",
         step: Step::Sql(include_str!("../../migrations/0017_history.sql")),
     },
+    Migration {
+        version: 18,
+        name: "alarms",
+        step: Step::Sql(include_str!("../../migrations/0018_alarms.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::secrets::AddressSecret;
 
-use super::{Work, conversation, resync};
+use super::{Work, alarm, conversation, resync};
 use crate::error::Result;
 
 /// As in the wire protocol.
@@ -28,7 +28,16 @@ pub(crate) struct Address {
 
 /// Makes an address, to be told to the server.
 pub(crate) fn create(work: &Work<'_>, kind: Kind, conversation: i64) -> Result<Address> {
-    let secret = AddressSecret::random();
+    create_as(work, kind, conversation, AddressSecret::random())
+}
+
+/// The same, with a secret that others can compute too. Another queue may have the address already ([`refused`]).
+pub(crate) fn create_as(
+    work: &Work<'_>,
+    kind: Kind,
+    conversation: i64,
+    secret: AddressSecret,
+) -> Result<Address> {
     work.db
         .prepare_cached(
             "INSERT INTO addresses (secret, kind, state, conversation, created_at_ms) VALUES (?1, ?2, 0, ?3, ?4)",
@@ -121,6 +130,15 @@ pub(crate) fn revoke(work: &Work<'_>, id: i64) -> Result<()> {
     Ok(())
 }
 
+/// The address is somebody else's: there is nothing to tell the server.
+pub(crate) fn forget(work: &Work<'_>, id: i64) -> Result<()> {
+    work.db
+        .execute("DELETE FROM address_names WHERE address = ?1", [id])?;
+    work.db
+        .execute("DELETE FROM addresses WHERE id = ?1", [id])?;
+    Ok(())
+}
+
 /// Whether the server has the address.
 pub(crate) fn is_made(work: &Work<'_>, id: i64) -> Result<bool> {
     Ok(work
@@ -196,6 +214,7 @@ pub(crate) fn refused(work: &Work<'_>, id: i64, taken: bool) -> Result<()> {
         [id],
     )?;
     if taken {
+        alarm::address_is_taken(work, id)?;
         for row in conversation::at_address(work, id)? {
             resync::need(work, &row)?;
         }

@@ -4,7 +4,7 @@ use undertone_content::{Meaning, MimiContent};
 use undertone_mls::{AccountId, Application, ApplicationOutcome};
 
 use super::{
-    Work, action,
+    Work, action, alarm,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
     gaps, heard, ignored, intent, link,
@@ -110,6 +110,7 @@ pub(crate) fn content_came(
         Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
         Some(Automatic::Heard(told)) => return heard::came(work, row, sender, &told, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
+        Some(Automatic::Alarm(agreement)) => return alarm::agreed(work, row, sender, &agreement),
         Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}
     }

@@ -13,7 +13,7 @@ use undertone_content::{
 use rusqlite::params;
 
 use super::{
-    Work, action,
+    Work, action, alarm,
     conversation::{self, Conversation},
     message::{self, Place},
     shared,
@@ -34,6 +34,8 @@ const VOUCH: &str = "application/vnd.undertone.vouch";
 
 /// Content type of [`shared::Entries`], in the account's own group.
 const SYNC: &str = "application/vnd.undertone.sync";
+/// Content type of [`alarm::Agreement`].
+const ALARM: &str = "application/vnd.undertone.alarm";
 /// Content type of what says that its sender is writing.
 const TYPING: &str = "application/vnd.undertone.typing";
 
@@ -106,6 +108,8 @@ pub(crate) enum Automatic {
     Status(Vec<(MessageId, MessageStatus)>),
     /// What another device of the account changed.
     Sync(shared::Entries),
+    /// How the alarm of its sender is known.
+    Alarm(alarm::Agreement),
     /// Its sender is writing; means something only where nothing is kept.
     Typing,
     /// Of a kind that this version does not know.
@@ -181,6 +185,16 @@ pub(crate) fn sync(
     encode(&compose(work, row, body))
 }
 
+/// Tells a contact how the alarm of this device is known.
+pub(crate) fn alarm(
+    work: &Work<'_>,
+    row: &Conversation,
+    agreement: &alarm::Agreement,
+) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, ALARM, agreement.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
 /// Says that this account is writing.
 pub(crate) fn typing(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
     let body = NestedPart::single(Disposition::Session, TYPING, Vec::new());
@@ -207,6 +221,9 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         }
         MESSAGE_STATUS => {
             decode_report(&part.content).map_or(Automatic::Unknown, Automatic::Status)
+        }
+        ALARM => {
+            alarm::Agreement::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Alarm)
         }
         TYPING => Automatic::Typing,
         _ => Automatic::Unknown,

@@ -14,7 +14,7 @@ use undertone_wire::{
 use super::{
     Work, account,
     address::{self, Address},
-    application, channel, commit,
+    alarm, application, channel, commit,
     conversation::{self, Conversation, State},
     elsewhere, fetch, held, ignored, invite, linking,
     message::Place,
@@ -125,6 +125,9 @@ fn fits(item: &QueueItem) -> bool {
 
 fn dispatch(work: &Work<'_>, address: &Address, item: &Item) -> Result<()> {
     if item.kind == ItemKind::Direct {
+        if alarm::came(work, address, &item.payload)? {
+            return Ok(());
+        }
         return direct(work, address, item, Body::Unknown);
     }
     let candidates: Vec<_> = conversation::at_address(work, address.id)?

@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     KillCode = b'l',
     /// || device id: which slot of it the device has.
     KillPlace = b'q',
+    /// || account || device id: how that device's alarm is known, `alarm::Agreement`.
+    Alarm = b'a',
     /// What the account's backups are sealed to.
     BackupKey = b'b',
     /// || device id: `history::Head`. || device id || number: `history::Portion`.

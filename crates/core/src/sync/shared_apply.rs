@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
 use super::{
-    Work,
+    Work, alarm,
     change::Change,
     conversation::{self, Conversation, Kind as ConversationKind},
     devices, erase, kill, message, rotation, settings,
@@ -53,6 +53,7 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             kill::came(work);
             Ok(())
         }
+        kind if kind == Kind::Alarm as u8 => alarm::apply(work, rest, value),
         kind if kind == Kind::BackupKey as u8 => rotation::backup_key_came(work, value),
         kind if kind == Kind::History as u8 => {
             work.tell(Change::History);

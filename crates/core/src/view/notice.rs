@@ -177,4 +177,6 @@ notices! {
     41 WelcomeLost { who: NoticePerson = "Who.", group: bool = "Whether it is a group, in which they can be added again." }
     /// A stranger wrote more than is kept of somebody who is not accepted.
     42 MoreNotKept {}
+    /// Somebody's duress passphrase was given, and they had chosen that this account be told.
+    43 DuressAlarm { who: NoticePerson = "Who." }
 }

@@ -86,4 +86,6 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "لم يمكن إدخال {who} ولا يقرأ شيئًا هنا.",
   "notice.welcome_lost.group": "لم يمكن إدخال {who}. يستطيع مشرف إزالة هذا الشخص وإضافته من جديد.",
   "notice.more_not_kept": "كُتب المزيد ولم يُحفظ.",
+  "notice.duress_alarm":
+    "قد يكون {who} تحت الإكراه: أُعطيت عبارة الإكراه، وخرج هذا الإنذار في صمت. من يكتب الآن من ذلك الجهاز قد لا يكون هو.",
 };

@@ -86,6 +86,7 @@ fn every_command_of_the_manual_parses() {
         "protection --wrong-attempts 10 --dead-man 30d --auto-lock off",
         "protection --heartbeats on --remove-wiped off",
         "duress set --visit --name Ada",
+        "duress set --alarm Ben --alarm Cleo",
         "export Ben /tmp/ben",
         "backup make /tmp/b --media",
         "backup verify /tmp/b --phrase-file p",

@@ -250,6 +250,11 @@ impl fmt::Display for Notice {
                 f,
                 "A message was not sent, because its file was not: {why}"
             ),
+            Self::DuressAlarm { who } => write!(
+                f,
+                "{} may be under duress: their duress passphrase was given, and this alarm went out silently. Whoever writes from that device now need not be them.",
+                who.named()
+            ),
             Self::MoreNotKept {} => f.write_str("They wrote more, which was not kept."),
             Self::ReachedAgain { who } => {
                 write!(f, "What is sent here reaches {} again.", who.other_side_later())

@@ -120,6 +120,7 @@ fn all() -> Vec<Notice> {
         },
         Notice::MoreNotKept {},
     ]);
+    all.extend([&ben, &nobody].map(|who| Notice::DuressAlarm { who: who.clone() }));
     all
 }
 
