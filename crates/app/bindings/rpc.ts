@@ -1256,7 +1256,9 @@ export type Notice = { "kind": "added",
   /** Who. */
   who: NoticePerson,
   /** Whether it is a group, in which they can be added again. */
-  group: boolean, } | { "kind": "more_not_kept",
+  group: boolean, } | { "kind": "more_not_kept", } | { "kind": "duress_alarm",
+  /** Who. */
+  who: NoticePerson,
 };
 
 /** Somebody whom a notice names, as they were called when it was written. */
@@ -1421,6 +1423,8 @@ export type Protection = {
   lock_on_suspend: boolean,
   /** Whether a duress passphrase was set from this account. Nothing outside the account says so. */
   duress: boolean,
+  /** Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so. */
+  alarm: Array<ContactId>,
   /** Whether this is the decoy, visited by the passphrase for that. */
   decoy: boolean,
   /** Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in its chats a line. The same on all of the account's devices. */
@@ -1702,6 +1706,8 @@ export type SetDuress = {
   server?: string,
   /** The name in the decoy; left out: this account's. */
   name?: string,
+  /** Contacts who are told, silently, when the duress passphrase is given. */
+  alarm?: Array<ContactId>,
 };
 
 /** Who may do what in a group. */
@@ -2050,7 +2056,7 @@ export interface Methods {
   "passphrase.change": { params: ChangePassphrase; result: Done };
   /** Confirms with the passphrase that the owner is there: the dead-man timer starts anew, as after an unlock. */
   "passphrase.confirm": { params: Confirmation; result: Done };
-  /** Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here and opens the decoy. Both of before are replaced. */
+  /** Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced. */
   "duress.set": { params: SetDuress; result: DuressAnswer };
   /** Takes the duress passphrase and the decoy away; their place is random bytes again. */
   "duress.remove": { params: Confirmation; result: Done };

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { ContactId } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
-import { contacts } from "../state/chats.ts";
+import { contactOf, contacts } from "../state/chats.ts";
 import { tell } from "../state/notices.ts";
 import { protection, readProtection } from "../state/protection.ts";
 import { t } from "../i18n/index.ts";

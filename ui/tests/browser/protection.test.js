@@ -234,6 +234,22 @@ test("a contact's name with another account is warned of, in the chat and on its
   await page.keyboard.press("Escape");
 });
 
+test("a contact is chosen who is told when the duress passphrase is given", async () => {
+  await open();
+  await part("duress").getByRole("button", { name: "Set another one" }).press("Enter");
+  await part("duress").getByLabel("Your passphrase").fill(PASSPHRASE);
+  await part("duress").getByLabel("Duress passphrase", { exact: true }).fill(DURESS);
+  await part("duress").getByLabel("The same again").first().fill(DURESS);
+  await part("duress").getByText("Alarm contacts silently").click();
+  await part("duress").getByRole("checkbox", { name: "Ben" }).first().check();
+  await look(page, "choosing whom to alarm");
+  await part("duress").getByRole("button", { name: "Save" }).click();
+  await wordsShownOnce();
+  await part("duress").getByText("Alarmed silently: Ben.").waitFor();
+  assert.equal(set().alarm.length, 1);
+  await page.keyboard.press("Escape");
+});
+
 test("a backup is made, checked, and restored on another computer", async () => {
   const folder = path.join(ada.folder, "backup");
   await page.keyboard.press("Alt+s");
