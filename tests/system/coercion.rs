@@ -161,6 +161,58 @@ async fn an_app_that_nobody_uses_locks_itself() -> Outcome {
     })
 }
 
+/// Stands for the bus: says that logind is there, and what the desktop says once it is let.
+fn desktop(folder: &Path) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let said = folder.join("said");
+    let script = format!(
+        "#!/bin/sh\necho 'The name org.freedesktop.login1 is owned by :1.3'\nexec /usr/bin/tail -n +1 -F '{}' 2>/dev/null\n",
+        said.display()
+    );
+    fs::write(folder.join("gdbus"), script).expect("written");
+    fs::set_permissions(folder.join("gdbus"), fs::Permissions::from_mode(0o700)).expect("set");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_locks_with_the_screen_and_when_the_computer_goes_to_sleep() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = tokio::task::block_in_place(|| Person::join("Ada", &server.invitation(1)?))?;
+    let passphrase_file = ada.passphrase_file().display().to_string();
+    let options = ["--no-browser", "--passphrase-file", &passphrase_file];
+    for (off, on, line) in [
+        (
+            "lock_on_suspend",
+            "lock_with_screen",
+            "/org/freedesktop/login1/session/_32: org.freedesktop.login1.Session.Lock ()",
+        ),
+        (
+            "lock_with_screen",
+            "lock_on_suspend",
+            "/org/freedesktop/login1: org.freedesktop.login1.Manager.PrepareForSleep (true,)",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let said = desktop(folder.path());
+        let path = folder.path().display().to_string();
+        let environment = [("PATH", path.as_str()), ("XDG_SESSION_ID", "2")];
+        let host = Host::start_in(&ada.home(), &options, &environment)?;
+        let (_, mut page) = host.page(json!({"code": host.code})).await?;
+        while page.call("host.state", json!({})).await["result"]["desktop"] != true {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let change = json!({"change": {off: false, on: true}});
+        let now = page.call("protection.set", change).await;
+        assert_eq!(now["result"][off], false, "{now}");
+        fs::write(&said, format!("{line}\n")).expect("said");
+        let socket = ada.home().join("rpc.sock");
+        eventually(Duration::from_secs(60), "the lock", || {
+            Ok((!socket.exists()).then_some(()))
+        })?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panic_button_of_the_page_locks_and_held_it_wipes_also_while_locked() -> Outcome {
     let server = ServerProcess::start()?;
@@ -420,7 +472,10 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
     );
     eventually(Duration::from_secs(60), "Benjamin is told", || {
         ada.run(["status"])?;
-        let told = ben.read("Ada")?.iter().any(|line| line["notice"]["kind"] == "duress_alarm");
+        let told = ben
+            .read("Ada")?
+            .iter()
+            .any(|line| line["notice"]["kind"] == "duress_alarm");
         Ok(told.then_some(()))
     })?;
     types(&ada, &right);

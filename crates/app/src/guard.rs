@@ -1,7 +1,7 @@
 //! Looks after a home while a process has it, or could open it: the dead-man timer, a wipe that another process began, and
 //! whether the computer was asleep.
 //!
-//! Nothing of the desktop is listened to: that this machine slept shows in its own clocks, one of which stops meanwhile.
+//! That this machine slept shows in its own clocks, one of which stops meanwhile, also where nobody says so (`web::desktop`).
 
 use std::{
     path::Path,

@@ -12,6 +12,8 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.lock.text": "ما دام Undertone مقفلًا فمفاتيحه خارج الذاكرة: من يأخذ هذا الحاسوب حينها عليه أن يخمّن عبارة مرورك.",
   "protection.lock.not": "لا يفيد ذلك وUndertone مفتوح، وعبارة المرور القصيرة يمكن تخمينها على نسخة من القرص.",
   "protection.suspend": "القفل بعد إسبات الحاسوب",
+  "protection.screen": "القفل مع الشاشة",
+  "protection.screen.unheard": "سطح المكتب هذا لا يقول متى يقفل الشاشة. اجعله يشغّل «undertone lock».",
   "protection.change": "تغيير عبارة المرور",
   "protection.change.new": "عبارة المرور الجديدة",
   "protection.change.text": "نسخة القرص التي أُخذت من قبل ما زالت تُفتح بالعبارة القديمة.",

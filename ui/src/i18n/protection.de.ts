@@ -13,6 +13,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.lock.text": "Solange Undertone gesperrt ist, sind die Schlüssel nicht im Speicher: Wer diesen Computer dann mitnimmt, muss deine Passphrase erraten.",
   "protection.lock.not": "Es hilft nicht, solange Undertone offen ist, und eine kurze Passphrase lässt sich auf einer Kopie der Festplatte erraten.",
   "protection.suspend": "Nach dem Ruhezustand des Computers sperren",
+  "protection.screen": "Mit dem Bildschirm sperren",
+  "protection.screen.unheard": "Dieser Desktop sagt nicht, wann er den Bildschirm sperrt. Lass ihn „undertone lock“ ausführen.",
   "protection.change": "Passphrase ändern",
   "protection.change.new": "Neue Passphrase",
   "protection.change.text": "Eine frühere Kopie der Festplatte lässt sich noch mit der alten öffnen.",

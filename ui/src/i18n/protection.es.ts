@@ -13,6 +13,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.lock.text": "Mientras Undertone está bloqueado, sus claves están fuera de la memoria: quien se lleve este ordenador tendrá que adivinar tu frase de paso.",
   "protection.lock.not": "No ayuda mientras Undertone está abierto, y una frase de paso corta se puede adivinar en una copia del disco.",
   "protection.suspend": "Bloquear tras la suspensión del ordenador",
+  "protection.screen": "Bloquear con la pantalla",
+  "protection.screen.unheard": "Este escritorio no dice cuándo bloquea la pantalla. Haz que ejecute «undertone lock».",
   "protection.change": "Cambiar la frase de paso",
   "protection.change.new": "Nueva frase de paso",
   "protection.change.text": "Una copia del disco hecha antes todavía se abre con la anterior.",

@@ -13,6 +13,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.lock.text": "Tant qu’Undertone est verrouillé, ses clés ne sont plus en mémoire : qui prend cet ordinateur doit deviner votre phrase secrète.",
   "protection.lock.not": "Cela n’aide pas tant qu’Undertone est ouvert, et une phrase secrète courte peut être devinée sur une copie du disque.",
   "protection.suspend": "Verrouiller après la mise en veille de l’ordinateur",
+  "protection.screen": "Verrouiller avec l’écran",
+  "protection.screen.unheard": "Ce bureau ne dit pas quand il verrouille l’écran. Faites-lui exécuter « undertone lock ».",
   "protection.change": "Changer la phrase secrète",
   "protection.change.new": "Nouvelle phrase secrète",
   "protection.change.text": "Une copie du disque faite avant s’ouvre encore avec l’ancienne.",

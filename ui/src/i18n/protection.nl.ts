@@ -13,6 +13,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.lock.text": "Zolang Undertone vergrendeld is, zijn de sleutels uit het geheugen: wie deze computer dan meeneemt, moet je wachtwoordzin raden.",
   "protection.lock.not": "Het helpt niet terwijl Undertone open is, en een korte wachtwoordzin is op een kopie van de schijf te raden.",
   "protection.suspend": "Vergrendelen na de slaapstand van de computer",
+  "protection.screen": "Vergrendelen met het scherm",
+  "protection.screen.unheard": "Deze desktop zegt niet wanneer hij het scherm vergrendelt. Laat hem “undertone lock” uitvoeren.",
   "protection.change": "Wachtwoordzin veranderen",
   "protection.change.new": "Nieuwe wachtwoordzin",
   "protection.change.text": "Een eerder gemaakte kopie van de schijf gaat nog met de oude open.",

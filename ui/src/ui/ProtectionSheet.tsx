@@ -67,6 +67,10 @@ export function ProtectionSheet() {
 function Locking() {
   const [isChanging, setChanging] = useState(false);
   const [next, setNext] = useState<string | null>(null);
+  const [isHeard, setHeard] = useState(true);
+  useEffect(() => {
+    void attempt(call("host.state", {}).then(({ desktop }) => setHeard(desktop)));
+  }, []);
   const now = protection.value;
   if (now === null) return null;
   return (
@@ -82,6 +86,12 @@ function Locking() {
         </select>
       </label>
       <Switch label={t("protection.suspend")} value={now.lock_on_suspend} onChange={(lock_on_suspend) => void attempt(setProtection({ lock_on_suspend }))} />
+      <Switch
+        label={t("protection.screen")}
+        {...(isHeard ? {} : { text: t("protection.screen.unheard") })}
+        value={now.lock_with_screen}
+        onChange={(lock_with_screen) => void attempt(setProtection({ lock_with_screen }))}
+      />
       {isChanging ? (
         <PassphraseForm
           action={t("protection.change")}

@@ -68,8 +68,10 @@ test("the program locks after the idle time that was chosen", async () => {
   assert.equal(before.auto_lock_s, 0);
   await page.getByLabel("Lock by itself").selectOption("300");
   await until(() => set().auto_lock_s === 300);
-  await page.getByRole("switch", { name: "Lock when the computer was suspended" }).press("Space");
+  await page.getByRole("switch", { name: "Lock when the computer is suspended" }).press("Space");
   await until(() => set().lock_on_suspend !== before.lock_on_suspend);
+  await page.getByRole("switch", { name: "Lock with the screen" }).press("Space");
+  await until(() => !set().lock_with_screen);
 });
 
 test("what may wipe by itself is set with the passphrase only", async () => {

@@ -12,7 +12,7 @@ use crate::terminal::time::parse_span;
 pub enum ProtectionCommand {
     /// Lock: the Undertone that has this home open lets go of every key
     #[command(
-        after_help = "Have it run by whatever locks your screen, for example `swayidle lock 'undertone lock'` or xss-lock: Undertone doesn't listen to the desktop by itself."
+        after_help = "The app in the browser locks with the screen by itself where systemd-logind knows of the lock and `gdbus` is there (the Protection page says whether it is). Elsewhere, have this run by whatever locks your screen, for example `swayidle lock 'undertone lock'` or xss-lock."
     )]
     Lock,
     /// Lock at once; a second time within ten seconds, or with --wipe, wipe
@@ -72,9 +72,12 @@ pub struct ProtectionArgs {
     /// Lock the app after so long without you: 10m, 1h, or `off`
     #[arg(long, value_name = "SPAN|off", value_parser = parse_idle)]
     pub auto_lock: Option<u32>,
-    /// Lock the app when the computer was suspended
+    /// Lock the app when the computer is suspended
     #[arg(long, value_name = "on|off")]
     pub lock_on_suspend: Option<OnOff>,
+    /// Lock the app when the desktop locks the screen
+    #[arg(long, value_name = "on|off")]
+    pub lock_with_screen: Option<OnOff>,
     /// Remove a device from your account as soon as it says that it was wiped from another one; your contacts see a line
     #[arg(long, value_name = "on|off")]
     pub remove_wiped: Option<OnOff>,

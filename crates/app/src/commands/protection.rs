@@ -250,6 +250,7 @@ async fn protection(
             wrong_attempts_limit: args.wrong_attempts,
             auto_lock_s: args.auto_lock,
             lock_on_suspend: args.lock_on_suspend.map(|set| matches!(set, OnOff::On)),
+            lock_with_screen: args.lock_with_screen.map(|set| matches!(set, OnOff::On)),
             remove_wiped: args.remove_wiped.map(|set| matches!(set, OnOff::On)),
             dead_man_days: args.dead_man,
             heartbeats: args.heartbeats.map(|set| matches!(set, OnOff::On)),
@@ -303,9 +304,14 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         ),
     };
     let suspend = if now.lock_on_suspend {
-        "Suspend: the app in the browser locks when the computer wakes up."
+        "Suspend: the app in the browser locks, at the latest when the computer wakes up."
     } else {
         "Suspend: the app in the browser stays open."
+    };
+    let screen = if now.lock_with_screen {
+        "Screen lock: the app in the browser locks with it, where the desktop says so."
+    } else {
+        "Screen lock: the app in the browser stays open."
     };
     let duress = match (now.decoy, now.duress) {
         (true, _) => "This is the decoy, opened for a visit.".to_owned(),
@@ -334,6 +340,7 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         heartbeats,
         auto_lock,
         suspend.to_owned(),
+        screen.to_owned(),
         duress,
         wiped.to_owned(),
         limits.to_owned(),

@@ -46,6 +46,8 @@ pub struct HostInfo {
     pub joining: Option<JoiningInfo>,
     /// What this computer is called: a name to begin with for a device.
     pub machine: String,
+    /// Whether the desktop says when the screen is locked.
+    pub desktop: bool,
 }
 
 macro_rules! shapes {
@@ -280,6 +282,7 @@ host_methods! {
             phrase_waits: caller.host.home.has_phrase(),
             joining: now.joining,
             machine: crate::commands::machine_name(),
+            desktop: *caller.host.desktop.borrow(),
         }
     };
 

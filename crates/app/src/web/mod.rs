@@ -3,6 +3,7 @@
 //! [`guard`] decides which requests are looked at, [`doors`] who may come in, [`route`] what is where, [`assets`] hold the user
 //! interface, [`socket`] speaks JSON-RPC over a WebSocket with [`methods`] of its own beside the core's, [`media`] and [`upload`]
 //! carry files, [`home`] makes, opens and locks the home, [`joining`] makes it another device's of an account,
+//! [`guarding`] and [`desktop`] lock it by themselves,
 //! [`launch`] finds the browser and a host that runs already, and [`run`]
 //! is the whole of it. What must stay true: it listens on 127.0.0.1 alone; nothing is answered before Host and Origin are exactly
 //! its own; nothing is told to who has not shown a secret that was given to this user only; it uses no cookie; nothing
@@ -10,6 +11,7 @@
 //! runs.
 
 pub mod assets;
+mod desktop;
 mod doors;
 mod guard;
 mod guarding;
@@ -52,6 +54,8 @@ pub struct Host {
     locking: watch::Sender<bool>,
     /// Turns true when the process is to end.
     ending: watch::Sender<bool>,
+    /// Whether the desktop says when the screen is locked.
+    desktop: watch::Sender<bool>,
 }
 
 impl Host {
@@ -67,6 +71,7 @@ impl Host {
             idle: Idle::default(),
             locking: watch::channel(false).0,
             ending: watch::channel(false).0,
+            desktop: watch::channel(false).0,
         })
     }
 

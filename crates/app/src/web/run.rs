@@ -15,7 +15,7 @@ use tokio::{
 use undertone_core::{Ending, home::HomeError};
 
 use super::{
-    Host, HostState, assets,
+    Host, HostState, assets, desktop,
     doors::{Doors, Hash, hash_from_hexadecimal, hexadecimal},
     guarding as guard,
     home::HomeKeeper,
@@ -96,6 +96,7 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         tokio::spawn(async move { held.answer(host, folder).await })
     };
     let guarding = tokio::spawn(guard::run(Arc::clone(&host)));
+    let listening = tokio::spawn(desktop::run(Arc::clone(&host)));
     let end = match come_up(options, appearance, &host, &folder).await {
         Ok(()) => {
             host.home.watch_while_locked().await;
@@ -103,11 +104,15 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         }
         Err(failure) => {
             guarding.abort();
+            listening.abort();
             end_tasks(&host, accepting, answering).await;
             return Err(failure);
         }
     };
     guarding.abort();
+    // Its process ends before this one becomes another image of itself, which knows nothing of it.
+    listening.abort();
+    let _ = listening.await;
     if end == End::Signal {
         host.revoke();
     } else {

@@ -38,6 +38,7 @@ const LONGEST_AUTO_LOCK: u32 = 24 * 60 * 60;
 
 const AUTO_LOCK: &str = "protection.auto_lock_s";
 const ON_SUSPEND: &str = "protection.lock_on_suspend";
+const WITH_SCREEN: &str = "protection.lock_with_screen";
 const DURESS: &str = "protection.duress";
 
 /// How the process that has the account open is to end it.
@@ -60,8 +61,10 @@ pub struct Protection {
     pub wrong_attempts: u32,
     /// The app in the browser locks after so many seconds without the owner doing anything; 0: never.
     pub auto_lock_s: u32,
-    /// Whether the app locks when the computer was suspended.
+    /// Whether the app locks when the computer is suspended.
     pub lock_on_suspend: bool,
+    /// Whether the app locks when the desktop says that the screen is locked.
+    pub lock_with_screen: bool,
     /// Whether a duress passphrase was set from this account. Nothing outside the account says so.
     pub duress: bool,
     /// Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so.
@@ -88,6 +91,9 @@ pub struct ProtectionChange {
     /// See [`Protection::lock_on_suspend`].
     #[ts(optional)]
     pub lock_on_suspend: Option<bool>,
+    /// See [`Protection::lock_with_screen`].
+    #[ts(optional)]
+    pub lock_with_screen: Option<bool>,
     /// See [`Protection::remove_wiped`].
     #[ts(optional)]
     pub remove_wiped: Option<bool>,
@@ -209,6 +215,7 @@ impl Client {
                 wrong_attempts: attempts.failed,
                 auto_lock_s: u32::try_from(get(db, AUTO_LOCK, 0)?).unwrap_or(0),
                 lock_on_suspend: get(db, ON_SUSPEND, 1)? != 0,
+                lock_with_screen: get(db, WITH_SCREEN, 1)? != 0,
                 duress: get(db, DURESS, 0)? != 0,
                 alarm: alarm::contacts(db)?
                     .iter()
@@ -275,6 +282,9 @@ impl Client {
             }
             if let Some(on) = change.lock_on_suspend {
                 set(work.db, ON_SUSPEND, on.into())?;
+            }
+            if let Some(on) = change.lock_with_screen {
+                set(work.db, WITH_SCREEN, on.into())?;
             }
             if let Some(on) = change.heartbeats {
                 heartbeat::want(work, on)?;

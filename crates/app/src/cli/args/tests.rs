@@ -85,6 +85,7 @@ fn every_command_of_the_manual_parses() {
         "panic --wipe",
         "protection --wrong-attempts 10 --dead-man 30d --auto-lock off",
         "protection --heartbeats on --remove-wiped off",
+        "protection --lock-on-suspend off --lock-with-screen on",
         "duress set --visit --name Ada",
         "duress set --alarm Ben --alarm Cleo",
         "export Ben /tmp/ben",
