@@ -25,7 +25,6 @@ use crate::{
     sync::{
         Engine,
         account::{self, Me, NewAccount},
-        alarm,
     },
     transport::{Role, Transport},
     view::{AccountInfo, Settled, Status},
@@ -153,7 +152,6 @@ impl Client {
         let folder = home.attachments();
         let under_duress = home.is_under_duress();
         let visited = home.is_decoy();
-        let begun_s = options.clock.now_ms() / 1000;
         let choice = options.proxy.clone();
         let (me, proxy, attachments) = blocking(move || -> Result<_> {
             let attachments = Attachments::new(database.clone(), folder);
@@ -173,9 +171,6 @@ impl Client {
                         account::set_proxy(tx.connection(), &proxy.to_string())?;
                     }
                 }
-                if !visited {
-                    alarm::begin(tx.connection(), begun_s)?;
-                }
                 account::proxy(tx.connection())
             })?;
             Ok((me, proxy, attachments))
@@ -194,6 +189,7 @@ impl Client {
             section: Section::of(home.path()),
             here: tokio::sync::watch::channel(now_s(&options)).0,
             telling: true.into(),
+            visited,
             options,
         };
         Ok(Self {

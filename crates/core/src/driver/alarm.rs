@@ -20,8 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 const ROUND: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    // A home in the making has nobody to alarm, and is not opened yet.
-    if shared.kill.is_none() {
+    // A home in the making has nobody to alarm, and who visits a decoy has not given the duress passphrase.
+    if shared.kill.as_ref().is_none_or(|kill| kill.visited) {
         return;
     }
     tokio::select! {

@@ -43,6 +43,8 @@ pub(crate) struct Kill {
     pub(crate) here: watch::Sender<u64>,
     /// Whether the account's other devices have still to be told of it, as far as is known yet.
     pub(crate) telling: AtomicBool,
+    /// Whether this is a decoy that its owner only visits.
+    pub(crate) visited: bool,
 }
 
 /// How it stands with the kill queue.

@@ -169,12 +169,6 @@ pub(crate) fn contacts(db: &Connection) -> Result<Vec<AccountId>> {
         .collect()
 }
 
-/// The store is open, and as the owner's own: if it was made as a decoy, the duress passphrase was given.
-pub(crate) fn begin(db: &Connection, now_s: i64) -> Result<()> {
-    db.execute("UPDATE alarms SET given_s = ?1 WHERE given_s = 0", [now_s])?;
-    Ok(())
-}
-
 /// An alarm that is to go out, to every address that a device of the contact may have.
 pub(crate) struct Due {
     pub(crate) id: i64,
@@ -182,9 +176,12 @@ pub(crate) struct Due {
     pub(crate) alarms: Vec<(Vec<u8>, Slot)>,
 }
 
-/// What has to go out; what nobody took for too long is given up.
+/// What has to go out of this store, which is open as the owner's own: if it was made as a decoy, the duress passphrase was given. That is
+/// written down here and not with the verdict, which must not take longer for it. What nobody took for too long is given up.
 pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Due>> {
     let now_s = work.now_ms / 1000;
+    work.db
+        .execute("UPDATE alarms SET given_s = ?1 WHERE given_s = 0", [now_s])?;
     work.db.execute(
         "DELETE FROM alarms WHERE given_s > 0 AND given_s < ?1",
         [now_s - LONGEST_S],
