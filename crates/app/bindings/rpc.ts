@@ -711,6 +711,8 @@ export type HostInfo = {
   joining: JoiningInfo | null,
   /** What this computer is called: a name to begin with for a device. */
   machine: string,
+  /** Whether the desktop says when the screen is locked. */
+  desktop: boolean,
 };
 
 /** How far the home is. */
@@ -1419,8 +1421,10 @@ export type Protection = {
   wrong_attempts: number,
   /** The app in the browser locks after so many seconds without the owner doing anything; 0: never. */
   auto_lock_s: number,
-  /** Whether the app locks when the computer was suspended. */
+  /** Whether the app locks when the computer is suspended. */
   lock_on_suspend: boolean,
+  /** Whether the app locks when the desktop says that the screen is locked. */
+  lock_with_screen: boolean,
   /** Whether a duress passphrase was set from this account. Nothing outside the account says so. */
   duress: boolean,
   /** Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so. */
@@ -1441,6 +1445,8 @@ export type ProtectionChange = {
   auto_lock_s?: number,
   /** See [`Protection::lock_on_suspend`]. */
   lock_on_suspend?: boolean,
+  /** See [`Protection::lock_with_screen`]. */
+  lock_with_screen?: boolean,
   /** See [`Protection::remove_wiped`]. */
   remove_wiped?: boolean,
   /** Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase. */
