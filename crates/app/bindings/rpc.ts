@@ -58,15 +58,15 @@ export type AttachmentInfo = {
   content_type: string,
   /** Bytes. */
   size: number,
-  /** Of a picture, pixels. */
+  /** Of a picture or video, pixels. */
   width: number | null,
-  /** Of a picture, pixels. */
+  /** Of a picture or video, pixels. */
   height: number | null,
-  /** Of a voice memo. */
+  /** Of a voice memo or video. */
   duration_ms: number | null,
   /** Of a voice memo, loudness 0 to 255. */
   waveform: Array<number>,
-  /** Small JPEG of a picture, base64. */
+  /** Small JPEG of a picture, or of a video's poster, base64. */
   preview: string | null,
   /** Whether the file's (encrypted) bytes are on this device. */
   here: boolean,
@@ -439,6 +439,16 @@ export type DraftAttachment = {
   name: string | null,
   /** Leave a picture's metadata (place, camera, time) in. */
   keep_metadata: boolean,
+  /** Of a video: what is shown of it before it is fetched. */
+  film: DraftFilm | null,
+};
+
+/** What is said of a video to be sent. The app has no decoder for video: whoever has one says it. */
+export type DraftFilm = {
+  /** A picture of it, such as a frame; it loses its metadata and gives width and height. */
+  poster: string | null,
+  /** How long it plays, milliseconds, at most a day. */
+  duration_ms: number | null,
 };
 
 /** What was begun to be written. */
@@ -901,6 +911,8 @@ export type ListMessages = {
   limit?: number,
   /** Only those before the message with this `local_id`. */
   before?: number,
+  /** Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest; not with `before`. */
+  from_ms?: number,
 };
 
 /** A place on the earth, WGS 84 (RFC 5870). */
@@ -1040,6 +1052,14 @@ export type NewBackup = {
   recovery_phrase?: string,
 };
 
+/** What a page that can play a video says of it. */
+export type NewFilm = {
+  /** How long it plays, in milliseconds, at most a day. */
+  duration_ms?: number,
+  /** A picture of it, such as a frame: JPEG or PNG, base64. */
+  poster?: string,
+};
+
 /** A new group. */
 export type NewGroup = {
   /** Its name, 1 to 128 bytes. */
@@ -1154,6 +1174,8 @@ export type NewUpload = {
   duration_ms?: number,
   /** A voice memo's loudness over time, 0 to 255, at most 256 samples. */
   waveform?: Array<number>,
+  /** Of a video: what is shown of it before it is fetched. */
+  film?: NewFilm,
 };
 
 /** No parameters. */
@@ -1738,6 +1760,12 @@ export type Settings = {
   read_receipts: boolean,
   /** Whether others are told, at the moment, that this account is writing, and it is told that they are. */
   typing: boolean,
+  /** Files up to so many bytes come by themselves; 0: none. Of this device only. */
+  download_bytes: number,
+  /** The same while the network is one that costs; 0: none. Of this device only. */
+  download_metered_bytes: number,
+  /** Whether the network that this device is on costs by what goes over it. Of this device only. */
+  metered: boolean,
 };
 
 /** What to change of it. */
@@ -1746,6 +1774,12 @@ export type SettingsChange = {
   read_receipts?: boolean,
   /** Tell others that one is writing, and be told. */
   typing?: boolean,
+  /** Files up to so many bytes come by themselves; 0: none. Of this device only. */
+  download_bytes?: number,
+  /** The same while the network is one that costs; 0: none. Of this device only. */
+  download_metered_bytes?: number,
+  /** Whether the network that this device is on costs by what goes over it. Of this device only. */
+  metered?: boolean,
 };
 
 /** How long to wait for the server. */

@@ -111,6 +111,7 @@ reasons! {
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";
     AttachmentDamaged = "attachment.damaged", Never, "The attachment is not what its sender sent; nothing was saved.";
+    AttachmentNotVideo = "attachment.not_video", Never, "A poster and a length go with a video, and this file is none.";
     AttachmentUnreadable = "attachment.unreadable", Never, "The file can't be read.";
     AttachmentExists = "attachment.exists", Never, "There is a file of that name already; nothing was overwritten.";
     AttachmentUnwritable = "attachment.unwritable", Never, "The file can't be written there.";

@@ -24,7 +24,7 @@ pub mod transport;
 pub mod view;
 
 pub use client::{
-    Arriving, Client, ClientOptions, Clock, DecoyAccount, DuressSet, Ending, EventStream,
+    Arriving, Client, ClientOptions, Clock, DecoyAccount, DuressSet, Ending, EventStream, Film,
     KillWords, LinkServer, Linking, NewDuress, Protection, ProtectionChange, ProxyChoice,
     Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
     Wiped,

@@ -347,6 +347,7 @@ async fn files_go_along_if_wanted_and_are_there_without_the_server() -> Outcome 
             path: file.clone(),
             name: None,
             keep_metadata: false,
+            film: None,
         }],
         ..Draft::text("the plan")
     };

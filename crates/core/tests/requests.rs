@@ -54,6 +54,7 @@ fn photo(folder: &std::path::Path) -> DraftAttachment {
         path,
         name: None,
         keep_metadata: false,
+        film: None,
     }
 }
 

@@ -158,6 +158,19 @@ pub fn blob_size(length: u64) -> Option<u64> {
     length.checked_next_multiple_of(step)
 }
 
+/// Content of a chunk of an attachment, and the tag behind it (docs/protocol.md section 7).
+pub const CHUNK_CONTENT_BYTES: u64 = 65_520;
+const CHUNK_TAG_BYTES: u64 = 16;
+
+/// The size of the blob that holds an attachment of `content` bytes: with its tags, padded. `None` only near 2^64.
+pub fn attachment_blob_size(content: u64) -> Option<u64> {
+    let tags = content
+        .div_ceil(CHUNK_CONTENT_BYTES)
+        .max(1)
+        .checked_mul(CHUNK_TAG_BYTES)?;
+    blob_size(content.checked_add(tags)?)
+}
+
 /// Whether `length` is one of the padded sizes.
 pub fn is_blob_size(length: u64) -> bool {
     blob_size(length) == Some(length)
@@ -319,6 +332,10 @@ mod tests {
         assert!(!is_blob_size(0));
         assert!(!is_blob_size(4097));
         assert_eq!(blob_size(u64::MAX), None);
+        // 4 GiB of content are more than 4 GiB of blob.
+        assert_eq!(attachment_blob_size(4 << 30), Some(9 << 29));
+        assert_eq!(attachment_blob_size(0), Some(4096));
+        assert_eq!(attachment_blob_size(u64::MAX), None);
     }
 
     proptest! {

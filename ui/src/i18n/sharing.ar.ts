@@ -19,4 +19,11 @@ export const sharingAr: Readonly<Record<keyof typeof sharingEn, Text>> = {
   "card.claim": "الاسم هو ما يسمّي به المُرسِل هذا الشخص. قارن رقم الأمان بعد إضافته.",
   "card.add": "إضافة {name}",
   "place.within": "ضمن {metres} م",
+  "downloads.title": "الملفات التي تصل تلقائيًا",
+  "downloads.text": "الأكبر حجمًا ينتظر حتى تفتحه. لهذا الجهاز فقط. لا يصل شيء تلقائيًا ممن لم تقبلهم.",
+  "downloads.free": "حتى",
+  "downloads.costs": "على شبكة محدودة البيانات، حتى",
+  "downloads.metered": "هذه الشبكة محدودة البيانات",
+  "downloads.metered.text": "تنتظر الصور الظاهرة أيضًا إلا ضمن ذلك الحد.",
+  "downloads.none": "لا شيء",
 };

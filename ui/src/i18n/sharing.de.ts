@@ -19,4 +19,11 @@ export const sharingDe: Readonly<Record<keyof typeof sharingEn, Text>> = {
   "card.claim": "Der Name ist, wie die absendende Person sie nennt. Vergleiche nach dem Hinzufügen die Sicherheitsnummer.",
   "card.add": "{name} hinzufügen",
   "place.within": "auf {metres} m genau",
+  "downloads.title": "Dateien, die von selbst kommen",
+  "downloads.text": "Größere warten, bis du sie öffnest. Nur für dieses Gerät. Von Leuten, die du nicht angenommen hast, kommt nichts von selbst.",
+  "downloads.free": "Bis zu",
+  "downloads.costs": "In einem Netz mit Datenlimit, bis zu",
+  "downloads.metered": "Dieses Netz hat ein Datenlimit",
+  "downloads.metered.text": "Auch Bilder, die ins Blickfeld kommen, warten dann, außer innerhalb dieser Grenze.",
+  "downloads.none": "Keine",
 };

@@ -20,4 +20,11 @@ export const sharingEn = {
   "card.claim": "The name is what the sender calls this person. Compare the safety number after adding them.",
   "card.add": "Add {name}",
   "place.within": "within {metres} m",
+  "downloads.title": "Files that come by themselves",
+  "downloads.text": "Larger ones wait until you open them. For this device only. Nothing comes by itself from people you have not accepted.",
+  "downloads.free": "Up to",
+  "downloads.costs": "On a metered network, up to",
+  "downloads.metered": "This network is metered",
+  "downloads.metered.text": "Pictures that come into view wait as well, unless they are within its limit.",
+  "downloads.none": "None",
 } as const satisfies Texts;

@@ -19,4 +19,11 @@ export const sharingEs: Readonly<Record<keyof typeof sharingEn, Text>> = {
   "card.claim": "El nombre es el que usa quien lo envía. Compara el número de seguridad después de añadirla.",
   "card.add": "Añadir a {name}",
   "place.within": "con {metres} m de margen",
+  "downloads.title": "Archivos que llegan solos",
+  "downloads.text": "Los mayores esperan a que los abras. Solo en este dispositivo. Nada llega solo de quienes no has aceptado.",
+  "downloads.free": "Hasta",
+  "downloads.costs": "En una red de uso medido, hasta",
+  "downloads.metered": "Esta red es de uso medido",
+  "downloads.metered.text": "Las imágenes a la vista también esperan, salvo dentro de ese límite.",
+  "downloads.none": "Ninguno",
 };

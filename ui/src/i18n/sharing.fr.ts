@@ -19,4 +19,11 @@ export const sharingFr: Readonly<Record<keyof typeof sharingEn, Text>> = {
   "card.claim": "Le nom est celui que l’expéditeur donne à cette personne. Comparez le numéro de sécurité après l’avoir ajoutée.",
   "card.add": "Ajouter {name}",
   "place.within": "à {metres} m près",
+  "downloads.title": "Fichiers qui arrivent d’eux-mêmes",
+  "downloads.text": "Les plus gros attendent que vous les ouvriez. Pour cet appareil seulement. Rien n’arrive de personnes que vous n’avez pas acceptées.",
+  "downloads.free": "Jusqu’à",
+  "downloads.costs": "Sur un réseau facturé au volume, jusqu’à",
+  "downloads.metered": "Ce réseau est facturé au volume",
+  "downloads.metered.text": "Les images visibles attendent aussi, sauf dans cette limite.",
+  "downloads.none": "Aucun",
 };

@@ -19,4 +19,11 @@ export const sharingNl: Readonly<Record<keyof typeof sharingEn, Text>> = {
   "card.claim": "De naam is hoe de afzender deze persoon noemt. Vergelijk het veiligheidsnummer na het toevoegen.",
   "card.add": "{name} toevoegen",
   "place.within": "binnen {metres} m",
+  "downloads.title": "Bestanden die vanzelf komen",
+  "downloads.text": "Grotere wachten tot je ze opent. Alleen voor dit apparaat. Van mensen die je niet hebt aanvaard komt niets vanzelf.",
+  "downloads.free": "Tot",
+  "downloads.costs": "Op een netwerk met datalimiet, tot",
+  "downloads.metered": "Dit netwerk heeft een datalimiet",
+  "downloads.metered.text": "Ook foto’s die in beeld komen wachten, behalve binnen die grens.",
+  "downloads.none": "Geen",
 };

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import type { ChatId } from "../../../crates/app/bindings/rpc.ts";
 import { Failed, asFailed } from "../host/socket.ts";
 import { call, onClose } from "./app.ts";
+import { look, type Film } from "./film.ts";
 
 export interface Upload {
   key: number;
@@ -37,14 +38,14 @@ function change(key: number, how: Partial<Upload>): void {
 export async function upload(
   file: Blob,
   name: string,
-  memo: Memo | null,
+  known: { memo: Memo } | { film: Film } | null,
   progress: (part: number) => void,
   started?: (request: XMLHttpRequest) => void,
 ): Promise<string> {
   const address = await call("host.upload", {
     name,
     size: file.size,
-    ...(memo === null ? {} : { duration_ms: memo.duration_ms, waveform: memo.waveform }),
+    ...(known !== null && "memo" in known ? known.memo : known),
   });
   await new Promise<void>((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -63,6 +64,11 @@ export async function upload(
   return address.upload;
 }
 
+/** What can be said of a video besides its bytes. */
+async function filmOf(file: File): Promise<{ film: Film } | null> {
+  return /^video\/(mp4|webm)/.test(file.type) ? { film: await look(file) } : null;
+}
+
 export function pick(chat: ChatId, files: Iterable<File>): void {
   for (const file of files) {
     const key = next++;
@@ -79,7 +85,12 @@ export function pick(chat: ChatId, files: Iterable<File>): void {
       trouble: null,
     };
     uploads.value = [...uploads.value, fresh];
-    upload(file, file.name, null, (progress) => change(key, { progress }), (request) => requests.set(key, request))
+    filmOf(file)
+      .then((film) => {
+        // Taken out again while it was looked at.
+        if (!uploads.value.some((one) => one.key === key)) throw new Failed("host.upload_cut", "");
+        return upload(file, file.name, film, (progress) => change(key, { progress }), (request) => requests.set(key, request));
+      })
       .then((id) => change(key, { id, progress: 1 }))
       .catch((error: unknown) => change(key, { trouble: asFailed(error) }))
       .finally(() => requests.delete(key));

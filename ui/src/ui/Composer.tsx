@@ -427,7 +427,7 @@ function RecordButton({ chat }: { chat: ChatInfo }) {
       return;
     }
     try {
-      const id = await upload(recorded.blob, recorded.name, recorded.memo, () => undefined);
+      const id = await upload(recorded.blob, recorded.name, { memo: recorded.memo }, () => undefined);
       const reply = answering.value?.chat === chat.id ? { in_reply_to: answering.value.id } : {};
       answering.value = null;
       await call("host.send", { chat: chat.id, uploads: [id], ...reply });

@@ -2,19 +2,28 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AttachmentInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { settings } from "../state/app.ts";
 import { mediaUrl, saveFile } from "../state/media.ts";
 import { attempt } from "../state/notices.ts";
 import { transferKey, transfers } from "../state/transfers.ts";
 import { show } from "../state/view.ts";
-import { fileSize, t } from "../i18n/index.ts";
+import { fileSize, playingTime, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
 import { Icon } from "./Icon.tsx";
 import { Memo } from "./Memo.tsx";
 import { Named, plainName } from "./Named.tsx";
 import { kindOf } from "./summary.ts";
 
-/** A picture up to this size is fetched when it comes into view; a larger one, when somebody wants it. */
+/** A picture up to this size is fetched when it comes into view, unless the network costs; a larger one, when somebody wants it. */
 const FETCHED = 12_000_000;
+
+/** The same, as its owner has set it for this network. */
+function fetched(): number {
+  const now = settings.value;
+  if (now?.metered === true) return now.download_metered_bytes;
+  return Math.max(FETCHED, now?.download_bytes ?? 0);
+}
+
 const TALLEST = 360;
 const WIDEST = 340;
 
@@ -72,7 +81,7 @@ function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }
   const box = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     const element = box.current;
-    if (element === null || (!file.here && file.size > FETCHED)) return;
+    if (element === null || (!file.here && file.size > fetched())) return;
     const watcher = new IntersectionObserver((seen) => {
       if (!seen.some((one) => one.isIntersecting)) return;
       watcher.disconnect();
@@ -110,6 +119,23 @@ function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }
 
 function Video({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
   const [url, setUrl] = useState<string | null>(null);
+  const play = (): void => void attempt(mediaUrl(message, file.index).then(setUrl));
+  if (url === null && file.preview !== null) {
+    const { width, height } = shape(file);
+    return (
+      <div class="video-box">
+        <button type="button" class="photo film" aria-label={t("file.play")} onClick={play}>
+          <img class="photo-preview" src={`data:image/jpeg;base64,${file.preview}`} width={width} height={height} alt="" />
+          <span class="film-sign">
+            <Icon name="play" />
+            {file.duration_ms === null ? null : <span>{playingTime(file.duration_ms)}</span>}
+          </span>
+          <Progress message={message} file={file} />
+        </button>
+        <SaveButton message={message} file={file} />
+      </div>
+    );
+  }
   if (url === null) {
     return (
       <div class="file-row">
@@ -117,7 +143,7 @@ function Video({ message, file }: { message: MessageInfo; file: AttachmentInfo }
           icon="play"
           label={t("file.play")}
           class="file-sign"
-          onClick={() => void attempt(mediaUrl(message, file.index).then(setUrl))}
+          onClick={play}
         />
         <FileWords message={message} file={file} />
         <SaveButton message={message} file={file} />
@@ -138,7 +164,7 @@ function FileWords({ message, file }: { message: MessageInfo; file: AttachmentIn
       <strong>
         <Named name={file.name} />
       </strong>
-      <span>{fileSize(file.size)}</span>
+      <span>{file.duration_ms === null ? fileSize(file.size) : `${playingTime(file.duration_ms)}, ${fileSize(file.size)}`}</span>
       <Progress message={message} file={file} />
     </span>
   );

@@ -25,6 +25,7 @@ import { Avatar } from "./Avatar.tsx";
 import { Button } from "./Button.tsx";
 import { connectionWords } from "./ConnectionSign.tsx";
 import { Dialog } from "./Dialog.tsx";
+import { DownloadSettings } from "./DownloadSettings.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
 import { Named } from "./Named.tsx";
 import { BlockedList, ReportList } from "./PeopleLists.tsx";
@@ -75,6 +76,7 @@ export function SettingsSheet() {
           }}
         />
       </section>
+      <DownloadSettings />
       <section>
         <h3>{t("settings.appearance")}</h3>
         <label class="field">

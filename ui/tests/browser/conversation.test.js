@@ -83,6 +83,20 @@ test("a place is numbers, and a contact card says whose it is", async () => {
   await adaPage.locator(".card").getByRole("button", { name: "Your contact Ben" }).waitFor();
 });
 
+test("which files come by themselves is set on the page and in the terminal", async () => {
+  await benPage.keyboard.press("Alt+s");
+  const sheet = benPage.getByRole("dialog");
+  await sheet.getByLabel("Up to", { exact: true }).selectOption("1000000");
+  await sheet.getByRole("switch", { name: "This network is metered" }).click();
+  const set = { download_bytes: 1_000_000, download_metered_bytes: 0, metered: true };
+  const until = Date.now() + 20_000;
+  let told = ben.command("downloads");
+  while (JSON.stringify(told) !== JSON.stringify(set) && Date.now() < until) told = ben.command("downloads");
+  assert.deepEqual(told, set);
+  ben.command("downloads", "0", "--metered", "off");
+  await benPage.keyboard.press("Escape");
+});
+
 test("a reply quotes, a reaction stands, an edit shows, a deleted message is gone", async () => {
   await bubbleMenu(benPage, "Good morning", "Reply");
   await say(benPage, "Morning indeed");
@@ -200,7 +214,11 @@ test("a video from the camera arrives and plays", async () => {
   await adaPage.getByRole("button", { name: "Stop and attach" }).click();
   await adaPage.locator(".picked-one", { hasText: "video." }).waitFor();
   await adaPage.getByRole("button", { name: "Send", exact: true }).click();
-  await benPage.locator(".file-row", { hasText: "Video" }).or(benPage.locator(".file-row", { hasText: "video." })).last().getByRole("button", { name: "Play" }).click();
+  // A frame and the length are there before the video is.
+  const film = benPage.locator(".film").last();
+  await film.locator("img").waitFor();
+  assert.match(await film.locator(".film-sign").textContent(), /^0:0[1-9]/);
+  await film.click();
   await benPage.waitForFunction(() => document.querySelector(".video-box video")?.currentTime > 0.2);
 });
 

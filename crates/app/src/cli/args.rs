@@ -262,6 +262,12 @@ pub enum Command {
         /// The files can be saved once by each receiver, and are gone then; here they go as soon as they were sent
         #[arg(long, requires = "attach")]
         view_once: bool,
+        /// With a video: a picture of it, shown until it is fetched
+        #[arg(long, value_name = "FILE", requires = "attach")]
+        poster: Option<PathBuf>,
+        /// With a video: how long it plays, in seconds
+        #[arg(long, value_name = "SECONDS", requires = "attach")]
+        plays: Option<u32>,
         /// Send a contact's card: the name you know them by and their account id
         #[arg(long, value_name = "NAME", conflicts_with_all = ["text", "attach", "markdown", "location"])]
         contact: Option<String>,
@@ -293,6 +299,9 @@ pub enum Command {
         /// Only messages before this one (the `local_id` of --json)
         #[arg(long, value_name = "LOCAL-ID")]
         before: Option<i64>,
+        /// From the first message of this span on, in place of the newest: 2h, 7d, 4w
+        #[arg(long, value_name = "SPAN", value_parser = parse_span, conflicts_with = "before")]
+        since: Option<u64>,
         /// Show message ids, as `save` and `send --reply-to` want them
         #[arg(long)]
         ids: bool,
@@ -374,6 +383,21 @@ pub enum Command {
     Typing {
         /// on or off; without it the present setting is shown
         setting: Option<OnOff>,
+    },
+    /// Show or set which files come by themselves
+    #[command(
+        after_help = "Of this device only. Nothing comes by itself from who waits to be accepted, nor what may be opened once. The server sees that this device fetches something, and of what size class, not what."
+    )]
+    Downloads {
+        /// Files up to so many MB come by themselves; 0: none
+        #[arg(long, value_name = "MB")]
+        up_to: Option<u32>,
+        /// The same while the network costs
+        #[arg(long, value_name = "MB")]
+        metered_up_to: Option<u32>,
+        /// Whether the network that this device is on costs by what goes over it
+        #[arg(long, value_name = "on|off")]
+        metered: Option<OnOff>,
     },
     /// Change the text of a message you wrote; everybody sees that it was edited
     #[command(

@@ -109,6 +109,8 @@ pub(super) async fn timer(
 pub(super) struct Reading {
     pub limit: u32,
     pub before: Option<i64>,
+    /// From so many seconds ago on.
+    pub since: Option<u64>,
     pub ids: bool,
     pub peek: bool,
 }
@@ -133,7 +135,19 @@ pub(super) async fn read(
             .await?;
         let mut messages = Vec::new();
         let mut before = reading.before;
-        while messages.len() < reading.limit as usize {
+        if let Some(seconds) = reading.since {
+            let ms = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+            messages = visit
+                .session
+                .call::<MessagesList>(ListMessages {
+                    chat: chat.id.clone(),
+                    limit: Some(reading.limit.min(PAGE)),
+                    before: None,
+                    from_ms: Some(output.clock.now_ms().saturating_sub(ms)),
+                })
+                .await?;
+        }
+        while reading.since.is_none() && messages.len() < reading.limit as usize {
             let left = reading.limit - u32::try_from(messages.len()).unwrap_or(reading.limit);
             let limit = left.min(PAGE);
             let mut page = visit
@@ -142,6 +156,7 @@ pub(super) async fn read(
                     chat: chat.id.clone(),
                     limit: Some(limit),
                     before,
+                    from_ms: None,
                 })
                 .await?;
             let is_last = page.len() < limit as usize;

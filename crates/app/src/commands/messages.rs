@@ -7,7 +7,9 @@ use std::{
 };
 
 use serde_json::json;
-use undertone_core::{Delivery, DraftAttachment, Expires, LinkState, Location, SharedContact};
+use undertone_core::{
+    Delivery, DraftAttachment, DraftFilm, Expires, LinkState, Location, SharedContact,
+};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -37,6 +39,10 @@ pub(super) struct Writing {
     pub reply_to: Option<String>,
     pub expires: Option<Expires>,
     pub view_once: bool,
+    /// A picture of the video that is attached.
+    pub poster: Option<PathBuf>,
+    /// How long that video plays, seconds.
+    pub plays: Option<u32>,
     /// Whose card; a name, the beginning of one, or an id.
     pub contact: Option<String>,
     /// A contact link that goes with the card; -: on standard input.
@@ -59,6 +65,22 @@ pub(super) async fn send(
         Some(link) if link == "-" => Some(text_from_stdin()?),
         other => other,
     };
+    let film = match (&writing.poster, writing.plays) {
+        (None, None) => None,
+        _ if writing.attach.len() != 1 => {
+            return Err(Failure::usage(
+                "A poster and a length go with one video; attach nothing else.",
+            ));
+        }
+        (poster, plays) => Some(DraftFilm {
+            poster: poster
+                .as_deref()
+                .map(readable)
+                .transpose()?
+                .map(|(path, _)| path),
+            duration_ms: plays.map(|seconds| u64::from(seconds) * 1000),
+        }),
+    };
     let mut attachments = Vec::new();
     let mut size = 0;
     for path in &writing.attach {
@@ -68,6 +90,7 @@ pub(super) async fn send(
             path,
             name: None,
             keep_metadata: writing.keep_metadata,
+            film: film.clone(),
         });
     }
     let visit = Visit::begin(options, output, NEWS).await?;

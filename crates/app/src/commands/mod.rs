@@ -150,6 +150,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             chat,
             limit,
             before,
+            since,
             ids,
             peek,
         } => {
@@ -160,6 +161,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 chats::Reading {
                     limit,
                     before,
+                    since,
                     ids,
                     peek,
                 },
@@ -179,6 +181,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             reply_to,
             expires,
             view_once,
+            poster,
+            plays,
             contact,
             contact_link,
             location,
@@ -191,6 +195,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
                 reply_to,
                 expires: expires.map(Expires::After),
                 view_once,
+                poster,
+                plays,
                 contact,
                 contact_link,
                 location,
@@ -222,6 +228,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             contact,
         } => settings::receipts(options, &output, setting, chat, contact).await,
         Command::Typing { setting } => settings::typing(options, &output, setting).await,
+        Command::Downloads {
+            up_to,
+            metered_up_to,
+            metered,
+        } => settings::downloads(options, &output, up_to, metered_up_to, metered).await,
         Command::Search {
             text,
             chat,

@@ -1,4 +1,4 @@
-//! `undertone mute`, `archive`, `pin`, `block`, `receipts` and `typing`: what is set on this account only.
+//! `undertone mute`, `archive`, `pin`, `block`, `receipts`, `typing` and `downloads`: what is set on this account only.
 
 use serde_json::json;
 use undertone_core::{BlockedInfo, ChatChange, Choice, ContactChange, SettingsChange};
@@ -14,7 +14,7 @@ use crate::{
         methods::{ChatsGet, ChatsSet, ContactsBlocked, ContactsSet, SettingsGet, SettingsSet},
         params::{Nothing, OneChat, SetChat, SetContact},
     },
-    terminal::{conversation, single_line},
+    terminal::{conversation, single_line, width},
 };
 
 pub(super) async fn mute(
@@ -219,5 +219,49 @@ pub(super) async fn typing(
             json!({"typing": now.typing}),
             format!("Telling that you are writing: {word}."),
         ))
+    })
+}
+
+/// Shows or sets which files come by themselves.
+pub(super) async fn downloads(
+    options: &Global,
+    output: &Output,
+    up_to: Option<u32>,
+    metered_up_to: Option<u32>,
+    metered: Option<OnOff>,
+) -> Result<Outcome, Failure> {
+    let bytes = |megabytes: u32| u64::from(megabytes) * 1_000_000;
+    let change = SettingsChange {
+        download_bytes: up_to.map(bytes),
+        download_metered_bytes: metered_up_to.map(bytes),
+        metered: metered.map(|setting| setting == OnOff::On),
+        ..SettingsChange::default()
+    };
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        if change != SettingsChange::default() {
+            visit.session.call::<SettingsSet>(change).await?;
+        }
+        let now = visit.session.call::<SettingsGet>(Nothing {}).await?;
+        let words = |limit: u64| match limit {
+            0 => "none".to_owned(),
+            limit => format!("up to {}", width::bytes(limit)),
+        };
+        let network = if now.metered {
+            "costs"
+        } else {
+            "does not cost"
+        };
+        let line = format!(
+            "Files that come by themselves: {}; where the network costs, {}. This network {network}.",
+            words(now.download_bytes),
+            words(now.download_metered_bytes)
+        );
+        let told = json!({
+            "download_bytes": now.download_bytes,
+            "download_metered_bytes": now.download_metered_bytes,
+            "metered": now.metered,
+        });
+        Ok(Outcome::line(told, line))
     })
 }

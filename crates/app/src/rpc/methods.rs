@@ -453,7 +453,8 @@ methods! {
 
     #[doc = "Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over. Messages of one connection keep their order."]
     MessagesSend = "messages.send" (NewMessage) -> Sent, |context, params| {
-        if params.attachments.iter().any(|attachment| !attachment.path.is_absolute()) {
+        let posters = params.attachments.iter().filter_map(|attachment| attachment.film.as_ref()?.poster.as_ref());
+        if params.attachments.iter().map(|attachment| &attachment.path).chain(posters).any(|path| !path.is_absolute()) {
             return Err(Failure::new("rpc.invalid_params", "The path of an attachment must be absolute."));
         }
         let draft = Draft { text: params.text, markdown: params.markdown, attachments: params.attachments, in_reply_to: params.in_reply_to, expires: params.expires, view_once: params.view_once, contact: params.contact, location: params.location };
@@ -470,7 +471,11 @@ methods! {
         if !(1..=1000).contains(&limit) {
             return Err(Failure::new("rpc.invalid_params", "`limit` is 1 to 1,000."));
         }
-        context.client.messages(&params.chat, Page { limit, before: params.before }).await?
+        match (params.from_ms, params.before) {
+            (Some(_), Some(_)) => return Err(Failure::new("rpc.invalid_params", "`before` and `from_ms` exclude each other.")),
+            (Some(from_ms), None) => context.client.messages_from(&params.chat, from_ms, limit).await?,
+            (None, before) => context.client.messages(&params.chat, Page { limit, before }).await?,
+        }
     };
 
     #[doc = "One message, by its id or a beginning of it."]

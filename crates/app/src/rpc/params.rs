@@ -414,6 +414,10 @@ params! {
         #[serde(default)]
         #[ts(optional, type = "number")]
         before: Option<i64>,
+        /// Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest; not with `before`.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        from_ms: Option<i64>,
     }
 
     /// One message.

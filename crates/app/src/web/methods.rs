@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
-use undertone_core::{Arriving, ChatId, Draft, Expires, MessageId, Recording, RestoreReport, Sent};
+use undertone_core::{
+    Arriving, ChatId, Draft, Expires, Film, MessageId, Recording, RestoreReport, Sent,
+};
 
 use super::{
     Host, HostState,
@@ -144,6 +147,22 @@ shapes! {
         #[serde(default)]
         #[ts(optional, as = "Option<Vec<u8>>")]
         waveform: Vec<u8>,
+        /// Of a video: what is shown of it before it is fetched.
+        #[serde(default)]
+        #[ts(optional)]
+        film: Option<NewFilm>,
+    }
+
+    /// What a page that can play a video says of it.
+    NewFilm {
+        /// How long it plays, in milliseconds, at most a day.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        duration_ms: Option<u64>,
+        /// A picture of it, such as a frame: JPEG or PNG, base64.
+        #[serde(default)]
+        #[ts(optional)]
+        poster: Option<String>,
     }
 
     /// Where to PUT it.
@@ -342,9 +361,11 @@ host_methods! {
 
     #[doc = "An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was."]
     upload = "host.upload" (NewUpload) -> UploadAddress, |caller, params| {
-        caller.host.home.client()?;
+        let (client, _) = caller.host.home.client()?;
+        client.check_size(params.size)?;
+        let film = params.film.map(film).transpose()?;
         let recording = params.duration_ms.map(|duration_ms| Recording { duration_ms, waveform: params.waveform });
-        let arriving = Arriving { name: params.name, keep_metadata: params.keep_metadata, recording };
+        let arriving = Arriving { name: params.name, keep_metadata: params.keep_metadata, recording, film };
         let address = caller.host.uploads.expect(caller.session, params.size, arriving)?;
         UploadAddress { upload: address.id, url: address.url }
     };
@@ -389,6 +410,17 @@ host_methods! {
 
     #[doc = "Draws a QR code."]
     qr = "host.qr" (QrContent) -> QrModules, |_caller, params| draw(&params)?;
+}
+
+fn film(new: NewFilm) -> Result<Film, Failure> {
+    let poster = new.poster.map(|text| BASE64.decode(text.as_bytes()));
+    let poster = poster
+        .transpose()
+        .map_err(|_| Failure::new("rpc.invalid_params", "`poster` is not base64."))?;
+    Ok(Film {
+        duration_ms: new.duration_ms,
+        poster,
+    })
 }
 
 fn draw(content: &QrContent) -> Result<QrModules, Failure> {

@@ -10,7 +10,7 @@ use undertone_wire::ids::BlobId;
 
 use super::rows::{self, AttachmentId, Direction, NewRecord, State};
 use super::stream::{CHUNK_PLAINTEXT, ChunkCipher, Layout, StreamKey, chunk_buffer};
-use super::{AttachmentError, Attachments};
+use super::{AttachmentError, Attachments, LARGEST};
 
 impl Attachments {
     /// Encrypts what `source` holds into the home. Afterwards the source is not needed any more. The
@@ -82,6 +82,9 @@ impl Attachments {
                 break;
             }
             size += read;
+            if size > LARGEST {
+                return Err(AttachmentError::TooLarge);
+            }
             sealer.push(&current, false)?;
             std::mem::swap(&mut current, &mut next);
         }

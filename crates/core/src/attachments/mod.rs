@@ -59,6 +59,9 @@ pub struct Attachments {
     active: Arc<Mutex<HashSet<AttachmentId>>>,
 }
 
+/// The largest file that is sent, bytes: 4 GiB.
+pub const LARGEST: u64 = 4 << 30;
+
 impl Attachments {
     /// The attachments of `database`, whose files lie in `folder` (`Home::attachments`). Call
     /// [`Attachments::recover`] once before anything else.
@@ -125,8 +128,10 @@ pub enum AttachmentError {
     /// It fails its checks: a chunk was changed, or the hash is another one.
     #[error("The attachment is not what its sender sent; nothing was saved.")]
     Damaged,
-    /// It is larger than the format allows.
-    #[error("The file is too large.")]
+    /// It is larger than [`LARGEST`], or than the server takes.
+    #[error(
+        "The file is too large: one has at most 4 GiB, or what the server allows if that is less."
+    )]
     TooLarge,
     /// The file to be sent can't be read.
     #[error("The file can't be read.")]

@@ -9,7 +9,7 @@ use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use undertone_wire::padding::blob_size;
+use undertone_wire::padding::attachment_blob_size;
 use zeroize::Zeroizing;
 
 use super::AttachmentError;
@@ -88,11 +88,7 @@ pub(super) struct Layout {
 impl Layout {
     /// `None` if the file is too large for the format (2^32 chunks, 256 TiB).
     pub(super) fn of(size: u64) -> Option<Self> {
-        let tags = size
-            .div_ceil(CHUNK_PLAINTEXT_U64)
-            .max(1)
-            .checked_mul(TAG_U64)?;
-        let blob_len = blob_size(size.checked_add(tags)?)?;
+        let blob_len = attachment_blob_size(size)?;
         let chunks = u32::try_from(blob_len.div_ceil(CHUNK_U64)).ok()?;
         let layout = Self {
             size,
@@ -233,4 +229,30 @@ pub fn open_blob(
         content.extend_from_slice(&buffer[..layout.content_of(chunk)]);
     }
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachments::LARGEST;
+
+    #[test]
+    #[expect(clippy::expect_used, reason = "a test")]
+    fn the_end_of_the_largest_file_lies_past_what_32_bits_can_count() {
+        let layout = Layout::of(LARGEST).expect("it fits");
+        assert!(layout.blob_len > u64::from(u32::MAX));
+        let contents: u64 = (0..layout.chunks)
+            .map(|chunk| layout.content_of(chunk) as u64)
+            .sum();
+        assert_eq!(contents, LARGEST);
+        let sealed: u64 = (0..layout.chunks)
+            .map(|chunk| layout.ciphertext_of(chunk) as u64)
+            .sum();
+        assert_eq!(sealed, layout.blob_len);
+        // Every byte of the content lies before the chunk that only pads.
+        let last = u32::try_from((LARGEST - 1) / CHUNK_PLAINTEXT_U64).expect("a number");
+        assert!(layout.content_of(last) > 0);
+        assert_eq!(layout.content_of(last + 1), 0);
+        assert!(u64::from(last) * CHUNK_U64 > u64::from(u32::MAX) - CHUNK_U64);
+    }
 }

@@ -322,6 +322,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "clock",
     "commits",
     "custodians",
+    "downloads",
     "device_checks",
     "devices",
     "early",

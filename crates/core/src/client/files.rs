@@ -4,18 +4,19 @@ use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
+    sync::atomic::Ordering,
     time::Duration,
 };
 
 use undertone_content::{
     Attachment, ENCRYPTION_STREAM, ExternalPart, HASH_SHA_256, MediaInfo, uri,
 };
-use undertone_wire::Class;
+use undertone_wire::{Class, padding::attachment_blob_size};
 use zeroize::Zeroizing;
 
 use super::Client;
 use crate::{
-    attachments::{AttachmentError, AttachmentId, Attachments, Reference},
+    attachments::{AttachmentError, AttachmentId, Attachments, LARGEST, Reference},
     driver::Blobs,
     error::{Error, Reason, Result},
     ids::{ChatId, MessageId},
@@ -27,6 +28,8 @@ use crate::{
 
 /// How long a download may stand still.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that a video or recording is said to play, milliseconds: a day.
+pub(super) const LONGEST_MS: u64 = 24 * 3600 * 1000;
 /// Files of one message.
 const MOST: usize = 32;
 
@@ -35,6 +38,12 @@ impl Client {
     pub(super) async fn import(&self, drafts: &[DraftAttachment]) -> Result<Vec<NewFile>> {
         if drafts.len() > MOST {
             return Err(Reason::MessageTooLong.into());
+        }
+        // All of them are looked at before the first is taken in.
+        for draft in drafts {
+            let found = tokio::fs::metadata(&draft.path).await;
+            let found = found.map_err(|_| Reason::AttachmentUnreadable)?;
+            self.check_size(found.len())?;
         }
         let mut taken = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -48,6 +57,19 @@ impl Client {
             taken.push(file);
         }
         Ok(taken)
+    }
+
+    /// Whether a file of so many bytes can be sent, as far as is known before anything of it was read.
+    ///
+    /// # Errors
+    /// `attachment.too_large`: over 4 GiB, or over what the server takes.
+    pub fn check_size(&self, size: u64) -> Result<()> {
+        let taken = self.inner.driver.shared.blob_bytes.load(Ordering::Relaxed);
+        let needed = attachment_blob_size(size).filter(|_| size <= LARGEST);
+        match needed {
+            Some(needed) if taken == 0 || needed <= taken => Ok(()),
+            _ => Err(AttachmentError::TooLarge.into()),
+        }
     }
 
     /// Writes a message's file to a place of its own, downloading it first if need be. What was downloaded already is not
@@ -219,6 +241,14 @@ impl Client {
                     }
                     tokio::time::sleep(Duration::from_millis(300)).await;
                 }
+                // It comes by itself at this moment: it will be here, or free to be fetched.
+                Err(AttachmentError::Busy) => {
+                    if self.is_unreachable() {
+                        return Err(Reason::Offline.into());
+                    }
+                    stood_still_since = tokio::time::Instant::now();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -249,6 +279,15 @@ fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let sniffed = media::sniff(&head);
     let name = file_name(draft.name.as_deref().map_or(&draft.path, Path::new));
+    let facts = match &draft.film {
+        Some(film) => {
+            let mut poster = film.poster.as_ref().map(File::open).transpose();
+            let poster = poster.as_mut().map_err(|_| Reason::AttachmentUnreadable)?;
+            let poster = poster.as_mut().map(|file| file as &mut dyn Read);
+            Facts::of_film(sniffed.content_type, poster, film.duration_ms)?
+        }
+        None => Facts::default(),
+    };
     match sniffed.kind {
         FileKind::Picture if !draft.keep_metadata => {
             import_picture(attachments, file, &name, now_ms)
@@ -261,14 +300,58 @@ fn import_one(attachments: &Attachments, draft: &DraftAttachment, now_ms: i64) -
             let info = media::describe_memo(&mut file).unwrap_or_default();
             file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
             let content_type = sniffed.content_type.to_owned();
-            import_as_it_is(attachments, file, name, content_type, info, now_ms)
+            let facts = Facts {
+                info,
+                preview: None,
+            };
+            import_as_it_is(attachments, file, name, content_type, facts, now_ms)
         }
         _ => {
             let content_type = sniffed.content_type.to_owned();
-            let info = MediaInfo::default();
-            import_as_it_is(attachments, file, name, content_type, info, now_ms)
+            import_as_it_is(attachments, file, name, content_type, facts, now_ms)
         }
     }
+}
+
+/// What a message says of a file besides its bytes.
+#[derive(Default)]
+pub(super) struct Facts {
+    pub(super) info: MediaInfo,
+    pub(super) preview: Option<Vec<u8>>,
+}
+
+impl Facts {
+    /// Of a file that is told apart by this type; only a video has a poster and a length that somebody else measured.
+    pub(super) fn of_film(
+        content_type: &str,
+        poster: Option<&mut dyn Read>,
+        duration_ms: Option<u64>,
+    ) -> Result<Self> {
+        if !content_type.starts_with("video/") {
+            return Err(Reason::AttachmentNotVideo.into());
+        }
+        let mut facts = Self::default();
+        facts.info.duration_ms = duration_ms
+            .map(|ms| ms.min(LONGEST_MS))
+            .filter(|ms| *ms > 0);
+        if let Some(poster) = poster {
+            let picture = media::clean_picture(&picture_bytes(poster)?)?;
+            facts.info.width = Some(picture.width);
+            facts.info.height = Some(picture.height);
+            facts.preview = Some(picture.preview);
+        }
+        Ok(facts)
+    }
+}
+
+/// The whole of a picture's file, or one byte more than a picture may have.
+fn picture_bytes(source: impl Read) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    source
+        .take(media::PICTURE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| Reason::AttachmentUnreadable)?;
+    Ok(bytes)
 }
 
 /// Takes in a picture without its metadata.
@@ -278,12 +361,7 @@ pub(super) fn import_picture(
     name: &str,
     now_ms: i64,
 ) -> Result<NewFile> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    source
-        .take(media::PICTURE_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|_| Reason::AttachmentUnreadable)?;
-    let picture = media::clean_picture(&bytes)?;
+    let picture = media::clean_picture(&picture_bytes(source)?)?;
     let name = with_extension(name, picture.extension);
     let id = attachments.import(&mut picture.bytes.as_slice(), now_ms, &mut |_| true)?;
     let reference = attachments.reference(&id)?;
@@ -308,18 +386,18 @@ pub(super) fn import_as_it_is(
     mut source: impl Read,
     name: String,
     content_type: String,
-    info: MediaInfo,
+    facts: Facts,
     now_ms: i64,
 ) -> Result<NewFile> {
     let id = attachments.import(&mut source, now_ms, &mut |_| true)?;
     let reference = attachments.reference(&id)?;
-    let known = info != MediaInfo::default();
+    let known = facts.info != MediaInfo::default();
     Ok(NewFile {
         attachment: *id.as_bytes(),
         part: Attachment {
             external: external(&reference, content_type, &name),
-            preview: None,
-            info: known.then_some(info),
+            preview: facts.preview,
+            info: known.then_some(facts.info),
         },
         name,
     })

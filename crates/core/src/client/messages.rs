@@ -215,6 +215,26 @@ impl Client {
         .await
     }
 
+    /// Lines of a chat, oldest first, from the first message that says it was written at that moment (Unix milliseconds) or after.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn messages_from(
+        &self,
+        chat: &ChatId,
+        from_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<MessageInfo>> {
+        self.expire().await?;
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::messages_from(db, &engine.me, &row, from_ms, limit.min(PAGE))
+        })
+        .await
+    }
+
     /// Looks for messages, the newest first.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub use options::{
 pub use protection::{
     DecoyAccount, DuressSet, Ending, NewDuress, Protection, ProtectionChange, Wiped,
 };
-pub use streams::{Arriving, Recording, TakenFile};
+pub use streams::{Arriving, Film, Recording, TakenFile};
 
 use crate::{
     attachments::Attachments,

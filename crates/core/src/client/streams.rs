@@ -7,7 +7,10 @@ use std::io::{Cursor, Read};
 
 use undertone_content::MediaInfo;
 
-use super::{Client, files};
+use super::{
+    Client,
+    files::{self, Facts},
+};
 use crate::{
     attachments::{AttachmentId, AttachmentReader},
     error::{Reason, Result},
@@ -19,8 +22,6 @@ use crate::{
 
 /// Loudness samples of a recording, at most.
 const WAVEFORM: usize = 256;
-/// The longest recording, milliseconds: a day.
-const LONGEST_MS: u64 = 24 * 3600 * 1000;
 
 /// What is known of a file that is about to come.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,23 @@ pub struct Arriving {
     pub keep_metadata: bool,
     /// It is a voice memo that was just recorded.
     pub recording: Option<Recording>,
+    /// It is a video, and this is known of it.
+    pub film: Option<Film>,
+}
+
+/// What a user interface that can play a video says of it.
+#[derive(Clone, Default)]
+pub struct Film {
+    /// How long it plays, milliseconds, at most a day.
+    pub duration_ms: Option<u64>,
+    /// A picture of it, such as a frame: JPEG, PNG, WebP or GIF.
+    pub poster: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Film {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Film(..)")
+    }
 }
 
 /// What the recorder measured of a voice memo. The app has no audio decoder, so it can't measure by itself.
@@ -77,19 +95,26 @@ impl Client {
                         Err(media::MediaError::CannotClean.into())
                     }
                     _ => {
-                        let (content_type, info) = match arriving.recording {
-                            Some(recording) => (
+                        let (content_type, facts) = match (arriving.recording, arriving.film) {
+                            (Some(recording), _) => (
                                 recorded_type(sniffed.content_type).to_owned(),
                                 measured(recording),
                             ),
-                            None => (sniffed.content_type.to_owned(), MediaInfo::default()),
+                            (None, Some(film)) => {
+                                let mut poster = film.poster.as_deref();
+                                let poster = poster.as_mut().map(|bytes| bytes as &mut dyn Read);
+                                let kind = sniffed.content_type;
+                                let facts = Facts::of_film(kind, poster, film.duration_ms)?;
+                                (kind.to_owned(), facts)
+                            }
+                            (None, None) => (sniffed.content_type.to_owned(), Facts::default()),
                         };
                         files::import_as_it_is(
                             &attachments,
                             whole,
                             name,
                             content_type,
-                            info,
+                            facts,
                             now_ms,
                         )
                     }
@@ -175,12 +200,16 @@ fn recorded_type(sniffed: &'static str) -> &'static str {
     }
 }
 
-fn measured(recording: Recording) -> MediaInfo {
+fn measured(recording: Recording) -> Facts {
     let mut waveform = recording.waveform;
     waveform.truncate(WAVEFORM);
-    MediaInfo {
-        duration_ms: Some(recording.duration_ms.min(LONGEST_MS)),
+    let info = MediaInfo {
+        duration_ms: Some(recording.duration_ms.min(files::LONGEST_MS)),
         waveform: (!waveform.is_empty()).then_some(waveform),
         ..MediaInfo::default()
+    };
+    Facts {
+        info,
+        preview: None,
     }
 }

@@ -1,6 +1,10 @@
 //! The receiving connection: signs in, looks after addresses, key packages, tokens and keys, and takes items out of the queue.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ed25519_dalek::SigningKey;
 use futures_util::FutureExt as _;
@@ -199,6 +203,9 @@ async fn signed_in_session(
 
 async fn sign_in(shared: &Arc<Shared>, connection: &Arc<dyn Connection>) -> Result<SignedIn> {
     let hello = connection.hello().clone();
+    shared
+        .blob_bytes
+        .store(hello.limits.blob_bytes, Ordering::Relaxed);
     let (registered, invitation, pair) = shared
         .write(move |work| {
             tokens::shown_to_inbox(work, &hello.token_keys)?;

@@ -20,7 +20,10 @@ mod timers;
 mod transfers;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -63,6 +66,8 @@ pub(crate) struct Shared {
     /// Counts the times that the kill queue is to be looked at.
     pub(crate) kicks: watch::Sender<u64>,
     pub(crate) others: elsewhere::OtherServers,
+    /// The largest blob that the server takes, as it said last; 0: it has not said yet.
+    pub(crate) blob_bytes: AtomicU64,
     stop: watch::Sender<bool>,
 }
 
@@ -142,6 +147,7 @@ impl Driver {
                 reach: watch::channel(Reach::default()).0,
                 kicks: watch::channel(0).0,
                 others: elsewhere::OtherServers::default(),
+                blob_bytes: AtomicU64::new(0),
                 stop: watch::channel(false).0,
             }),
             tasks: Mutex::new(None),

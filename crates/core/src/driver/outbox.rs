@@ -459,7 +459,8 @@ pub(super) async fn perform(shared: &Arc<Shared>, line: &Line, duty: duty::Outbo
         | duty::Outbox::UploadSend { .. }
         | duty::Outbox::Fetch(_)
         | duty::Outbox::Away(_)
-        | duty::Outbox::Files(_) => Ok(true),
+        | duty::Outbox::Files(_)
+        | duty::Outbox::Download(_) => Ok(true),
     }
 }
 

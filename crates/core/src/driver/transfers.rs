@@ -13,7 +13,11 @@ use super::{
 use crate::{
     attachments::{AttachmentError, AttachmentId, Progress, is_of_blob},
     error::{Error, Result},
-    sync::{commit, duty, fetch, files, outbox, send},
+    sync::{
+        commit,
+        downloads::{self, Download},
+        duty, fetch, files, outbox, send,
+    },
     view::{Event, LinkState},
 };
 
@@ -31,6 +35,7 @@ pub(super) enum Transfer {
     Send(i64),
     Fetch(i64),
     Away(Guest),
+    Download(Download),
 }
 
 /// What a transfer task does.
@@ -50,6 +55,7 @@ pub(super) enum Carry {
     },
     Fetch(fetch::Fetch),
     Away(Guest, duty::Away),
+    Download(Download),
 }
 
 /// Whether a duty is a transfer, which has a task of its own.
@@ -88,6 +94,9 @@ pub(super) fn transfer(duty: duty::Outbox) -> std::result::Result<(Transfer, Car
                 body,
             },
         ),
+        duty::Outbox::Download(download) => {
+            (Transfer::Download(download), Carry::Download(download))
+        }
         duty::Outbox::Fetch(fetch) => (Transfer::Fetch(fetch.item), Carry::Fetch(fetch)),
         duty::Outbox::Away(away) => {
             let guest = match (&*away.duty, away.duty.conversation()) {
@@ -106,6 +115,8 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
     let work = match work {
         // What was to be done may be something else after a failure.
         Carry::Away(guest, away) => return elsewhere::carry(shared, guest, away).await,
+        // One that fails makes room for others, and has its own time to come again.
+        Carry::Download(download) => return download_file(shared, download).await,
         other => other,
     };
     let mut pause = Pause::new(shared.engine.pace.reconnect_to.min(LONGEST_PAUSE));
@@ -142,7 +153,7 @@ pub(super) async fn carry(shared: &Arc<Shared>, work: Carry) {
                 Err(error) => Err(error),
             },
             Carry::Fetch(wanted) => fetch_one(shared, wanted).await,
-            Carry::Away(..) => return,
+            Carry::Away(..) | Carry::Download(_) => return,
         };
         let outcome = match outcome {
             Err(Error::Wire(error)) => {
@@ -207,7 +218,7 @@ async fn refused_for_good(shared: &Arc<Shared>, work: &Carry, error: WireError) 
         }
         Carry::Files(message) => files_refused(shared, *message, error.into()).await,
         // They have rules of their own (fetch.rs, elsewhere.rs).
-        Carry::Fetch(_) | Carry::Away(..) => Err(error.into()),
+        Carry::Fetch(_) | Carry::Away(..) | Carry::Download(_) => Err(error.into()),
     }
 }
 
@@ -282,4 +293,55 @@ async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
     shared
         .write(move |work| outbox::files_ready(work, message))
         .await
+}
+
+/// Fetches a file that comes by itself. It ends at once when it is not wanted any more, since the limit or the network has changed.
+async fn download_file(shared: &Arc<Shared>, download: Download) {
+    let outcome = try_download(shared, download).await;
+    let noted = match outcome {
+        Ok(()) => {
+            shared
+                .write(move |work| downloads::done(work, download))
+                .await
+        }
+        // Somebody fetches it by hand, or it is to wait for another network.
+        Err(Error::Attachment(AttachmentError::Cancelled)) => Ok(()),
+        Err(error) => {
+            tracing::debug!(code = error.code(), "a file did not come by itself");
+            let online = shared.links.borrow().inbox == LinkState::Online;
+            shared
+                .write(move |work| downloads::failed(work, download, online))
+                .await
+        }
+    };
+    if let Err(error) = noted {
+        tracing::debug!(code = error.code(), "a download was not noted");
+    }
+}
+
+async fn try_download(shared: &Arc<Shared>, download: Download) -> Result<()> {
+    let attachments = shared.attachments.clone();
+    let (message, index) = (download.message, download.position);
+    let (id, server, of) = shared
+        .write(move |work| {
+            let id = files::take_up(work, &attachments, message, index)?;
+            let server = files::server(work.db, message, index)?;
+            Ok((id, server, files::of_message(work.db, message)?))
+        })
+        .await?;
+    let blobs = Blobs::at(shared, server);
+    let engine = &shared.engine;
+    let fetched = shared.attachments.download(&blobs, &id, |progress| {
+        // No watcher is no fault.
+        let _ = engine.events.send(Event::Transfer {
+            chat: of.chat.clone(),
+            message: of.message.clone(),
+            index,
+            done: progress.done,
+            total: progress.total,
+        });
+        let wanted = engine.read(|snapshot| downloads::is_wanted(snapshot.connection(), download));
+        wanted.unwrap_or(false)
+    });
+    Ok(fetched.await?)
 }

@@ -349,18 +349,12 @@ pub(crate) fn messages(
     before: Option<i64>,
 ) -> Result<Vec<MessageInfo>> {
     let raw = if let Some(before) = before {
-        let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 AND (m.generation, m.number, m.id) <
-                (SELECT generation, number, id FROM messages WHERE id = ?3 AND conversation = ?1)
-             ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
-        ))?;
+        let mut statement = db.prepare_cached(&format!("{MESSAGE} {BEFORE}"))?;
         statement
             .query_map(params![row.id, limit, before], message_row)?
             .collect::<std::result::Result<Vec<_>, _>>()?
     } else {
-        let mut statement = db.prepare_cached(&format!(
-            "{MESSAGE} WHERE m.conversation = ?1 AND m.gone < 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2"
-        ))?;
+        let mut statement = db.prepare_cached(&format!("{MESSAGE} {LAST}"))?;
         statement
             .query_map(params![row.id, limit], message_row)?
             .collect::<std::result::Result<Vec<_>, _>>()?
@@ -370,6 +364,54 @@ pub(crate) fn messages(
         .map(|raw| whole(db, me, raw))
         .collect()
 }
+
+/// Lines of a chat in its order, from the first message that was written at that moment or after.
+pub(crate) fn messages_from(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    from_ms: i64,
+    limit: u32,
+) -> Result<Vec<MessageInfo>> {
+    let first: Option<(u32, u64, i64)> = db
+        .prepare_cached(FIRST_FROM)?
+        .query_row(params![row.id, from_ms], |found| {
+            Ok((found.get(0)?, found.get(1)?, found.get(2)?))
+        })
+        .optional()?;
+    let Some((generation, number, id)) = first else {
+        return Ok(Vec::new());
+    };
+    let mut statement = db.prepare_cached(&format!("{MESSAGE} {FROM}"))?;
+    let raw = statement
+        .query_map(params![row.id, limit, generation, number, id], message_row)?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    raw.into_iter().map(|raw| whole(db, me, raw)).collect()
+}
+
+/// The last lines of a chat, those before a line, and those from a place on.
+const LAST: &str = "WHERE m.conversation = ?1 AND m.gone < 2 ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2";
+const BEFORE: &str = "WHERE m.conversation = ?1 AND m.gone < 2 AND (m.generation, m.number, m.id) <
+        (SELECT generation, number, id FROM messages WHERE id = ?3 AND conversation = ?1)
+    ORDER BY m.generation DESC, m.number DESC, m.id DESC LIMIT ?2";
+const FROM: &str =
+    "WHERE m.conversation = ?1 AND m.gone < 2 AND (m.generation, m.number, m.id) >= (?3, ?4, ?5)
+    ORDER BY m.generation, m.number, m.id LIMIT ?2";
+
+/// What a chat is opened with, for the test that looks at how the store answers.
+#[cfg(test)]
+pub(crate) fn chat_queries() -> Vec<String> {
+    let mut all: Vec<String> = [LAST, BEFORE, FROM]
+        .map(|of| format!("{MESSAGE} {of}"))
+        .into();
+    all.push(FIRST_FROM.to_owned());
+    all
+}
+
+/// The first message of a chat at or after a moment.
+const FIRST_FROM: &str =
+    "SELECT generation, number, id FROM messages WHERE conversation = ?1 AND kind = 1 AND gone = 0 AND sent_at_ms >= ?2
+     ORDER BY sent_at_ms, id LIMIT 1";
 
 /// The message that a person means: its id, or what only one id begins with.
 pub(crate) fn find_message(

@@ -8,7 +8,11 @@ mod people;
 mod search;
 mod storage;
 
-pub(crate) use messages::{find_message, history, message_by_row, messages, pinned, receipts};
+#[cfg(test)]
+pub(crate) use messages::chat_queries;
+pub(crate) use messages::{
+    find_message, history, message_by_row, messages, messages_from, pinned, receipts,
+};
 pub(crate) use people::{blocked, find_request, invites, join_requests, report, reports, requests};
 pub(crate) use search::search;
 pub(crate) use storage::{removable, storage};

@@ -21,9 +21,11 @@ const WORDS: usize = 16;
 /// Where to look. The index gives its rows newest first, so the first ones that fit are the newest ones.
 const EVERYWHERE: &str = "SELECT m.id FROM messages m WHERE m.kind = 1 AND m.gone = 0";
 const IN_TEXTS: &str = "SELECT m.id FROM messages_text x CROSS JOIN messages m ON m.id = x.rowid WHERE messages_text MATCH ?1 AND m.kind = 1 AND m.gone = 0";
-const IN_NAMES: &str =
-    "SELECT DISTINCT m.id FROM message_files n CROSS JOIN messages m ON m.id = n.message
-    WHERE instr(lower(n.name), lower(?1)) > 0 AND m.kind = 1 AND m.gone = 0";
+/// Files by an index that has their names and kinds, and not the previews beside them.
+const IN_FILES: &str =
+    "SELECT DISTINCT n.message FROM message_files n INDEXED BY message_files_newest CROSS JOIN messages m ON m.id = n.message
+    WHERE m.kind = 1 AND m.gone = 0";
+const NAMED: &str = "instr(lower(n.name), lower(?1)) > 0";
 
 /// Messages that fit, the newest first.
 pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<MessageInfo>> {
@@ -31,7 +33,14 @@ pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<Me
     let filter = Filter::of(db, search)?;
     let typed = search.text.trim();
     let mut found = if typed.is_empty() {
-        filter.find(db, EVERYWHERE, "m.id", None, limit)?
+        match search.kind.and_then(of_files) {
+            // There are fewer files than messages.
+            Some(kind) => {
+                let place = format!("{IN_FILES} AND {kind}");
+                filter.find(db, &place, "n.message", None, limit)?
+            }
+            None => filter.find(db, EVERYWHERE, "m.id", None, limit)?,
+        }
     } else {
         let words = words(typed);
         let query: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
@@ -40,7 +49,8 @@ pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<Me
         } else {
             filter.find(db, IN_TEXTS, "x.rowid", Some(query.join(" ")), limit)?
         };
-        found.extend(filter.find(db, IN_NAMES, "m.id", Some(typed.to_owned()), limit)?);
+        let place = format!("{IN_FILES} AND {NAMED}");
+        found.extend(filter.find(db, &place, "n.message", Some(typed.to_owned()), limit)?);
         found
     };
     found.sort_unstable_by(|a, b| b.cmp(a));
@@ -84,7 +94,15 @@ impl Filter {
             filter.and("m.id <", before);
         }
         if let Some(kind) = search.kind {
-            filter.conditions += &format!(" AND {}", of_kind(kind));
+            filter.conditions += " AND ";
+            filter.conditions += &match of_files(kind) {
+                Some(files) => {
+                    format!(
+                        "EXISTS (SELECT 1 FROM message_files n WHERE n.message = m.id AND {files})"
+                    )
+                }
+                None => LINKS.to_owned(),
+            };
         }
         Ok(filter)
     }
@@ -96,6 +114,13 @@ impl Filter {
         self.conditions += &format!(" AND {condition} ?{position}");
     }
 
+    fn sql(&self, place: &str, order: &str, limit: usize) -> String {
+        format!(
+            "{place}{} ORDER BY {order} DESC LIMIT {limit}",
+            self.conditions
+        )
+    }
+
     fn find(
         &self,
         db: &Connection,
@@ -104,10 +129,7 @@ impl Filter {
         wanted: Option<String>,
         limit: usize,
     ) -> Result<Vec<i64>> {
-        let sql = format!(
-            "{place}{} ORDER BY {order} DESC LIMIT {limit}",
-            self.conditions
-        );
+        let sql = self.sql(place, order, limit);
         let mut statement = db.prepare_cached(&sql)?;
         let first = wanted
             .into_iter()
@@ -127,23 +149,19 @@ impl Filter {
     }
 }
 
-/// A condition on the message or its files.
-fn of_kind(kind: SearchKind) -> &'static str {
+/// Messages with a link.
+const LINKS: &str = "(m.text LIKE '%http://%' OR m.text LIKE '%https://%')";
+
+/// A condition on a file; None: it is not about files.
+fn of_files(kind: SearchKind) -> Option<&'static str> {
     match kind {
-        SearchKind::Photo => {
-            "EXISTS (SELECT 1 FROM message_files f WHERE f.message = m.id AND f.content_type LIKE 'image/%')"
-        }
-        SearchKind::Video => {
-            "EXISTS (SELECT 1 FROM message_files f WHERE f.message = m.id AND f.content_type LIKE 'video/%')"
-        }
-        SearchKind::Audio => {
-            "EXISTS (SELECT 1 FROM message_files f WHERE f.message = m.id AND f.content_type LIKE 'audio/%')"
-        }
-        SearchKind::File => {
-            "EXISTS (SELECT 1 FROM message_files f WHERE f.message = m.id AND f.content_type NOT LIKE 'image/%'
-                AND f.content_type NOT LIKE 'video/%' AND f.content_type NOT LIKE 'audio/%')"
-        }
-        SearchKind::Link => "(m.text LIKE '%http://%' OR m.text LIKE '%https://%')",
+        SearchKind::Photo => Some("n.content_type LIKE 'image/%'"),
+        SearchKind::Video => Some("n.content_type LIKE 'video/%'"),
+        SearchKind::Audio => Some("n.content_type LIKE 'audio/%'"),
+        SearchKind::File => Some(
+            "n.content_type NOT LIKE 'image/%' AND n.content_type NOT LIKE 'video/%' AND n.content_type NOT LIKE 'audio/%'",
+        ),
+        SearchKind::Link => None,
     }
 }
 
@@ -158,7 +176,62 @@ fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::*;
+    use crate::store::{DataKey, Database};
+
+    /// How the store answers, a step a line.
+    fn plan(db: &Connection, sql: &str) -> String {
+        let mut statement = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .expect("a query");
+        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+        let steps: Vec<String> = steps.map(|step| step.expect("a step")).collect();
+        steps.join("\n")
+    }
+
+    /// What takes as long as there are messages: going through all of them, or sorting what was found before the first is known.
+    fn is_slow(plan: &str) -> bool {
+        let scans = |line: &str| line == "SCAN m" || line.starts_with("SCAN m USING");
+        plan.contains("TEMP B-TREE") || plan.lines().any(scans)
+    }
+
+    #[test]
+    fn nothing_is_sorted_and_no_message_looked_at_that_is_not_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Database::create(
+            &folder.path().join("store"),
+            DataKey::random().expect("a key"),
+        )
+        .expect("a store");
+        let snapshot = store.snapshot().expect("a snapshot");
+        let db = snapshot.connection();
+        let filter = |conditions: &str| Filter {
+            conditions: conditions.to_owned(),
+            values: Vec::new(),
+        };
+        let photos = of_files(SearchKind::Photo).expect("of files");
+        let in_kind = format!("{IN_FILES} AND {photos}");
+        let in_names = format!("{IN_FILES} AND {NAMED}");
+        for (place, order, conditions) in [
+            (EVERYWHERE, "m.id", " AND m.conversation = ?2"),
+            (EVERYWHERE, "m.id", " AND m.sender = ?2"),
+            (IN_TEXTS, "x.rowid", ""),
+            (IN_TEXTS, "x.rowid", " AND m.conversation = ?2"),
+            (&in_kind, "n.message", ""),
+            (&in_names, "n.message", " AND m.sender = ?2"),
+        ] {
+            let sql = filter(conditions).sql(place, order, MOST as usize);
+            let plan = plan(db, &sql);
+            assert!(!is_slow(&plan), "{sql}\n{plan}");
+        }
+        // Without a word or a condition the newest ones are the first of all.
+        let all = plan(db, &filter("").sql(EVERYWHERE, "m.id", 50));
+        assert!(!all.contains("TEMP B-TREE"), "{all}");
+        for sql in crate::query::chat_queries() {
+            let plan = plan(db, &sql);
+            assert!(!is_slow(&plan), "{sql}\n{plan}");
+        }
+    }
 
     #[test]
     fn what_a_person_types_is_words_and_nothing_else() {

@@ -135,6 +135,11 @@ pub const STEPS: &[Migration] = &[
         name: "alarms",
         step: Step::Sql(include_str!("../../migrations/0018_alarms.sql")),
     },
+    Migration {
+        version: 19,
+        name: "downloads",
+        step: Step::Sql(include_str!("../../migrations/0019_downloads.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

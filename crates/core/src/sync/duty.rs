@@ -20,6 +20,7 @@ use super::{
     Work, address, clock, commit,
     conversation::{self, State},
     devices,
+    downloads::{self, Download},
     elsewhere::{self, Elsewhere},
     fetch, gaps, history, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
@@ -70,6 +71,8 @@ pub(crate) enum Outbox {
     Fetch(fetch::Fetch),
     /// messages.id whose files are to be uploaded.
     Files(i64),
+    /// A file that comes by itself.
+    Download(Download),
 }
 
 /// Something that is done on another server.
@@ -186,6 +189,7 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
         });
     }
     duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
+    duties.extend(downloads::due(work)?.into_iter().map(Outbox::Download));
     for row in proof::by_commit(work)? {
         // The own copy must be able to come back.
         if address::is_made(work, row.address)?
@@ -302,6 +306,7 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         resync::next_due(work)?,
         keys::next_due(work)?,
         receipt::next_due(work)?,
+        downloads::next_due(work)?,
     ];
     Ok(parts
         .into_iter()

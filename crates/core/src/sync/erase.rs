@@ -90,6 +90,9 @@ fn emptied(work: &Work<'_>, row: &Conversation, counter: u64) -> Result<Vec<u8>>
 
 /// The message's files, those under way included.
 fn files(work: &Work<'_>, local: i64) -> Result<()> {
+    work.db
+        .prepare_cached("DELETE FROM downloads WHERE message = ?1")?
+        .execute([local])?;
     let ids = {
         let mut statement = work
             .db

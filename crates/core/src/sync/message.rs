@@ -13,7 +13,7 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    elsewhere, erase, outbox, policy, receipt, request, settings, shared_apply, timer,
+    downloads, elsewhere, erase, outbox, policy, receipt, request, settings, shared_apply, timer,
 };
 use crate::{
     error::{Reason, Result},
@@ -391,6 +391,7 @@ pub(crate) fn receive(
     let local = work.last_id();
     mark(work, local, content)?;
     insert_files(work, local, content, |_| None)?;
+    downloads::came(work, row, local)?;
     timer::set(work, local, content.expires, sent_at)?;
     if mine {
         timer::begin(work, local)?;

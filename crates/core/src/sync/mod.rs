@@ -26,6 +26,7 @@ pub(crate) mod commit;
 pub(crate) mod contact;
 pub(crate) mod conversation;
 pub(crate) mod devices;
+pub(crate) mod downloads;
 pub(crate) mod duty;
 pub(crate) mod early;
 pub(crate) mod elsewhere;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, conversation::Conversation, shared, shared_apply};
+use super::{Work, change::Change, conversation::Conversation, downloads, shared, shared_apply};
 use crate::{
     error::{Reason, Result},
     view::{ChatChange, Settings, SettingsChange},
@@ -14,12 +14,26 @@ use crate::{
 /// Drafts may be longer than messages, but not endless.
 const DRAFT_BYTES: usize = 256 * 1024;
 
-fn get(db: &Connection, name: &str, default: bool) -> Result<bool> {
-    let value: Option<i64> = db
+/// What comes by itself is each device's own matter; these are not told to the others.
+const DOWNLOAD: &str = "download_bytes";
+const DOWNLOAD_METERED: &str = "download_metered_bytes";
+const METERED: &str = "metered";
+
+fn number(db: &Connection, name: &str) -> Result<Option<i64>> {
+    Ok(db
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
-        .optional()?;
-    Ok(value.map_or(default, |value| value != 0))
+        .optional()?)
+}
+
+fn get(db: &Connection, name: &str, default: bool) -> Result<bool> {
+    Ok(number(db, name)?.map_or(default, |value| value != 0))
+}
+
+/// A limit in bytes; 0 unless it was set.
+fn limit(db: &Connection, name: &str) -> Result<u64> {
+    let value = number(db, name)?.unwrap_or(0);
+    Ok(u64::try_from(value).unwrap_or(0))
 }
 
 /// For all chats.
@@ -27,6 +41,9 @@ pub(crate) fn all(db: &Connection) -> Result<Settings> {
     Ok(Settings {
         read_receipts: get(db, "read_receipts", true)?,
         typing: get(db, "typing", true)?,
+        download_bytes: limit(db, DOWNLOAD)?,
+        download_metered_bytes: limit(db, DOWNLOAD_METERED)?,
+        metered: get(db, METERED, false)?,
     })
 }
 
@@ -44,6 +61,19 @@ pub(crate) fn set_all(work: &Work<'_>, change: &SettingsChange) -> Result<()> {
     if let Some(on) = change.typing {
         set("typing", on.into())?;
     }
+    let limits = [
+        (DOWNLOAD, change.download_bytes),
+        (DOWNLOAD_METERED, change.download_metered_bytes),
+    ];
+    for (name, bytes) in limits {
+        if let Some(bytes) = bytes {
+            set(name, i64::try_from(bytes).unwrap_or(i64::MAX))?;
+        }
+    }
+    if let Some(on) = change.metered {
+        set(METERED, on.into())?;
+    }
+    downloads::limits_changed(work)?;
     shared_apply::put_settings(work)
 }
 

@@ -22,6 +22,21 @@ pub struct DraftAttachment {
     /// Leave a picture's metadata (place, camera, time) in.
     #[serde(default)]
     pub keep_metadata: bool,
+    /// Of a video: what is shown of it before it is fetched.
+    #[serde(default)]
+    pub film: Option<DraftFilm>,
+}
+
+/// What is said of a video to be sent. The app has no decoder for video: whoever has one says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DraftFilm {
+    /// A picture of it, such as a frame; it loses its metadata and gives width and height.
+    #[serde(default)]
+    pub poster: Option<PathBuf>,
+    /// How long it plays, milliseconds, at most a day.
+    #[serde(default)]
+    #[ts(type = "number | null")]
+    pub duration_ms: Option<u64>,
 }
 
 /// A message to send.
@@ -100,6 +115,7 @@ impl Draft {
             path: path.into(),
             name: None,
             keep_metadata: false,
+            film: None,
         });
         self
     }
@@ -193,16 +209,16 @@ view! {
         /// Bytes.
         #[ts(type = "number")]
         size: u64,
-        /// Of a picture, pixels.
+        /// Of a picture or video, pixels.
         width: Option<u32>,
-        /// Of a picture, pixels.
+        /// Of a picture or video, pixels.
         height: Option<u32>,
-        /// Of a voice memo.
+        /// Of a voice memo or video.
         #[ts(type = "number | null")]
         duration_ms: Option<u64>,
         /// Of a voice memo, loudness 0 to 255.
         waveform: Vec<u8>,
-        /// Small JPEG of a picture, base64.
+        /// Small JPEG of a picture, or of a video's poster, base64.
         preview: Option<String>,
         /// Whether the file's (encrypted) bytes are on this device.
         here: bool,

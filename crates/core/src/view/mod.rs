@@ -186,6 +186,14 @@ view! {
         read_receipts: bool,
         /// Whether others are told, at the moment, that this account is writing, and it is told that they are.
         typing: bool,
+        /// Files up to so many bytes come by themselves; 0: none. Of this device only.
+        #[ts(type = "number")]
+        download_bytes: u64,
+        /// The same while the network is one that costs; 0: none. Of this device only.
+        #[ts(type = "number")]
+        download_metered_bytes: u64,
+        /// Whether the network that this device is on costs by what goes over it. Of this device only.
+        metered: bool,
     }
 }
 
@@ -201,6 +209,18 @@ pub struct SettingsChange {
     #[serde(default)]
     #[ts(optional)]
     pub typing: Option<bool>,
+    /// Files up to so many bytes come by themselves; 0: none. Of this device only.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub download_bytes: Option<u64>,
+    /// The same while the network is one that costs; 0: none. Of this device only.
+    #[serde(default)]
+    #[ts(optional, type = "number")]
+    pub download_metered_bytes: Option<u64>,
+    /// Whether the network that this device is on costs by what goes over it. Of this device only.
+    #[serde(default)]
+    #[ts(optional)]
+    pub metered: Option<bool>,
 }
 
 view! {

@@ -269,6 +269,7 @@ impl World {
             path,
             name: None,
             keep_metadata: false,
+            film: None,
         }
     }
 

@@ -98,9 +98,10 @@ impl Gateway {
             .unwrap_or(undertone_wire::limits::ADDRESSES_PER_SEND)
     }
 
-    /// The largest blob, in bytes.
+    /// The largest blob, in bytes: that of the largest attachment.
     fn blob_bytes(&self) -> u64 {
-        self.config.limits.blob_mib << 20
+        let attachment = self.config.limits.blob_mib << 20;
+        undertone_wire::padding::attachment_blob_size(attachment).unwrap_or(u64::MAX)
     }
 
     /// What one token buys, in bytes.

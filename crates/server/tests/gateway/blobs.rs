@@ -176,6 +176,27 @@ async fn a_blob_is_uploaded_in_steps_resumed_and_read_in_ranges() {
     );
 }
 
+/// What is announced costs nothing yet: no byte of these four gibibytes is moved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attachment_of_four_gibibytes_is_let_in_and_nothing_larger() {
+    let server = TestServer::start().await;
+    let mut ada = Device::new(&server).await;
+    ada.issue(10).await.unwrap();
+    let mut http = Http::open(&server).await;
+    let id = BlobId::random();
+    let token = ada.token().await;
+    let largest = undertone_wire::padding::attachment_blob_size(4 << 30).unwrap();
+    assert!(largest > 1 << 32);
+    let next = undertone_wire::padding::blob_size(largest + 1).unwrap();
+    let [largest, next] = [largest, next].map(|size| usize::try_from(size).unwrap());
+    assert_eq!(
+        http.create(&id, next, &token).await.code(),
+        "blob.too_large"
+    );
+    let created = http.create(&id, largest, &token).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_are_checked_and_paid_for() {
     let server = TestServer::start_with(|config| config.limits.blob_mib = 1).await;

@@ -105,4 +105,5 @@ export const failures: Failures = {
   "message.not_text": "Une fiche de contact ne peut pas être modifiée ; supprimez-la et envoyez-en une autre.",
   "message.card_other_link": "Ce lien de contact n’est pas celui de cette personne.",
   "message.location_invalid": "Un lieu est donné par sa latitude, de -90 à 90, et sa longitude, de -180 à 180.",
+  "attachment.not_video": "Une affiche et une durée vont avec une vidéo, et ce fichier n’en est pas une.",
 };

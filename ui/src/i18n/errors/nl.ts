@@ -105,4 +105,5 @@ export const failures: Failures = {
   "message.not_text": "Een contactkaart kan niet worden gewijzigd; verwijder haar en stuur een andere.",
   "message.card_other_link": "Deze contactlink is niet van die persoon.",
   "message.location_invalid": "Een plaats heeft een breedte van -90 tot 90 en een lengte van -180 tot 180.",
+  "attachment.not_video": "Een posterbeeld en een duur horen bij een video, en dit bestand is er geen.",
 };

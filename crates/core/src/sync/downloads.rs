@@ -1,0 +1,156 @@
+//! Files that come by themselves: those up to a size that the owner has set, for a network that costs nothing and for one that does.
+//!
+//! What must stay true: nothing comes by itself from somebody who was not accepted, nor what may be opened once; a file over the limit
+//! of the network waits, and is there to be fetched when somebody wants it. Limits are this device's own: its networks are.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Work, conversation::Conversation, settings};
+use crate::error::Result;
+
+/// Downloads at a time.
+const AT_ONCE: usize = 2;
+/// How often one is begun anew by itself.
+const ATTEMPTS: i64 = 5;
+/// How long a failed one waits: so long, then twice as long each time.
+const AGAIN_MS: i64 = 60_000;
+
+/// A file to be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Download {
+    /// messages.id
+    pub(crate) message: i64,
+    pub(crate) position: u32,
+}
+
+/// A message came: its files are noted, as far as one of the limits lets them come. What is larger than both is never noted, so that a limit
+/// that is raised brings nothing of the past.
+pub(crate) fn came(work: &Work<'_>, row: &Conversation, message: i64) -> Result<()> {
+    if row.request {
+        return Ok(());
+    }
+    let settings = settings::all(work.db)?;
+    let most = settings.download_bytes.max(settings.download_metered_bytes);
+    let noted = work
+        .db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO downloads (message, position, attempts, not_before_ms)
+             SELECT f.message, f.position, 0, ?3 FROM message_files f JOIN messages m ON m.id = f.message
+             WHERE f.message = ?1 AND f.size <= ?2 AND f.attachment = x'' AND m.view_once = 0",
+        )?
+        .execute(params![message, stored(most), work.now_ms])?;
+    if noted > 0 {
+        work.wake();
+    }
+    Ok(())
+}
+
+/// The largest size, as stored.
+fn stored(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// What may be fetched on this network now, the newest first.
+pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Download>> {
+    // Asked in every round, and mostly there is none.
+    let any = work
+        .db
+        .prepare_cached("SELECT 1 FROM downloads LIMIT 1")?
+        .exists([])?;
+    if !any {
+        return Ok(Vec::new());
+    }
+    let Some(limit) = limit(work.db)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = work.db.prepare_cached(
+        "SELECT d.message, d.position FROM downloads d JOIN message_files f ON f.message = d.message AND f.position = d.position
+         WHERE d.not_before_ms <= ?1 AND f.size <= ?2 ORDER BY d.message DESC, d.position LIMIT ?3",
+    )?;
+    let found = statement
+        .query_map(params![work.now_ms, limit, AT_ONCE], |row| {
+            Ok(Download {
+                message: row.get(0)?,
+                position: row.get(1)?,
+            })
+        })?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(found)
+}
+
+/// The largest file that comes by itself on this network, as stored; None: none does.
+fn limit(db: &Connection) -> Result<Option<i64>> {
+    let settings = settings::all(db)?;
+    let limit = match settings.metered {
+        true => settings.download_metered_bytes,
+        false => settings.download_bytes,
+    };
+    Ok((limit > 0).then(|| stored(limit)))
+}
+
+/// When one is due that is not due yet.
+pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT min(not_before_ms) FROM downloads WHERE not_before_ms > ?1")?
+        .query_row([work.now_ms], |row| row.get(0))?)
+}
+
+/// Whether it is still to be fetched on the network as it is now: a limit may have been lowered on the way.
+pub(crate) fn is_wanted(db: &Connection, download: Download) -> Result<bool> {
+    let Some(limit) = limit(db)? else {
+        return Ok(false);
+    };
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM downloads d JOIN message_files f ON f.message = d.message AND f.position = d.position
+             WHERE d.message = ?1 AND d.position = ?2 AND f.size <= ?3",
+        )?
+        .exists(params![download.message, download.position, limit])?)
+}
+
+/// It is here, or never will be.
+pub(crate) fn done(work: &Work<'_>, download: Download) -> Result<()> {
+    work.db
+        .prepare_cached("DELETE FROM downloads WHERE message = ?1 AND position = ?2")?
+        .execute(params![download.message, download.position])?;
+    Ok(())
+}
+
+/// It did not come this time. After some attempts it is left to whoever wants it; what failed because there is no server was none.
+pub(crate) fn failed(work: &Work<'_>, download: Download, is_attempt: bool) -> Result<()> {
+    let attempts: Option<i64> = work
+        .db
+        .prepare_cached(
+            "UPDATE downloads SET attempts = attempts + ?5, not_before_ms = ?3 + ?4 * (1 << min(attempts, 6))
+             WHERE message = ?1 AND position = ?2 RETURNING attempts",
+        )?
+        .query_row(
+            params![
+                download.message,
+                download.position,
+                work.now_ms,
+                AGAIN_MS,
+                is_attempt
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if attempts.is_some_and(|attempts| attempts >= ATTEMPTS) {
+        done(work, download)?;
+    }
+    Ok(())
+}
+
+/// The limits have changed: what is over both comes no more, what waited for another network may come.
+pub(crate) fn limits_changed(work: &Work<'_>) -> Result<()> {
+    let settings = settings::all(work.db)?;
+    let most = settings.download_bytes.max(settings.download_metered_bytes);
+    work.db.execute(
+        "DELETE FROM downloads WHERE NOT EXISTS (
+            SELECT 1 FROM message_files f WHERE f.message = downloads.message AND f.position = downloads.position AND f.size <= ?1)",
+        [stored(most)],
+    )?;
+    work.wake();
+    Ok(())
+}
