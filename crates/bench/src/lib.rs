@@ -9,6 +9,7 @@
 
 pub mod connection;
 pub mod floors;
+mod large;
 pub mod linking;
 pub mod load;
 pub mod local;

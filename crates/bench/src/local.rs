@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     connection::Failure,
+    large::large,
     server::Server,
     stats::{median, processor_time},
     table::{self, Row, micros},
@@ -162,6 +163,7 @@ pub fn table(disk: &Path) -> Result<(), Failure> {
             micros(key_derivation)
         )),
     );
+    rows.extend(large(&runtime, &ben_home)?);
     table::print("App", &rows);
     Ok(())
 }
