@@ -210,8 +210,8 @@ fn put_part(work: &Work<'_>, row: &Conversation, part: &Part) -> Result<()> {
     let Some(lines) = &part.lines else {
         return Ok(());
     };
-    let (messages, ids) = new_messages(work, row, lines)?;
-    put_rows(work, row, lines, messages)?;
+    let NewMessages { places, ids } = new_messages(work, row, lines)?;
+    put_rows(work, row, lines, places)?;
     for id in &ids {
         shared_apply::opened_or_gone(work, row, id)?;
     }
@@ -237,12 +237,15 @@ fn put_part(work: &Work<'_>, row: &Conversation, part: &Part) -> Result<()> {
     Ok(())
 }
 
-/// The ids that the messages which are not here get, by those that they had; and their MIMI ids.
-fn new_messages(
-    work: &Work<'_>,
-    row: &Conversation,
-    lines: &Block,
-) -> Result<(BTreeMap<i64, i64>, Vec<[u8; 32]>)> {
+/// Messages that are not here yet.
+struct NewMessages {
+    /// The numbers that they get, by those that they had.
+    places: BTreeMap<i64, i64>,
+    /// Their MIMI ids.
+    ids: Vec<[u8; 32]>,
+}
+
+fn new_messages(work: &Work<'_>, row: &Conversation, lines: &Block) -> Result<NewMessages> {
     let mut known = work.db.prepare_cached(
         "SELECT 1 FROM messages WHERE conversation = ?1 AND sender = ?2 AND message_id = ?3",
     )?;
@@ -278,7 +281,10 @@ fn new_messages(
             |found| found.get(0),
         )?
     };
-    Ok((old.into_iter().zip(first..).collect(), ids))
+    Ok(NewMessages {
+        places: old.into_iter().zip(first..).collect(),
+        ids,
+    })
 }
 
 /// What the actions of a block are about.
