@@ -120,6 +120,11 @@ async fn all_devices_of_those_who_were_chosen_are_told_once_and_the_decoy_shows_
     assert!(alarms(&cleo).await.is_empty());
     assert_eq!(alarms(&ben).await.len(), 1);
 
+    eventually("nothing of it is left in the decoy", || async {
+        let left = decoy.what_is_left_for_tests().await.unwrap();
+        !left.iter().any(|kind| kind == "alarm")
+    })
+    .await;
     let shown = decoy.protection().await.unwrap();
     assert!(shown.alarm.is_empty() && !shown.duress && !shown.decoy);
     assert!(decoy.contacts().await.unwrap().is_empty());

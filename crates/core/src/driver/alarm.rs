@@ -51,18 +51,12 @@ async fn alarm_all(shared: &Arc<Shared>) {
 }
 
 async fn round(shared: &Arc<Shared>, due: Due) -> Result<()> {
-    let id = due.id;
-    let taken = tokio::time::timeout(ROUND, send(shared, due))
+    tokio::time::timeout(ROUND, send(shared, due))
         .await
-        .map_err(|_| WireError::new(Code::ConnectionLost))??;
-    if taken {
-        shared.write(move |work| alarm::taken(work, id)).await?;
-    }
-    Ok(())
+        .map_err(|_| WireError::new(Code::ConnectionLost))?
 }
 
-/// Whether a device of the contact has an address for it.
-async fn send(shared: &Arc<Shared>, due: Due) -> Result<bool> {
+async fn send(shared: &Arc<Shared>, due: Due) -> Result<()> {
     let transport = Arc::clone(&shared.transport);
     let clock = Arc::clone(&shared.engine.clock);
     let sender = Sender::with(transport, clock, &due.server).await?;
@@ -74,6 +68,10 @@ async fn send(shared: &Arc<Shared>, due: Due) -> Result<bool> {
             Err(error) => outcome = Err(error),
         }
     }
+    // At once: whoever has it has given its address up, and takes it no second time.
+    if taken && outcome.is_ok() {
+        outcome = shared.write(move |work| alarm::taken(work, due.id)).await;
+    }
     sender.close().await;
-    outcome.map(|()| taken)
+    outcome
 }
