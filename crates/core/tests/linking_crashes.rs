@@ -4,6 +4,7 @@
 mod fake;
 
 use fake::{End, FakeServer, LIMIT, Person, eventually, meet};
+use undertone_core::LinkingState;
 
 /// Shows the words, has them compared, and takes the account. None: the app has ended meanwhile.
 async fn is_linked(new: &mut Person, old: &Person) -> Option<()> {
@@ -98,4 +99,85 @@ async fn the_new_device_ends_before_any_commit_and_is_linked_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_new_device_ends_after_any_commit_and_is_linked_all_the_same() {
     the_new_device_ends(2, End::AfterCommit).await;
+}
+
+/// The old device ends at its `nth` commit, and goes on. Whether it did end.
+async fn linked_although_the_old_one_ends(nth: u64, end: End) -> bool {
+    let server = FakeServer::new();
+    let (mut ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    ada.settle().await;
+    ben.settle().await;
+    let mut new = Person::shows_a_code("Laptop", &server).await;
+    let code = new.linking().code().await.unwrap();
+    ada.ends_at(nth, end);
+    let _ = ada
+        .unless_it_ends(ada.client().begin_linking(&code, false))
+        .await;
+    let mut ended = ada.comes_back_if_it_ended().await;
+    if ada.client().linking().await.unwrap().is_none() {
+        ada.client().begin_linking(&code, false).await.unwrap();
+    }
+    let linking = new.linking.take().unwrap();
+    let words = tokio::spawn(async move {
+        let words = linking.words().await.unwrap();
+        (linking, words)
+    });
+    // Whoever looks at the words on this device sees them once it is back.
+    let shown = loop {
+        ended |= ada.comes_back_if_it_ended().await;
+        let info = ada.client().linking().await.unwrap().unwrap();
+        assert_ne!(info.state, LinkingState::Failed);
+        if let Some(words) = info.words {
+            break words;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let (linking, words) = words.await.unwrap();
+    assert_eq!(shown, words);
+    let _ = ada.unless_it_ends(ada.client().confirm_linking()).await;
+    if ada.comes_back_if_it_ended().await {
+        ended = true;
+        ada.client().confirm_linking().await.unwrap();
+    }
+    let account = tokio::spawn(linking.confirm());
+    while !account.is_finished() {
+        ended |= ada.comes_back_if_it_ended().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let client = account.await.unwrap().unwrap();
+    client.start().await.unwrap();
+    new.client = Some(client);
+    let deadline = std::time::Instant::now() + LIMIT;
+    while new.client().find_contact("Ben").await.is_err()
+        || new.client().devices().await.unwrap().len() < 2
+    {
+        ended |= ada.comes_back_if_it_ended().await;
+        assert!(
+            std::time::Instant::now() < deadline,
+            "never in: {nth} {end:?}"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    new.says("Ben", "here").await;
+    ben.reads("Ada", &["Ada: here"]).await;
+    ended |= ada.comes_back_if_it_ended().await;
+    ada.reads("Ben", &["Ada: here"]).await;
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_device_ends_at_any_commit_of_linking() {
+    for end in [End::BeforeCommit, End::AfterCommit] {
+        let mut nth = 1;
+        while linked_although_the_old_one_ends(nth, end).await {
+            // The first ones are where the words are agreed on; later ones are those of any conversation, and of each one alike.
+            nth += if nth < 14 { 1 } else { 5 };
+            assert!(nth < 120, "it never gets to the end");
+        }
+        println!("{end:?}: {nth} commits to link");
+    }
 }

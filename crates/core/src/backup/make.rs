@@ -11,10 +11,10 @@ use undertone_wire::ids::{random_bytes, sha256};
 
 use super::{
     Control,
+    block::{self, Block, Reader},
     folder::Folder,
     open::{Head, Manifest, NamedBlock, NamedFile, block_context, read_head, signed},
     seal::{RunKey, SealedRun},
-    tables::{self, Reader},
 };
 use crate::{
     error::{Reason, Result},
@@ -213,7 +213,7 @@ fn write_blocks(
     // One moment of the store, however long it takes.
     let snapshot = what.database.snapshot()?;
     let db: &Connection = snapshot.connection();
-    let places = tables::places(db)?;
+    let places = block::places(db)?;
     let mut written = Written {
         total: places.len() as u64,
         ..Written::default()
@@ -221,7 +221,7 @@ fn write_blocks(
     let mut named = BTreeSet::new();
     for (done, place) in (0..).zip(&places) {
         control.step(done, written.total)?;
-        let block = tables::read(db, place, what.media)?;
+        let block = block::read(db, place, what.media)?;
         let plaintext = block.bytes();
         let hash = sha256(&plaintext);
         for file in files_of(&block, &mut named) {
@@ -268,7 +268,7 @@ fn write_blocks(
 }
 
 /// The files of the home that a block's rows speak of, each once.
-fn files_of(block: &tables::Block, named: &mut BTreeSet<String>) -> Vec<NamedFile> {
+fn files_of(block: &Block, named: &mut BTreeSet<String>) -> Vec<NamedFile> {
     let mut files = Vec::new();
     for rows in block
         .tables

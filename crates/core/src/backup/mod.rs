@@ -1,6 +1,6 @@
 //! Encrypted backups: a folder that only the account's recovery phrase opens (docs/backup.md).
 //!
-//! A backup is a manifest and blocks. Each block holds rows of one part of the store ([`tables`]), deflated, padded and sealed ([`seal`])
+//! A backup is a manifest and blocks. Each block holds rows of one part of the store ([`tables`], [`block`]), deflated, padded and sealed ([`seal`])
 //! under the key of the run that wrote it; each run's key is sealed to the account's backup key, whose private half exists only under the
 //! phrase. A later run writes the blocks that changed and a new manifest ([`make`]); nobody can open what is there, the device that
 //! made it included. [`open`] checks and reads, [`restore`] fills the store of a new home.
@@ -8,6 +8,7 @@
 //! What must stay true: what a manifest names is on disk before the manifest is; nothing it names goes before another manifest has taken
 //! its place. No MLS state and no key of a device is in a backup. What has expired does not come back.
 
+mod block;
 mod folder;
 mod make;
 mod open;
@@ -20,11 +21,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+pub(crate) use block::{Block, Place, Reader, read, select};
 pub(crate) use make::{MakeBackup, last_made, make};
 pub(crate) use open::Backup;
 pub(crate) use restore::{Places, Restored, fill, put_block, take_up};
 pub(crate) use seal::{deflate, inflate};
-pub(crate) use tables::{Block, Place, Reader, read, select};
 
 use crate::{
     error::{Reason, Result},

@@ -8,9 +8,9 @@ use undertone_wire::ids::sha256;
 
 use super::{
     Control,
+    block::Block,
     folder::Folder,
     seal::{RunKey, SealedRun},
-    tables::Block,
 };
 use crate::{
     attachments::{StreamKey, check_stream},

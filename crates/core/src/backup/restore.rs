@@ -14,7 +14,7 @@ use undertone_mls::Kind as GroupKind;
 
 use super::{
     Backup, Control,
-    tables::{Block, Reader, Row, Rows},
+    block::{Block, Reader, Row, Rows},
 };
 use crate::{
     error::{Reason, Result},

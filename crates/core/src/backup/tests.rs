@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use prost::Message as _;
 
 use super::{
+    block::{Block, Held, Row, Rows, Value},
     open::{Head, Manifest, NamedBlock, NamedFile, read_head, signed},
     seal::{RunKey, SealedRun, pack, unpack},
-    tables::{Block, Held, LEFT_OUT, Row, Rows, TABLES, Value},
+    tables::{LEFT_OUT, TABLES},
 };
 use crate::store::{DataKey, Database};
 
