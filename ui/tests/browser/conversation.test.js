@@ -93,7 +93,7 @@ test("which files come by themselves is set on the page and in the terminal", as
   let told = ben.command("downloads");
   while (JSON.stringify(told) !== JSON.stringify(set) && Date.now() < until) told = ben.command("downloads");
   assert.deepEqual(told, set);
-  ben.command("downloads", "0", "--metered", "off");
+  ben.command("downloads", "--up-to", "0", "--metered", "off");
   await benPage.keyboard.press("Escape");
 });
 

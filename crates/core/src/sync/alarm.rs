@@ -305,15 +305,15 @@ fn claim(work: &Work<'_>, seed: &KillSeed, number: u32) -> Result<i64> {
 
 /// Another device of this account has the address already: the next one is tried.
 pub(crate) fn address_is_taken(work: &Work<'_>, held: i64) -> Result<()> {
-    let found: Option<(Vec<u8>, Vec<u8>, Vec<u8>, u32)> = work
+    let found: Option<(Vec<u8>, u32)> = work
         .db
         .query_row(
-            "SELECT account_id, device, agreement, number FROM alarms_of WHERE address = ?1",
+            "SELECT agreement, number FROM alarms_of WHERE address = ?1 AND address > 0",
             [held],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    let Some((account, device, agreement, number)) = found else {
+    let Some((agreement, number)) = found else {
         return Ok(());
     };
     address::forget(work, held)?;
@@ -327,8 +327,8 @@ pub(crate) fn address_is_taken(work: &Work<'_>, held: i64) -> Result<()> {
         _ => 0,
     };
     work.db.execute(
-        "UPDATE alarms_of SET number = ?3, address = ?4 WHERE account_id = ?1 AND device = ?2",
-        params![account, device, next.min(NUMBERS - 1), address],
+        "UPDATE alarms_of SET number = ?2, address = ?3 WHERE address = ?1",
+        params![held, next.min(NUMBERS - 1), address],
     )?;
     Ok(())
 }
