@@ -142,7 +142,7 @@ for (const look of LOOKS) {
   const isNarrow = look.width < 760;
   if (look.language !== undefined) {
     await page.keyboard.press("Alt+s");
-    await page.locator("dialog select").nth(1).selectOption(look.language);
+    await page.locator("dialog select:has(option[value=ar])").selectOption(look.language);
     await page.waitForFunction(() => document.dir === "rtl");
     await page.keyboard.press("Escape");
   }

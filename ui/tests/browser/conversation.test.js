@@ -93,7 +93,8 @@ test("which files come by themselves is set on the page and in the terminal", as
   let told = ben.command("downloads");
   while (JSON.stringify(told) !== JSON.stringify(set) && Date.now() < until) told = ben.command("downloads");
   assert.deepEqual(told, set);
-  ben.command("downloads", "--up-to", "0", "--metered", "off");
+  await sheet.getByLabel(/^Up to/).selectOption("0");
+  await sheet.getByRole("switch", { name: "This network is metered" }).click();
   await benPage.keyboard.press("Escape");
 });
 
@@ -351,7 +352,7 @@ test("colours and language are kept in the home", async () => {
   await adaPage.getByLabel("Colours").selectOption("dark");
   await adaPage.getByLabel("Language").selectOption("ar");
   await adaPage.waitForFunction(() => document.documentElement.dir === "rtl");
-  await adaPage.locator("dialog select").nth(1).selectOption("en");
+  await adaPage.locator("dialog select:has(option[value=ar])").selectOption("en");
   await adaPage.waitForFunction(() => document.documentElement.dir === "ltr");
   await adaPage.keyboard.press("Escape");
   assert.equal(await adaPage.evaluate(() => document.documentElement.dataset.theme), "dark");
