@@ -1,6 +1,6 @@
 // A new contact: one's own link to give away, or somebody else's to use.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { LinkInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { readChats } from "../state/chats.ts";
@@ -58,17 +58,26 @@ export function AddSheet() {
 }
 
 function OwnLink() {
-  const [link, setLink] = useState<LinkInfo | null>(null);
+  const [link, setLink] = useState<(LinkInfo & { isForSeveral: boolean }) | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [isForSeveral, setForSeveral] = useState(false);
   // Always a new one: whoever saw the one before may be using it at this moment.
+  const turn = useRef(0);
   const make = (): void => {
+    // Of several that are being made the last counts, whichever comes first.
+    const mine = ++turn.current;
+    const isMine = (): boolean => mine === turn.current;
     setLink(null);
     setTrouble(null);
-    call("links.create", isForSeveral ? { uses: SEVERAL } : {}).then(setLink, (error: unknown) => {
-      const failed = asFailed(error);
-      setTrouble(explain(failed.code, failed.message));
-    });
+    call("links.create", isForSeveral ? { uses: SEVERAL } : {}).then(
+      (link) => {
+        if (isMine()) setLink({ ...link, isForSeveral });
+      },
+      (error: unknown) => {
+        const failed = asFailed(error);
+        if (isMine()) setTrouble(explain(failed.code, failed.message));
+      },
+    );
   };
   useEffect(make, [isForSeveral]);
   if (trouble !== null) {
@@ -81,7 +90,8 @@ function OwnLink() {
       </>
     );
   }
-  if (link === null) return <p role="status">{t("add.making")}</p>;
+  // The other sort's link is never shown as this one.
+  if (link === null || link.isForSeveral !== isForSeveral) return <p role="status">{t("add.making")}</p>;
   return (
     <>
       <p>{isForSeveral ? t("add.several.text", { count: SEVERAL }) : t("add.show.text")}</p>
