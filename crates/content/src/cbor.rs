@@ -256,6 +256,27 @@ impl<'a> Reader<'a> {
         self.peek().map(dec::if_major)
     }
 
+    /// Reads a whole document that is one map with unsigned keys. `take` reads a key's value, or answers false and leaves it: then it is
+    /// stepped over.
+    pub(crate) fn numbered(
+        bytes: &'a [u8],
+        mut take: impl FnMut(&mut Self, u64) -> Result<bool>,
+    ) -> Result<()> {
+        let mut reader = Self::new(bytes);
+        let mut before = None;
+        for _ in 0..reader.map()? {
+            let start = reader.offset();
+            let key = reader.unsigned()?;
+            let encoded = reader.since(start);
+            Self::key_order(before, encoded, start)?;
+            before = Some(encoded);
+            if !take(&mut reader, key)? {
+                reader.any(0)?;
+            }
+        }
+        reader.finish()
+    }
+
     /// Refuses keys that repeat or do not follow the one before in bytewise order.
     pub(crate) fn key_order(before: Option<&[u8]>, key: &[u8], start: usize) -> Result<()> {
         match before.map(|before| before.cmp(key)) {

@@ -57,32 +57,24 @@ impl ContactCard {
     /// Anything but deterministic CBOR of the expected types, an account id of another length than 32 bytes, a name that is missing, empty
     /// or longer than 256 bytes, a link of more than 8,192 bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
-        let mut reader = Reader::new(bytes);
         let (mut account, mut name, mut link) = (None, None, None);
-        let mut before = None;
-        for _ in 0..reader.map()? {
-            let start = reader.offset();
-            let key = reader.unsigned()?;
-            let encoded = reader.since(start);
-            Reader::key_order(before, encoded, start)?;
-            before = Some(encoded);
-            let value = reader.offset();
+        Reader::numbered(bytes, |reader, key| {
             match key {
                 1 => {
-                    let id = reader.bytes_up_to(32)?;
-                    let id: [u8; 32] = id
+                    let at = reader.offset();
+                    let id: [u8; 32] = reader
+                        .bytes_up_to(32)?
                         .try_into()
-                        .map_err(|_| ContentError::new(Refusal::FieldLength, value))?;
+                        .map_err(|_| ContentError::new(Refusal::FieldLength, at))?;
                     account = Some(id);
                 }
                 2 => name = Some(reader.text_up_to(NAME_BYTES)?),
                 3 => link = Some(reader.text_up_to(LINK_BYTES)?),
-                _ => reader.any(0)?,
+                _ => return Ok(false),
             }
-        }
-        let end = reader.offset();
-        reader.finish()?;
-        let missing = || ContentError::new(Refusal::FieldLength, end);
+            Ok(true)
+        })?;
+        let missing = || ContentError::new(Refusal::FieldLength, bytes.len());
         Ok(Self {
             account: account.ok_or_else(missing)?,
             name: name.filter(|name| !name.is_empty()).ok_or_else(missing)?,

@@ -61,24 +61,17 @@ impl MediaInfo {
     /// # Errors
     /// Anything but deterministic CBOR of the expected types, or a waveform of more than 256 samples.
     pub fn decode(bytes: &[u8]) -> Result<Self, ContentError> {
-        let mut reader = Reader::new(bytes);
         let mut info = Self::default();
-        let mut before = None;
-        for _ in 0..reader.map()? {
-            let start = reader.offset();
-            let key = reader.unsigned()?;
-            let encoded = reader.since(start);
-            Reader::key_order(before, encoded, start)?;
-            before = Some(encoded);
+        Reader::numbered(bytes, |reader, key| {
             match key {
                 1 => info.duration_ms = Some(reader.unsigned()?),
                 2 => info.waveform = Some(reader.bytes_up_to(WAVEFORM_SAMPLES)?.to_vec()),
                 3 => info.width = Some(reader.number()?),
                 4 => info.height = Some(reader.number()?),
-                _ => reader.any(0)?,
+                _ => return Ok(false),
             }
-        }
-        reader.finish()?;
+            Ok(true)
+        })?;
         Ok(info)
     }
 }
