@@ -334,6 +334,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "refused_helpers",
     "resync_seen",
     "resyncs",
+    "searchable",
     "send_attempts",
     "sends",
     "sent_again",

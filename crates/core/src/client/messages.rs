@@ -241,6 +241,12 @@ impl Client {
     /// `chat.unknown`, `contact.unknown`.
     pub async fn search(&self, search: Search) -> Result<Vec<MessageInfo>> {
         self.expire().await?;
+        if !self
+            .read(|snapshot, _| query::is_indexed(snapshot.connection()))
+            .await?
+        {
+            self.write(|work| query::index(work.db)).await?;
+        }
         self.read(move |snapshot, engine| query::search(snapshot.connection(), &engine.me, &search))
             .await
     }

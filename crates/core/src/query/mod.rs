@@ -14,7 +14,7 @@ pub(crate) use messages::{
     find_message, history, message_by_row, messages, messages_from, pinned, receipts,
 };
 pub(crate) use people::{blocked, find_request, invites, join_requests, report, reports, requests};
-pub(crate) use search::search;
+pub(crate) use search::{index, is_indexed, search};
 pub(crate) use storage::{removable, storage};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};

@@ -1,7 +1,8 @@
 //! Looking for messages: by words (FTS5), chat, person, date and sort, the newest first.
 //!
 //! The index lies in the same encrypted file as the messages. What a person types is never SQL and never FTS5's own language: it
-//! is cut into words, each quoted, each the beginning of a word.
+//! is cut into words, each quoted, each the beginning of a word. Words of new messages come into it many messages at a time
+//! (triggers of migration 0020), and whoever searches has the rest put in first.
 
 use rusqlite::{Connection, ToSql};
 
@@ -27,7 +28,25 @@ const IN_FILES: &str =
     WHERE m.kind = 1 AND m.gone = 0";
 const NAMED: &str = "instr(lower(n.name), lower(?1)) > 0";
 
-/// Messages that fit, the newest first.
+/// Whether the index has the words of all messages.
+pub(crate) fn is_indexed(db: &Connection) -> Result<bool> {
+    let waits = "SELECT EXISTS (SELECT 1 FROM messages WHERE kind = 1 AND id > (SELECT up_to FROM searchable))";
+    Ok(!db
+        .prepare_cached(waits)?
+        .query_row([], |row| row.get::<_, bool>(0))?)
+}
+
+/// Puts into the index what it doesn't have yet.
+pub(crate) fn index(db: &Connection) -> Result<()> {
+    db.execute_batch(
+        "INSERT INTO messages_text (rowid, text)
+            SELECT id, text FROM messages WHERE kind = 1 AND id > (SELECT up_to FROM searchable) ORDER BY id;
+         UPDATE searchable SET up_to = max(up_to, (SELECT coalesce(max(id), 0) FROM messages));",
+    )?;
+    Ok(())
+}
+
+/// Messages that fit, the newest first. Only what [`index`] has seen is found by its words.
 pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<MessageInfo>> {
     let limit = search.limit.unwrap_or(USUAL).clamp(1, MOST) as usize;
     let filter = Filter::of(db, search)?;
@@ -231,6 +250,78 @@ mod tests {
             let plan = plan(db, &sql);
             assert!(!is_slow(&plan), "{sql}\n{plan}");
         }
+    }
+
+    #[test]
+    fn the_index_has_every_word_whatever_happened_before_it_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Database::create(
+            &folder.path().join("store"),
+            DataKey::random().expect("a key"),
+        )
+        .expect("a store");
+        let tx = store.begin().expect("a transaction");
+        let db = tx.connection();
+        let say = |id: i64| {
+            db.execute(
+                "INSERT INTO messages (id, conversation, message_id, sender, device, kind, state, generation, number, counter,
+                    content, text, markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
+                 VALUES (?1, 1, randomblob(32), x'', x'', 1, 1, 1, ?1, 0, x'', 'said number' || ?1, 0, x'', 0, 0, 0, 0)",
+                [id],
+            )
+            .expect("a message");
+        };
+        let indexed = || {
+            let count = "SELECT count(*) FROM messages_text_docsize";
+            let count: i64 = db.query_row(count, [], |row| row.get(0)).expect("a count");
+            count
+        };
+        let found = |word: &str| {
+            let mut matching = db
+                .prepare("SELECT rowid FROM messages_text WHERE messages_text MATCH ?1")
+                .expect("a query");
+            let rows = matching.query_map([word], |row| row.get::<_, i64>(0));
+            rows.expect("rows")
+                .map(|row| row.expect("a row"))
+                .collect::<Vec<_>>()
+        };
+
+        // Not one at a time.
+        (2..=60).for_each(say);
+        assert_eq!(indexed(), 0);
+        assert!(!is_indexed(db).expect("an answer"));
+        // Edited, erased and removed before the index had them: as if they had never said anything else.
+        db.execute_batch(
+            "UPDATE messages SET text = 'corrected' WHERE id = 10;
+             UPDATE messages SET text = '' WHERE id = 11;
+             DELETE FROM messages WHERE id = 12;",
+        )
+        .expect("changes");
+        (61..=100).for_each(say);
+        assert!(indexed() > 50);
+        index(db).expect("an index");
+        assert!(is_indexed(db).expect("an answer"));
+        assert_eq!(found("corrected"), [10]);
+        for gone in ["number10", "number11", "number12"] {
+            assert!(found(gone).is_empty(), "{gone}");
+        }
+        assert_eq!(found("number100"), [100]);
+
+        // And afterwards; an older one that comes late, as from a backup, is found at once.
+        db.execute_batch(
+            "UPDATE messages SET text = 'corrected too' WHERE id = 20;
+             DELETE FROM messages WHERE id = 21;",
+        )
+        .expect("changes");
+        say(1);
+        assert_eq!(found("number1"), [1]);
+        assert_eq!(found("too"), [20]);
+        assert!(found("number20").is_empty() && found("number21").is_empty());
+        db.execute(
+            "INSERT INTO messages_text (messages_text, rank) VALUES ('integrity-check', 1)",
+            [],
+        )
+        .expect("the index and the messages say the same");
     }
 
     #[test]

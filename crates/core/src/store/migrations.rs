@@ -140,6 +140,11 @@ pub const STEPS: &[Migration] = &[
         name: "downloads",
         step: Step::Sql(include_str!("../../migrations/0019_downloads.sql")),
     },
+    Migration {
+        version: 20,
+        name: "search_in_batches",
+        step: Step::Sql(include_str!("../../migrations/0020_search_in_batches.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

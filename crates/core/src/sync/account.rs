@@ -205,11 +205,9 @@ pub(crate) fn set_removed(db: &Connection) -> Result<()> {
 
 /// Whether that happened.
 pub(crate) fn is_removed(db: &Connection) -> Result<bool> {
-    Ok(
-        db.query_row("SELECT removed FROM account WHERE id = 1", [], |row| {
-            row.get(0)
-        })?,
-    )
+    Ok(db
+        .prepare_cached("SELECT removed FROM account WHERE id = 1")?
+        .query_row([], |row| row.get(0))?)
 }
 
 /// Remembers the proxy, so that no later command forgets it.

@@ -161,7 +161,7 @@ pub(crate) fn queue_is_empty(work: &Work<'_>, retired: &[i64]) -> Result<()> {
 
 /// When the queue should be looked at again, so that an old pair can be forgotten.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    Ok(work.db.query_row(
+    Ok(work.one(
         "SELECT min(retired_at_ms) + ?1 FROM queue_keys WHERE retired_at_ms > 0",
         [SEALING_KEY_LIVES_MS],
         |row| row.get(0),

@@ -108,8 +108,7 @@ struct Row {
 
 fn row(work: &Work<'_>) -> Result<Option<Row>> {
     let found = work
-        .db
-        .query_row(
+        .one(
             "SELECT queue_id, signing_key, invitation, invitation_told FROM kill WHERE id = 1",
             [],
             |row| {

@@ -382,7 +382,7 @@ pub(crate) fn own_copy(
     let found = work
         .db
         .prepare_cached(
-            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 RETURNING message, kind, content, action, epoch",
+            "DELETE FROM outbox WHERE conversation = ?1 AND payload_hash = ?2 AND payload_hash <> x'' RETURNING message, kind, content, action, epoch",
         )?
         .query_row(params![row.id, hash], |row| {
             Ok((
@@ -424,7 +424,7 @@ pub(crate) fn own_copy_is_void(
         .db
         .prepare_cached(
             "UPDATE outbox SET state = 1, epoch = 0, payload = x'', payload_hash = x'', not_before_ms = ?3
-             WHERE conversation = ?1 AND payload_hash = ?2 AND state IN (2, 3)",
+             WHERE conversation = ?1 AND payload_hash = ?2 AND payload_hash <> x'' AND state IN (2, 3)",
         )?
         .execute(params![row.id, sha256(payload), work.automatic_at()])?;
     work.wake();

@@ -469,7 +469,7 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 
 /// When [`tick`] has something to do next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    Ok(work.db.query_row(
+    Ok(work.one(
         "SELECT min(since_ms) + ?1 FROM proofs p WHERE way = 2
             AND EXISTS (SELECT 1 FROM spare_welcomes s WHERE s.conversation = p.conversation)",
         [patience(work)],

@@ -135,24 +135,24 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 
 /// When something here is due next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    let behind: Option<i64> = work.db.query_row(
+    let behind: Option<i64> = work.one(
         "SELECT min(since_ms) + ?1 FROM behind",
         [millis(work.pace.left_out)],
         |row| row.get(0),
     )?;
-    let asked: Option<i64> = work.db.query_row(
+    let asked: Option<i64> = work.one(
         "SELECT min(asked_at_ms) + ?1 FROM resyncs WHERE asked_at_ms > 0",
         [millis(work.pace.resync_again)],
         |row| row.get(0),
     )?;
     let [first, second, third] = sooner(work);
-    let once_more: Option<i64> = work.db.query_row(
+    let once_more: Option<i64> = work.one(
         "SELECT min(at) FROM (SELECT asked_at_ms + CASE asked_times WHEN 1 THEN ?1 WHEN 2 THEN ?2 ELSE ?3 END AS at
             FROM resyncs WHERE asked_times BETWEEN 1 AND 3) WHERE at > ?4",
         params![first, second, third, work.now_ms],
         |row| row.get(0),
     )?;
-    let alone: Option<i64> = work.db.query_row(
+    let alone: Option<i64> = work.one(
         "SELECT min(r.asked_at_ms) + ?1 FROM resyncs r JOIN stuck s ON s.conversation = r.conversation WHERE r.asked_at_ms + ?1 > ?2",
         params![alone_after(work), work.now_ms],
         |row| row.get(0),

@@ -53,6 +53,16 @@ impl Work<'_> {
         u64::try_from(self.now_ms / 1000).unwrap_or(0)
     }
 
+    /// One row, by a statement that is kept ready for the next time: for what is asked often.
+    pub(crate) fn one<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        of: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.db.prepare_cached(sql)?.query_row(values, of)
+    }
+
     /// Random bytes.
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         undertone_wire::ids::random_bytes()
