@@ -216,6 +216,33 @@ async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_last_on_a_channel_that_was_left_stands_where_it_was_said() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    at_rest(&server, &[&ada, &ben]).await;
+    ben.says("Ada", "One.").await;
+    ada.reads("Ben", &["Ben: One."]).await;
+    at_rest(&server, &[&ada, &ben]).await;
+    // Nothing comes after it by which Ada could see that a number is missing: the server is put back, and all go on on another channel.
+    server.lose_next_to(server.queue_numbered(0));
+    ben.says("Ada", "Two.").await;
+    at_rest(&server, &[&ada, &ben]).await;
+    server.restore_from_backup();
+    on_line_again(&[&ada, &ben]).await;
+    ada.says("Ben", "Three.").await;
+    ben.reads("Ada", &["Ben: One.", "Ben: Two.", "Ada: Three."])
+        .await;
+    ben.says("Ada", "Four.").await;
+    // By Ben's own count she sees that something is missing between what she has of him, and takes his word for where it stood.
+    let all = ["Ben: One.", "Ben: Two.", "Ada: Three.", "Ben: Four."];
+    ada.reads("Ben", &all).await;
+    ben.reads("Ada", &all).await;
+    Ok(())
+}
+
 /// Ben's own copy of what he said first is lost, so he says it again when he comes back, `later` for Ada. How she then reads it all.
 async fn said_twice(
     later: std::time::Duration,
@@ -376,6 +403,19 @@ async fn a_damaged_item_is_fetched_again_and_a_hopeless_one_is_asked_for() -> Ou
     Ok(())
 }
 
+async fn on_line_again(people: &[&Person]) {
+    for person in people {
+        eventually("on-line again", || async {
+            person
+                .client()
+                .settle(fake::LIMIT)
+                .await
+                .is_ok_and(|settled| settled.online)
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_put_back_from_a_backup_goes_on() -> Outcome {
     let server = FakeServer::new();
@@ -390,16 +430,7 @@ async fn a_server_put_back_from_a_backup_goes_on() -> Outcome {
     ada.settle().await;
     ben.settle().await;
     server.restore_from_backup();
-    for person in [&ada, &ben] {
-        eventually("on-line again", || async {
-            person
-                .client()
-                .settle(fake::LIMIT)
-                .await
-                .is_ok_and(|settled| settled.online)
-        })
-        .await;
-    }
+    on_line_again(&[&ada, &ben]).await;
     ben.says("Ada", "After.").await;
     ada.reads("Ben", &["Ben: Before.", "Ben: After."]).await;
     ada.says("Ben", "Still here.").await;

@@ -301,7 +301,7 @@ fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
 
 /// When something about gaps is due next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
-    Ok(work.db.query_row(
+    Ok(work.one(
         "SELECT min(at) FROM (SELECT CASE asks WHEN 0 THEN noticed_at_ms + ?1 WHEN 1 THEN asked_at_ms + ?2 ELSE asked_at_ms + (3600000 << asks) END AS at
             FROM gaps WHERE asks < ?4) WHERE at > ?3",
         params![
@@ -516,6 +516,69 @@ pub(super) fn send_again(
     Ok(())
 }
 
+/// Where the gap shows, if there is one.
+fn gap_at(
+    work: &Work<'_>,
+    row: &Conversation,
+    device: &[u8],
+    generation: u32,
+    number: u64,
+) -> Result<Option<Place>> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT place_generation, place_number FROM gaps WHERE conversation = ?1 AND device = ?2 AND generation = ?3 AND number = ?4",
+        )?
+        .query_row(
+            params![row.id, device, generation, i64::try_from(number).unwrap_or(-1)],
+            |row| {
+                Ok(Place {
+                    generation: row.get(0)?,
+                    number: row.get(1)?,
+                })
+            },
+        )
+        .optional()?)
+}
+
+/// Whether a message is missing by its author's counter, and was said to stand between what that device said before and what told that it
+/// is missing: the numbers of a channel that was left tell nothing of what was said last there.
+fn is_missing_there(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    content: &MimiContent,
+    said: Place,
+) -> Result<bool> {
+    let device = sender.device.as_bytes();
+    let Some(counter) = content.device_counter() else {
+        return Ok(false);
+    };
+    let Some(gap) = gap_at(work, row, device, 0, counter)? else {
+        return Ok(false);
+    };
+    let before: Option<Place> = work
+        .db
+        .prepare_cached(&format!(
+            "SELECT generation, number FROM (
+                SELECT generation, number, counter FROM messages WHERE conversation = ?1 AND device = ?2 AND kind = 1
+                UNION ALL SELECT generation, number, counter FROM actions WHERE conversation = ?1 AND device = ?2)
+             WHERE counter < ?3 AND generation <> {} ORDER BY counter DESC LIMIT 1",
+            message::NO_PLACE
+        ))?
+        .query_row(
+            params![row.id, device, i64::try_from(counter).unwrap_or(-1)],
+            |row| {
+                Ok(Place {
+                    generation: row.get(0)?,
+                    number: row.get(1)?,
+                })
+            },
+        )
+        .optional()?;
+    Ok(said < gap && before.is_none_or(|before| before < said))
+}
+
 /// Somebody sent again what was missing.
 pub(crate) fn came_again(
     work: &Work<'_>,
@@ -527,23 +590,15 @@ pub(crate) fn came_again(
         let Ok(content) = MimiContent::decode(&message.content) else {
             continue;
         };
+        let said = Place {
+            generation: message.generation,
+            number: message.number,
+        };
         // Somebody's say about a place counts only where something is missing.
-        let missing = work
-            .db
-            .prepare_cached(
-                "SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3",
-            )?
-            .exists(params![
-                row.id,
-                message.generation,
-                i64::try_from(message.number).unwrap_or(-1)
-            ])?;
+        let missing = gap_at(work, row, &[], said.generation, said.number)?.is_some();
         let now = conversation::load(work.db, row.id)?;
-        let place = if missing {
-            Place {
-                generation: message.generation,
-                number: message.number,
-            }
+        let place = if missing || is_missing_there(work, row, sender, &content, said)? {
+            said
         } else if message::is_known(work, row, sender, &message.content, &content)? {
             // It stays where it is.
             Place::FIRST
