@@ -543,7 +543,9 @@ export type Event = { "event": "message",
   /** Parts done. */
   done: number,
   /** Parts in all. */
-  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "history_changed" } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
+  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "history_changed" } | { "event": "settings_changed",
+  /** Which part of it. */
+  part: SettingsPart, } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
   off_s: number, } | { "event": "lagged"
 };
@@ -1781,6 +1783,9 @@ export type SettingsChange = {
   /** Whether the network that this device is on costs by what goes over it. Of this device only. */
   metered?: boolean,
 };
+
+/** A part of what the owner sets, by where it is read. */
+export type SettingsPart = "all_chats" | "preferences" | "protection" | "kill" | "links" | "reports" | "backup";
 
 /** How long to wait for the server. */
 export type Settle = {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use fake::{FakeServer, Person, eventually, meet, three};
 use undertone_core::{
-    ChatChange, Choice, ContactChange, Draft, Search, SearchKind, SettingsChange,
+    ChatChange, Choice, ContactChange, Draft, Event, EventStream, LinkOptions, ProtectionChange,
+    Search, SearchKind, SettingsChange, SettingsPart,
 };
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -304,5 +305,60 @@ async fn what_was_said_is_found_by_words_people_days_and_sort() -> Outcome {
         .await?;
     assert_eq!(found(text("mind")).await, Vec::<String>::new());
     assert_eq!(found(sort(SearchKind::File)).await, Vec::<String>::new());
+    Ok(())
+}
+
+/// Waits until watchers are told that a part of what the owner sets was changed.
+async fn told_of(events: &mut EventStream, wanted: SettingsPart) {
+    let told = async {
+        while let Some(event) = events.next().await {
+            if event == (Event::SettingsChanged { part: wanted }) {
+                return;
+            }
+        }
+        panic!("the client was closed");
+    };
+    tokio::time::timeout(Duration::from_secs(60), told)
+        .await
+        .unwrap_or_else(|_| panic!("nobody was told of {wanted:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_is_told_of_what_was_set_here_and_on_another_device() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let laptop = Person::links(&ada, "Ada's laptop", &server).await;
+    let (mut here, mut there) = (ada.client().events(), laptop.client().events());
+    let off = SettingsChange {
+        typing: Some(false),
+        ..SettingsChange::default()
+    };
+    ada.client().set_settings(off).await?;
+    told_of(&mut here, SettingsPart::AllChats).await;
+    told_of(&mut there, SettingsPart::AllChats).await;
+    assert!(!laptop.client().settings().await?.typing);
+
+    let remove = ProtectionChange {
+        remove_wiped: Some(true),
+        ..ProtectionChange::default()
+    };
+    ada.client().set_protection(None, remove).await?;
+    told_of(&mut here, SettingsPart::Protection).await;
+    told_of(&mut there, SettingsPart::Protection).await;
+    assert!(laptop.client().protection().await?.remove_wiped);
+
+    ada.client().new_kill_code().await?;
+    told_of(&mut here, SettingsPart::Kill).await;
+    told_of(&mut there, SettingsPart::Kill).await;
+    assert!(laptop.client().kill_status().await?.code);
+
+    // What is each device's own matter is told there alone.
+    ada.client().set_preference("theme", 2).await?;
+    told_of(&mut here, SettingsPart::Preferences).await;
+    let link = ada.client().create_link(LinkOptions::default()).await?;
+    told_of(&mut here, SettingsPart::Links).await;
+    ada.client().revoke_link(&link.id).await?;
+    told_of(&mut here, SettingsPart::Links).await;
+    assert_eq!(laptop.client().preferences().await?.get("theme"), None);
     Ok(())
 }

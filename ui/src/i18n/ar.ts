@@ -246,6 +246,8 @@ export const ar: Table = {
   "settings.privacy": "الخصوصية",
   "settings.receipts": "إشعارات القراءة",
   "settings.receipts.text": "عند تعطيلها لا تُخبر بما قرأته، ولا تُخبَر بما قرأه غيرك.",
+  "settings.typing": "إظهار أنك تكتب",
+  "settings.typing.text": "عند تعطيلها لا يرى أحد أنك تكتب، ولا ترى أن غيرك يكتب.",
   "settings.autolock": "القفل التلقائي",
   "settings.autolock.never": "أبدًا",
   "settings.appearance": "المظهر",

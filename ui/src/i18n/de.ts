@@ -246,6 +246,8 @@ export const de: Table = {
   "settings.privacy": "Privatsphäre",
   "settings.receipts": "Lesebestätigungen",
   "settings.receipts.text": "Wenn aus, sagst du nicht, was du gelesen hast, und erfährst nicht, was andere gelesen haben.",
+  "settings.typing": "Zeigen, dass du schreibst",
+  "settings.typing.text": "Wenn aus, sieht niemand, dass du schreibst, und du siehst es bei anderen nicht.",
   "settings.autolock": "Von selbst sperren",
   "settings.autolock.never": "Nie",
   "settings.appearance": "Aussehen",

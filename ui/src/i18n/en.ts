@@ -268,6 +268,8 @@ export const en = {
   "settings.privacy": "Privacy",
   "settings.receipts": "Read receipts",
   "settings.receipts.text": "If off, you don't tell what you have read, and aren't told what others have read.",
+  "settings.typing": "Show that you are typing",
+  "settings.typing.text": "If off, nobody sees that you are typing, and you don't see it of others.",
   "settings.autolock": "Lock by itself",
   "settings.autolock.never": "Never",
   "settings.appearance": "Appearance",

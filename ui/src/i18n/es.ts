@@ -246,6 +246,8 @@ export const es: Table = {
   "settings.privacy": "Privacidad",
   "settings.receipts": "Confirmaciones de lectura",
   "settings.receipts.text": "Sin ellas no dices lo que has leído, ni sabes lo que han leído los demás.",
+  "settings.typing": "Mostrar que estás escribiendo",
+  "settings.typing.text": "Sin ello nadie ve que escribes, ni tú ves que otros escriben.",
   "settings.autolock": "Bloquear por sí solo",
   "settings.autolock.never": "Nunca",
   "settings.appearance": "Aspecto",

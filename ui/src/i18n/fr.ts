@@ -246,6 +246,8 @@ export const fr: Table = {
   "settings.privacy": "Vie privée",
   "settings.receipts": "Confirmations de lecture",
   "settings.receipts.text": "Sans elles, vous ne dites pas ce que vous avez lu et n’apprenez pas ce que les autres ont lu.",
+  "settings.typing": "Montrer que vous écrivez",
+  "settings.typing.text": "Sans cela, personne ne voit que vous écrivez, et vous ne le voyez pas des autres.",
   "settings.autolock": "Verrouiller de soi-même",
   "settings.autolock.never": "Jamais",
   "settings.appearance": "Apparence",

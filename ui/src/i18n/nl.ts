@@ -246,6 +246,8 @@ export const nl: Table = {
   "settings.privacy": "Privacy",
   "settings.receipts": "Leesbevestigingen",
   "settings.receipts.text": "Als ze uit staan vertel je niet wat je hebt gelezen, en hoor je niet wat anderen hebben gelezen.",
+  "settings.typing": "Laten zien dat je schrijft",
+  "settings.typing.text": "Als dit uit staat ziet niemand dat je schrijft, en zie jij het niet van anderen.",
   "settings.autolock": "Vanzelf vergrendelen",
   "settings.autolock.never": "Nooit",
   "settings.appearance": "Uiterlijk",

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import type { BackupState } from "../../../crates/app/bindings/rpc.ts";
 import { call, onClose, onEvent } from "./app.ts";
+import { onSettings } from "./settings.ts";
 
 export const backup = signal<BackupState | null>(null);
 /** Parts done, of all; null while none is being made. */
@@ -16,6 +17,10 @@ export async function readBackup(): Promise<void> {
 
 onEvent((event) => {
   if (event.event === "backup") backupProgress.value = { done: event.done, total: event.total };
+});
+onSettings("backup", () => {
+  // It is read where it is shown; what was never shown is not read.
+  if (backup.value !== null) readBackup().catch(() => undefined);
 });
 onClose(() => {
   backup.value = null;

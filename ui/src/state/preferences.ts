@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { LANGUAGES, type Language, browserLanguage, speak } from "../i18n/index.ts";
 import { call, hostState, onOpen } from "./app.ts";
+import { onSettings } from "./settings.ts";
 
 export const THEMES = ["system", "light", "dark", "contrast"] as const;
 export type Theme = (typeof THEMES)[number];
@@ -49,7 +50,7 @@ export async function setSendsWithEnter(next: boolean): Promise<void> {
   await keep("enter_sends", Number(next));
 }
 
-onOpen(async () => {
+async function readPreferences(): Promise<void> {
   const kept = await call("settings.preferences", {});
   theme.value = THEMES[kept["theme"] ?? 0] ?? "system";
   notifies.value = kept["notifications"] === 1 && "Notification" in window && Notification.permission === "granted";
@@ -61,6 +62,11 @@ onOpen(async () => {
     await speak(spoken);
     language.value = spoken;
   }
+}
+
+onOpen(readPreferences);
+onSettings("preferences", () => {
+  readPreferences().catch(() => undefined);
 });
 
 effect(() => {

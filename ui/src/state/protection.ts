@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 import type { KillStatus, Protection, ProtectionChange } from "../../../crates/app/bindings/rpc.ts";
-import { call, hostState, onClose, onOpen } from "./app.ts";
+import { call, hostState, onClose, onEvent, onOpen } from "./app.ts";
+import { onSettings } from "./settings.ts";
 
 /** How often it is looked how near the dead-man timer is. */
 const LOOK_MS = 15 * 60_000;
@@ -30,6 +31,16 @@ onOpen(async () => {
     if (hostState.value === "open") readProtection().catch(() => undefined);
   }, LOOK_MS);
   await Promise.all([readProtection(), readKillStatus()]);
+});
+onSettings("protection", () => {
+  readProtection().catch(() => undefined);
+});
+onSettings("kill", () => {
+  readKillStatus().catch(() => undefined);
+});
+onEvent((event) => {
+  // Which of them a kill code reaches.
+  if (event.event === "devices_changed") readKillStatus().catch(() => undefined);
 });
 onClose(() => {
   clearInterval(timer);

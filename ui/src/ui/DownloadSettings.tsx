@@ -1,21 +1,11 @@
 // Which files come by themselves: by size, and by whether the network costs.
 
-import type { SettingsChange } from "../../../crates/app/bindings/rpc.ts";
-import { call, settings } from "../state/app.ts";
-import { attempt } from "../state/notices.ts";
+import { settings } from "../state/app.ts";
+import { set } from "../state/settings.ts";
 import { fileSize, t } from "../i18n/index.ts";
 import { Switch } from "./Switch.tsx";
 
 const SIZES = [0, 1_000_000, 12_000_000, 100_000_000, 1_000_000_000, 4_294_967_296] as const;
-
-function set(change: SettingsChange): void {
-  const before = settings.value;
-  if (before === null) return;
-  settings.value = { ...before, ...change };
-  void attempt(call("settings.set", change)).then((isDone) => {
-    if (!isDone) settings.value = before;
-  });
-}
 
 export function DownloadSettings() {
   const now = settings.value;

@@ -3,7 +3,9 @@
 import { useEffect, useState } from "preact/hooks";
 import type { BlockedInfo, ReportInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
+import { contacts } from "../state/chats.ts";
 import { attempt } from "../state/notices.ts";
+import { turns } from "../state/settings.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { Button, IconButton } from "./Button.tsx";
 import { Named, plainName } from "./Named.tsx";
@@ -13,7 +15,8 @@ export function BlockedList() {
   const read = (): void => {
     call("contacts.blocked", {}).then(setBlocked, () => undefined);
   };
-  useEffect(read, []);
+  // Whom the owner blocks, and forgives, is told as a change of a contact.
+  useEffect(read, [contacts.value]);
   if (blocked.length === 0) return null;
   return (
     <section>
@@ -24,7 +27,7 @@ export function BlockedList() {
             <span class="member-words">
               <Named name={one.name === "" ? t("blocked.unknown") : one.name} />
             </span>
-            <Button onClick={() => void attempt(call("contacts.set", { contact: one.id, change: { blocked: false } })).then(read)}>{t("contact.unblock")}</Button>
+            <Button onClick={() => void attempt(call("contacts.set", { contact: one.id, change: { blocked: false } }))}>{t("contact.unblock")}</Button>
           </li>
         ))}
       </ul>
@@ -37,7 +40,7 @@ export function ReportList() {
   const read = (): void => {
     call("reports.list", {}).then(setReports, () => undefined);
   };
-  useEffect(read, []);
+  useEffect(read, [turns.reports.value]);
   if (reports.length === 0) return null;
   return (
     <section>
@@ -50,7 +53,7 @@ export function ReportList() {
               <span class="role">{dayAndTime(one.created_ms)}</span>
               <bdi class="role value">{one.id}</bdi>
             </span>
-            <IconButton icon="trash" label={t("report.delete", { name: plainName(one.name) })} onClick={() => void attempt(call("reports.delete", { report: one.id })).then(read)} />
+            <IconButton icon="trash" label={t("report.delete", { name: plainName(one.name) })} onClick={() => void attempt(call("reports.delete", { report: one.id }))} />
           </li>
         ))}
       </ul>

@@ -18,6 +18,7 @@ import {
   sounds,
   theme,
 } from "../state/preferences.ts";
+import { set, turns } from "../state/settings.ts";
 import { play } from "../state/sounds.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { show } from "../state/view.ts";
@@ -66,15 +67,9 @@ export function SettingsSheet() {
           label={t("settings.receipts")}
           text={t("settings.receipts.text")}
           value={settings.value?.read_receipts ?? true}
-          onChange={(read_receipts) => {
-            const before = settings.value;
-            if (before === null) return;
-            settings.value = { ...before, read_receipts };
-            void attempt(call("settings.set", settings.value)).then((isDone) => {
-              if (!isDone) settings.value = before;
-            });
-          }}
+          onChange={(read_receipts) => set({ read_receipts })}
         />
+        <Switch label={t("settings.typing")} text={t("settings.typing.text")} value={settings.value?.typing ?? true} onChange={(typing) => set({ typing })} />
       </section>
       <DownloadSettings />
       <section>
@@ -154,7 +149,7 @@ function Links() {
   const read = (): void => {
     call("links.list", {}).then((all) => setLinks(all.filter((link) => link.state === "open")), () => undefined);
   };
-  useEffect(read, []);
+  useEffect(read, [turns.links.value]);
   return (
     <section>
       <h3>{t("settings.links")}</h3>
@@ -168,7 +163,7 @@ function Links() {
                 {link.expires_ms === null ? t("settings.links.forever") : t("settings.links.until", { time: dayAndTime(link.expires_ms) })}
               </span>
             </span>
-            <Button look="danger" onClick={() => void attempt(call("links.revoke", { link: link.id })).then(read)}>
+            <Button look="danger" onClick={() => void attempt(call("links.revoke", { link: link.id }))}>
               {t("settings.links.revoke")}
             </Button>
           </li>

@@ -13,6 +13,7 @@ import {
   bubble,
   bubbleMenu,
   chatRow,
+  enter,
   look,
   onboard,
   openBrowser,
@@ -95,6 +96,37 @@ test("which files come by themselves is set on the page and in the terminal", as
   assert.deepEqual(told, set);
   await sheet.getByLabel(/^Up to/).selectOption("0");
   await sheet.getByRole("switch", { name: "This network is metered" }).click();
+  await benPage.keyboard.press("Escape");
+});
+
+test("what is set in a terminal or on another page shows on this one at once", async () => {
+  await benPage.keyboard.press("Alt+s");
+  const sheet = benPage.getByRole("dialog");
+  const typing = sheet.getByRole("switch", { name: "Show that you are typing" });
+  assert.ok(await typing.isChecked());
+  ben.command("typing", "off");
+  await sheet.locator("input[role=switch]:not(:checked)").and(typing).waitFor();
+  ben.command("downloads", "--up-to", "12");
+  await sheet.locator("select:has(option[value='12000000']:checked)").first().waitFor();
+  ben.again();
+  const other = await openPage(browser, ben);
+  await enter(other, ben);
+  await other.keyboard.press("Alt+s");
+  await other.getByLabel("Colours").selectOption("contrast");
+  await benPage.locator("html[data-theme=contrast]").waitFor();
+  await other.getByRole("switch", { name: "Show that you are typing" }).click();
+  await sheet.locator("input[role=switch]:checked").and(typing).waitFor();
+  await other.getByLabel("Colours").selectOption("system");
+  await benPage.locator("html:not([data-theme])").waitFor();
+  await other.context().close();
+  ben.command("downloads", "--up-to", "0");
+  await benPage.keyboard.press("Escape");
+  await benPage.keyboard.press("Alt+s");
+  await sheet.getByRole("button", { name: "Protection" }).click();
+  ben.command("protection", "--auto-lock", "5m");
+  await benPage.locator("select:has(option[value='300']:checked)").first().waitFor();
+  ben.command("protection", "--auto-lock", "off");
+  await benPage.locator("select:has(option[value='0']:checked)").first().waitFor();
   await benPage.keyboard.press("Escape");
 });
 

@@ -220,6 +220,9 @@ impl Drop for Running<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        let _ = self.0.engine.events.send(Event::SettingsChanged {
+            part: SettingsPart::Backup,
+        });
     }
 }
 

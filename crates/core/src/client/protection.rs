@@ -25,8 +25,9 @@ use crate::{
         sentinel::Sentinel,
     },
     ids::ContactId,
-    sync::{Engine, alarm, devices, heartbeat, kill},
+    sync::{Engine, alarm, change::Change, devices, heartbeat, kill},
     transport::Role,
+    view::SettingsPart,
 };
 
 /// How long the server may take to delete the queue after a wipe.
@@ -40,6 +41,9 @@ const AUTO_LOCK: &str = "protection.auto_lock_s";
 const ON_SUSPEND: &str = "protection.lock_on_suspend";
 const WITH_SCREEN: &str = "protection.lock_with_screen";
 const DURESS: &str = "protection.duress";
+
+/// Told to watchers when any of it was changed.
+const PROTECTION: Change = Change::Settings(SettingsPart::Protection);
 
 /// How the process that has the account open is to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,6 +296,7 @@ impl Client {
             if let Some(on) = change.remove_wiped {
                 devices::set_removes_wiped(work, on)?;
             }
+            work.tell(PROTECTION);
             Ok(())
         })
         .await?;
@@ -318,7 +323,11 @@ impl Client {
         if let Some(kill) = &self.inner.driver.shared.kill {
             kill.here.send_replace(life::now_s(&kill.options));
         }
-        Ok(())
+        self.write(|work| {
+            work.tell(PROTECTION);
+            Ok(())
+        })
+        .await
     }
 
     /// Makes a decoy with an account in it, and a passphrase that destroys this account and opens the decoy. A duress
@@ -386,6 +395,7 @@ impl Client {
             .await?;
         self.write(move |work| {
             alarm::agree(work, &alarms)?;
+            work.tell(PROTECTION);
             set(work.db, DURESS, 1)
         })
         .await?;
@@ -411,6 +421,7 @@ impl Client {
             .await?;
         self.write(|work| {
             alarm::agree(work, &[])?;
+            work.tell(PROTECTION);
             set(work.db, DURESS, 0)
         })
         .await

@@ -1,5 +1,7 @@
 //! What a transaction changed, for watchers: ids only. The event is made from the store after the commit.
 
+use crate::view::SettingsPart;
+
 /// A hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -23,6 +25,8 @@ pub(crate) enum Change {
     Devices,
     /// What was said before goes to a new device, or comes to this one.
     History,
+    /// Something that the owner sets.
+    Settings(SettingsPart),
     /// This device was removed from the account.
     Removed,
     /// The server's clock is far off, seconds.

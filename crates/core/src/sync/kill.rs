@@ -28,6 +28,7 @@ use super::{
 use crate::{
     error::{Reason, Result},
     kill::section::{Place, Post, State, fingerprint},
+    view::SettingsPart,
 };
 
 /// The account's kill code, as its devices have it in common.
@@ -197,6 +198,7 @@ pub(crate) fn new_code(work: &Work<'_>) -> Result<Zeroizing<String>> {
     shared::put_value(work, Kind::KillCode, &[], &entry)?;
     make_row(work)?;
     work.tell(Change::Devices);
+    work.tell(Change::Settings(SettingsPart::Kill));
     work.wake();
     Ok(Zeroizing::new(words.words().to_owned()))
 }
@@ -305,6 +307,7 @@ pub(crate) fn accept(work: &Work<'_>, key: &CustodianKey) -> Result<(Secret<32>,
     )?;
     make_row(work)?;
     work.tell(Change::Devices);
+    work.tell(Change::Settings(SettingsPart::Kill));
     work.wake();
     Ok((slot.secret().duplicate(), name))
 }
@@ -480,6 +483,7 @@ pub(crate) fn tell_of_heartbeats(work: &Work<'_>) -> Result<()> {
 /// Another device told of a code or a place.
 pub(crate) fn came(work: &Work<'_>) {
     work.tell(Change::Devices);
+    work.tell(Change::Settings(SettingsPart::Kill));
     work.wake();
 }
 

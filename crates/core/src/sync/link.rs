@@ -7,13 +7,20 @@ use undertone_wire::secrets::LinkSecret;
 use super::{
     Work,
     address::{self, Kind},
+    change::Change,
     contact,
     conversation::{self, Conversation, State},
     devices,
     pool::{self, Pool},
     request, settings,
 };
-use crate::error::{Reason, Result};
+use crate::{
+    error::{Reason, Result},
+    view::SettingsPart,
+};
+
+/// Told to watchers when there are others, or one has ended.
+const LINKS: Change = Change::Settings(SettingsPart::Links);
 
 /// As stored (links.state).
 pub(crate) const OPEN: i64 = 1;
@@ -42,6 +49,7 @@ pub(crate) fn create(work: &Work<'_>, expires_at_ms: i64, uses: u32, ask: bool) 
         ],
     )?;
     let link = work.last_id();
+    work.tell(LINKS);
     pool::create(
         work,
         &Pool {
@@ -100,6 +108,7 @@ fn end(work: &Work<'_>, link: i64, state: i64) -> Result<()> {
         )
         .optional()?;
     if let Some(address) = address {
+        work.tell(LINKS);
         pool::remove(work, address)?;
         address::revoke(work, address)?;
         // Nobody can prove it any more.
@@ -186,6 +195,7 @@ pub(crate) fn proof_came(
         [row.link],
     )?;
     if uses_left <= 1 {
+    work.tell(LINKS);
         end(work, row.link, USED)?;
     }
     Ok(())

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Reason, Result},
-    view::Notice,
+    view::{Notice, SettingsPart},
 };
 
 /// Messages that are kept of somebody who is not accepted.
@@ -147,6 +147,7 @@ pub(crate) fn report(
     )?;
     Ok(id)
 }
+    work.tell(Change::Settings(SettingsPart::Reports));
 
 /// Deletes a report.
 pub(crate) fn forget_report(work: &Work<'_>, id: &[u8; 8]) -> Result<()> {
@@ -158,3 +159,4 @@ pub(crate) fn forget_report(work: &Work<'_>, id: &[u8; 8]) -> Result<()> {
     }
     Ok(())
 }
+    work.tell(Change::Settings(SettingsPart::Reports));

@@ -8,7 +8,7 @@ use undertone_mls::AccountId;
 use super::{Work, change::Change, conversation::Conversation, downloads, shared, shared_apply};
 use crate::{
     error::{Reason, Result},
-    view::{ChatChange, Settings, SettingsChange},
+    view::{ChatChange, Settings, SettingsChange, SettingsPart},
 };
 
 /// Drafts may be longer than messages, but not endless.
@@ -74,6 +74,7 @@ pub(crate) fn set_all(work: &Work<'_>, change: &SettingsChange) -> Result<()> {
         set(METERED, on.into())?;
     }
     downloads::limits_changed(work)?;
+    work.tell(Change::Settings(SettingsPart::AllChats));
     shared_apply::put_settings(work)
 }
 
@@ -110,6 +111,7 @@ pub(crate) fn set_preference(work: &Work<'_>, name: &str, value: i32) -> Result<
         "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         params![format!("{PREFERENCE}{name}"), value],
     )?;
+    work.tell(Change::Settings(SettingsPart::Preferences));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::{
     shared::{self, CHAT_FIELDS, Contact, Draft, Kind, Number, Person, Place},
     timer,
 };
-use crate::error::Result;
+use crate::{error::Result, view::SettingsPart};
 
 /// Names of settings for all chats.
 const SETTINGS: &[&str] = &["read_receipts", "typing", devices::REMOVE_WIPED];
@@ -139,6 +139,11 @@ fn for_all_chats(work: &Work<'_>, name: &[u8], value: &[u8]) -> Result<()> {
 }
 
 fn chat(work: &Work<'_>, row: &Conversation, field: &[u8], value: &[u8]) -> Result<()> {
+    let part = match *name {
+        devices::REMOVE_WIPED => SettingsPart::Protection,
+        _ => SettingsPart::AllChats,
+    };
+    work.tell(Change::Settings(part));
     let column = CHAT_FIELDS
         .iter()
         .find(|(known, _)| [*known] == *field)

@@ -102,6 +102,11 @@ pub enum Event {
     DevicesChanged,
     /// What was said before a device was linked got on, on its way there.
     HistoryChanged,
+    /// What the owner sets was changed: on another device, in a terminal, or on another page.
+    SettingsChanged {
+        /// Which part of it.
+        part: SettingsPart,
+    },
     /// This device was removed from its account; it connects no more.
     DeviceRemoved,
     /// Somebody who may has had this device wiped: nothing is left of the home, and the program ends.
@@ -114,4 +119,24 @@ pub enum Event {
     },
     /// Events were missed; read again what you show.
     Lagged,
+}
+
+/// A part of what the owner sets, by where it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingsPart {
+    /// What is set for all chats: `settings.get`.
+    AllChats,
+    /// What a user interface keeps for itself: `settings.preferences`.
+    Preferences,
+    /// How this device is protected: `protection.get`.
+    Protection,
+    /// The kill code and custodians: `kill.status`.
+    Kill,
+    /// Contact links: `links.list`.
+    Links,
+    /// Records that are kept of people: `reports.list`.
+    Reports,
+    /// Backups: `backups.get`.
+    Backup,
 }

@@ -37,8 +37,8 @@ mod storage;
 
 pub use backup::*;
 pub use devices::*;
-pub use event::Event;
 pub(crate) use event::TYPING_SHOWN_MS;
+pub use event::{Event, SettingsPart};
 pub use kill::*;
 pub use messages::*;
 pub use notice::{GroupAct, Notice, NoticePerson};
