@@ -131,7 +131,10 @@ fn a_proxy_that_is_away_means_offline_and_nothing_goes_around_it() -> Outcome {
         sent.noted(AWAY);
         assert!(sent.out.contains("Queued for Ben"), "{}", sent.out);
     }
-    said(&ada, &["link"])?.refused(7, "This needs the server, and there is no connection to it");
+    said(&ada, &["link"])?.refused(
+        7,
+        "there is no connection to it right now. The proxy cannot be reached",
+    );
     let status = said(&ada, &["status"])?;
     assert!(
         status.exit == Some(0) && status.out.contains("The proxy cannot be reached"),

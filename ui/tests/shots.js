@@ -1,6 +1,6 @@
-// Pictures of every screen, for people to look at: phone and wide, light and dark, and one set from right to left.
+// Pictures of every screen, for people to look at: phone and wide, in light, dark and high contrast, and from right to left.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, onboard, openBrowser, openChat, openPage, say } from "./browser/stage.js";
@@ -14,13 +14,38 @@ const LOOKS = [
   { name: "wide-dark", width: 1280, height: 820, theme: "dark" },
   { name: "phone-light", width: 390, height: 800, theme: "light" },
   { name: "phone-dark", width: 390, height: 800, theme: "dark" },
+  { name: "wide-contrast", width: 1280, height: 820, theme: "contrast" },
+  { name: "phone-contrast", width: 390, height: 800, theme: "contrast" },
   { name: "wide-rtl", width: 1280, height: 820, theme: "light", language: "ar" },
+  { name: "phone-rtl", width: 390, height: 800, theme: "dark", language: "ar" },
 ];
 
 const server = await Server.start();
 const browser = await openBrowser();
 const [ada, ben, cleo, dee] = await Promise.all([App.start("Ada Vermeer"), App.start("Ben Okafor"), App.start("Cléo Martin"), App.start("Dee Novak")]);
 const [page, benPage, cleoPage, deePage] = await Promise.all([ada, ben, cleo, dee].map((app) => openPage(browser, app)));
+
+/** Something that looks like a picture of somebody. */
+async function paintFace(page) {
+  const text = await page.evaluate(() => {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 400;
+    const context = canvas.getContext("2d");
+    const sky = context.createLinearGradient(0, 0, 0, 400);
+    sky.addColorStop(0, "#7fa8c9");
+    sky.addColorStop(1, "#d9c3a0");
+    context.fillStyle = sky;
+    context.fillRect(0, 0, 400, 400);
+    context.fillStyle = "#40362f";
+    context.fillRect(90, 300, 220, 100);
+    context.beginPath();
+    context.fillStyle = "#8a5a3c";
+    context.ellipse(200, 190, 85, 110, 0, 0, 2 * Math.PI);
+    context.fill();
+    return canvas.toDataURL("image/jpeg").split(",")[1];
+  });
+  return Buffer.from(text, "base64");
+}
 
 async function shot(look, name) {
   // What was just touched has its colours, and what slides in is there.
@@ -112,6 +137,10 @@ await page.dispatchEvent(".pane-chat", "drop", {
 await page.getByRole("button", { name: "Send", exact: true }).click();
 await page.locator(".file-row", { hasText: "Annual report" }).waitFor();
 await say(page, "Thursday it is");
+const face = path.join(ben.folder, "face.jpg");
+writeFileSync(face, await paintFace(benPage));
+ben.command("profile", "--picture", face);
+await page.locator(".avatar img").first().waitFor();
 ada.command("timer", "Ben Okafor", "1d");
 ada.command("group", "create", "Night desk", "Ben Okafor", "Cléo Martin");
 await chatRow(cleoPage, "Night desk").waitFor();
@@ -184,8 +213,32 @@ for (const look of LOOKS) {
     await page.locator("dialog").waitFor();
     if (name === "19-add") await page.locator("dialog .qr-dark").waitFor();
     await shot(look.name, name);
+    if (name === "20-settings") {
+      await page.locator("dialog section").nth(2).evaluate((one) => one.scrollIntoView());
+      await shot(look.name, "20-settings-more");
+    }
     await page.keyboard.press("Escape");
   }
+  for (const [at, name] of [
+    [0, "37-share-contact"],
+    [1, "38-share-place"],
+  ]) {
+    await page.locator(".compose-row [aria-expanded]").first().click();
+    await page.locator("[role=menuitem]").nth(at).click();
+    await page.locator("dialog").waitFor();
+    if (at === 0) {
+      await shot(look.name, "37-share-whom");
+      await page.locator("dialog .chat").first().click();
+      await page.locator("dialog textarea").waitFor();
+    }
+    await shot(look.name, name);
+    await page.keyboard.press("Escape");
+  }
+  await page.locator(".chat-head [aria-expanded]").last().click();
+  await page.locator("[role=menuitem]").last().click();
+  await page.locator("dialog .limits").waitFor();
+  await shot(look.name, "39-export");
+  await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
   await page.locator(".pane-details .invites .icon-button").first().click();
   await page.locator(".invites .qr-dark").waitFor();
@@ -201,7 +254,7 @@ for (const look of LOOKS) {
     [4, "35-backup"],
   ]) {
     await page.keyboard.press("Alt+s");
-    await page.locator("dialog .person .button").nth(at).click();
+    await page.locator("dialog .ways .button").nth(at).click();
     if (at === 1) await page.locator(".devices li").first().waitFor();
     else if (at === 2) await page.locator(".storage summary").first().waitFor();
     else await page.locator("dialog .limits").first().waitFor();
@@ -277,7 +330,7 @@ for (const look of LOOKS.slice(0, 4)) {
 const code = await otherPage.getByLabel("Code of this device").inputValue();
 await page.setViewportSize({ width: 1280, height: 820 });
 await page.keyboard.press("Alt+s");
-await page.locator("dialog .person .button").nth(1).click();
+await page.locator("dialog .ways .button").nth(1).click();
 await page.locator("dialog .button.main").click();
 await page.locator("dialog textarea").nth(1).fill(code);
 await page.locator("dialog .button.main").click();

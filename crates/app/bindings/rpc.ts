@@ -1284,7 +1284,11 @@ export type Notice = { "kind": "added",
   /** Whether it is a group, in which they can be added again. */
   group: boolean, } | { "kind": "more_not_kept", } | { "kind": "duress_alarm",
   /** Who. */
+  who: NoticePerson, } | { "kind": "name_changed",
+  /** Who, as they were called before. */
   who: NoticePerson,
+  /** The new name. */
+  name: string,
 };
 
 /** Somebody whom a notice names, as they were called when it was written. */
@@ -1377,10 +1381,26 @@ export type OtherAccount = {
   chats: Array<ChatId>,
 };
 
+/** What this account says of itself. */
+export type OwnProfile = {
+  /** The name that others see. */
+  name: string,
+  /** A small square JPEG, base64; None: there is no picture. */
+  picture: string | null,
+};
+
 /** What a press of panic did. */
 export type PanicAnswer = {
   /** Whether it was the second press within ten seconds, and the home is wiped; else it is locked. */
   wiped: boolean,
+};
+
+/** Of whom there is a picture. Nobody who waits to be accepted is among them. */
+export type PersonPicture = {
+  /** The account. */
+  contact: ContactId,
+  /** Another one whenever the picture is another one. */
+  version: string,
 };
 
 /** The recovery phrase. */
@@ -1748,6 +1768,14 @@ export type SetPolicy = {
   change: PolicyChange,
 };
 
+/** What this account says of itself from now on; what is left out stays. */
+export type SetProfile = {
+  /** The name that others see, 1 to 64 bytes. */
+  name?: string,
+  /** A picture: JPEG, PNG, WebP or GIF, base64. Its middle is taken, made small, and loses all but its pixels. Empty: none any more. */
+  picture?: string,
+};
+
 /** What of the protection is to change. */
 export type SetProtection = {
   /** The passphrase of the home; needed for the limit of wrong passphrases and for the dead-man timer. */
@@ -1785,7 +1813,7 @@ export type SettingsChange = {
 };
 
 /** A part of what the owner sets, by where it is read. */
-export type SettingsPart = "all_chats" | "preferences" | "protection" | "kill" | "links" | "reports" | "backup";
+export type SettingsPart = "all_chats" | "preferences" | "protection" | "kill" | "profile" | "links" | "reports" | "backup";
 
 /** How long to wait for the server. */
 export type Settle = {
@@ -1809,6 +1837,12 @@ export type SharedContact = {
   contact: ContactId,
   /** A contact link that this person gave to be passed on. Without it the others learn name and account id, and can't write to them. */
   link?: string,
+};
+
+/** A picture. */
+export type ShownPicture = {
+  /** A small square JPEG, base64; None: there is none. */
+  picture: string | null,
 };
 
 /** A part of a line. */
@@ -1905,6 +1939,12 @@ export type Version = {
   sent_ms: number,
 };
 
+/** Whose picture. */
+export type WhosePicture = {
+  /** The account. */
+  contact: ContactId,
+};
+
 /** The word that confirms a wipe. */
 export type WipeHome = {
   /** `wipe`, as the owner typed it. */
@@ -1925,6 +1965,14 @@ export interface Methods {
   "session.hello": { params: Hello; result: Greeting };
   /** This account, device and server. */
   "account.get": { params: Nothing; result: AccountInfo };
+  /** What this account says of itself. */
+  "profile.get": { params: Nothing; result: OwnProfile };
+  /** Changes it, and has everybody told whom this account talks with, inside encrypted messages. */
+  "profile.set": { params: SetProfile; result: OwnProfile };
+  /** Of whom there is a picture, this account included; `contact_changed` and `chat_changed` events say when to look. */
+  "pictures.list": { params: Nothing; result: Array<PersonPicture> };
+  /** Somebody's picture. It was encoded on this device, whatever its sender made. */
+  "pictures.get": { params: WhosePicture; result: ShownPicture };
   /** The connection to the server, and what waits to be sent. */
   "status.get": { params: Nothing; result: Status };
   /** Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out). */

@@ -25,9 +25,9 @@ pub mod view;
 
 pub use client::{
     Arriving, Client, ClientOptions, Clock, DecoyAccount, DuressSet, Ending, EventStream, Film,
-    KillWords, LinkServer, Linking, NewDuress, Protection, ProtectionChange, ProxyChoice,
-    Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock, TakenFile,
-    Wiped,
+    KillWords, LinkServer, Linking, NewDuress, ProfileChange, Protection, ProtectionChange,
+    ProxyChoice, Recording, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy, SystemClock,
+    TakenFile, Wiped,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
 pub use ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};

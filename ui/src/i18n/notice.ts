@@ -76,6 +76,8 @@ export function noticeText(notice: Notice): string {
       return byOne("notice.timer_set", notice.who, { time: span(notice.seconds) });
     case "now_called":
       return t("notice.now_called", { name: isolated(notice.name) });
+    case "name_changed":
+      return t("notice.name_changed", { who: named(notice.who), name: isolated(notice.name) });
     case "asks_by_link":
     case "other_account":
     case "duress_alarm":

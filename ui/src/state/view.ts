@@ -1,7 +1,7 @@
 // What is on the screen: the chat on the right, and the one sheet in front of everything.
 
 import { computed, signal } from "@preact/signals";
-import type { ChatId, ContactId, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import type { ChatId, ChatInfo, ContactId, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { onClose } from "./app.ts";
 import { chats } from "./chats.ts";
 import { forgetMedia } from "./media.ts";
@@ -17,6 +17,7 @@ export type Sheet =
   | { sheet: "storage" }
   | { sheet: "protection" }
   | { sheet: "backup" }
+  | { sheet: "export"; chat: ChatInfo }
   | { sheet: "report"; contact: ContactId; name: string; chat: ChatId }
   | { sheet: "contact"; contact: ContactId }
   | { sheet: "forward"; messages: readonly MessageInfo[] }

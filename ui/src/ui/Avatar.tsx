@@ -1,5 +1,6 @@
-// A round sign for a person or a group: the first letters of the name, in one of twelve colours that follows from the id.
+// A round sign for a person or a group: their picture, or the first letters of the name in one of twelve colours that follows from the id.
 
+import { pictureOf } from "../state/pictures.ts";
 import { Icon, type IconName } from "./Icon.tsx";
 
 function hue(id: string): number {
@@ -17,9 +18,10 @@ function initials(name: string): string {
 }
 
 export function Avatar({ id, name, size = "normal", icon }: { id: string; name: string; size?: "small" | "normal" | "large"; icon?: IconName }) {
+  const picture = icon === undefined ? pictureOf(id) : null;
   return (
     <span class={`avatar ${size} hue-${hue(id)}`} aria-hidden="true">
-      {icon === undefined ? <bdi>{initials(name)}</bdi> : <Icon name={icon} />}
+      {picture !== null ? <img src={picture} alt="" draggable={false} /> : icon === undefined ? <bdi>{initials(name)}</bdi> : <Icon name={icon} />}
     </span>
   );
 }

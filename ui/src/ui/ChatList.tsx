@@ -172,6 +172,7 @@ function chatItems(chat: ChatInfo): Item[] {
     chat.archived
       ? { label: t("chat.unarchive"), icon: "archive", act: set({ archived: false }) }
       : { label: t("chat.archive"), icon: "archive", act: set({ archived: true }) },
+    { label: t("chat.export"), icon: "download", act: () => show({ sheet: "export", chat }) },
   ];
 }
 

@@ -14,6 +14,7 @@ import { ChoiceField } from "./ChoiceField.tsx";
 import { GroupLinks } from "./GroupLinks.tsx";
 import { GroupRules } from "./GroupRules.tsx";
 import { Leave, Members } from "./Members.tsx";
+import { NameForm } from "./NameForm.tsx";
 import { Named } from "./Named.tsx";
 import { may } from "./roles.ts";
 import { fileWords, kindOf, summary } from "./summary.ts";
@@ -82,31 +83,17 @@ export function Details({ chat }: { chat: ChatInfo }) {
 }
 
 function Name({ chat, mayRename }: { chat: ChatInfo; mayRename: boolean }) {
-  const [name, setName] = useState<string | null>(null);
-  if (name === null) {
+  const [isNaming, setNaming] = useState(false);
+  if (!isNaming) {
     return (
       <h3>
         <Named name={chatName(chat)} />
-        {mayRename ? <IconButton icon="edit" label={t("group.rename")} onClick={() => setName(chat.name)} /> : null}
+        {mayRename ? <IconButton icon="edit" label={t("group.rename")} onClick={() => setNaming(true)} /> : null}
       </h3>
     );
   }
   return (
-    <form
-      class="row"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void attempt(call("groups.rename", { chat: chat.id, name: name.trim() })).then((isDone) => {
-          if (isDone) setName(null);
-        });
-      }}
-    >
-      <input aria-label={t("group.name")} maxLength={64} value={name} onInput={(event) => setName(event.currentTarget.value)} />
-      <IconButton icon="close" label={t("cancel")} onClick={() => setName(null)} />
-      <Button look="main" submit disabled={name.trim() === ""}>
-        {t("save")}
-      </Button>
-    </form>
+    <NameForm label={t("group.name")} name={chat.name} save={(name) => call("groups.rename", { chat: chat.id, name })} onEnd={() => setNaming(false)} />
   );
 }
 

@@ -1,10 +1,10 @@
-// A field for a link or code that somebody gave: pasted, typed, or scanned with the camera.
+// A link or code that somebody gave: pasted, typed, or scanned with the camera.
 
-import { useState } from "preact/hooks";
-import { explain, t } from "../i18n/index.ts";
-import { asFailed } from "../host/socket.ts";
+import { useRef, useState } from "preact/hooks";
+import { t } from "../i18n/index.ts";
+import { ActForm } from "./ActForm.tsx";
 import { Button } from "./Button.tsx";
-import { focusHere } from "./focus.ts";
+import { CodeField } from "./CodeField.tsx";
 import { Scanner } from "./Scanner.tsx";
 
 interface Props {
@@ -20,74 +20,42 @@ interface Props {
 export function GivenCode({ label, action, take, onCancel }: Props) {
   const [given, setGiven] = useState("");
   const [isScanning, setScanning] = useState(false);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const use = async (text: string): Promise<void> => {
-    if (text.trim() === "") return;
-    setBusy(true);
-    setTrouble(null);
-    try {
-      await take(text.trim());
-    } catch (error) {
-      const failed = asFailed(error);
-      setTrouble(explain(failed.code, failed.message));
-    } finally {
-      setBusy(false);
-    }
+  const newest = useRef("");
+  const change = (text: string): void => {
+    newest.current = text;
+    setGiven(text);
   };
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void use(given);
+    <ActForm
+      action={action}
+      isReady={given.trim() !== ""}
+      act={async () => {
+        const text = newest.current.trim();
+        if (text !== "") await take(text);
       }}
-    >
-      <label class="field">
-        <span>{label}</span>
-        <textarea
-          ref={focusHere}
-          class="link-text"
-          rows={4}
-          dir="ltr"
-          spellcheck={false}
-          autocomplete="off"
-          value={given}
-          aria-invalid={trouble !== null}
-          onInput={(event) => setGiven(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== "Enter") return;
-            event.preventDefault();
-            void use(given);
-          }}
-        />
-      </label>
-      <p class="trouble-text" role="alert">
-        {trouble}
-      </p>
-      {isScanning ? (
-        <Scanner
-          found={(text) => {
-            setScanning(false);
-            setGiven(text);
-            void use(text);
-          }}
-        />
-      ) : null}
-      <div class="row end">
-        {onCancel === undefined ? null : (
-          <Button look="quiet" onClick={onCancel}>
-            {t("cancel")}
-          </Button>
-        )}
-        {isScanning ? null : (
+      {...(onCancel === undefined ? {} : { onCancel })}
+      more={
+        isScanning ? null : (
           <Button icon="qr" onClick={() => setScanning(true)}>
             {t("add.scan")}
           </Button>
-        )}
-        <Button look="main" submit disabled={isBusy || given.trim() === ""}>
-          {action}
-        </Button>
-      </div>
-    </form>
+        )
+      }
+    >
+      {({ isWrong, submit }) => (
+        <>
+          <CodeField label={label} value={given} isWrong={isWrong} onChange={change} onEnter={submit} />
+          {isScanning ? (
+            <Scanner
+              found={(text) => {
+                setScanning(false);
+                change(text);
+                submit();
+              }}
+            />
+          ) : null}
+        </>
+      )}
+    </ActForm>
   );
 }

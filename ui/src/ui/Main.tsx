@@ -10,6 +10,7 @@ import { Conversation } from "./Conversation.tsx";
 import { DeleteSheet } from "./DeleteSheet.tsx";
 import { DevicesSheet } from "./DevicesSheet.tsx";
 import { Details } from "./Details.tsx";
+import { ExportSheet } from "./ExportSheet.tsx";
 import { ForwardSheet } from "./ForwardSheet.tsx";
 import { GroupSheet } from "./GroupSheet.tsx";
 import { InfoSheet } from "./InfoSheet.tsx";
@@ -69,6 +70,8 @@ function Front() {
       return <StorageSheet />;
     case "backup":
       return <BackupSheet />;
+    case "export":
+      return <ExportSheet chat={front.chat} />;
     case "protection":
       return <ProtectionSheet />;
     case "report":

@@ -6,8 +6,10 @@ import { call, hostState, joining, phraseKept } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t, type Key } from "../i18n/index.ts";
 import { attempt } from "../state/notices.ts";
+import { setPicture } from "../state/pictures.ts";
 import { show } from "../state/view.ts";
 import { Button } from "./Button.tsx";
+import { ChosenPicture } from "./ChosenPicture.tsx";
 import { focusHere, focusNot } from "./focus.ts";
 import { JoinForm, Joining } from "./Joining.tsx";
 import { Mark } from "./Icon.tsx";
@@ -24,6 +26,7 @@ export function Onboarding() {
   const [step, setStep] = useState<Step>(joining.value !== null ? "join" : hostState.value === "new" ? "welcome" : "phrase");
   const [server, setServer] = useState("");
   const [name, setName] = useState("");
+  const [picture, setPicked] = useState<string | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => {
     // Whoever can't see the new step hears it.
@@ -96,10 +99,12 @@ export function Onboarding() {
               setName(given);
               setStep("passphrase");
             }}
-          />
+          >
+            <ChosenPicture picture={picture} onChange={setPicked} />
+          </Asked>
         ) : null}
         {step === "passphrase" ? (
-          <Passphrase head={head("onboarding.passphrase")} server={server} name={name} onBack={setStep} onDone={() => setStep("phrase")} />
+          <Passphrase head={head("onboarding.passphrase")} server={server} name={name} picture={picture} onBack={setStep} onDone={() => setStep("phrase")} />
         ) : null}
         {step === "phrase" || step === "check" ? <Phrase step={step} head={head} go={setStep} /> : null}
         {step === "kill" ? <KillWords head={head("kill.title")} /> : null}
@@ -114,6 +119,7 @@ function Asked({
   label,
   value,
   isLong = false,
+  children,
   onBack,
   onDone,
 }: {
@@ -122,6 +128,7 @@ function Asked({
   label: string;
   value: string;
   isLong?: boolean;
+  children?: ComponentChildren;
   onBack: () => void;
   onDone: (given: string) => void;
 }) {
@@ -152,6 +159,7 @@ function Asked({
           <input ref={focusHere} maxLength={64} autocomplete="off" value={given} onInput={(event) => setGiven(event.currentTarget.value)} />
         )}
       </label>
+      {children}
       <div class="row end">
         <Button look="quiet" onClick={onBack}>
           {t("back")}
@@ -168,12 +176,14 @@ function Passphrase({
   head,
   server,
   name,
+  picture,
   onBack,
   onDone,
 }: {
   head: ComponentChildren;
   server: string;
   name: string;
+  picture: string | null;
   onBack: (step: Step) => void;
   onDone: () => void;
 }) {
@@ -187,6 +197,7 @@ function Passphrase({
     setTrouble(null);
     try {
       await call("host.create", { server, name, passphrase: given });
+      if (picture !== null) await attempt(setPicture(picture));
       onDone();
     } catch (error) {
       const failed = asFailed(error);

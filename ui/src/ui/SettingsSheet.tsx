@@ -22,14 +22,13 @@ import { set, turns } from "../state/settings.ts";
 import { play } from "../state/sounds.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { show } from "../state/view.ts";
-import { Avatar } from "./Avatar.tsx";
 import { Button } from "./Button.tsx";
 import { connectionWords } from "./ConnectionSign.tsx";
 import { Dialog } from "./Dialog.tsx";
 import { DownloadSettings } from "./DownloadSettings.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
-import { Named } from "./Named.tsx";
 import { BlockedList, ReportList } from "./PeopleLists.tsx";
+import { ProfileFields } from "./ProfileFields.tsx";
 import { Switch } from "./Switch.tsx";
 
 export function SettingsSheet() {
@@ -39,11 +38,8 @@ export function SettingsSheet() {
   return (
     <Dialog title={t("settings.title")} wide>
       <section class="person">
-        <Avatar id={me.account_id} name={me.name} size="large" />
-        <h3>
-          <Named name={me.name} />
-        </h3>
-        <div class="row">
+        <ProfileFields />
+        <div class="row ways">
           <Button icon="lock" onClick={lock}>
             {t("lock.now")}
           </Button>

@@ -1,7 +1,7 @@
 // Two people, from nothing to everything a conversation can do, through the pages that they would use.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import {
@@ -84,6 +84,76 @@ test("a place is numbers, and a contact card says whose it is", async () => {
   await adaPage.locator(".card").getByRole("button", { name: "Your contact Ben" }).waitFor();
 });
 
+test("a name and a picture are chosen, and the other side shows them", async () => {
+  const picture = path.join(ben.folder, "me.png");
+  writeFileSync(picture, Buffer.from(await redSquare(benPage)));
+  await benPage.keyboard.press("Alt+s");
+  const sheet = benPage.getByRole("dialog");
+  const [chooser] = await Promise.all([benPage.waitForEvent("filechooser"), sheet.getByRole("button", { name: "Choose a picture" }).click()]);
+  await chooser.setFiles(picture);
+  await sheet.locator(".avatar.large img").waitFor();
+  await look(benPage, "the own picture");
+  await sheet.getByRole("button", { name: "Change your name" }).click();
+  await sheet.getByLabel("Name", { exact: true }).fill("Benjamin");
+  await benPage.keyboard.press("Enter");
+  await sheet.getByRole("heading", { name: "Benjamin" }).waitFor();
+  await chatRow(adaPage, "Benjamin").locator(".avatar img").waitFor();
+  await adaPage.getByText("Ben is now called “Benjamin”.").first().waitFor();
+  // It is the picture, and it was encoded on Ada's side.
+  const red = await chatRow(adaPage, "Benjamin")
+    .locator(".avatar img")
+    .evaluate(async (image) => {
+      await image.decode();
+      const canvas = new OffscreenCanvas(1, 1);
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0, 1, 1);
+      return [...context.getImageData(0, 0, 1, 1).data];
+    });
+  assert.ok(red[0] > 180 && red[1] < 80 && red[2] < 80, String(red));
+  assert.ok(ada.command("contacts").some((one) => one.name === "Benjamin"));
+  await sheet.getByRole("button", { name: "Remove the picture" }).click();
+  await chatRow(adaPage, "Benjamin").locator(".avatar img").waitFor({ state: "detached" });
+  ben.command("profile", "--name", "Ben");
+  await sheet.locator(".person").getByText("Ben", { exact: true }).waitFor();
+  await chatRow(adaPage, "Benjamin").waitFor({ state: "detached" });
+  await benPage.keyboard.press("Escape");
+});
+
+/** A picture as somebody has it in their files. */
+async function redSquare(page) {
+  const text = await page.evaluate(async () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 400;
+    canvas.height = 300;
+    const context = canvas.getContext("2d");
+    context.fillStyle = "rgb(240, 0, 0)";
+    context.fillRect(0, 0, 400, 300);
+    return canvas.toDataURL("image/png").split(",")[1];
+  });
+  return Buffer.from(text, "base64");
+}
+
+test("a chat is exported to a folder by the program, and not through the browser", async () => {
+  const folder = path.join(ada.folder, "exported");
+  await adaPage.locator(".pane-chat").getByRole("button", { name: "Chat menu" }).click();
+  await adaPage.getByRole("menuitem", { name: "Export" }).click();
+  const sheet = adaPage.getByRole("dialog");
+  await look(adaPage, "the export");
+  await sheet.getByLabel("Folder, with its whole path").fill(folder);
+  await sheet.getByRole("button", { name: "Export" }).click();
+  await sheet.getByText(path.join(folder, "index.html")).waitFor();
+  assert.ok(readFileSync(path.join(folder, "index.html"), "utf8").includes("Good"));
+  await sheet.getByRole("button", { name: "Close" }).last().click();
+  await sheet.waitFor({ state: "detached" });
+  // A folder that something is in is left alone.
+  await adaPage.locator(".pane-chat").getByRole("button", { name: "Chat menu" }).click();
+  await adaPage.getByRole("menuitem", { name: "Export" }).click();
+  await sheet.getByLabel("Folder, with its whole path").fill(folder);
+  await sheet.getByRole("button", { name: "Export" }).click();
+  await sheet.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  await adaPage.keyboard.press("Escape");
+});
+
 test("which files come by themselves is set on the page and in the terminal", async () => {
   await benPage.keyboard.press("Alt+s");
   const sheet = benPage.getByRole("dialog");
@@ -111,6 +181,7 @@ test("what is set in a terminal or on another page shows on this one at once", a
   ben.again();
   const other = await openPage(browser, ben);
   await enter(other, ben);
+  await chatRow(other, "Ada").waitFor();
   await other.keyboard.press("Alt+s");
   await other.getByLabel("Colours").selectOption("contrast");
   await benPage.locator("html[data-theme=contrast]").waitFor();

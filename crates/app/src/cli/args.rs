@@ -10,7 +10,7 @@ pub use super::content_args::ContentCommand;
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
 pub use super::kill_args::{CustodianCommand, KillArgs, KillCodeCommand};
-pub use super::people_args::{ReportCommand, RequestsCommand};
+pub use super::people_args::{ProfileArgs, ReportCommand, RequestsCommand};
 pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
 pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
 use super::values::{parse_expiry, parse_location, parse_mute, parse_proxy, parse_timer};
@@ -521,6 +521,8 @@ pub enum Command {
     /// What protects a device that is lost, seized or coerced.
     #[command(flatten)]
     Protection(ProtectionCommand),
+    /// Show or change your name and picture
+    Profile(ProfileArgs),
     /// Show account, server and connection
     Status,
     /// Speak JSON-RPC 2.0 on standard input and output, one message a line (docs/rpc.md)

@@ -1,8 +1,25 @@
-//! What `undertone requests` and `undertone report` take.
+//! What `undertone profile`, `undertone requests` and `undertone report` take.
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+
+/// What of the profile is to change; without any it is shown.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Everybody you talk with is told, inside encrypted messages; no server sees it. Of the picture, its middle is taken, made small, and loses all but its pixels."
+)]
+pub struct ProfileArgs {
+    /// The name that others see
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// A picture that others see: JPEG, PNG, WebP or GIF
+    #[arg(long, value_name = "FILE", conflicts_with = "no_picture")]
+    pub picture: Option<PathBuf>,
+    /// No picture any more
+    #[arg(long)]
+    pub no_picture: bool,
+}
 
 /// What can be done with requests.
 #[derive(Subcommand)]

@@ -19,6 +19,7 @@ mod kill;
 mod kill_code;
 mod links;
 mod messages;
+mod profile;
 mod protection;
 mod requests;
 mod rpc;
@@ -289,6 +290,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             number,
         } => messages::save(options, &output, &chat, &message, &file, number).await,
         Command::Protection(command) => protection::run(options, &output, command).await,
+        Command::Profile(wanted) => profile::profile(options, &output, wanted).await,
         Command::Status => status::status(options, &output).await,
         Command::Content { command } => content::run(&command),
         Command::Install => install::install(options),
@@ -369,6 +371,21 @@ impl Visit {
         }
     }
 
+    /// A failure for want of a connection, with the reason why there is none.
+    async fn explained(&mut self, failure: Failure) -> Failure {
+        if failure.code != "connection.offline" {
+            return failure;
+        }
+        let status = self.session.call::<StatusGet>(Nothing {}).await.ok();
+        match status.and_then(|status| status.problem) {
+            Some(problem) => Failure {
+                sentence: format!("{} {}", failure.sentence, problem.sentence),
+                ..failure
+            },
+            None => failure,
+        }
+    }
+
     /// A note for people when what is shown may be old.
     fn offline_note(&self) -> Option<String> {
         let settled = self.settled.as_ref()?;
@@ -417,6 +434,7 @@ macro_rules! with {
                 }
             }
             Err(failure) => {
+                let failure = visit.explained(failure).await;
                 // The first failure is the one to tell.
                 let _ = visit.close().await;
                 Err(failure)

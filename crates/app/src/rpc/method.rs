@@ -49,3 +49,42 @@ pub(super) fn confirmed(given: &str, word: &str) -> Result<(), Failure> {
         format!("This can't be taken back; `confirm` must be the word \"{word}\"."),
     ))
 }
+
+/// The table of methods becomes types, a dispatcher and a catalogue.
+macro_rules! methods {
+    ($( #[doc = $about:literal] $method:ident = $name:literal ($params:ty) -> $answer:ty, |$context:ident, $given:pat_param| $body:expr; )*) => {
+        $(
+            #[doc = $about]
+            pub struct $method;
+
+            impl Method for $method {
+                const NAME: &'static str = $name;
+                const ABOUT: &'static str = $about;
+                type Params = $params;
+                type Answer = $answer;
+
+                async fn run($context: &Context, $given: $params) -> Result<$answer, Failure> {
+                    Ok($body)
+                }
+            }
+        )*
+
+        /// Calls a method by name.
+        ///
+        /// # Errors
+        /// `rpc.unknown_method`, `rpc.invalid_params`, or what the method says.
+        pub async fn dispatch(context: &Context, method: &str, params: Value) -> Result<Value, Failure> {
+            match method {
+                $( $name => call::<$method>(context, params).await, )*
+                _ => Err(Failure::new("rpc.unknown_method", "There is no such method.")),
+            }
+        }
+
+        /// All methods, in the table's order.
+        #[must_use]
+        pub fn catalogue() -> Vec<Entry> {
+            vec![ $( Entry { name: $name, about: $about.trim_ascii(), visit: |types| (types.add::<$params>(), types.add::<$answer>()), params: super::reference::written_out::<$params> }, )* ]
+        }
+    };
+}
+pub(super) use methods;

@@ -8,15 +8,16 @@ use undertone_core::{
     AccountInfo, AddResult, BackupCheck, BackupReport, BackupState, BlockedInfo, ChatInfo,
     ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft, GroupResult,
     HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo,
-    LinkOptions, MemberInfo, MessageInfo, OtherAccount, Page, Protection, Receipt, ReportInfo,
-    RequestInfo, SafetyNumber, Saved, Search, Sent, Settings, SettingsChange, Settled, Status,
-    Version, Wiped, home::panic::Press,
+    LinkOptions, MemberInfo, MessageInfo, OtherAccount, OwnProfile, Page, PersonPicture,
+    Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings,
+    SettingsChange, Settled, Status, Version, Wiped, home::panic::Press,
 };
 
 use super::{
     RPC_VERSION,
-    method::confirmed,
+    method::{confirmed, methods},
     params::*,
+    profile_params::*,
     protection_params::{self as protection, *},
 };
 pub use super::{
@@ -27,43 +28,6 @@ use crate::{
     export::{self, Exported},
     failure::Failure,
 };
-
-macro_rules! methods {
-    ($( #[doc = $about:literal] $method:ident = $name:literal ($params:ty) -> $answer:ty, |$context:ident, $given:pat_param| $body:expr; )*) => {
-        $(
-            #[doc = $about]
-            pub struct $method;
-
-            impl Method for $method {
-                const NAME: &'static str = $name;
-                const ABOUT: &'static str = $about;
-                type Params = $params;
-                type Answer = $answer;
-
-                async fn run($context: &Context, $given: $params) -> Result<$answer, Failure> {
-                    Ok($body)
-                }
-            }
-        )*
-
-        /// Calls a method by name.
-        ///
-        /// # Errors
-        /// `rpc.unknown_method`, `rpc.invalid_params`, or what the method says.
-        pub async fn dispatch(context: &Context, method: &str, params: Value) -> Result<Value, Failure> {
-            match method {
-                $( $name => call::<$method>(context, params).await, )*
-                _ => Err(Failure::new("rpc.unknown_method", "There is no such method.")),
-            }
-        }
-
-        /// All methods, in the table's order.
-        #[must_use]
-        pub fn catalogue() -> Vec<Entry> {
-            vec![ $( Entry { name: $name, about: $about.trim_ascii(), visit: |types| (types.add::<$params>(), types.add::<$answer>()), params: super::reference::written_out::<$params> }, )* ]
-        }
-    };
-}
 
 async fn call<M: Method>(context: &Context, params: Value) -> Result<Value, Failure> {
     let given = if params.is_null() {
@@ -98,6 +62,20 @@ methods! {
 
     #[doc = "This account, device and server."]
     AccountGet = "account.get" (Nothing) -> AccountInfo, |context, _| context.client.account().await?;
+
+    #[doc = "What this account says of itself."]
+    ProfileGet = "profile.get" (Nothing) -> OwnProfile, |context, _| context.client.profile().await?;
+
+    #[doc = "Changes it, and has everybody told whom this account talks with, inside encrypted messages."]
+    ProfileSet = "profile.set" (SetProfile) -> OwnProfile, |context, params| context.client.set_profile(params.change()?).await?;
+
+    #[doc = "Of whom there is a picture, this account included; `contact_changed` and `chat_changed` events say when to look."]
+    PicturesList = "pictures.list" (Nothing) -> Vec<PersonPicture>, |context, _| context.client.pictures().await?;
+
+    #[doc = "Somebody's picture. It was encoded on this device, whatever its sender made."]
+    PicturesGet = "pictures.get" (WhosePicture) -> ShownPicture, |context, params| ShownPicture {
+        picture: context.client.picture_of(&params.contact).await?,
+    };
 
     #[doc = "The connection to the server, and what waits to be sent."]
     StatusGet = "status.get" (Nothing) -> Status, |context, _| context.client.status().await?;

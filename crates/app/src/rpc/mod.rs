@@ -14,6 +14,7 @@ mod method;
 pub mod methods;
 pub mod owner;
 pub mod params;
+pub mod profile_params;
 pub mod protection_params;
 pub mod reference;
 pub mod serve;

@@ -73,7 +73,7 @@ pub(crate) fn make(what: &MakeBackup<'_>, place: &Path, control: &Control) -> Re
         made_at_ms: what.now_ms,
         store_version: migrations::newest_version(),
         generation,
-        name: what.me.name.clone(),
+        name: what.me.name(),
         origin: what.me.server.origin.to_string(),
         pin: what.me.server.pin.as_bytes().to_vec(),
         media: what.media,

@@ -50,6 +50,13 @@ pub(crate) const TABLES: &[Table] = &[
         rows: "names ORDER BY account_id",
     },
     Table {
+        name: "profiles",
+        part: Part::Account,
+        columns: columns!["account_id", "name", "picture", "as_it_came", "stamp"],
+        // Nobody's who waits to be accepted.
+        rows: "profiles WHERE as_it_came = 0 ORDER BY account_id",
+    },
+    Table {
         name: "contacts",
         part: Part::Account,
         columns: columns!["account_id", "name", "verified", "conversation", "state", "added_at_ms"],
@@ -81,11 +88,11 @@ pub(crate) const TABLES: &[Table] = &[
         rows: "reports ORDER BY id",
     },
     Table {
-        // Contacts, people, settings, chats, drafts, what was read and deleted: not the devices, and not their key.
+        // Contacts, people, settings, chats, drafts, what was read and deleted, the own profile: not the devices, and not their key.
         name: "shared",
         part: Part::Account,
         columns: columns!["key", "value", "stamp", "device", "told" = "0"],
-        rows: "shared WHERE substr(key, 1, 1) IN (x'63', x'70', x'67', x'73', x'64', x'72', x'78') ORDER BY key",
+        rows: "shared WHERE substr(key, 1, 1) IN (x'63', x'70', x'67', x'73', x'64', x'72', x'78', x'66') ORDER BY key",
     },
     Table {
         name: "conversations",
@@ -328,6 +335,8 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "misses",
     "outbox",
     "pools",
+    "profile_due",
+    "profile_told",
     "proofs",
     "queue_keys",
     "receipts_due",

@@ -117,7 +117,7 @@ impl Client {
                     server: work.me.server.clone(),
                     slot,
                     name: if name.trim().is_empty() {
-                        work.me.name.clone()
+                        work.me.name()
                     } else {
                         name
                     },

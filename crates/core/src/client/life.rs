@@ -25,6 +25,7 @@ use crate::{
     sync::{
         Engine,
         account::{self, Me, NewAccount},
+        profile,
     },
     transport::{Role, Transport},
     view::{AccountInfo, Settled, Status},
@@ -59,11 +60,7 @@ pub(crate) fn transport(options: &ClientOptions, proxy: &str) -> Result<Arc<dyn 
 
 /// A name as others see it.
 pub(super) fn check_name(name: &str, longest: usize, reason: Reason) -> Result<String> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > longest || name.chars().any(char::is_control) {
-        return Err(reason.into());
-    }
-    Ok(name.to_owned())
+    Ok(profile::fit_name(name, longest).ok_or(reason)?.to_owned())
 }
 
 #[cfg(debug_assertions)]
@@ -278,7 +275,7 @@ impl Client {
             let me = &engine.me;
             Ok(AccountInfo {
                 account_id: ContactId::from_bytes(me.account.as_bytes()),
-                name: me.name.clone(),
+                name: me.name(),
                 device_id: DeviceId::from_bytes(me.device.as_bytes()),
                 server: me.server.origin.to_string(),
                 pin: me.server.pin.to_string(),

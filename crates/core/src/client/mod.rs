@@ -17,6 +17,7 @@ mod life;
 mod linking;
 mod messages;
 mod options;
+mod profile;
 mod protection;
 mod requests;
 mod settings;
@@ -36,6 +37,7 @@ pub use options::{
     ClientOptions, Clock, ProxyChoice, RecoveryPhrase, SendingPace, ServerChoice, SocksProxy,
     SystemClock,
 };
+pub use profile::ProfileChange;
 pub use protection::{
     DecoyAccount, DuressSet, Ending, NewDuress, Protection, ProtectionChange, Wiped,
 };

@@ -339,7 +339,7 @@ impl Client {
         let own = &self.inner.engine.me;
         let name = match &new.account.name {
             Some(name) => life::check_name(name, 64, Reason::NameInvalid)?,
-            None => own.name.clone(),
+            None => own.name(),
         };
         let registers = new.account.server.is_some();
         let server = match new.account.server {

@@ -6,14 +6,17 @@
 //!   copied: no EXIF, GPS position, XMP, colour profile, comment, embedded thumbnail, or bytes behind the end.
 //! - A picture of a kind that can't be cleaned is refused here ([`MediaError::CannotClean`]); it leaves as it is
 //!   only if its owner says so.
+//! - The picture of a profile is small and encoded on each device that shows it.
 //! - No input makes these functions panic, or use more memory than the limits below say.
 //! - The app holds keys, so it has no audio or video decoder: an Opus waveform is an estimate from packet sizes.
 
 mod animation;
+mod face;
 mod memo;
 mod picture;
 mod sniff;
 
+pub use face::{FACE_BYTES, FACE_EDGE, profile_picture, received_profile_picture};
 pub use memo::{MEMO_BYTES, WAVEFORM_BARS, describe_memo};
 pub use picture::{CleanPicture, PICTURE_BYTES, PICTURE_PIXELS, PREVIEW_BYTES, clean_picture};
 pub use sniff::{FileKind, SNIFF_BYTES, Sniffed, sniff};
@@ -57,6 +60,7 @@ pub mod fuzzing {
     /// If a cleaned picture can't be cleaned again or its preview is over the limit.
     pub fn fuzz_media(data: &[u8]) {
         let _ = super::sniff(data);
+        let _ = super::received_profile_picture(data);
         let _ = super::describe_memo(std::io::Cursor::new(data));
         if let Ok(picture) = super::clean_picture(data) {
             assert!(picture.preview.len() <= super::PREVIEW_BYTES);

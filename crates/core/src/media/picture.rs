@@ -92,7 +92,7 @@ pub fn clean_picture(bytes: &[u8]) -> Result<CleanPicture, MediaError> {
     })
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(65_535);
     limits.max_image_height = Some(65_535);
@@ -100,7 +100,7 @@ fn limits() -> Limits {
     limits
 }
 
-fn refusal(error: image::ImageError) -> MediaError {
+pub(super) fn refusal(error: image::ImageError) -> MediaError {
     match error {
         image::ImageError::Limits(_) => MediaError::TooLarge,
         image::ImageError::Unsupported(_) => MediaError::CannotClean,
@@ -109,7 +109,7 @@ fn refusal(error: image::ImageError) -> MediaError {
 }
 
 /// Decodes the picture (of an animation: the first frame) and turns it as its orientation tag says.
-fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, MediaError> {
+pub(super) fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, MediaError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits());
     let mut decoder = reader.into_decoder().map_err(refusal)?;
@@ -131,7 +131,7 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, MediaError>
     Ok(picture)
 }
 
-fn jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, MediaError> {
+pub(super) fn jpeg(picture: &DynamicImage, quality: u8) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
     let encoded = match picture {
@@ -170,7 +170,7 @@ fn preview(picture: &DynamicImage) -> Result<Vec<u8>, MediaError> {
 }
 
 /// The picture without transparency, as it looks on white.
-fn on_white(picture: &DynamicImage) -> RgbImage {
+pub(super) fn on_white(picture: &DynamicImage) -> RgbImage {
     let source = picture.to_rgba8();
     RgbImage::from_fn(source.width(), source.height(), |x, y| {
         let [red, green, blue, alpha] = source.get_pixel(x, y).0;

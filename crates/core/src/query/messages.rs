@@ -148,7 +148,7 @@ fn whole(db: &Connection, me: &Me, raw: Raw) -> Result<MessageInfo> {
 
 fn sender_name(db: &Connection, me: &Me, conversation: i64, account: &AccountId) -> Result<String> {
     if *account == me.account {
-        return Ok(me.name.clone());
+        return Ok(me.name());
     }
     conversation::name_of(db, conversation, account)
 }

@@ -447,7 +447,7 @@ pub(crate) fn members(db: &Connection, me: &Me, id: i64) -> Result<Vec<MemberInf
             Ok(MemberInfo {
                 id: ContactId::from_bytes(account.as_bytes()),
                 name: if is_me {
-                    me.name.clone()
+                    me.name()
                 } else {
                     conversation::name_of(db, id, &account)?
                 },

@@ -45,6 +45,7 @@ pub(crate) fn find_request(db: &Connection, me: &Me, selector: &str) -> Result<R
 pub(crate) fn blocked(db: &Connection) -> Result<Vec<BlockedInfo>> {
     let mut statement = db.prepare_cached(
         "SELECT p.account_id, coalesce((SELECT name FROM contacts c WHERE c.account_id = p.account_id),
+            (SELECT name FROM profiles f WHERE f.account_id = p.account_id),
             (SELECT name FROM names n WHERE n.account_id = p.account_id), '') FROM people p WHERE p.blocked = 1 ORDER BY 2, 1",
     )?;
     let rows = statement

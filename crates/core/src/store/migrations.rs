@@ -145,6 +145,11 @@ pub const STEPS: &[Migration] = &[
         name: "search_in_batches",
         step: Step::Sql(include_str!("../../migrations/0020_search_in_batches.sql")),
     },
+    Migration {
+        version: 21,
+        name: "profiles",
+        step: Step::Sql(include_str!("../../migrations/0021_profiles.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

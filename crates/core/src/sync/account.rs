@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Me {
     pub(crate) account: AccountId,
     pub(crate) device: DeviceId,
-    pub(crate) name: String,
+    name: RwLock<String>,
     keys: RwLock<Arc<DeviceKeys>>,
     pub(crate) server: ServerAddress,
     pub(crate) queue: QueueId,
@@ -39,12 +39,23 @@ impl Me {
         Self {
             account: keys.account_id(),
             device: keys.device_id(),
-            name,
+            name: RwLock::new(name),
             keys: RwLock::new(Arc::new(keys)),
             server,
             queue,
             queue_key,
         }
+    }
+
+    /// What the account is called.
+    pub(crate) fn name(&self) -> String {
+        let name = self.name.read().unwrap_or_else(PoisonError::into_inner);
+        name.clone()
+    }
+
+    /// The account is called otherwise, and that is on disk.
+    pub(crate) fn set_name(&self, name: String) {
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
     /// What this device signs with, and its newest certificate.
@@ -78,7 +89,7 @@ pub(crate) fn create(db: &Connection, new: &NewAccount<'_>) -> Result<()> {
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             me.account.as_bytes(),
-            me.name,
+            me.name(),
             new.signing_key,
             &*me.keys().to_secret_bytes(),
             new.now_ms,

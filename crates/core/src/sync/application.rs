@@ -10,7 +10,7 @@ use super::{
     gaps, heard, ignored, intent, link,
     message::{self, Place, Sender},
     policy::{self, Way},
-    proof, receipt, request, resync, settings, shared,
+    profile, proof, receipt, request, resync, settings, shared,
 };
 use crate::{error::Result, view::Notice};
 
@@ -111,6 +111,7 @@ pub(crate) fn content_came(
         Some(Automatic::Heard(told)) => return heard::came(work, row, sender, &told, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::Alarm(agreement)) => return alarm::agreed(work, row, sender, &agreement),
+        Some(Automatic::Profile(told)) => return profile::came(work, row, sender, &told),
         Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}
     }

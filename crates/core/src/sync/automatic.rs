@@ -16,7 +16,7 @@ use super::{
     Work, action, alarm,
     conversation::{self, Conversation},
     message::{self, Place},
-    shared,
+    profile, shared,
 };
 use crate::error::{Reason, Result};
 
@@ -36,6 +36,8 @@ const VOUCH: &str = "application/vnd.undertone.vouch";
 const SYNC: &str = "application/vnd.undertone.sync";
 /// Content type of [`alarm::Agreement`].
 const ALARM: &str = "application/vnd.undertone.alarm";
+/// Content type of [`profile::Profile`], in a part whose disposition says the same.
+const PROFILE: &str = "application/vnd.undertone.profile";
 /// Content type of what says that its sender is writing.
 const TYPING: &str = "application/vnd.undertone.typing";
 
@@ -110,6 +112,8 @@ pub(crate) enum Automatic {
     Sync(shared::Entries),
     /// How the alarm of its sender is known.
     Alarm(alarm::Agreement),
+    /// What its sender is called and looks like.
+    Profile(profile::Profile),
     /// Its sender is writing; means something only where nothing is kept.
     Typing,
     /// Of a kind that this version does not know.
@@ -195,6 +199,16 @@ pub(crate) fn alarm(
     encode(&compose(work, row, body))
 }
 
+/// Tells what this account is called and looks like.
+pub(crate) fn profile(
+    work: &Work<'_>,
+    row: &Conversation,
+    profile: &profile::Profile,
+) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Profile, PROFILE, profile.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
 /// Says that this account is writing.
 pub(crate) fn typing(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
     let body = NestedPart::single(Disposition::Session, TYPING, Vec::new());
@@ -205,6 +219,9 @@ pub(crate) fn typing(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
 pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
     if let Some(proof) = content.link_proof() {
         return Some(Automatic::LinkProof(proof));
+    }
+    if content.body.disposition == Disposition::Profile {
+        return Some(read_profile(&content.body.body));
     }
     if content.body.disposition != Disposition::Session || action::is_pin(content) {
         return None;
@@ -228,6 +245,16 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         TYPING => Automatic::Typing,
         _ => Automatic::Unknown,
     })
+}
+
+fn read_profile(body: &PartBody) -> Automatic {
+    match body {
+        PartBody::Single(part) if part.content_type == PROFILE => {
+            profile::Profile::decode(&part.content[..])
+                .map_or(Automatic::Unknown, Automatic::Profile)
+        }
+        _ => Automatic::Unknown,
+    }
 }
 
 /// The conversation goes on on another channel, whose numbers start at 1. What is missing before stays missing.

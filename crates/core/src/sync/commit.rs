@@ -24,7 +24,7 @@ use super::{
     elsewhere::{self, Elsewhere},
     ending, gaps, intent,
     message::Place,
-    outbox, proof, reach, resync, send, shared,
+    outbox, profile, proof, reach, resync, send, shared,
 };
 use crate::{
     error::{Reason, Result},
@@ -502,6 +502,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
         devices::check(work, row.id)?;
     }
     own_devices_changed(work, row, merged)?;
+    profile::look(work, row.id)?;
     super::add::first_commit_merged(work, row)?;
     if row.leaving {
         // The commit did not take the wish to leave along; it is proposed again.

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, conversation, other_account, shared};
+use super::{Work, change::Change, conversation, other_account, profile, shared};
 use crate::error::Result;
 
 /// Adds or completes a contact, and tells the account's other devices.
@@ -29,6 +29,9 @@ pub(crate) fn enter(
     conversation: i64,
     ready: bool,
 ) -> Result<()> {
+    // What they said of themselves since counts for more than what their device brought along.
+    let told = profile::name(work.db, account)?;
+    let name = told.as_deref().unwrap_or(name);
     let known: Option<i64> = work
         .db
         .query_row(

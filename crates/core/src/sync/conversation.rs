@@ -228,11 +228,15 @@ pub(crate) fn drop_unproven(work: &Work<'_>, row: &Conversation) -> Result<()> {
     work.db
         .execute("DELETE FROM conversations WHERE id = ?1", [row.id])?;
     if let Some(peer) = &row.peer {
-        work.db.execute(
-            "DELETE FROM names WHERE account_id = ?1 AND NOT EXISTS (SELECT 1 FROM members WHERE account_id = ?1)
-                AND NOT EXISTS (SELECT 1 FROM contacts WHERE account_id = ?1)",
-            [peer.as_bytes()],
-        )?;
+        for table in ["names", "profiles"] {
+            work.db.execute(
+                &format!(
+                    "DELETE FROM {table} WHERE account_id = ?1 AND NOT EXISTS (SELECT 1 FROM members WHERE account_id = ?1)
+                        AND NOT EXISTS (SELECT 1 FROM contacts WHERE account_id = ?1)"
+                ),
+                [peer.as_bytes()],
+            )?;
+        }
     }
     Ok(())
 }
@@ -489,6 +493,7 @@ fn known_name(
     let name: Option<(String, bool)> = db
         .prepare_cached(
             "SELECT name, 1 FROM contacts WHERE account_id = ?2 AND name <> ''
+             UNION ALL SELECT name, 0 FROM profiles WHERE account_id = ?2
              UNION ALL SELECT name, 0 FROM members WHERE conversation = ?1 AND account_id = ?2 AND name <> ''
              UNION ALL SELECT name, 0 FROM names WHERE account_id = ?2 LIMIT 1",
         )?
@@ -540,7 +545,8 @@ fn is_shared(
         .prepare_cached(
             "SELECT 1 FROM members m JOIN conversations v ON v.id = m.conversation AND v.kind = 2
                 LEFT JOIN contacts c ON c.account_id = m.account_id AND c.name <> ''
-                WHERE m.conversation = ?1 AND m.account_id <> ?2 AND lower(trim(coalesce(c.name, m.name))) = lower(trim(?4))
+                LEFT JOIN profiles p ON p.account_id = m.account_id
+                WHERE m.conversation = ?1 AND m.account_id <> ?2 AND lower(trim(coalesce(c.name, p.name, m.name))) = lower(trim(?4))
              UNION ALL SELECT 1 FROM contacts WHERE account_id <> ?2 AND NOT ?3 AND lower(trim(name)) = lower(trim(?4))",
         )?
         .exists(params![

@@ -24,7 +24,7 @@ use super::{
     elsewhere::{self, Elsewhere},
     fetch, gaps, history, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
-    proof, receipt, resync, send, shared, take, tokens,
+    profile, proof, receipt, resync, send, shared, take, tokens,
 };
 use crate::error::Result;
 
@@ -165,6 +165,7 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     linking::tick(work)?;
     devices::tick(work)?;
     shared::tick(work)?;
+    profile::tick(work)?;
     let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
     for (id, server, request) in take::due(work, CONVERSATIONS)? {
         let duty = Outbox::Take(id, request);
@@ -294,6 +295,7 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
             UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
             UNION ALL SELECT min(not_before_ms) FROM sends
             UNION ALL SELECT min(not_before_ms) FROM device_checks
+            UNION ALL SELECT min(not_before_ms) FROM profile_due
             UNION ALL SELECT min(expires_at_ms) FROM linking WHERE failure = ''
             UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
             UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)

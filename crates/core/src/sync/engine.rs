@@ -142,6 +142,7 @@ impl Engine {
             duties: Cell::new(false),
             voided: RefCell::new(Vec::new()),
             recertified: RefCell::new(None),
+            renamed: RefCell::new(None),
         };
         let value = event(&work)?;
         let Work {
@@ -150,6 +151,7 @@ impl Engine {
             duties,
             voided,
             recertified,
+            renamed,
             ..
         } = work;
         // Before anybody can see that the wishes are gone from the store.
@@ -163,6 +165,9 @@ impl Engine {
         }
         if let Some(keys) = recertified.into_inner() {
             self.me.set_keys(keys);
+        }
+        if let Some(name) = renamed.into_inner() {
+            self.me.set_name(name);
         }
         let groups = groups.into_inner();
         if groups.len() <= GROUPS_KEPT {

@@ -12,7 +12,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices,
     pool::{self, Pool},
-    request, settings,
+    profile, request, settings,
 };
 use crate::{
     error::{Reason, Result},
@@ -190,12 +190,13 @@ pub(crate) fn proof_came(
     conversation::set_state(work, row.id, State::Active)?;
     contact::put(work, &application.account, &name, row.id, true)?;
     devices::check(work, row.id)?;
+    profile::look(work, row.id)?;
     work.db.execute(
         "UPDATE links SET uses_left = uses_left - 1 WHERE id = ?1",
         [row.link],
     )?;
-    if uses_left <= 1 {
     work.tell(LINKS);
+    if uses_left <= 1 {
         end(work, row.link, USED)?;
     }
     Ok(())

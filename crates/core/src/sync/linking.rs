@@ -373,7 +373,7 @@ fn provision(work: &Work<'_>, row: &Linking) -> Result<()> {
     )?;
     let account = Provisioning {
         signing_key: DeviceSigningKey::from_secret_bytes(&signing_key)?,
-        name: work.me.name.clone(),
+        name: work.me.name(),
         invitation: row.invitation[..]
             .try_into()
             .map_err(|_| Reason::StateBroken)?,

@@ -54,6 +54,7 @@ pub(crate) mod other_account;
 pub(crate) mod outbox;
 pub(crate) mod policy;
 pub(crate) mod pool;
+pub(crate) mod profile;
 pub(crate) mod proof;
 pub(crate) mod reach;
 pub(crate) mod receipt;

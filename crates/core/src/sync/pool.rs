@@ -173,7 +173,7 @@ pub(crate) fn profile(
     LeafProfile {
         address,
         kp_key: kp_key.map(KpKey::duplicate),
-        name: work.me.name.clone(),
+        name: work.me.name(),
         // A key package is made before anybody knows on which server the conversation will be that it is used for.
         origin: work.me.server.origin.to_string(),
         pin: Some(work.me.server.pin),

@@ -14,7 +14,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices, erase,
     message::Place,
-    other_account, policy, settings, shared, welcome,
+    other_account, policy, profile, settings, shared, welcome,
 };
 use crate::{
     error::{Reason, Result},
@@ -70,6 +70,8 @@ pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
         work.group(&row.group, |group| welcome::speak_up(work, row.id, group))?;
         devices::check(work, row.id)?;
     }
+    profile::accepted(work, account)?;
+    profile::look(work, row.id)?;
     shared::put_contact(work, account)?;
     let name: String = work.db.query_row(
         "SELECT name FROM contacts WHERE account_id = ?1",
@@ -145,9 +147,9 @@ pub(crate) fn report(
         "INSERT INTO reports (report_id, account_id, name, content, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![id, account.as_bytes(), name, content, work.now_ms],
     )?;
+    work.tell(Change::Settings(SettingsPart::Reports));
     Ok(id)
 }
-    work.tell(Change::Settings(SettingsPart::Reports));
 
 /// Deletes a report.
 pub(crate) fn forget_report(work: &Work<'_>, id: &[u8; 8]) -> Result<()> {
@@ -157,6 +159,6 @@ pub(crate) fn forget_report(work: &Work<'_>, id: &[u8; 8]) -> Result<()> {
     if gone == 0 {
         return Err(Reason::ReportUnknown.into());
     }
+    work.tell(Change::Settings(SettingsPart::Reports));
     Ok(())
 }
-    work.tell(Change::Settings(SettingsPart::Reports));

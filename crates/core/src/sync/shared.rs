@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     Alarm = b'a',
     /// What the account's backups are sealed to.
     BackupKey = b'b',
+    /// This account's name and picture: `profile::Profile`.
+    Profile = b'f',
     /// || device id: `history::Head`. || device id || number: `history::Portion`.
     History = b'h',
 }

@@ -8,7 +8,7 @@ use super::{
     Work, alarm,
     change::Change,
     conversation::{self, Conversation, Kind as ConversationKind},
-    devices, erase, kill, message, rotation, settings,
+    devices, erase, kill, message, profile, rotation, settings,
     shared::{self, CHAT_FIELDS, Contact, Draft, Kind, Number, Person, Place},
     timer,
 };
@@ -54,7 +54,11 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             Ok(())
         }
         kind if kind == Kind::Alarm as u8 => alarm::apply(work, rest, value),
-        kind if kind == Kind::BackupKey as u8 => rotation::backup_key_came(work, value),
+        kind if kind == Kind::BackupKey as u8 => {
+            work.tell(Change::Settings(SettingsPart::Backup));
+            rotation::backup_key_came(work, value)
+        }
+        kind if kind == Kind::Profile as u8 => profile::changed_elsewhere(work),
         kind if kind == Kind::History as u8 => {
             work.tell(Change::History);
             Ok(())
@@ -135,15 +139,15 @@ fn for_all_chats(work: &Work<'_>, name: &[u8], value: &[u8]) -> Result<()> {
         "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         params![name, number.value],
     )?;
-    Ok(())
-}
-
-fn chat(work: &Work<'_>, row: &Conversation, field: &[u8], value: &[u8]) -> Result<()> {
     let part = match *name {
         devices::REMOVE_WIPED => SettingsPart::Protection,
         _ => SettingsPart::AllChats,
     };
     work.tell(Change::Settings(part));
+    Ok(())
+}
+
+fn chat(work: &Work<'_>, row: &Conversation, field: &[u8], value: &[u8]) -> Result<()> {
     let column = CHAT_FIELDS
         .iter()
         .find(|(known, _)| [*known] == *field)

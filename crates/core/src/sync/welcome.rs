@@ -14,7 +14,7 @@ use super::{
     devices, elsewhere, gaps, held, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
-    proof, resync, spare,
+    profile, proof, resync, spare,
 };
 use crate::{
     error::{Error, Result},
@@ -287,6 +287,7 @@ fn settle_in(
     }
     work.keep(joined.group);
     devices::check(work, id)?;
+    profile::look(work, id)?;
     if let Some(notice) = notice {
         message::add_notice(work, id, &notice, place)?;
     }

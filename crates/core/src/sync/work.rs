@@ -45,6 +45,7 @@ pub(crate) struct Work<'t> {
     pub(super) duties: Cell<bool>,
     pub(super) voided: RefCell<Vec<(i64, Reason)>>,
     pub(super) recertified: RefCell<Option<Arc<DeviceKeys>>>,
+    pub(super) renamed: RefCell<Option<String>>,
 }
 
 impl Work<'_> {
@@ -113,6 +114,11 @@ impl Work<'_> {
     /// This device has a newer certificate: in this transaction at once, for others once it is on disk.
     pub(crate) fn recertified(&self, keys: DeviceKeys) {
         *self.recertified.borrow_mut() = Some(Arc::new(keys));
+    }
+
+    /// The account is called otherwise once it is on disk.
+    pub(crate) fn renamed(&self, name: String) {
+        *self.renamed.borrow_mut() = Some(name);
     }
 
     /// Runs `act` on a group. A group whose `act` failed is dropped from memory and read again the next time.

@@ -47,7 +47,7 @@ pub enum Event {
         /// The contact.
         contact: ContactInfo,
     },
-    /// A contact's name or verification changed.
+    /// Somebody's name, picture or verification changed.
     ContactChanged {
         /// The contact.
         contact: ContactId,
@@ -133,6 +133,8 @@ pub enum SettingsPart {
     Protection,
     /// The kill code and custodians: `kill.status`.
     Kill,
+    /// This account's name and picture: `account.get` and `profile.get`.
+    Profile,
     /// Contact links: `links.list`.
     Links,
     /// Records that are kept of people: `reports.list`.

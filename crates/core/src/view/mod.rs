@@ -32,6 +32,7 @@ mod kill;
 mod messages;
 mod notice;
 mod people;
+mod profile;
 mod sharing;
 mod storage;
 
@@ -43,6 +44,7 @@ pub use kill::*;
 pub use messages::*;
 pub use notice::{GroupAct, Notice, NoticePerson};
 pub use people::*;
+pub use profile::*;
 pub use sharing::*;
 pub use storage::*;
 

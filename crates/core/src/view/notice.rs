@@ -179,4 +179,6 @@ notices! {
     42 MoreNotKept {}
     /// Somebody's duress passphrase was given, and they had chosen that this account be told.
     43 DuressAlarm { who: NoticePerson = "Who." }
+    /// Somebody calls themselves otherwise.
+    44 NameChanged { who: NoticePerson = "Who, as they were called before.", name: String = "The new name." }
 }

@@ -88,4 +88,5 @@ export const notices: NoticeTexts = {
   "notice.more_not_kept": "كُتب المزيد ولم يُحفظ.",
   "notice.duress_alarm":
     "قد يكون {who} تحت الإكراه: أُعطيت عبارة الإكراه، وخرج هذا الإنذار في صمت. من يكتب الآن من ذلك الجهاز قد لا يكون هو.",
+  "notice.name_changed": "صار اسم {who} الآن «{name}».",
 };

@@ -94,4 +94,5 @@ export const notices: NoticeTexts = {
   "notice.more_not_kept": "Es wurde noch mehr geschrieben, das nicht aufgehoben wurde.",
   "notice.duress_alarm":
     "{who} steht vielleicht unter Zwang: Die Passphrase unter Zwang wurde eingegeben, und dieser Alarm ging unbemerkt hinaus. Wer jetzt von diesem Gerät schreibt, muss es nicht selbst sein.",
+  "notice.name_changed": "{who} heißt jetzt „{name}“.",
 };

@@ -89,6 +89,7 @@ export const notices = {
   "notice.more_not_kept": "They wrote more, which was not kept.",
   "notice.duress_alarm":
     "{who} may be under duress: their duress passphrase was given, and this alarm went out silently. Whoever writes from that device now need not be them.",
+  "notice.name_changed": "{who} is now called “{name}”.",
 } as const;
 
 export type NoticeTexts = Readonly<Record<keyof typeof notices, string>>;

@@ -91,4 +91,5 @@ export const notices: NoticeTexts = {
   "notice.more_not_kept": "Ha escrito más, que no se ha guardado.",
   "notice.duress_alarm":
     "{who} puede estar bajo coacción: se ha dado la frase bajo coacción y esta alarma salió en silencio. Quien escriba ahora desde ese dispositivo puede ser otra persona.",
+  "notice.name_changed": "{who} se llama ahora «{name}».",
 };

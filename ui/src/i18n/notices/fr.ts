@@ -93,4 +93,5 @@ export const notices: NoticeTexts = {
   "notice.more_not_kept": "D’autres messages ont été écrits, qui n’ont pas été gardés.",
   "notice.duress_alarm":
     "{who} est peut-être sous la contrainte : la phrase sous contrainte a été donnée, et cette alerte est partie en silence. Qui écrit maintenant depuis cet appareil peut être quelqu’un d’autre.",
+  "notice.name_changed": "{who} s’appelle maintenant « {name} ».",
 };

@@ -93,4 +93,5 @@ export const notices: NoticeTexts = {
   "notice.more_not_kept": "Er is meer geschreven, dat niet bewaard is.",
   "notice.duress_alarm":
     "{who} staat misschien onder dwang: de dwangwachtwoordzin is gegeven, en dit alarm ging ongemerkt uit. Wie nu vanaf dat apparaat schrijft, hoeft het niet zelf te zijn.",
+  "notice.name_changed": "{who} heet nu ‘{name}’.",
 };

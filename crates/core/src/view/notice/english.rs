@@ -255,6 +255,9 @@ impl fmt::Display for Notice {
                 "{} may be under duress: their duress passphrase was given, and this alarm went out silently. Whoever writes from that device now need not be them.",
                 who.named()
             ),
+            Self::NameChanged { who, name } => {
+                write!(f, "{} is now called “{name}”.", who.other_side())
+            }
             Self::MoreNotKept {} => f.write_str("They wrote more, which was not kept."),
             Self::ReachedAgain { who } => {
                 write!(f, "What is sent here reaches {} again.", who.other_side_later())

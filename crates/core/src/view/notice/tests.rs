@@ -121,6 +121,10 @@ fn all() -> Vec<Notice> {
         Notice::MoreNotKept {},
     ]);
     all.extend([&ben, &nobody].map(|who| Notice::DuressAlarm { who: who.clone() }));
+    all.push(Notice::NameChanged {
+        who: ben.clone(),
+        name: "Benjamin".into(),
+    });
     all
 }
 
