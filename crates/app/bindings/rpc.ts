@@ -38,6 +38,23 @@ export type AddResult = {
   state: Delivery,
 };
 
+/** An announcement of the server's operator (32 characters). */
+export type AnnouncementId = string;
+
+/** Words of the operator of this account's server. They are nobody's message, prove nothing, and may be different for each person. */
+export type AnnouncementInfo = {
+  /** Its id. */
+  id: AnnouncementId,
+  /** `host:port` of the server whose operator says it. */
+  server: string,
+  /** Plain text with line breaks: nothing in it is a link. */
+  text: string,
+  /** When it was made, Unix milliseconds of a UTC day's beginning, as the server says. */
+  day_ms: number,
+  /** Whether the owner has dismissed it on this device. */
+  dismissed: boolean,
+};
+
 /** An answer to somebody who asks to be let in. */
 export type AnswerJoin = {
   /** The group. */
@@ -543,7 +560,7 @@ export type Event = { "event": "message",
   /** Parts done. */
   done: number,
   /** Parts in all. */
-  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "history_changed" } | { "event": "settings_changed",
+  total: number, } | { "event": "linking_changed" } | { "event": "devices_changed" } | { "event": "history_changed" } | { "event": "announcements_changed" } | { "event": "settings_changed",
   /** Which part of it. */
   part: SettingsPart, } | { "event": "device_removed" } | { "event": "wiped" } | { "event": "clock_warning",
   /** Server's minus ours, seconds. */
@@ -1301,6 +1318,12 @@ export type NoticePerson = {
   me: boolean,
 };
 
+/** Something that the server's operator announced. */
+export type OneAnnouncement = {
+  /** Which. */
+  announcement: AnnouncementId,
+};
+
 /** One chat. */
 export type OneChat = {
   /** Its id. */
@@ -1973,6 +1996,10 @@ export interface Methods {
   "pictures.list": { params: Nothing; result: Array<PersonPicture> };
   /** Somebody's picture. It was encoded on this device, whatever its sender made. */
   "pictures.get": { params: WhosePicture; result: ShownPicture };
+  /** What the operator of this account's server tells everybody there: plain text that proves nothing. `announcements_changed` events say when to look. */
+  "announcements.list": { params: Nothing; result: Array<AnnouncementInfo> };
+  /** Says that the owner has read an announcement: it is not to be shown any more on this device. */
+  "announcements.dismiss": { params: OneAnnouncement; result: Done };
   /** The connection to the server, and what waits to be sent. */
   "status.get": { params: Nothing; result: Status };
   /** Waits until everything that can be sent was accepted by the server and the mailbox is empty, or until the limit (20 seconds when left out). */

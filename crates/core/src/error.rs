@@ -64,6 +64,7 @@ reasons! {
     NoTokens = "token.none", RetryLater, "The daily allowance of sends is used up.";
     ServerInvalid = "account.server_invalid", Never, "This is neither an invitation nor an origin with a pin.";
     ProxyInvalid = "account.proxy_invalid", Never, "A proxy is given as host:port.";
+    AnnouncementUnknown = "announcement.unknown", Never, "There is no such announcement.";
     NameInvalid = "account.name_invalid", Never, "A name has 1 to 64 bytes and no control characters.";
     NotRegistered = "account.not_registered", RetryLater, "This device is not registered with its server yet.";
     NoAccount = "account.none", Never, "This home holds no account.";

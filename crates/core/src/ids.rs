@@ -107,3 +107,7 @@ hex_id!(
     /// A link to a group (16 characters).
     InviteId, 8, LinkUnknown
 );
+hex_id!(
+    /// An announcement of the server's operator (32 characters).
+    AnnouncementId, 16, AnnouncementUnknown
+);

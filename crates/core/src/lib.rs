@@ -30,6 +30,6 @@ pub use client::{
     TakenFile, Wiped,
 };
 pub use error::{Error, ErrorClass, Problem, Reason, Result};
-pub use ids::{ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};
+pub use ids::{AnnouncementId, ChatId, ContactId, DeviceId, InviteId, LinkId, MessageId, ReportId};
 pub use transport::Transport;
 pub use view::*;

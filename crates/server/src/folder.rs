@@ -4,6 +4,7 @@
 //! DIR/undertone-server.toml   settings
 //! DIR/identity.pem            identity key (0600)
 //! DIR/tokens.seed             master seed of the blind token keys (0600)
+//! DIR/announcements.json      what the operator announces, once something was (0600)
 //! DIR/data/                   the store
 //! DIR/server.lock             held by the process that has the store open
 //! DIR/admin.sock              a running server's admin socket (0600)

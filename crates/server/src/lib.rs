@@ -12,6 +12,7 @@
 
 pub mod admin;
 pub mod admission;
+pub mod announcements;
 pub mod archive;
 pub mod cli;
 pub mod config;

@@ -14,6 +14,7 @@ use crate::admin;
 use crate::admission::guests::{GuestLimits, Guests};
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
+use crate::announcements::Announcements;
 use crate::config::Config;
 use crate::delivery::{Hub, RingLimits};
 use crate::error::ServerError;
@@ -71,6 +72,7 @@ impl Server {
         let pin = identity.pin();
         let lock = admin::reach::take_for_server(dir).await?;
         let tokens = TokenKeys::read(dir, clock.day())?;
+        let announcements = Arc::new(Announcements::read(dir)?);
         let listener = listen::bind(config.listen)?;
         let local_addr = listener
             .local_addr()
@@ -103,6 +105,7 @@ impl Server {
             hub: opened.hub,
             blobs: opened.blobs,
             tokens,
+            announcements: Arc::clone(&announcements),
             metrics,
             clock,
             stopping: stopping.clone(),
@@ -124,6 +127,7 @@ impl Server {
                 dir: dir.to_path_buf(),
                 pin,
                 config: gateway.config.clone(),
+                announcements,
                 store: Arc::clone(&opened.store),
                 gateway: Some(Arc::clone(&gateway)),
             },

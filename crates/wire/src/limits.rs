@@ -51,6 +51,10 @@ pub const TOKENS_PER_ISSUE: usize = 100;
 pub const TOKENS_PER_REDEEM: usize = 100;
 /// Token keys in a ServerHello.
 pub const TOKEN_KEYS: usize = 4;
+/// What an operator announces at once.
+pub const ANNOUNCEMENTS: usize = 4;
+/// Text of one announcement, bytes.
+pub const ANNOUNCEMENT_BYTES: usize = 1000;
 /// Credit that one Credit frame may add.
 pub const CREDIT_PER_FRAME: u32 = 65_536;
 /// Bytes of one PATCH to a blob.

@@ -400,6 +400,10 @@ export const ar: Table = {
   "storage.remove": "أزل من هذا الجهاز",
   "storage.done": { zero: "لم يُزل شيء، وتحرر {size}.", one: "أزيل ملف واحد، وتحرر {size}.", two: "أزيل ملفان، وتحرر {size}.", few: "أزيلت {count} ملفات، وتحرر {size}.", many: "أزيل {count} ملفًا، وتحرر {size}.", other: "أزيل {count} ملف، وتحرر {size}." },
 
+  "announcements.title": "إعلانات",
+  "announcements.by": "من مشغّل الخادم {server} إلى كل من فيه",
+  "announcements.dismiss": "إخفاء",
+
   "chat.export": "تصدير",
   "export.title": "تصدير: {name}",
   "export.text": "تُكتب المحادثة كلها في مجلد على هذا الحاسوب، صفحاتٍ يعرضها أي متصفح. يكتبها Undertone بنفسه: لا شيء منها يمر بهذا المتصفح. وتُترك الرسائل التي تختفي.",

@@ -400,6 +400,10 @@ export const de: Table = {
   "storage.remove": "Von diesem Gerät entfernen",
   "storage.done": { one: "{count} Datei entfernt, {size} frei.", other: "{count} Dateien entfernt, {size} frei." },
 
+  "announcements.title": "Ankündigungen",
+  "announcements.by": "Vom Betreiber des Servers {server}, an alle dort",
+  "announcements.dismiss": "Ausblenden",
+
   "chat.export": "Exportieren",
   "export.title": "Exportieren: {name}",
   "export.text": "Der ganze Chat wird in einen Ordner dieses Computers geschrieben, als Seiten, die jeder Browser zeigt. Undertone schreibt sie selbst: Nichts davon geht durch diesen Browser. Nachrichten, die verschwinden, bleiben weg.",

@@ -423,6 +423,10 @@ export const en = {
   "storage.remove": "Remove from this device",
   "storage.done": { one: "{count} file removed, {size} freed.", other: "{count} files removed, {size} freed." },
 
+  "announcements.title": "Announcements",
+  "announcements.by": "From the operator of the server {server}, to everybody there",
+  "announcements.dismiss": "Dismiss",
+
   "chat.export": "Export",
   "export.title": "Export: {name}",
   "export.text": "The whole chat is written to a folder of this computer, as pages that any browser shows. Undertone writes them itself: nothing of it goes through this browser. Messages that disappear are left out.",

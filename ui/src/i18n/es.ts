@@ -400,6 +400,10 @@ export const es: Table = {
   "storage.remove": "Quitar de este dispositivo",
   "storage.done": { one: "{count} archivo quitado, {size} libres.", many: "{count} archivos quitados, {size} libres.", other: "{count} archivos quitados, {size} libres." },
 
+  "announcements.title": "Anuncios",
+  "announcements.by": "Del operador del servidor {server}, para todos los que están en él",
+  "announcements.dismiss": "Descartar",
+
   "chat.export": "Exportar",
   "export.title": "Exportar: {name}",
   "export.text": "Todo el chat se escribe en una carpeta de este ordenador, como páginas que cualquier navegador muestra. Undertone las escribe por sí mismo: nada pasa por este navegador. Los mensajes que desaparecen se dejan fuera.",

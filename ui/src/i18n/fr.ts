@@ -400,6 +400,10 @@ export const fr: Table = {
   "storage.remove": "Retirer de cet appareil",
   "storage.done": { one: "{count} fichier retiré, {size} libérés.", many: "{count} fichiers retirés, {size} libérés.", other: "{count} fichiers retirés, {size} libérés." },
 
+  "announcements.title": "Annonces",
+  "announcements.by": "De l’opérateur du serveur {server}, à tous ceux qui y sont",
+  "announcements.dismiss": "Masquer",
+
   "chat.export": "Exporter",
   "export.title": "Exporter : {name}",
   "export.text": "Toute la discussion est écrite dans un dossier de cet ordinateur, en pages que tout navigateur affiche. Undertone les écrit lui-même : rien ne passe par ce navigateur. Les messages éphémères sont laissés de côté.",

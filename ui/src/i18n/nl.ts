@@ -400,6 +400,10 @@ export const nl: Table = {
   "storage.remove": "Van dit apparaat verwijderen",
   "storage.done": { one: "{count} bestand verwijderd, {size} vrij.", other: "{count} bestanden verwijderd, {size} vrij." },
 
+  "announcements.title": "Aankondigingen",
+  "announcements.by": "Van de beheerder van de server {server}, aan iedereen daar",
+  "announcements.dismiss": "Verbergen",
+
   "chat.export": "Exporteren",
   "export.title": "Exporteren: {name}",
   "export.text": "De hele chat wordt in een map van deze computer geschreven, als pagina’s die elke browser toont. Undertone schrijft ze zelf: niets ervan gaat door deze browser. Berichten die verdwijnen blijven weg.",

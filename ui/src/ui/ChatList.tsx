@@ -9,6 +9,7 @@ import { pressToLock } from "../state/panic.ts";
 import { requestCount, requestOf, requests } from "../state/requests.ts";
 import { choose, chosen, query, show } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
+import { Announcements } from "./Announcements.tsx";
 import { Avatar } from "./Avatar.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { ConnectionSign } from "./ConnectionSign.tsx";
@@ -97,6 +98,7 @@ export function ChatList() {
       </div>
       <ConnectionSign />
       <DeadManLine />
+      <Announcements />
       {wanted !== "" ? (
         <Found wanted={wanted} />
       ) : (

@@ -182,6 +182,22 @@ test("an owner hands the group over, and leaves", async () => {
   await cleoPage.locator(".members li", { hasText: "You" }).getByText("Owner").waitFor();
 });
 
+test("what the server's operator announces is shown as theirs, as text, until it is dismissed or taken back", async () => {
+  const said = server.announce("Maintenance on Sunday.\nhttps://example.org <b>now</b>");
+  for (const one of [page, benPage]) {
+    const shown = one.locator(".announcement", { hasText: "<b>now</b>" });
+    await shown.getByText(`From the operator of the server ${server.origin}`).waitFor();
+    assert.equal(await shown.locator("a, b").count(), 0);
+  }
+  await look(page, "an announcement");
+  await page.locator(".announcement").getByRole("button", { name: "Dismiss" }).click();
+  await page.locator(".announcement").waitFor({ state: "detached" });
+  assert.ok(ada.command("status").announcements[0].dismissed);
+  assert.equal(await benPage.locator(".announcement").count(), 1);
+  server.announce("--remove", said.id.slice(0, 12));
+  await benPage.locator(".announcement").waitFor({ state: "detached" });
+});
+
 test("what files take is shown by chat, and they are removed from this device", async () => {
   const file = path.join(ben.folder, "plan.bin");
   writeFileSync(file, Buffer.alloc(1_400_000, 7));

@@ -83,6 +83,11 @@ export class Server {
     return run("undertone-server", ["invite", "create", this.folder, "--uses", String(uses), "--json"]).invitation;
   }
 
+  /** The operator tells everybody something, or takes it back. */
+  announce(...args) {
+    return run("undertone-server", ["announce", this.folder, ...args, "--json"]).announcements[0];
+  }
+
   async stop() {
     this.child.kill("SIGKILL");
     await ended(this.child);

@@ -1,7 +1,7 @@
 //! `undertone status`.
 
 use serde_json::json;
-use undertone_core::{AccountInfo, LinkState, Status};
+use undertone_core::{AccountInfo, AnnouncementInfo, LinkState, Status};
 
 use super::{NEWS, Visit, with};
 use crate::{
@@ -11,11 +11,11 @@ use crate::{
     },
     failure::Failure,
     rpc::{
-        methods::{AccountGet, StatusGet},
+        methods::{AccountGet, AnnouncementsList, StatusGet},
         params::Nothing,
     },
     session::home_folder,
-    terminal::{Screen, single_line, time::Clock},
+    terminal::{Screen, single_line, time::Clock, width::wrap},
 };
 
 pub(super) async fn status(options: &Global, output: &Output) -> Result<Outcome, Failure> {
@@ -24,6 +24,7 @@ pub(super) async fn status(options: &Global, output: &Output) -> Result<Outcome,
     with!(visit, |visit| {
         let account = visit.session.call::<AccountGet>(Nothing {}).await?;
         let status = visit.session.call::<StatusGet>(Nothing {}).await?;
+        let announced = visit.session.call::<AnnouncementsList>(Nothing {}).await?;
         let served = !visit.session.is_own();
         let mut lines = draw(
             &account,
@@ -41,11 +42,30 @@ pub(super) async fn status(options: &Global, output: &Output) -> Result<Outcome,
                 place
             },
         ));
+        for one in announced.iter().filter(|one| !one.dismissed) {
+            lines.extend(announcement(one, output.screen));
+        }
         Ok(Outcome::new(
-            json!({"account": account, "status": status, "home": home, "served_by_other_process": served}),
+            json!({"account": account, "status": status, "announcements": announced, "home": home, "served_by_other_process": served}),
             lines,
         ))
     })
+}
+
+/// Words of the operator, which nobody can take for a line of Undertone's.
+fn announcement(one: &AnnouncementInfo, screen: Screen) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "The operator of {} announces to everybody there:",
+            single_line(&one.server)
+        ),
+    ];
+    for line in one.text.lines() {
+        let words = wrap(&single_line(line), screen.width.saturating_sub(2));
+        lines.extend(words.into_iter().map(|line| format!("> {line}")));
+    }
+    lines
 }
 
 fn row(name: &str, value: &str) -> String {

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 use undertone_core::{
-    AccountInfo, AddResult, BackupCheck, BackupReport, BackupState, BlockedInfo, ChatInfo,
-    ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft, GroupResult,
-    HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus, LinkInfo,
-    LinkOptions, MemberInfo, MessageInfo, OtherAccount, OwnProfile, Page, PersonPicture,
+    AccountInfo, AddResult, AnnouncementInfo, BackupCheck, BackupReport, BackupState, BlockedInfo,
+    ChatInfo, ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft,
+    GroupResult, HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus,
+    LinkInfo, LinkOptions, MemberInfo, MessageInfo, OtherAccount, OwnProfile, Page, PersonPicture,
     Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings,
     SettingsChange, Settled, Status, Version, Wiped, home::panic::Press,
 };
@@ -75,6 +75,15 @@ methods! {
     #[doc = "Somebody's picture. It was encoded on this device, whatever its sender made."]
     PicturesGet = "pictures.get" (WhosePicture) -> ShownPicture, |context, params| ShownPicture {
         picture: context.client.picture_of(&params.contact).await?,
+    };
+
+    #[doc = "What the operator of this account's server tells everybody there: plain text that proves nothing. `announcements_changed` events say when to look."]
+    AnnouncementsList = "announcements.list" (Nothing) -> Vec<AnnouncementInfo>, |context, _| context.client.announcements().await?;
+
+    #[doc = "Says that the owner has read an announcement: it is not to be shown any more on this device."]
+    AnnouncementsDismiss = "announcements.dismiss" (OneAnnouncement) -> Done, |context, params| {
+        context.client.dismiss_announcement(&params.announcement).await?;
+        Done {}
     };
 
     #[doc = "The connection to the server, and what waits to be sent."]

@@ -1,9 +1,9 @@
-//! Parameters and answers of the methods about names and pictures.
+//! Parameters and answers of the methods about names and pictures, and what the server's operator announces.
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
-use undertone_core::{ContactId, ProfileChange};
+use undertone_core::{AnnouncementId, ContactId, ProfileChange};
 
 use crate::failure::Failure;
 
@@ -47,6 +47,14 @@ impl SetProfile {
 pub struct WhosePicture {
     /// The account.
     pub contact: ContactId,
+}
+
+/// Something that the server's operator announced.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct OneAnnouncement {
+    /// Which.
+    pub announcement: AnnouncementId,
 }
 
 /// A picture.

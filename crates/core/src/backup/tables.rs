@@ -306,6 +306,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "alarm_contacts",
     "alarms",
     "alarms_of",
+    "announcements",
     "automatic_sent",
     "backup_blocks",
     "backups",

@@ -5,6 +5,7 @@
 //! right after it loses nothing.
 
 mod actions;
+mod announcements;
 mod backup;
 mod chats;
 mod contacts;

@@ -20,8 +20,8 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-        account, address, change::Change, clock, commit, conversation, duty, inbox, keys, kill,
-        linking, outbox, pool, resync, tokens, typing,
+        account, address, announcement, change::Change, clock, commit, conversation, duty, inbox,
+        keys, kill, linking, outbox, pool, resync, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -491,6 +491,11 @@ async fn take(
             Push::Notice(Notice::TokenKeysChanged(keys)) => {
                 shared
                     .write(move |work| tokens::shown_to_inbox(work, &keys))
+                    .await?;
+            }
+            Push::Notice(Notice::Announcements(all)) => {
+                shared
+                    .write(move |work| announcement::told(work, &all))
                     .await?;
             }
             Push::Notice(Notice::Replaced) => {

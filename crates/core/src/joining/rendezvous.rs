@@ -175,8 +175,8 @@ impl Rendezvous {
                         keys.insert(key.key_id, opened);
                     }
                 }
-                // No credit was given for any, and nothing here is said for a moment.
-                Push::Ephemeral(_) => {}
+                // No credit was given for any, and nothing here is said for a moment; what is announced is for accounts.
+                Push::Ephemeral(_) | Push::Notice(Notice::Announcements(_)) => {}
                 Push::Item(item) => self.take(connection, &keys, item).await?,
                 Push::Notice(Notice::ShuttingDown { retry_after_s }) => {
                     return Err(

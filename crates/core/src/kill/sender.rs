@@ -260,7 +260,10 @@ impl Sender {
                     let _ = self.inbox.ack(item.sequence).await;
                     let _ = self.inbox.credit(1).await;
                 }
-                Ok(Push::Notice(Notice::TokenKeysChanged(_)) | Push::Ephemeral(_)) => {}
+                Ok(
+                    Push::Notice(Notice::TokenKeysChanged(_) | Notice::Announcements(_))
+                    | Push::Ephemeral(_),
+                ) => {}
                 // What was sent was sent: the answers are lost.
                 Ok(Push::Notice(_)) | Err(_) => break,
             }

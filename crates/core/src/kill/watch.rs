@@ -306,7 +306,8 @@ impl Watcher {
             match push {
                 Push::SealKey(key) => opening.key_came(&key),
                 // No credit was given for any.
-                Push::Ephemeral(_) | Push::Notice(Notice::TokenKeysChanged(_)) => {}
+                Push::Ephemeral(_)
+                | Push::Notice(Notice::TokenKeysChanged(_) | Notice::Announcements(_)) => {}
                 Push::Item(item) => {
                     let sequence = item.sequence;
                     if self.came(connection, opening, &item).await? {

@@ -78,6 +78,7 @@ pub(crate) fn event(db: &Connection, me: &Me, change: Change) -> Option<Event> {
         Change::Linking => Some(Event::LinkingChanged),
         Change::History => Some(Event::HistoryChanged),
         Change::Devices => Some(Event::DevicesChanged),
+        Change::Announcements => Some(Event::AnnouncementsChanged),
         Change::Settings(part) => Some(Event::SettingsChanged { part }),
         Change::Removed => Some(Event::DeviceRemoved),
         Change::Clock(off_s) => Some(Event::ClockWarning { off_s }),

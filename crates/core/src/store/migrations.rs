@@ -150,6 +150,11 @@ pub const STEPS: &[Migration] = &[
         name: "profiles",
         step: Step::Sql(include_str!("../../migrations/0021_profiles.sql")),
     },
+    Migration {
+        version: 22,
+        name: "announcements",
+        step: Step::Sql(include_str!("../../migrations/0022_announcements.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

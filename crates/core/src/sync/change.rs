@@ -25,6 +25,8 @@ pub(crate) enum Change {
     Devices,
     /// What was said before goes to a new device, or comes to this one.
     History,
+    /// What the server's operator announces.
+    Announcements,
     /// Something that the owner sets.
     Settings(SettingsPart),
     /// This device was removed from the account.

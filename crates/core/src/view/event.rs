@@ -102,6 +102,8 @@ pub enum Event {
     DevicesChanged,
     /// What was said before a device was linked got on, on its way there.
     HistoryChanged,
+    /// The operator of the server announces something else than before.
+    AnnouncementsChanged,
     /// What the owner sets was changed: on another device, in a terminal, or on another page.
     SettingsChanged {
         /// Which part of it.

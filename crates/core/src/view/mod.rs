@@ -25,6 +25,7 @@ macro_rules! view {
     };
 }
 
+mod announcement;
 mod backup;
 mod devices;
 mod event;
@@ -36,6 +37,7 @@ mod profile;
 mod sharing;
 mod storage;
 
+pub use announcement::*;
 pub use backup::*;
 pub use devices::*;
 pub(crate) use event::TYPING_SHOWN_MS;

@@ -20,8 +20,8 @@ use undertone_wire::{
     ids::{AddressHash, BlobHash, BlobId, ChannelId, Incarnation, Pin, QueueId, SendId, sha256},
     request::{AddressKind, Request, SealedKeyPackage},
     response::{
-        Accepted, Ephemeral, Item, ItemKind, Limits, Missed, Notice, QueueItem, Response,
-        ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
+        Accepted, Announcement, Ephemeral, Item, ItemKind, Limits, Missed, Notice, QueueItem,
+        Response, ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
     },
     seal::{SealingKey, seal_item},
     secrets::{AddressSecret, Secret},
@@ -467,6 +467,17 @@ impl FakeServer {
                 let mut line = lock(line);
                 line.notices
                     .push_back(Notice::TokenKeysChanged(keys.clone()));
+                line.wake.notify_one();
+            }
+        }
+    }
+
+    /// The operator tells everybody who is signed in this, and nothing else any more.
+    pub fn announce(&self, all: &[Announcement]) {
+        for queue in lock(&self.state).queues.values() {
+            if let Some(line) = &queue.line {
+                let mut line = lock(line);
+                line.notices.push_back(Notice::Announcements(all.to_vec()));
                 line.wake.notify_one();
             }
         }

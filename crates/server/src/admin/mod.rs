@@ -1,4 +1,4 @@
-//! What the server's owner may ask: status, a new invitation, a consistent copy for a backup.
+//! What the server's owner may ask: status, a new invitation, an announcement, a consistent copy for a backup.
 //!
 //! [`perform`] does it, for a running server ([`socket`] carries it there) and for a folder at rest alike; [`reach`]
 //! finds out which it is. The socket is a file in the server's folder that only its owner can open, and the
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use undertone_wire::ids::Pin;
 
 use crate::admission::invitations;
+use crate::announcements::{Announcement, Announcements};
 use crate::config::{Config, Registration};
 use crate::error::ServerError;
 use crate::folder;
@@ -38,6 +39,20 @@ pub enum Command {
         /// Whole UTC days it is good for.
         days: u32,
     },
+    /// What is announced.
+    Announcements,
+    /// Announces something to everybody here.
+    Announce {
+        /// Plain text.
+        text: String,
+        /// Whole UTC days it is shown for, today included.
+        days: u32,
+    },
+    /// Takes an announcement back.
+    RemoveAnnouncement {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
     /// A consistent copy of the store in [`COPY`], which whoever asked removes.
     Copy,
 }
@@ -52,6 +67,11 @@ pub enum Answer {
     Invitation {
         /// The string to hand on.
         invitation: String,
+    },
+    /// To the three about announcements: all, the new one, or the one that was removed.
+    Announcements {
+        /// As they are.
+        announcements: Vec<Announcement>,
     },
     /// To [`Command::Copy`].
     Copied,
@@ -116,6 +136,8 @@ pub struct Context {
     pub pin: Pin,
     /// Its settings.
     pub config: Config,
+    /// What is announced there.
+    pub announcements: Arc<Announcements>,
     /// Its store.
     pub store: Arc<SqliteStore>,
     /// The running gateway, if one runs.
@@ -132,6 +154,9 @@ pub async fn perform(context: &Context, command: Command) -> Result<Answer, Serv
             .await
             .map(|status| Answer::Status(Box::new(status))),
         Command::CreateInvitation { uses, days } => create_invitation(context, uses, days).await,
+        Command::Announcements | Command::Announce { .. } | Command::RemoveAnnouncement { .. } => {
+            announce(context, command)
+        }
         Command::Copy => copy(context).await,
     }
 }
@@ -175,6 +200,17 @@ async fn create_invitation(context: &Context, uses: u32, days: u32) -> Result<An
     let created = context.store.create_invitation(stored).await;
     created.map_err(|error| store_error(&context.dir, &error))?;
     Ok(Answer::Invitation { invitation })
+}
+
+fn announce(context: &Context, command: Command) -> Result<Answer, ServerError> {
+    let today = SystemClock::default().day();
+    let all = &context.announcements;
+    let announcements = match command {
+        Command::Announce { text, days } => vec![all.add(&text, today, days)?],
+        Command::RemoveAnnouncement { id } => vec![all.remove(&id, today)?],
+        _ => all.standing(today),
+    };
+    Ok(Answer::Announcements { announcements })
 }
 
 async fn copy(context: &Context) -> Result<Answer, ServerError> {

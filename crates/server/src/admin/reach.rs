@@ -3,10 +3,12 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::socket::socket_path;
 use super::{Answer, Command, Context, perform};
+use crate::announcements::Announcements;
 use crate::config::Config;
 use crate::error::ServerError;
 use crate::folder::FolderLock;
@@ -102,6 +104,7 @@ fn at_rest(
             dir: dir.to_path_buf(),
             pin,
             config,
+            announcements: Arc::new(Announcements::read(dir)?),
             store: opened.store.clone(),
             gateway: None,
         };

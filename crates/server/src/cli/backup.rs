@@ -12,7 +12,7 @@ use super::{BackupArgs, answer, status::size};
 use crate::admin::{self, Command, reach};
 use crate::archive;
 use crate::error::ServerError;
-use crate::{config, folder, identity};
+use crate::{announcements, config, folder, identity};
 
 pub(super) fn run(args: &BackupArgs) -> Result<(), ServerError> {
     if args.file.exists() {
@@ -58,6 +58,10 @@ fn pack(dir: &Path, copy: &Path, partial: &Path, file: &Path) -> Result<u64, Ser
     let mut writer = archive::Writer::new(BufWriter::new(output)).map_err(failed)?;
     // Not the seed of the blind tokens: a restored server has another.
     for name in [config::FILE_NAME, identity::FILE_NAME] {
+        add(&mut writer, &dir.join(name), name)?;
+    }
+    if dir.join(announcements::FILE_NAME).exists() {
+        let name = announcements::FILE_NAME;
         add(&mut writer, &dir.join(name), name)?;
     }
     add_folder(&mut writer, copy, folder::DATA)?;

@@ -5,6 +5,7 @@
 //! on standard output, and a failure one on standard error with `code` and `sentence`. Exit codes are those of
 //! [`ServerError::exit_code`].
 
+mod announce;
 mod backup;
 mod check_config;
 mod init;
@@ -40,6 +41,11 @@ enum Command {
     /// Invitations.
     #[command(subcommand)]
     Invite(InviteCommand),
+    /// Tell everybody on the server something, list what is told, or take it back.
+    #[command(
+        after_help = "Apps show it as words of this server's operator, as plain text without links. It is no secret, and everybody whose device is registered here is told alike."
+    )]
+    Announce(AnnounceArgs),
     /// Show what the server holds: counts and sizes, which is all it knows.
     Status(FolderArgs),
     /// Check the settings file.
@@ -132,6 +138,27 @@ struct InviteCreateArgs {
 }
 
 #[derive(Debug, Args)]
+struct AnnounceArgs {
+    /// The server's folder.
+    dir: PathBuf,
+    /// What to tell, at most 1,000 bytes; read from standard input when left out, or -.
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["list", "remove"])]
+    text: Option<String>,
+    /// How long it is shown: 36h, 7d, 2w. Counted in whole UTC days.
+    #[arg(long, default_value = "30d", value_name = "DURATION")]
+    expires: String,
+    /// List what is told.
+    #[arg(long, conflicts_with = "remove")]
+    list: bool,
+    /// Take back the one with this id, or a beginning of it.
+    #[arg(long, value_name = "ID")]
+    remove: Option<String>,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct BackupArgs {
     /// The server's folder.
     dir: PathBuf,
@@ -186,6 +213,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => (args.json, init::run(args)),
         Command::Run(args) => (args.json, run::run(args)),
         Command::Invite(InviteCommand::Create(args)) => (args.json, invite::create(args)),
+        Command::Announce(args) => (args.json, announce::run(args)),
         Command::Status(args) => (args.json, status::run(args)),
         Command::CheckConfig(args) => (args.json, check_config::run(args)),
         Command::Backup(args) => (args.json, backup::run(args)),

@@ -25,6 +25,7 @@ use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
 use crate::admission::token_keys::Rolls;
+use crate::announcements::Changes;
 use crate::delivery::{self, Pushed, Wake};
 use crate::server::stopped;
 use crate::store::{Invitation, InvitationHash, Registration, StoreError};
@@ -52,6 +53,7 @@ struct Session<'a> {
     /// The last pushed item's key id as a field: consecutive items share it.
     key_id: Option<(KeyId, Bytes)>,
     counted: Option<SignedIn<'a>>,
+    announcements: Changes,
 }
 
 /// Counts a signed-in inbox while it lives.
@@ -87,6 +89,7 @@ pub(super) async fn run(
         credit: 0,
         key_id: None,
         counted: None,
+        announcements: gateway.announcements.changes(),
     };
     session.run(socket, rolls).await
 }
@@ -142,6 +145,7 @@ impl Session<'_> {
                 keys = rolls.next() => {
                     socket.push(ServerBody::Notice(Notice::TokenKeysChanged(keys).to_proto()));
                 },
+                () = self.announcements.next(), if self.queue.is_some() => self.announce(socket),
                 _ = tick.tick() => {
                     self.pending.shrink();
                     pushed.shrink_to(0);
@@ -151,6 +155,13 @@ impl Session<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells what the operator announces, if there ever was anything.
+    fn announce(&mut self, socket: &mut Socket) {
+        if let Some(all) = self.announcements.shown(self.gateway.clock.day()) {
+            socket.push(ServerBody::Notice(Notice::Announcements(all).to_proto()));
         }
     }
 
@@ -402,6 +413,7 @@ impl Session<'_> {
                             self.inbox = Some(inbox);
                             self.counted = Some(SignedIn::new(self.gateway));
                             socket.trust_with_large_messages();
+                            self.announce(socket);
                         }
                         Effect::Deleted => return Some(End::Over(CloseCode::Normal)),
                         Effect::None | Effect::Redeemed(_) | Effect::Visited(..) => {}

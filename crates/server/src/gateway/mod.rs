@@ -35,6 +35,7 @@ use undertone_wire::response::Limits;
 use crate::admission::guests::Guests;
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
+use crate::announcements::Announcements;
 use crate::config::{Config, Registration};
 use crate::delivery::Hub;
 use crate::forward::keys::ForwardKeys;
@@ -52,6 +53,8 @@ pub struct Gateway {
     pub(crate) hub: Arc<Hub>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) tokens: TokenKeys,
+    /// What the operator tells everybody.
+    pub(crate) announcements: Arc<Announcements>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
     /// Turns true once, when the server begins to shut down.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    FromServer, IssuedTokens, Item, ItemKind, Limits, Notice, QueueItem, Response, SealKey,
-    ServerHello, SignedIn, TakenKeyPackage, TokenKey,
+    Announcement, FromServer, IssuedTokens, Item, ItemKind, Limits, Notice, QueueItem, Response,
+    SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenKey,
 };
 use crate::{
     Error, Result,
@@ -217,6 +217,17 @@ impl ItemKind {
     }
 }
 
+impl Announcement {
+    fn to_proto(&self) -> proto::Announcement {
+        proto::Announcement {
+            id: copy(&self.id),
+            text: self.text.clone(),
+            day: self.day,
+            until_day: self.until_day,
+        }
+    }
+}
+
 impl Notice {
     /// The message to send.
     pub fn to_proto(&self) -> proto::Notice {
@@ -231,6 +242,11 @@ impl Notice {
                 Self::TokenKeysChanged(keys) => {
                     proto::notice::Body::TokenKeysChanged(proto::TokenKeysChanged {
                         token_keys: keys.iter().copied().map(TokenKey::to_proto).collect(),
+                    })
+                }
+                Self::Announcements(all) => {
+                    proto::notice::Body::Announcements(proto::Announcements {
+                        announcements: all.iter().map(Announcement::to_proto).collect(),
                     })
                 }
             }),

@@ -246,7 +246,20 @@ pub struct QueueItem {
     pub server: Option<Pin>,
 }
 
-/// What a server says without being asked. All but the last mean that it is about to close.
+/// Something that the operator of a server tells everybody there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Names it.
+    pub id: [u8; 16],
+    /// Plain text, at most [`limits::ANNOUNCEMENT_BYTES`](crate::limits::ANNOUNCEMENT_BYTES) bytes; whatever its sender liked.
+    pub text: String,
+    /// UTC day on which it was made, as the server says.
+    pub day: u32,
+    /// The last UTC day on which it is shown.
+    pub until_day: u32,
+}
+
+/// What a server says without being asked. The first two mean that it is about to close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The same queue signed in elsewhere.
@@ -258,4 +271,6 @@ pub enum Notice {
     },
     /// Inbox only: from here on ServerHello shows these token keys.
     TokenKeysChanged(Vec<TokenKey>),
+    /// Inbox only: what the operator announces now, in the place of what was said before.
+    Announcements(Vec<Announcement>),
 }

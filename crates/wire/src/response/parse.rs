@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{
-    Accepted, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice,
-    QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit, TokenKey,
+    Accepted, Announcement, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed,
+    Notice, QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit,
+    TokenKey,
 };
 use crate::{
     Code, Error, Result,
@@ -28,6 +29,24 @@ fn token_keys(keys: &[proto::TokenKey]) -> Result<Vec<TokenKey>> {
         return Err(malformed());
     }
     keys.iter().map(TokenKey::parse).collect()
+}
+
+fn announcements(told: proto::Announcements) -> Result<Vec<Announcement>> {
+    if told.announcements.len() > limits::ANNOUNCEMENTS {
+        return Err(malformed());
+    }
+    let all = told.announcements.into_iter().map(|one| {
+        if one.text.len() > limits::ANNOUNCEMENT_BYTES {
+            return Err(malformed());
+        }
+        Ok(Announcement {
+            id: array(&one.id)?,
+            text: one.text,
+            day: one.day,
+            until_day: one.until_day,
+        })
+    });
+    all.collect()
 }
 
 fn exactly(bytes: Bytes, length: usize) -> Result<Bytes> {
@@ -84,6 +103,9 @@ impl FromServer {
                 }
                 Some(proto::notice::Body::TokenKeysChanged(body)) => {
                     Self::Notice(Notice::TokenKeysChanged(token_keys(&body.token_keys)?))
+                }
+                Some(proto::notice::Body::Announcements(body)) => {
+                    Self::Notice(Notice::Announcements(announcements(body)?))
                 }
                 None => Self::Unknown,
             },

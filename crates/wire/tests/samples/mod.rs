@@ -21,9 +21,9 @@ use undertone_wire::{
         TakeKeyPackages,
     },
     response::{
-        Accepted, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits, Missed, Notice,
-        QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage, TokenCredit,
-        TokenKey,
+        Accepted, Announcement, Ephemeral, FromServer, IssuedTokens, Item, ItemKind, Limits,
+        Missed, Notice, QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage,
+        TokenCredit, TokenKey,
     },
     secrets::{AddressSecret, ChannelKey, InvitationCode, KpKey, LinkSecret},
     strings::{ContactLink, Invitation, LinkAddress},
@@ -316,6 +316,15 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
             FromServer::Notice(Notice::TokenKeysChanged(vec![TokenKey {
                 id: TokenKey::id_of(&public_key),
                 public_key,
+            }])),
+        ),
+        (
+            "announcements",
+            FromServer::Notice(Notice::Announcements(vec![Announcement {
+                id: [34; 16],
+                text: "Maintenance on Sunday.".to_owned(),
+                day: 20_000,
+                until_day: 20_029,
             }])),
         ),
         (

@@ -106,4 +106,5 @@ export const failures: Failures = {
   "message.card_other_link": "رابط الاتصال هذا ليس لذلك الشخص.",
   "message.location_invalid": "يُحدَّد المكان بخط العرض من -90 إلى 90 وخط الطول من -180 إلى 180.",
   "attachment.not_video": "الصورة والمدة تخصّان مقطع فيديو، وهذا الملف ليس كذلك.",
+  "announcement.unknown": "لا يوجد إعلان كهذا.",
 };

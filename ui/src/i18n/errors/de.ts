@@ -106,4 +106,5 @@ export const failures: Failures = {
   "message.card_other_link": "Dieser Kontaktlink gehört nicht dieser Person.",
   "message.location_invalid": "Ein Ort hat eine Breite von -90 bis 90 und eine Länge von -180 bis 180.",
   "attachment.not_video": "Ein Standbild und eine Länge gehören zu einem Video, und diese Datei ist keins.",
+  "announcement.unknown": "Diese Ankündigung gibt es nicht.",
 };

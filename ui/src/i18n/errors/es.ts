@@ -106,4 +106,5 @@ export const failures: Failures = {
   "message.card_other_link": "Este enlace de contacto no es de esa persona.",
   "message.location_invalid": "Un lugar se da por su latitud, de -90 a 90, y su longitud, de -180 a 180.",
   "attachment.not_video": "Un póster y una duración van con un vídeo, y este archivo no lo es.",
+  "announcement.unknown": "No existe ese anuncio.",
 };

@@ -106,4 +106,5 @@ export const failures: Failures = {
   "message.card_other_link": "Ce lien de contact n’est pas celui de cette personne.",
   "message.location_invalid": "Un lieu est donné par sa latitude, de -90 à 90, et sa longitude, de -180 à 180.",
   "attachment.not_video": "Une affiche et une durée vont avec une vidéo, et ce fichier n’en est pas une.",
+  "announcement.unknown": "Cette annonce n’existe pas.",
 };

@@ -106,4 +106,5 @@ export const failures: Failures = {
   "message.card_other_link": "Deze contactlink is niet van die persoon.",
   "message.location_invalid": "Een plaats heeft een breedte van -90 tot 90 en een lengte van -180 tot 180.",
   "attachment.not_video": "Een posterbeeld en een duur horen bij een video, en dit bestand is er geen.",
+  "announcement.unknown": "Die aankondiging is er niet.",
 };
