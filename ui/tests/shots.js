@@ -186,7 +186,7 @@ for (const look of LOOKS) {
   await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
   await shot(look.name, "13-menu");
   await page.keyboard.press("Escape");
-  await page.locator(".compose-row .icon-button").nth(2).click();
+  await page.locator(".compose-row [aria-expanded]").nth(1).click();
   await page.locator(".emoji-one").first().waitFor();
   await shot(look.name, "14-emoji");
   await page.keyboard.press("Escape");
