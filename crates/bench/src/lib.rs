@@ -16,5 +16,6 @@ pub mod local;
 pub mod mls_costs;
 pub mod page;
 pub mod server;
+pub mod stage;
 pub mod stats;
 pub mod table;

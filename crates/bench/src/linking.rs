@@ -11,6 +11,7 @@ use crate::{
     connection::Failure,
     local::{in_chats, passphrase},
     server::Server,
+    stage::Stage,
     table::{self, Row},
 };
 
@@ -25,13 +26,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// # Errors
 /// What the clients or the server say.
 pub fn table(disk: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let folder = tempfile::Builder::new()
-        .prefix("undertone-bench-")
-        .tempdir_in(disk)?;
-    let server = Server::start(disk)?;
+    let Stage {
+        runtime,
+        folder,
+        server,
+    } = Stage::set_up(disk)?;
     eprintln!("Ada links a second device, which is to be in {CHATS} chats");
     let (in_all, with_past) = runtime.block_on(link(&server, folder.path()))?;
     let row = |name: &str, took: Duration| {

@@ -17,6 +17,7 @@ use crate::{
     connection::Failure,
     large::large,
     server::Server,
+    stage::{Stage, runtime},
     stats::{median, processor_time},
     table::{self, Row, micros},
 };
@@ -72,14 +73,12 @@ pub(crate) async fn in_chats(
 /// # Errors
 /// What the client or the server says.
 pub fn table(disk: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let folder = tempfile::Builder::new()
-        .prefix("undertone-bench-")
-        .tempdir_in(disk)?;
+    let Stage {
+        runtime,
+        folder,
+        server,
+    } = Stage::set_up(disk)?;
     let (ada_home, ben_home) = (folder.path().join("ada"), folder.path().join("ben"));
-    let server = Server::start(disk)?;
     let mut rows = Vec::new();
 
     eprintln!("Ada sends Ben {MESSAGES} direct messages");
@@ -174,9 +173,7 @@ pub fn table(disk: &Path) -> Result<(), Failure> {
 /// # Errors
 /// What the client says.
 pub fn receive(home: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let client = Client::open(home, &passphrase()?, ClientOptions::default()).await?;
         let mut events = client.events();

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::{
     connection::Failure,
     local::{PASSPHRASE, STORED, fill, in_chats, key_derivation},
-    server::{Server, sibling_binary},
+    server::sibling_binary,
+    stage::Stage,
     stats::median,
     table::{self, Row, bytes, micros},
 };
@@ -42,14 +43,12 @@ struct Measured {
 /// # Errors
 /// What the client, the server, node or the browser says.
 pub fn table(disk: &Path) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let folder = tempfile::Builder::new()
-        .prefix("undertone-bench-")
-        .tempdir_in(disk)?;
+    let Stage {
+        runtime,
+        folder,
+        server,
+    } = Stage::set_up(disk)?;
     let home = folder.path().join("ada");
-    let server = Server::start(disk)?;
     eprintln!("A home with {CHATS} chats, one of them of {STORED} messages");
     runtime.block_on(async {
         let (ada, ben) = in_chats(&server, folder.path(), CHATS).await?;
