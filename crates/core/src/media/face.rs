@@ -77,6 +77,8 @@ fn face(picture: &DynamicImage) -> Result<Vec<u8>, MediaError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use image::{RgbImage, codecs::jpeg::JpegEncoder};
 
