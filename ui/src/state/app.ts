@@ -102,12 +102,13 @@ async function greet(): Promise<void> {
     version.value = info.version;
     if (info.state === "open") {
       await call("events.subscribe", {});
+      // All at once: what somebody waits for is as long as the slowest of them.
       [account.value, status.value, settings.value] = await Promise.all([
         call("account.get", {}),
         call("status.get", {}),
         call("settings.get", {}),
+        ...openers.map((step) => step()),
       ]);
-      await Promise.all(openers.map((step) => step()));
     } else {
       forget();
     }
