@@ -197,7 +197,7 @@ mod tests {
             ["Maintenance on Sunday.", "Two\nlines"]
         );
         assert_eq!(all.standing(today.plus(1)).len(), 2);
-        assert_eq!(all.standing(today.plus(2)), [second.clone()]);
+        assert_eq!(all.standing(today.plus(2)), std::slice::from_ref(&second));
         for wrong in ["", "  ", "bell \u{7}", &"x".repeat(ANNOUNCEMENT_BYTES + 1)] {
             assert!(all.add(wrong, today, 1).is_err(), "{wrong:?}");
         }
