@@ -3,6 +3,7 @@
 mod account_backup;
 mod attachments;
 mod backup;
+mod bell;
 mod coercion;
 mod command_line;
 mod conversation;

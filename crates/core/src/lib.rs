@@ -7,6 +7,7 @@
 
 pub mod attachments;
 mod backup;
+pub mod bell;
 pub mod client;
 mod driver;
 pub mod error;

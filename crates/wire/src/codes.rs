@@ -97,6 +97,7 @@ codes! {
     AuthSignature, "auth.signature", Never, "The signature is not right for this server and connection.";
     AuthQueueUnknown, "auth.queue_unknown", Never, "The server has no such mailbox.";
     AuthQueueTaken, "auth.queue_taken", Never, "A mailbox with this id exists with other keys.";
+    BellUnknown, "bell.unknown", Never, "The server knows of no such bell; unlock the app once to set one.";
     AuthReplaced, "auth.replaced", Never, "The same mailbox signed in on another connection.";
     // registration
     InvitationRequired, "invitation.required", Never, "This server takes new people by invitation only.";

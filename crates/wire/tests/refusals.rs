@@ -97,6 +97,8 @@ fn a_wrong_length_anywhere_is_refused() {
                     }),
                 ]
             }
+            Body::SetBell(_) => vec![Body::SetBell(proto::SetBell { hash: bytes(31) })],
+            Body::HearBell(_) => vec![Body::HearBell(proto::HearBell { secret: bytes(33) })],
             Body::CreateInvitation(_) => vec![Body::CreateInvitation(proto::CreateInvitation {
                 code_hash: bytes(16),
             })],

@@ -58,6 +58,7 @@ export const ar: Table = {
   "phrase.look": "عرضها مرة أخرى",
   "lock.title": "مقفل",
   "lock.text": "محادثاتك مغلقة ومفاتيحها خارج الذاكرة.",
+  "lock.news": "وصل شيء جديد.",
   "lock.unlock": "فتح القفل",
   "lock.unlocking": "جارٍ فتح القفل…",
   "lock.now": "اقفل الآن",

@@ -58,6 +58,7 @@ export const de: Table = {
   "phrase.look": "Noch einmal ansehen",
   "lock.title": "Gesperrt",
   "lock.text": "Deine Gespräche sind geschlossen, ihre Schlüssel nicht mehr im Speicher.",
+  "lock.news": "Es ist etwas Neues da.",
   "lock.unlock": "Entsperren",
   "lock.unlocking": "Wird entsperrt…",
   "lock.now": "Jetzt sperren",

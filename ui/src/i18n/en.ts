@@ -66,6 +66,7 @@ export const en = {
 
   "lock.title": "Locked",
   "lock.text": "Your conversations are closed and their keys are out of memory.",
+  "lock.news": "Something new has come.",
   "lock.unlock": "Unlock",
   "lock.unlocking": "Unlocking…",
   "lock.now": "Lock now",

@@ -58,6 +58,7 @@ export const es: Table = {
   "phrase.look": "Ver otra vez",
   "lock.title": "Bloqueado",
   "lock.text": "Tus conversaciones están cerradas y sus claves, fuera de la memoria.",
+  "lock.news": "Ha llegado algo nuevo.",
   "lock.unlock": "Desbloquear",
   "lock.unlocking": "Desbloqueando…",
   "lock.now": "Bloquear ahora",

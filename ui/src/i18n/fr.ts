@@ -58,6 +58,7 @@ export const fr: Table = {
   "phrase.look": "Revoir",
   "lock.title": "Verrouillé",
   "lock.text": "Vos conversations sont fermées et leurs clés ne sont plus en mémoire.",
+  "lock.news": "Il y a du nouveau.",
   "lock.unlock": "Déverrouiller",
   "lock.unlocking": "Déverrouillage…",
   "lock.now": "Verrouiller maintenant",

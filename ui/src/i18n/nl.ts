@@ -58,6 +58,7 @@ export const nl: Table = {
   "phrase.look": "Nog eens kijken",
   "lock.title": "Vergrendeld",
   "lock.text": "Je gesprekken zijn gesloten en de sleutels zijn uit het geheugen.",
+  "lock.news": "Er is iets nieuws.",
   "lock.unlock": "Ontgrendelen",
   "lock.unlocking": "Ontgrendelen…",
   "lock.now": "Nu vergrendelen",

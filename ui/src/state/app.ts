@@ -9,6 +9,8 @@ export const hostState = signal<HostState | null>(null);
 export const phraseWaits = signal(false);
 /** How far linking this device to an account is, or why it came to nothing. */
 export const joining = signal<JoiningInfo | null>(null);
+/** How often the program heard, while it was locked, that something came. */
+export const rings = signal(0);
 /** What this computer is called. */
 export const machine = signal("");
 export const version = signal("");
@@ -118,6 +120,7 @@ async function greet(): Promise<void> {
       if (joining.value !== null && joining.value.step !== "failed" && info.state === "open") hasJoined.value = true;
       joining.value = info.joining;
       machine.value = info.machine;
+      rings.value = info.rings;
       isLocking.value = false;
     });
   } catch (error) {

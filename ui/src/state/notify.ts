@@ -1,9 +1,9 @@
-// Tells of new messages through the system, if that was wanted: by default without who and what.
+// Tells of new messages through the system, if that was wanted: by default without who and what, and while locked only that there is something.
 
 import { batch, effect } from "@preact/signals";
 import { currentLanguage, t } from "../i18n/index.ts";
 import { noticeText } from "../i18n/notice.ts";
-import { onClose, onEvent } from "./app.ts";
+import { onClose, onEvent, rings } from "./app.ts";
 import { chats, isMuted, unread } from "./chats.ts";
 import { notifies, showsContent } from "./preferences.ts";
 import { choose } from "./view.ts";
@@ -34,8 +34,23 @@ onClose(() => {
   shown = null;
 });
 
-/** The sign in the tab, with a dot while something is unread. */
+let heard = 0;
+
+/** While locked: the program hears nothing unless notifications were on when it was locked. */
+effect(() => {
+  const now = rings.value;
+  const isNew = now > heard;
+  // Unlocked: what is new is told by the chats themselves.
+  if (now < heard) shown?.close();
+  heard = now;
+  if (!isNew || document.hasFocus() || !("Notification" in window) || Notification.permission !== "granted") return;
+  shown?.close();
+  shown = new Notification(t("notify.title"), { body: t("lock.news"), tag: "undertone", silent: true, lang: currentLanguage(), icon: "/assets/icon.svg" });
+  shown.onclick = () => window.focus();
+});
+
+/** The sign in the tab, with a dot while something is unread, or came while it was locked. */
 effect(() => {
   const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-  if (link !== null) link.href = unread.value > 0 ? "/assets/icon-unread.svg" : "/assets/icon.svg";
+  if (link !== null) link.href = unread.value + rings.value > 0 ? "/assets/icon-unread.svg" : "/assets/icon.svg";
 });

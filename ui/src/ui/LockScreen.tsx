@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { isLocking, standing, unlock } from "../state/app.ts";
+import { isLocking, rings, standing, unlock } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
@@ -42,6 +42,9 @@ export function LockScreen() {
         <Mark />
         <h1>{t("lock.title")}</h1>
         <p>{t("lock.text")}</p>
+        <p class="lock-news" role="status">
+          {rings.value > 0 && !isLocking.value ? t("lock.news") : null}
+        </p>
         <label class="field">
           <span>{t("onboarding.passphrase.label")}</span>
           <input

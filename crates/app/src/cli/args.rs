@@ -94,6 +94,9 @@ pub enum Command {
         /// Go on as the process that this one was before it locked itself
         #[arg(long, value_name = "SESSIONS", hide = true, allow_hyphen_values = true)]
         resume: Option<String>,
+        /// The file in memory that the process before left
+        #[arg(long, value_name = "NUMBER", hide = true, requires = "resume")]
+        bell: Option<i32>,
     },
     /// Make a home: a new account on a server
     #[command(

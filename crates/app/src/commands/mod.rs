@@ -64,7 +64,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let options = &cli.global;
     let output = Output::new(options);
     let Some(command) = cli.command else {
-        return app(options, cli.app, None).await;
+        return app(options, cli.app, None, None).await;
     };
     if cli.app.no_browser || cli.app.port.is_some() {
         return Err(Failure::usage(
@@ -75,7 +75,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::App {
             options: how,
             resume,
-        } => return app(options, how, resume).await,
+            bell,
+        } => return app(options, how, resume, bell).await,
         Command::Init {
             server,
             name,
@@ -303,11 +304,17 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// The app in the browser.
-async fn app(options: &Global, how: AppOptions, resume: Option<String>) -> Result<(), Failure> {
+async fn app(
+    options: &Global,
+    how: AppOptions,
+    resume: Option<String>,
+    bell: Option<i32>,
+) -> Result<(), Failure> {
     let appearance = Appearance {
         no_browser: how.no_browser,
         port: how.port,
         resume,
+        bell,
     };
     web::run(options, &appearance).await
 }

@@ -18,11 +18,12 @@ use ts_rs::TS;
 use undertone_core::{
     Client, ClientOptions, Ending, ErrorClass, Problem, RecoveryPhrase, RestoreReport,
     ServerChoice,
+    bell::BellPass,
     home::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
     },
-    kill::{OnWiped, Watch},
+    kill::OnWiped,
 };
 use zeroize::Zeroizing;
 
@@ -30,6 +31,7 @@ use super::{
     Host,
     joining::{self, Joining, JoiningInfo, JoiningStep},
     methods::NewRestoring,
+    while_locked::{self, WhileLocked},
 };
 use crate::{
     cli::{args::Global, passphrase},
@@ -70,6 +72,8 @@ pub struct Now {
     pub client: Option<(Client, Network)>,
     /// How far linking this device is, or why it came to nothing.
     pub joining: Option<JoiningInfo>,
+    /// How often it was heard, while the home is locked, that something came.
+    pub rings: u32,
 }
 
 /// What runs for the home; whoever holds it changes the home's state.
@@ -91,8 +95,8 @@ pub struct HomeKeeper {
     ended: watch::Sender<Option<Ending>>,
     /// Whether the open account is being wiped, or was.
     wiping: Arc<AtomicBool>,
-    /// Waits for a command to wipe while the home is locked.
-    watch: tokio::sync::Mutex<Option<Watch>>,
+    /// Waits for what may come while the home is locked.
+    pub(super) while_locked: WhileLocked,
 }
 
 impl HomeKeeper {
@@ -114,13 +118,14 @@ impl HomeKeeper {
                 state,
                 client: None,
                 joining: None,
+                rings: 0,
             })
             .0,
             change: tokio::sync::Mutex::default(),
             phrase: Mutex::new(None),
             ended: watch::channel(None).0,
             wiping: Arc::default(),
-            watch: tokio::sync::Mutex::new(None),
+            while_locked: WhileLocked::default(),
         })
     }
 
@@ -140,24 +145,28 @@ impl HomeKeeper {
         self.wiping.load(Ordering::Acquire) || matches!(*self.ended.borrow(), Some(Ending::Wiped))
     }
 
-    /// A home that is locked can be wiped all the same by whoever may: begins to wait for that.
+    /// A home that is locked can be wiped all the same by whoever may, and may be told that something came: begins to wait for that.
     pub async fn watch_while_locked(&self) {
-        let mut watch = self.watch.lock().await;
         let locked = self.now.borrow().state == HostState::Locked;
-        if locked && watch.is_none() && !self.options.offline {
-            let on_wiped = self.on_wiped();
-            *watch = Some(Watch::locked(
-                &self.folder,
-                &self.client_options(),
-                on_wiped,
-            ));
+        if locked && !self.options.offline {
+            let options = self.client_options();
+            self.while_locked
+                .begin(&self.folder, &options, self.on_wiped(), &self.now)
+                .await;
         }
+    }
+
+    /// What the process that takes over when the home is locked is to have.
+    pub(super) async fn bell_pass(&self) -> Option<BellPass> {
+        let (client, _) = self.client().ok()?;
+        while_locked::bell_pass(&client).await
     }
 
     /// What an account is opened with here.
     pub(super) fn client_options(&self) -> ClientOptions {
         ClientOptions {
             on_wiped: Some(self.on_wiped()),
+            bell: true,
             ..client_options(&self.options)
         }
     }
@@ -176,17 +185,11 @@ impl HomeKeeper {
                 state: HostState::Locked,
                 client: None,
                 joining: None,
+                rings: 0,
             });
             ended.send_replace(Some(Ending::Wiped));
             end_within(LAST_WORDS, json);
         })
-    }
-
-    /// The open home waits itself.
-    async fn watch_no_more(&self) {
-        if let Some(watch) = self.watch.lock().await.take() {
-            watch.stop().await;
-        }
     }
 
     /// How the program was started.
@@ -205,6 +208,7 @@ impl HomeKeeper {
             state: HostState::Joining,
             client: None,
             joining: Some(info),
+            rings: 0,
         });
     }
 
@@ -241,6 +245,7 @@ impl HomeKeeper {
             state: HostState::Locked,
             client: None,
             joining: None,
+            rings: 0,
         });
     }
 
@@ -391,6 +396,8 @@ impl HomeKeeper {
             keeper.watch_while_locked().await;
         }
         opened?;
+        // The open home has another one.
+        keeper.while_locked.forget();
         tracing::info!("home unlocked");
         Ok(())
     }
@@ -402,7 +409,8 @@ impl HomeKeeper {
         passphrase: Passphrase,
     ) -> Result<(), Failure> {
         let keeper = &host.home;
-        keeper.watch_no_more().await;
+        // The open home waits itself.
+        keeper.while_locked.end().await;
         let owner = keeper.claim().await?;
         let (opened, passphrase) =
             tokio::task::spawn_blocking(move || (owner.unlock(&passphrase), passphrase))
@@ -447,6 +455,7 @@ impl HomeKeeper {
             state: HostState::Open,
             client: Some((client, network)),
             joining: None,
+            rings: 0,
         });
         Ok(service)
     }
@@ -490,6 +499,7 @@ impl HomeKeeper {
             state: HostState::Locked,
             client: None,
             joining: None,
+            rings: 0,
         });
         if let Some(service) = running.service.take() {
             service.close().await;
@@ -551,6 +561,7 @@ async fn follow(
                     state: HostState::Locked,
                     client: None,
                     joining: None,
+                    rings: 0,
                 });
             }
             Some(Ending::Lock | Ending::Wiped) => {

@@ -51,6 +51,8 @@ pub struct HostInfo {
     pub machine: String,
     /// Whether the desktop says when the screen is locked.
     pub desktop: bool,
+    /// How often it was heard, while the home is locked, that something came; nothing else is known of it.
+    pub rings: u32,
 }
 
 macro_rules! shapes {
@@ -302,6 +304,7 @@ host_methods! {
             joining: now.joining,
             machine: crate::commands::machine_name(),
             desktop: *caller.host.desktop.borrow(),
+            rings: now.rings,
         }
     };
 

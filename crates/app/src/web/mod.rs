@@ -15,6 +15,7 @@ mod desktop;
 mod doors;
 mod guard;
 mod guarding;
+mod handover;
 mod home;
 mod joining;
 mod launch;
@@ -28,6 +29,7 @@ pub mod secret;
 mod socket;
 mod upload;
 
+mod while_locked;
 pub use home::HostState;
 pub use joining::{JoiningInfo, JoiningStep};
 pub use run::{Appearance, run};

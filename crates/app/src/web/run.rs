@@ -2,7 +2,8 @@
 //!
 //! Locking replaces the process by a fresh image of itself, so that no key stays in memory whatever a library or an allocator
 //! held. The listening socket is handed over as standard input, so that nobody else can have the port in between, and the sessions
-//! as hashes of their tokens, which are worth nothing to who reads them among the arguments.
+//! as hashes of their tokens, which are worth nothing to who reads them among the arguments. Where the owner wants to be told that
+//! something came, a pass to hear that goes along ([`super::handover`]).
 
 use std::{ffi::OsString, net::Ipv4Addr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
@@ -12,12 +13,12 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use undertone_core::{Ending, home::HomeError};
+use undertone_core::{Ending, bell::BellPass, home::HomeError};
 
 use super::{
     Host, HostState, assets, desktop,
     doors::{Doors, Hash, hash_from_hexadecimal, hexadecimal},
-    guarding as guard,
+    guarding as guard, handover,
     home::HomeKeeper,
     launch::{self, Place, WayIn},
     route,
@@ -44,6 +45,8 @@ pub struct Appearance {
     pub port: Option<u16>,
     /// Take over from the process that this one was, which had these sessions (hashes in hexadecimal, commas between).
     pub resume: Option<String>,
+    /// The number of the file in memory in which that one left a pass to hear the bell with.
+    pub bell: Option<i32>,
 }
 
 /// What the process ends for.
@@ -84,6 +87,9 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         Some(sessions) => (inherited()?, parse_sessions(sessions)),
         None => (bind(appearance.port).await?, Vec::new()),
     };
+    if let Some(pass) = appearance.bell.and_then(handover::take) {
+        home.while_locked.will_hear(pass);
+    }
     let port = listener
         .local_addr()
         .map_err(|error| Failure::file("The port", &error))?
@@ -119,11 +125,16 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         // Pages are told to forget what they show.
         host.lock();
     }
+    let bell = if end == End::Lock {
+        host.home.bell_pass().await
+    } else {
+        None
+    };
     let closed = host.home.close().await;
     tokio::time::sleep(FAREWELL).await;
     end_tasks(&host, accepting, answering).await;
     if end == End::Lock {
-        return Err(replace_self(options, &host, &listener));
+        return Err(replace_self(options, &host, &listener, bell.as_ref()));
     }
     if end == End::Wiped {
         return Err(HomeError::Wiped.into());
@@ -232,7 +243,12 @@ fn inherited() -> Result<TcpListener, Failure> {
 }
 
 /// Becomes a fresh image of the same program, which has no keys. Returns only if that fails.
-fn replace_self(options: &Global, host: &Host, listener: &TcpListener) -> Failure {
+fn replace_self(
+    options: &Global,
+    host: &Host,
+    listener: &TcpListener,
+    bell: Option<&BellPass>,
+) -> Failure {
     if let Err(error) = rustix::stdio::dup2_stdin(listener) {
         return Failure::file("Standard input", &error.into());
     }
@@ -266,6 +282,12 @@ fn replace_self(options: &Global, host: &Host, listener: &TcpListener) -> Failur
     }
     arguments.extend((0..options.verbose).map(|_| OsString::from("-v")));
     arguments.extend(["app".into(), "--resume".into(), sessions.join(",").into()]);
+    // Without it nothing is heard while locked, which is no reason not to lock.
+    let left = bell.and_then(|pass| handover::write(pass).ok());
+    if let Some(left) = &left {
+        let number = handover::number(left).to_string();
+        arguments.extend(["--bell".into(), number.into()]);
+    }
     let error = undertone_core::home::harden::execute_anew(arguments);
     Failure::file("The program", &error)
 }

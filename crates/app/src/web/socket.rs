@@ -158,8 +158,9 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut told = None;
     loop {
         let now = home.borrow_and_update().clone();
-        // Whoever is not let in yet sees how far making or linking the home is.
-        let standing = (now.state, now.joining.as_ref().map(|info| info.step));
+        // Whoever is not let in yet sees how far making or linking the home is, and that something came.
+        let step = now.joining.as_ref().map(|info| info.step);
+        let standing = (now.state, step, now.rings);
         let is_news = told
             .replace(standing)
             .is_some_and(|before| before != standing);

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     attachments::Attachments,
+    bell::BellPass,
     driver::{self, Driver},
     error::{Error, Reason, Result},
     home::{Creation, Home, Owner, Passphrase, socket::Listener},
@@ -288,6 +289,20 @@ impl Client {
             })
         })
         .await
+    }
+
+    /// What a locked process is to hear the bell with; None: the server has not been told of one.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn bell_pass(&self) -> Result<Option<BellPass>> {
+        let (server, proxy) = self
+            .read(|snapshot, engine| {
+                let proxy = account::proxy(snapshot.connection())?;
+                Ok((engine.me.server.clone(), proxy))
+            })
+            .await?;
+        Ok(self.inner.driver.shared.bell.pass(server, proxy))
     }
 
     /// How it stands with the server.

@@ -201,6 +201,8 @@ pub struct ClientOptions {
     pub clock: Arc<dyn Clock>,
     /// Called when a command has wiped the home that is open: the process has to end then. None: only [`crate::Event::Wiped`] is sent.
     pub on_wiped: Option<crate::kill::OnWiped>,
+    /// The server is told of a bell, which a process that is locked later can hear ([`Client::bell_pass`](crate::Client::bell_pass)).
+    pub bell: bool,
     /// A passphrase KDF that is fast and weak; only debug builds accept it.
     pub cheap_kdf_for_tests: bool,
     /// How long automatic things wait.
@@ -245,6 +247,7 @@ impl Default for ClientOptions {
             transport: None,
             clock: Arc::new(SystemClock),
             on_wiped: None,
+            bell: false,
             cheap_kdf_for_tests: false,
             sending: SendingPace::of_this_process(),
             inline_max_for_tests: inline_max_of_this_process(),

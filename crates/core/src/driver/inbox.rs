@@ -151,6 +151,9 @@ async fn signed_in_session(
         links.failures = 0;
         links.problem = None;
     });
+    if shared.kill.as_ref().is_some_and(|kill| kill.options.bell) {
+        shared.bell.set(connection).await?;
+    }
     drained(shared, &session).await?;
     let mut look = tokio::time::interval(LOOK);
     let mut renamed_away = 0;
@@ -498,6 +501,8 @@ async fn take(
                     .write(move |work| announcement::told(work, &all))
                     .await?;
             }
+            // Nothing was asked for that it could be about.
+            Push::Notice(Notice::Bell) => {}
             Push::Notice(Notice::Replaced) => {
                 trouble = Some(WireError::new(Code::AuthReplaced).into());
                 break;

@@ -36,6 +36,7 @@ pub(crate) use pause::Pause;
 use crate::{
     attachments::Attachments,
     error::{Problem, Result},
+    bell::Bell,
     sync::{Engine, Work, duty, outbox as outbox_rows, tokens},
     transport::Transport,
     view::{Event, LinkState, Settled, Status},
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     /// The largest blob that the server takes, as it said last; 0: it has not said yet.
     pub(crate) blob_bytes: AtomicU64,
     stop: watch::Sender<bool>,
+    pub(crate) bell: Bell,
 }
 
 impl Shared {
@@ -149,6 +151,7 @@ impl Driver {
                 others: elsewhere::OtherServers::default(),
                 blob_bytes: AtomicU64::new(0),
                 stop: watch::channel(false).0,
+                bell: Bell::new(),
             }),
             tasks: Mutex::new(None),
         }

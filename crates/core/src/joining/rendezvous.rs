@@ -186,7 +186,7 @@ impl Rendezvous {
                 Push::Notice(Notice::Replaced) => {
                     return Err(WireError::new(Code::AuthReplaced).into());
                 }
-                Push::Notice(Notice::TokenKeysChanged(_)) => {
+                Push::Notice(Notice::TokenKeysChanged(_) | Notice::Bell) => {
                     return Err(WireError::new(Code::ConnectionLost).into());
                 }
             }

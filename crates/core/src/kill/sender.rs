@@ -261,7 +261,9 @@ impl Sender {
                     let _ = self.inbox.credit(1).await;
                 }
                 Ok(
-                    Push::Notice(Notice::TokenKeysChanged(_) | Notice::Announcements(_))
+                    Push::Notice(
+                        Notice::TokenKeysChanged(_) | Notice::Announcements(_) | Notice::Bell,
+                    )
                     | Push::Ephemeral(_),
                 ) => {}
                 // What was sent was sent: the answers are lost.

@@ -307,7 +307,9 @@ impl Watcher {
                 Push::SealKey(key) => opening.key_came(&key),
                 // No credit was given for any.
                 Push::Ephemeral(_)
-                | Push::Notice(Notice::TokenKeysChanged(_) | Notice::Announcements(_)) => {}
+                | Push::Notice(
+                    Notice::TokenKeysChanged(_) | Notice::Announcements(_) | Notice::Bell,
+                ) => {}
                 Push::Item(item) => {
                     let sequence = item.sequence;
                     if self.came(connection, opening, &item).await? {

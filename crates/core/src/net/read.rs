@@ -108,7 +108,7 @@ impl Reader<'_> {
                     Notice::ShuttingDown { retry_after_s } => {
                         self.goodbye = Error::retry_after(Code::ServerShuttingDown, *retry_after_s);
                     }
-                    Notice::TokenKeysChanged(_) | Notice::Announcements(_) => {}
+                    Notice::TokenKeysChanged(_) | Notice::Announcements(_) | Notice::Bell => {}
                 }
                 self.push_notice(Push::Notice(notice))?;
             }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::bells::{Bells, Hearer};
 use crate::store::{QueueId, StoredItem};
 
 /// What a ring holds of what is never stored.
@@ -33,6 +34,7 @@ impl Default for RingLimits {
 pub struct Hub {
     limits: RingLimits,
     rings: Mutex<HashMap<QueueId, Arc<Ring>>>,
+    pub(super) bells: Bells,
 }
 
 impl Hub {
@@ -42,6 +44,7 @@ impl Hub {
         Arc::new(Self {
             limits,
             rings: Mutex::new(HashMap::new()),
+            bells: Bells::default(),
         })
     }
 
@@ -54,6 +57,11 @@ impl Hub {
     /// The ring of a queue, if it is online.
     pub(crate) fn ring(&self, queue: &QueueId) -> Option<Arc<Ring>> {
         lock(&self.rings).get(queue).cloned()
+    }
+
+    /// An item of this sequence is being queued: who hears the queue's bell, if anybody does.
+    pub(crate) fn bell(&self, queue: &QueueId, sequence: u64) -> Option<Arc<Hearer>> {
+        self.bells.came(queue, sequence)
     }
 
     /// Takes a queue online. Whoever had it online before is told that it was replaced.

@@ -120,6 +120,11 @@ impl Inbox {
         Ok((position, inbox))
     }
 
+    /// One past the highest sequence that is on disk, as far as is known here.
+    pub(crate) fn end(&self) -> u64 {
+        self.ring.lock().end
+    }
+
     /// Waits for items, appends at most `credit` of them to `out`, with the sealing keys that they need. With no
     /// credit it waits for [`Wake::Replaced`] only. Dropping the future loses nothing. `credit` must not be smaller
     /// than at the call before, less what that one gave.

@@ -8,12 +8,16 @@
 //! - an item is handed over only after its transaction is on disk;
 //! - an inbox gives items in order of sequence, each once, and the sealing key before the first item that needs it;
 //! - a queue has at most one inbox here: a second sign-in ends the first, which is told so;
+//! - a device that is locked hears a bell ([`Hearing`]) and gets nothing;
 //! - what is never stored ([`hand_over`]) goes past the store and the sequences: an inbox that is not there never gets it.
 
+mod bells;
 mod ephemeral;
 mod hub;
 mod inbox;
 
+pub(crate) use bells::Hearer;
+pub use bells::{Heard, Hearing};
 pub use ephemeral::SealedEphemeral;
 pub(crate) use ephemeral::hand_over;
 pub(crate) use hub::Ring;

@@ -3,6 +3,8 @@
 //! Before it has signed in it may register, sign in and nothing else. Signing in is a barrier: requests, credit and
 //! acknowledgements behind it are looked at when it has taken effect. Items leave only against credit, and only
 //! when the client has read what was sent before.
+//!
+//! Instead of signing in, a connection may hear a queue's bell: it gets rings then and nothing else.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
 use undertone_wire::request::{FromClient, RegisterQueue, Request, Role, SignIn};
 use undertone_wire::response::{Notice, Response};
+use undertone_wire::secrets::Secret;
 use undertone_wire::{Code, Error, Result, frame, limits, proto};
 
 use super::hello::{End, respond};
@@ -26,7 +29,7 @@ use super::websocket::CloseCode;
 use super::{Gateway, convert};
 use crate::admission::token_keys::Rolls;
 use crate::announcements::Changes;
-use crate::delivery::{self, Pushed, Wake};
+use crate::delivery::{self, Heard, Hearing, Pushed, Wake};
 use crate::server::stopped;
 use crate::store::{Invitation, InvitationHash, Registration, StoreError};
 
@@ -48,6 +51,8 @@ struct Session<'a> {
     /// Set once signed in.
     inbox: Option<Box<delivery::Inbox>>,
     queue: Option<QueueId>,
+    /// Set instead once it hears a bell.
+    hearing: Option<Box<Hearing>>,
     failed: u32,
     credit: u32,
     /// The last pushed item's key id as a field: consecutive items share it.
@@ -85,6 +90,7 @@ pub(super) async fn run(
         pending: Pending::default(),
         inbox: None,
         queue: None,
+        hearing: None,
         failed: 0,
         credit: 0,
         key_id: None,
@@ -141,6 +147,13 @@ impl Session<'_> {
                     }
                     Err(error) => return End::Refused(refusal(&error)),
                 },
+                heard = ring(&mut self.hearing), if may_push => match heard {
+                    Heard::Ring => socket.push(ServerBody::Notice(Notice::Bell.to_proto())),
+                    Heard::Over => {
+                        socket.push(ServerBody::Notice(Notice::Replaced.to_proto()));
+                        return End::Over(CloseCode::Normal);
+                    }
+                },
                 () = stopped(&mut stopping) => return self.shut_down(socket).await,
                 keys = rolls.next() => {
                     socket.push(ServerBody::Notice(Notice::TokenKeysChanged(keys).to_proto()));
@@ -150,7 +163,7 @@ impl Session<'_> {
                     self.pending.shrink();
                     pushed.shrink_to(0);
                     quiet += TICK;
-                    if self.inbox.is_none() && quiet >= self.gateway.hello_timeout() && self.pending.is_empty() {
+                    if self.inbox.is_none() && self.hearing.is_none() && quiet >= self.gateway.hello_timeout() && self.pending.is_empty() {
                         return End::Over(CloseCode::Normal);
                     }
                 }
@@ -248,6 +261,7 @@ impl Session<'_> {
         match request {
             Request::RegisterQueue(request) => self.register(id, request),
             Request::SignIn(request) => self.sign_in(id, request),
+            Request::HearBell(secret) => self.hear(id, secret),
             Request::Ping => {
                 self.pending
                     .known(id, Ok(response::Body::Done(proto::Done {})));
@@ -310,11 +324,30 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn hear(&mut self, id: u64, secret: Secret<32>) -> Result<()> {
+        self.not_signed_in()?;
+        let gateway = Arc::clone(self.gateway);
+        let hearing = async move {
+            let today = gateway.clock.day();
+            let hearing =
+                Hearing::open(&*gateway.store, &gateway.hub, secret.expose(), today).await;
+            let hearing = hearing
+                .map_err(|error| refusal(&error))?
+                .ok_or(Error::new(Code::BellUnknown))?;
+            Ok((
+                response::Body::Done(proto::Done {}),
+                Effect::Hears(Box::new(hearing)),
+            ))
+        };
+        self.pending.barrier(id, 0, Box::pin(hearing));
+        Ok(())
+    }
+
     fn not_signed_in(&self) -> Result<()> {
-        match self.queue {
-            Some(_) => Err(Code::AuthAlready.into()),
-            None => Ok(()),
+        if self.queue.is_some() || self.hearing.is_some() {
+            return Err(Code::AuthAlready.into());
         }
+        Ok(())
     }
 
     fn owner_request(&mut self, id: u64, queue: QueueId, request: Request) -> Result<()> {
@@ -361,10 +394,19 @@ impl Session<'_> {
                 self.pending
                     .slow(id, 0, Box::pin(async move { done(reply.await) }));
             }
+            Request::SetBell(hash) => {
+                let next = self.inbox.as_ref().map_or(0, |inbox| inbox.end());
+                let today = self.gateway.clock.day();
+                self.gateway.hub.set_bell(queue, hash, next, today);
+                self.pending
+                    .known(id, Ok(response::Body::Done(proto::Done {})));
+            }
             Request::DeleteQueue => {
                 let reply = store.delete_queue(queue);
+                let hub = Arc::clone(&self.gateway.hub);
                 let deleting = async move {
                     reply.await.map_err(|error| refusal(&error))?;
+                    hub.end_bell(&queue);
                     Ok((response::Body::Done(proto::Done {}), Effect::Deleted))
                 };
                 self.pending.barrier(id, 0, Box::pin(deleting));
@@ -415,13 +457,14 @@ impl Session<'_> {
                             socket.trust_with_large_messages();
                             self.announce(socket);
                         }
+                        Effect::Hears(hearing) => self.hearing = Some(hearing),
                         Effect::Deleted => return Some(End::Over(CloseCode::Normal)),
                         Effect::None | Effect::Redeemed(_) | Effect::Visited(..) => {}
                     }
                 }
                 Err(error) => {
                     self.gateway.metrics.refused.inc();
-                    if self.queue.is_none() {
+                    if self.queue.is_none() && self.hearing.is_none() {
                         self.failed += 1;
                         if self.failed > FAILED_SIGN_INS {
                             return Some(End::Refused(error));
@@ -482,6 +525,13 @@ async fn open(gateway: &Arc<Gateway>, queue: QueueId) -> Outcome {
         hpke_key_day: position.hpke_key_day.0,
     });
     Ok((body, Effect::SignedIn(queue, Box::new(inbox))))
+}
+
+async fn ring(hearing: &mut Option<Box<Hearing>>) -> Heard {
+    match hearing {
+        Some(hearing) => hearing.next().await,
+        None => pending().await,
+    }
 }
 
 async fn next(

@@ -13,7 +13,7 @@ use undertone_wire::proto::response::Body;
 use undertone_wire::{Error, proto};
 
 use super::refuse::refusal;
-use crate::delivery::Inbox;
+use crate::delivery::{Hearing, Inbox};
 use crate::store::{Accepted, QueueId, Reply};
 
 /// Requests of one connection that may wait at once.
@@ -28,6 +28,8 @@ pub(super) enum Effect {
     None,
     /// The connection has signed in.
     SignedIn(QueueId, Box<Inbox>),
+    /// The connection hears a bell.
+    Hears(Box<Hearing>),
     /// Tokens were redeemed: so many fresh ones.
     Redeemed(u32),
     /// A guest has so many requests and bytes more.

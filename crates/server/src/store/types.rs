@@ -43,7 +43,7 @@ identifier!(
     TokenHash, 32);
 
 /// Days since 1970-01-01, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub u32);
 
 impl Day {

@@ -77,7 +77,7 @@ async fn what_is_never_stored_comes_at_once_or_never_and_is_on_no_disk() {
     assert_eq!(position.first_sequence, position.next_sequence);
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

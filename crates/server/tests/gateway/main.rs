@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod bells;
 mod blobs;
 mod channels;
 mod cli;

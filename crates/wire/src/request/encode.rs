@@ -131,6 +131,10 @@ impl Request {
             Self::CreateInvitation(hash) => Body::CreateInvitation(proto::CreateInvitation {
                 code_hash: copy(hash),
             }),
+            Self::SetBell(hash) => Body::SetBell(proto::SetBell { hash: copy(hash) }),
+            Self::HearBell(secret) => Body::HearBell(proto::HearBell {
+                secret: copy(secret.expose()),
+            }),
             Self::RedeemTokens(tokens) => Body::RedeemTokens(proto::RedeemTokens {
                 tokens: tokens.iter().map(Token::to_proto).collect(),
             }),

@@ -14,7 +14,7 @@ use crate::{
     forward::Bundle,
     hpke::HpkePublicKey,
     ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId},
-    secrets::{AddressSecret, ChannelKey, InvitationCode},
+    secrets::{AddressSecret, ChannelKey, InvitationCode, Secret},
     tokens::Token,
 };
 
@@ -83,6 +83,10 @@ pub enum Request {
     DeleteQueue,
     /// Inbox: a way in for one more queue, by the hash of its code.
     CreateInvitation([u8; 32]),
+    /// Inbox: who shows the secret of this hash may hear that something comes, and nothing else.
+    SetBell([u8; 32]),
+    /// Inbox: hears a bell instead of signing in.
+    HearBell(Secret<32>),
     /// Outbox: buys an allowance for this connection.
     RedeemTokens(Vec<Token>),
     /// Outbox.
@@ -335,7 +339,9 @@ impl Request {
             | Self::PublishKeyPackages(_)
             | Self::IssueTokens(_)
             | Self::DeleteQueue
-            | Self::CreateInvitation(_) => Some(Role::Inbox),
+            | Self::CreateInvitation(_)
+            | Self::SetBell(_)
+            | Self::HearBell(_) => Some(Role::Inbox),
             Self::RedeemTokens(_)
             | Self::TakeKeyPackages(_)
             | Self::Send(_)
@@ -361,6 +367,8 @@ impl Request {
             Self::PublishKeyPackages(_) => "publish_key_packages",
             Self::IssueTokens(_) => "issue_tokens",
             Self::CreateInvitation(_) => "create_invitation",
+            Self::SetBell(_) => "set_bell",
+            Self::HearBell(_) => "hear_bell",
             Self::DeleteQueue => "delete_queue",
             Self::RedeemTokens(_) => "redeem_tokens",
             Self::TakeKeyPackages(_) => "take_key_packages",

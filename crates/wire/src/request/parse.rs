@@ -15,7 +15,7 @@ use crate::{
     ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId, TokenKeyId},
     limits,
     proto::{self, client_frame, request::Body},
-    secrets::{AddressSecret, ChannelKey, InvitationCode},
+    secrets::{AddressSecret, ChannelKey, InvitationCode, Secret},
     tokens::Token,
 };
 
@@ -162,6 +162,8 @@ impl Request {
             ),
             Body::DeleteQueue(proto::DeleteQueue {}) => Self::DeleteQueue,
             Body::CreateInvitation(body) => Self::CreateInvitation(array(&body.code_hash)?),
+            Body::SetBell(body) => Self::SetBell(array(&body.hash)?),
+            Body::HearBell(body) => Self::HearBell(Secret::from_slice(&body.secret)?),
             Body::RedeemTokens(body) => Self::RedeemTokens(
                 count(body.tokens, 1, limits::TOKENS_PER_REDEEM, Code::LimitCount)?
                     .iter()

@@ -249,6 +249,7 @@ impl Notice {
                         announcements: all.iter().map(Announcement::to_proto).collect(),
                     })
                 }
+                Self::Bell => proto::notice::Body::Bell(proto::Bell {}),
             }),
         }
     }

@@ -273,4 +273,6 @@ pub enum Notice {
     TokenKeysChanged(Vec<TokenKey>),
     /// Inbox only: what the operator announces now, in the place of what was said before.
     Announcements(Vec<Announcement>),
+    /// Something came to the queue whose bell is heard here.
+    Bell,
 }

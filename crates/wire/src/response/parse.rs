@@ -107,6 +107,7 @@ impl FromServer {
                 Some(proto::notice::Body::Announcements(body)) => {
                     Self::Notice(Notice::Announcements(announcements(body)?))
                 }
+                Some(proto::notice::Body::Bell(proto::Bell {})) => Self::Notice(Notice::Bell),
                 None => Self::Unknown,
             },
         })

@@ -25,7 +25,7 @@ use undertone_wire::{
         Missed, Notice, QueueItem, Response, SealKey, ServerHello, SignedIn, TakenKeyPackage,
         TokenCredit, TokenKey,
     },
-    secrets::{AddressSecret, ChannelKey, InvitationCode, KpKey, LinkSecret},
+    secrets::{AddressSecret, ChannelKey, InvitationCode, KpKey, LinkSecret, Secret},
     strings::{ContactLink, Invitation, LinkAddress},
     tokens::Token,
 };
@@ -146,6 +146,8 @@ pub fn requests() -> Vec<Request> {
             blob: Some(BlobHash::new([33; 32])),
         }),
         Request::CreateInvitation([36; 32]),
+        Request::SetBell([37; 32]),
+        Request::HearBell(Secret::new([38; 32])),
         Request::RegisterQueue(RegisterQueue {
             queue_id: QueueId::new([1; 16]),
             signing_key: [2; 32],
@@ -306,6 +308,7 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
                 sealed: filled(31, 768 + 16),
             }),
         ),
+        ("bell", FromServer::Notice(Notice::Bell)),
         ("replaced", FromServer::Notice(Notice::Replaced)),
         (
             "shutting_down",

@@ -473,9 +473,11 @@ impl State {
                 }
                 Ok(Response::Accepted(Accepted { number, missed }))
             }
-            Request::ChannelControl(_) | Request::Visit(_) | Request::Forwarding(_) => {
-                refuse(Code::RequestUnknown)
-            }
+            Request::SetBell(_) => Ok(Response::Done),
+            Request::HearBell(_)
+            | Request::ChannelControl(_)
+            | Request::Visit(_)
+            | Request::Forwarding(_) => refuse(Code::RequestUnknown),
         }
     }
 

@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use super::Shared;
 use super::open::DATABASE;
 use super::submit::Job;
-use crate::delivery::Ring;
+use crate::delivery::{Hearer, Ring};
 use crate::store::{StoreError, StoredItem};
 
 /// Batches that may wait for the disk while the writer prepares another.
@@ -66,6 +66,7 @@ pub(super) struct Committed {
     pub(super) outcome: Result<(), StoreError>,
     /// For the connections.
     pub(super) fresh: Vec<(Arc<Ring>, StoredItem)>,
+    pub(super) bells: Vec<Arc<Hearer>>,
     pub(super) tally: Tally,
     /// Whether it wrote anything that the disk must have first.
     pub(super) changed: bool,
@@ -80,6 +81,9 @@ impl Committed {
                 if ring.push(item) {
                     to_wake.push(ring);
                 }
+            }
+            for bell in self.bells {
+                bell.ring();
             }
         }
         for ring in to_wake {

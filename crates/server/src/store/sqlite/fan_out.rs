@@ -124,8 +124,11 @@ impl Writer<'_> {
         at.held.push(length);
         to.load.add(length, sequence);
         self.tally.items_queued += 1;
+        let bell = self.shared.hub.bell(&queue, sequence);
         if let Some(ring) = self.shared.hub.ring(&queue) {
             self.fresh.push((ring, item.clone()));
+        } else if let Some(bell) = bell {
+            self.bells.push(bell);
         }
         self.unwritten.push((queue, item));
         Ok(true)

@@ -18,7 +18,7 @@ use super::scrub::Scrub;
 use super::state::State;
 use super::submit::{Job, Submissions};
 use super::{Shared, engine_error};
-use crate::delivery::Ring;
+use crate::delivery::{Hearer, Ring};
 use crate::store::{Day, QueueId, StoreError, StoredItem};
 
 /// Most calls and bytes in one transaction: bounds how long the first of them waits for the last.
@@ -68,6 +68,8 @@ pub(super) struct Writer<'c> {
     syncer: Syncer,
     /// Handed to connections once the transaction is on disk.
     pub(super) fresh: Vec<(Arc<Ring>, StoredItem)>,
+    /// Rung then.
+    pub(super) bells: Vec<Arc<Hearer>>,
     /// The day, and the time, of this batch.
     pub(super) today: Day,
     pub(super) now: Duration,
@@ -153,6 +155,7 @@ impl<'c> Writer<'c> {
             state: State::new(),
             syncer,
             fresh: Vec::new(),
+            bells: Vec::new(),
             today: shared.clock.day(),
             now: shared.opened,
             full: false,
@@ -288,6 +291,7 @@ impl<'c> Writer<'c> {
             jobs,
             outcome,
             fresh: std::mem::replace(&mut self.fresh, room),
+            bells: std::mem::take(&mut self.bells),
             tally: std::mem::take(&mut self.tally),
             changed,
         });
@@ -296,6 +300,7 @@ impl<'c> Writer<'c> {
     fn forget(&mut self) {
         self.state = State::new();
         self.fresh.clear();
+        self.bells.clear();
         self.unwritten.clear();
         self.unsaved_queues.clear();
         self.unsaved_channels.clear();
