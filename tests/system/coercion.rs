@@ -13,7 +13,7 @@ use undertone_core::home::{Owner, Passphrase, use_cheap_kdf_for_tests};
 use undertone_tests::disk::{Needle, copy_folder, scan_for};
 use undertone_tests::{Failed, Outcome, Person, ServerProcess, eventually};
 
-use crate::web_page::Host;
+use crate::web_page::{Host, desktop, sleep_delay};
 
 const WORDS: &str = "The meeting is behind the cold store at seven";
 
@@ -161,19 +161,6 @@ async fn an_app_that_nobody_uses_locks_itself() -> Outcome {
     })
 }
 
-/// Stands for the bus: says that logind is there, and what the desktop says once it is let.
-fn desktop(folder: &Path) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let said = folder.join("said");
-    let script = format!(
-        "#!/bin/sh\necho 'The name org.freedesktop.login1 is owned by :1.3'\nexec /usr/bin/tail -n +1 -F '{}' 2>/dev/null\n",
-        said.display()
-    );
-    fs::write(folder.join("gdbus"), script).expect("written");
-    fs::set_permissions(folder.join("gdbus"), fs::Permissions::from_mode(0o700)).expect("set");
-    said
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_locks_with_the_screen_and_when_the_computer_goes_to_sleep() -> Outcome {
     let server = ServerProcess::start()?;
@@ -194,6 +181,7 @@ async fn the_app_locks_with_the_screen_and_when_the_computer_goes_to_sleep() -> 
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let said = desktop(folder.path());
+        let delay = sleep_delay(folder.path());
         let path = folder.path().display().to_string();
         let environment = [("PATH", path.as_str()), ("XDG_SESSION_ID", "2")];
         let host = Host::start_in(&ada.home(), &options, &environment)?;
@@ -204,11 +192,23 @@ async fn the_app_locks_with_the_screen_and_when_the_computer_goes_to_sleep() -> 
         let change = json!({"change": {off: false, on: true}});
         let now = page.call("protection.set", change).await;
         assert_eq!(now["result"][off], false, "{now}");
+        // Sleep waits for the lock where there is to be one, and for nothing else.
+        let held = || fs::read_to_string(&delay).unwrap_or_default();
+        if on == "lock_on_suspend" {
+            eventually(Duration::from_secs(60), "sleep to be held up", || {
+                Ok((held() == "held --what=sleep --mode=delay\n").then_some(()))
+            })?;
+        }
         fs::write(&said, format!("{line}\n")).expect("said");
         let socket = ada.home().join("rpc.sock");
         eventually(Duration::from_secs(60), "the lock", || {
             Ok((!socket.exists()).then_some(()))
         })?;
+        if !held().is_empty() {
+            eventually(Duration::from_secs(60), "sleep to go on", || {
+                Ok(held().ends_with("over\n").then_some(()))
+            })?;
+        }
     }
     Ok(())
 }

@@ -210,3 +210,28 @@ impl Page {
         Value::Null
     }
 }
+
+/// Stands for what holds sleep up: notes that it does, and that it does no more.
+pub fn sleep_delay(folder: &Path) -> PathBuf {
+    let noted = folder.join("delay");
+    let script = format!(
+        "#!/bin/sh\necho \"held $1 $2\" > '{0}'\nwhile [ $# -gt 1 ]; do shift; done\n\"$1\"\necho over >> '{0}'\n",
+        noted.display()
+    );
+    let program = folder.join("systemd-inhibit");
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o700)).expect("set");
+    noted
+}
+
+/// Stands for the bus: says that logind is there, and what the desktop says once it is let.
+pub fn desktop(folder: &Path) -> PathBuf {
+    let said = folder.join("said");
+    let script = format!(
+        "#!/bin/sh\necho 'The name org.freedesktop.login1 is owned by :1.3'\nexec /usr/bin/tail -n +1 -F '{}' 2>/dev/null\n",
+        said.display()
+    );
+    fs::write(folder.join("gdbus"), script).expect("written");
+    fs::set_permissions(folder.join("gdbus"), fs::Permissions::from_mode(0o700)).expect("set");
+    said
+}

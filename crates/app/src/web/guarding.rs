@@ -35,6 +35,7 @@ pub(super) async fn run(host: Arc<Host>) {
         let Ok(protection) = client.protection().await else {
             continue;
         };
+        host.sleep_delay.hold(protection.lock_on_suspend).await;
         let longest = Duration::from_secs(protection.auto_lock_s.into());
         let idle = protection.auto_lock_s > 0 && host.idle.time() >= longest;
         if idle || (slept && protection.lock_on_suspend) {

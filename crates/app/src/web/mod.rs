@@ -26,6 +26,7 @@ mod route;
 mod run;
 mod runtime_folder;
 pub mod secret;
+mod sleep_delay;
 mod socket;
 mod upload;
 
@@ -58,6 +59,8 @@ pub struct Host {
     ending: watch::Sender<bool>,
     /// Whether the desktop says when the screen is locked.
     desktop: watch::Sender<bool>,
+    /// Whether sleep waits for the lock.
+    sleep_delay: sleep_delay::SleepDelay,
 }
 
 impl Host {
@@ -74,6 +77,7 @@ impl Host {
             locking: watch::channel(false).0,
             ending: watch::channel(false).0,
             desktop: watch::channel(false).0,
+            sleep_delay: sleep_delay::SleepDelay::default(),
         })
     }
 
