@@ -117,6 +117,11 @@ pub const EXIT_CODES: &[ExitCode] = &[
         codes: &["home.locked"],
     },
     ExitCode {
+        number: 17,
+        meaning: "The desktop's keyring, which this home needs or is to need, is locked, not there, or without its secret. No attempt was counted.",
+        codes: &["home.keyring", "home.no_keyring"],
+    },
+    ExitCode {
         number: 12,
         meaning: "Another process owns the home and doesn't answer.",
         codes: &[
@@ -406,6 +411,7 @@ mod tests {
             ("home.disk_full", 11),
             ("home.owned", 12),
             ("home.wiped", 15),
+            ("home.keyring", 17),
             ("kill.unanswered", 7),
             ("kill.no_device", 5),
             ("version.client_too_old", 13),

@@ -14,6 +14,8 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.suspend": "القفل بعد إسبات الحاسوب",
   "protection.screen": "القفل مع الشاشة",
   "protection.screen.unheard": "سطح المكتب هذا لا يقول متى يقفل الشاشة. اجعله يشغّل «undertone lock».",
+  "protection.keyring": "اشتراط حلقة مفاتيح سطح المكتب أيضًا",
+  "protection.keyring.text": "عندها لا تكفي نسخة القرص مع عبارة المرور. إذا ضاعت حلقة المفاتيح أو انتقل القرص إلى حاسوب آخر ضاع ما هنا: احتفظ بنسخة احتياطية وبعبارة الاسترداد.",
   "protection.change": "تغيير عبارة المرور",
   "protection.change.new": "عبارة المرور الجديدة",
   "protection.change.text": "نسخة القرص التي أُخذت من قبل ما زالت تُفتح بالعبارة القديمة.",

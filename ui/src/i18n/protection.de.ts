@@ -15,6 +15,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.suspend": "Nach dem Ruhezustand des Computers sperren",
   "protection.screen": "Mit dem Bildschirm sperren",
   "protection.screen.unheard": "Dieser Desktop sagt nicht, wann er den Bildschirm sperrt. Lass ihn „undertone lock“ ausführen.",
+  "protection.keyring": "Auch den Schlüsselbund dieses Rechners verlangen",
+  "protection.keyring.text": "Dann reichen eine Kopie der Platte und deine Passphrase nicht. Geht der Schlüsselbund verloren, oder kommt die Platte in einen anderen Rechner, ist verloren, was hier ist: Hab eine Sicherung und die Wiederherstellungswörter.",
   "protection.change": "Passphrase ändern",
   "protection.change.new": "Neue Passphrase",
   "protection.change.text": "Eine frühere Kopie der Festplatte lässt sich noch mit der alten öffnen.",

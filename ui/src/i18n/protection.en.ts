@@ -16,6 +16,8 @@ export const protectionEn = {
   "protection.suspend": "Lock when the computer is suspended",
   "protection.screen": "Lock with the screen",
   "protection.screen.unheard": "This desktop does not say when it locks the screen. Have it run “undertone lock”.",
+  "protection.keyring": "Need this desktop's keyring, too",
+  "protection.keyring.text": "Then a copy of the disk and your passphrase are not enough. If the keyring is lost, or this disk goes to another computer, what is here is lost: have a backup and the recovery phrase.",
   "protection.change": "Change the passphrase",
   "protection.change.new": "New passphrase",
   "protection.change.text": "A copy of the disk that was made before still opens with the old one.",

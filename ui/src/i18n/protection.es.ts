@@ -15,6 +15,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.suspend": "Bloquear tras la suspensión del ordenador",
   "protection.screen": "Bloquear con la pantalla",
   "protection.screen.unheard": "Este escritorio no dice cuándo bloquea la pantalla. Haz que ejecute «undertone lock».",
+  "protection.keyring": "Exigir también el llavero de este escritorio",
+  "protection.keyring.text": "Entonces no bastan una copia del disco y tu frase de paso. Si se pierde el llavero, o el disco pasa a otro ordenador, se pierde lo que hay aquí: ten una copia de seguridad y la frase de recuperación.",
   "protection.change": "Cambiar la frase de paso",
   "protection.change.new": "Nueva frase de paso",
   "protection.change.text": "Una copia del disco hecha antes todavía se abre con la anterior.",

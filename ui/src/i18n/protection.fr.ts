@@ -15,6 +15,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.suspend": "Verrouiller après la mise en veille de l’ordinateur",
   "protection.screen": "Verrouiller avec l’écran",
   "protection.screen.unheard": "Ce bureau ne dit pas quand il verrouille l’écran. Faites-lui exécuter « undertone lock ».",
+  "protection.keyring": "Exiger aussi le trousseau de ce bureau",
+  "protection.keyring.text": "Une copie du disque et votre phrase secrète ne suffisent alors plus. Si le trousseau est perdu, ou si ce disque passe dans un autre ordinateur, ce qui est ici est perdu : ayez une sauvegarde et la phrase de récupération.",
   "protection.change": "Changer la phrase secrète",
   "protection.change.new": "Nouvelle phrase secrète",
   "protection.change.text": "Une copie du disque faite avant s’ouvre encore avec l’ancienne.",

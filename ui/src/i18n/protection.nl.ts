@@ -15,6 +15,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "protection.suspend": "Vergrendelen na de slaapstand van de computer",
   "protection.screen": "Vergrendelen met het scherm",
   "protection.screen.unheard": "Deze desktop zegt niet wanneer hij het scherm vergrendelt. Laat hem “undertone lock” uitvoeren.",
+  "protection.keyring": "Ook de sleutelbos van dit bureaublad vragen",
+  "protection.keyring.text": "Dan zijn een kopie van de schijf en je wachtwoordzin niet genoeg. Raakt de sleutelbos kwijt, of gaat de schijf naar een andere computer, dan is weg wat hier is: zorg voor een back-up en de herstelzin.",
   "protection.change": "Wachtwoordzin veranderen",
   "protection.change.new": "Nieuwe wachtwoordzin",
   "protection.change.text": "Een eerder gemaakte kopie van de schijf gaat nog met de oude open.",

@@ -92,6 +92,7 @@ function Locking() {
         value={now.lock_with_screen}
         onChange={(lock_with_screen) => void attempt(setProtection({ lock_with_screen }))}
       />
+      <Keyring />
       {isChanging ? (
         <PassphraseForm
           action={t("protection.change")}
@@ -123,6 +124,34 @@ function Locking() {
         </div>
       )}
     </Part>
+  );
+}
+
+/** Whether the desktop's keyring is needed, too: it changes what opens the home, so the passphrase is asked for. */
+function Keyring() {
+  const [isAsking, setAsking] = useState(false);
+  const now = protection.value;
+  if (now === null) return null;
+  return (
+    <>
+      <Switch
+        label={t("protection.keyring")}
+        text={t("protection.keyring.text")}
+        value={now.keyring !== isAsking}
+        onChange={(next) => setAsking(next !== now.keyring)}
+      />
+      {isAsking ? (
+        <PassphraseForm
+          action={t("save")}
+          act={async (passphrase) => {
+            await setProtection({ keyring: !now.keyring }, passphrase);
+            tell(t("protection.saved"));
+            setAsking(false);
+          }}
+          onCancel={() => setAsking(false)}
+        />
+      ) : null}
+    </>
   );
 }
 

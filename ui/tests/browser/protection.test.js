@@ -74,6 +74,15 @@ test("the program locks after the idle time that was chosen", async () => {
   await until(() => !set().lock_with_screen);
 });
 
+test("the desktop's keyring is asked for with the passphrase only", async () => {
+  assert.equal(set().keyring, false);
+  await page.getByRole("switch", { name: "Need this desktop's keyring, too" }).press("Space");
+  await part("lock").getByLabel("Your passphrase").waitFor();
+  await part("lock").getByRole("button", { name: "Cancel" }).press("Enter");
+  await part("lock").getByLabel("Your passphrase").waitFor({ state: "detached" });
+  assert.equal(set().keyring, false);
+});
+
 test("what may wipe by itself is set with the passphrase only", async () => {
   for (const [name, choice, field] of [
     ["attempts", "10", (now) => now.wrong_attempts_limit],

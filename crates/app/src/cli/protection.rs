@@ -78,6 +78,9 @@ pub struct ProtectionArgs {
     /// Lock the app when the desktop locks the screen
     #[arg(long, value_name = "on|off")]
     pub lock_with_screen: Option<OnOff>,
+    /// Need the desktop's keyring, too, to open this home: for a copy of the disk the passphrase is not enough then
+    #[arg(long, value_name = "on|off")]
+    pub keyring: Option<OnOff>,
     /// Remove a device from your account as soon as it says that it was wiped from another one; your contacts see a line
     #[arg(long, value_name = "on|off")]
     pub remove_wiped: Option<OnOff>,

@@ -236,8 +236,10 @@ async fn protection(
 ) -> Result<Outcome, Failure> {
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
-        let needs_passphrase =
-            args.wrong_attempts.is_some() || args.dead_man.is_some() || args.heartbeats.is_some();
+        let needs_passphrase = args.wrong_attempts.is_some()
+            || args.dead_man.is_some()
+            || args.heartbeats.is_some()
+            || args.keyring.is_some();
         if args.confirm && !needs_passphrase {
             let passphrase = Secret(passphrase::existing(options)?);
             let confirmation = Confirmation { passphrase };
@@ -251,6 +253,7 @@ async fn protection(
             auto_lock_s: args.auto_lock,
             lock_on_suspend: args.lock_on_suspend.map(|set| matches!(set, OnOff::On)),
             lock_with_screen: args.lock_with_screen.map(|set| matches!(set, OnOff::On)),
+            keyring: args.keyring.map(|set| matches!(set, OnOff::On)),
             remove_wiped: args.remove_wiped.map(|set| matches!(set, OnOff::On)),
             dead_man_days: args.dead_man,
             heartbeats: args.heartbeats.map(|set| matches!(set, OnOff::On)),
@@ -313,6 +316,11 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
     } else {
         "Screen lock: the app in the browser stays open."
     };
+    let keyring = if now.keyring {
+        "Keyring: this home opens only with the secret that this desktop's keyring keeps, so a copy of the disk and the passphrase are not enough unless the keyring is on it and opens. Without the keyring what is here is lost: keep a backup and the recovery phrase."
+    } else {
+        "Keyring: not needed; whoever has a copy of the disk and the passphrase opens it."
+    };
     let duress = match (now.decoy, now.duress) {
         (true, _) => "This is the decoy, opened for a visit.".to_owned(),
         (false, true) => {
@@ -341,6 +349,7 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         auto_lock,
         suspend.to_owned(),
         screen.to_owned(),
+        keyring.to_owned(),
         duress,
         wiped.to_owned(),
         limits.to_owned(),

@@ -69,6 +69,8 @@ pub struct Protection {
     pub lock_on_suspend: bool,
     /// Whether the app locks when the desktop says that the screen is locked.
     pub lock_with_screen: bool,
+    /// Whether the desktop's keyring is needed to open the home, beside a passphrase.
+    pub keyring: bool,
     /// Whether a duress passphrase was set from this account. Nothing outside the account says so.
     pub duress: bool,
     /// Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so.
@@ -98,6 +100,9 @@ pub struct ProtectionChange {
     /// See [`Protection::lock_with_screen`].
     #[ts(optional)]
     pub lock_with_screen: Option<bool>,
+    /// See [`Protection::keyring`]. Needs the passphrase.
+    #[ts(optional)]
+    pub keyring: Option<bool>,
     /// See [`Protection::remove_wiped`].
     #[ts(optional)]
     pub remove_wiped: Option<bool>,
@@ -205,11 +210,12 @@ impl Client {
     /// # Errors
     /// `store.*`, `home.*`.
     pub async fn protection(&self) -> Result<Protection> {
-        let (decoy, attempts, dead_man) = self
+        let (decoy, keyring, attempts, dead_man) = self
             .with_home(|home| {
                 let dead_man = dead_man::check(home.path(), &Moment::now())?;
                 let attempts = Sentinel::load(home.path())?.attempts;
-                Ok((home.is_decoy(), attempts, dead_man))
+                let keyring = home.needs_keyring();
+                Ok((home.is_decoy(), keyring, attempts, dead_man))
             })
             .await?;
         self.read(move |snapshot, _| {
@@ -220,6 +226,7 @@ impl Client {
                 auto_lock_s: u32::try_from(get(db, AUTO_LOCK, 0)?).unwrap_or(0),
                 lock_on_suspend: get(db, ON_SUSPEND, 1)? != 0,
                 lock_with_screen: get(db, WITH_SCREEN, 1)? != 0,
+                keyring,
                 duress: get(db, DURESS, 0)? != 0,
                 alarm: alarm::contacts(db)?
                     .iter()
@@ -236,7 +243,7 @@ impl Client {
     /// Changes how this device is protected.
     ///
     /// # Errors
-    /// `settings.protection_invalid`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
+    /// `settings.protection_invalid`; `home.keyring`, `home.no_keyring`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
     /// `home.empty_passphrase` if it is needed and missing; `store.*`, `home.*`.
     pub async fn set_protection(
         &self,
@@ -263,10 +270,14 @@ impl Client {
         if change.wrong_attempts_limit.is_some()
             || change.dead_man_days.is_some()
             || change.heartbeats.is_some()
+            || change.keyring.is_some()
         {
             let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
             self.with_home(move |home| {
-                home.confirm(&passphrase)?;
+                match change.keyring {
+                    Some(on) => home.set_keyring(&passphrase, on)?,
+                    None => home.confirm(&passphrase)?,
+                }
                 if let Some(limit) = change.wrong_attempts_limit {
                     Sentinel::update(home.path(), |sentinel| sentinel.attempts.limit = limit)?;
                 }

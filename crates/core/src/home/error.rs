@@ -47,6 +47,10 @@ pub enum HomeError {
     Memory,
     /// Something still uses the store that was to be closed.
     InUse,
+    /// The desktop's keyring is locked, gone, or does not have this home's secret. No attempt was counted.
+    Keyring,
+    /// No keyring keeps a secret here.
+    NoKeyring,
     /// The operating system gave no randomness.
     Random,
     /// The operating system failed to read or write.
@@ -78,6 +82,8 @@ impl HomeError {
             Self::TestHome => "home.test_home",
             Self::Memory => "home.memory",
             Self::InUse => "home.in_use",
+            Self::Keyring => "home.keyring",
+            Self::NoKeyring => "home.no_keyring",
             Self::Random => "home.random",
             Self::Io => "home.io",
             Self::Store(error) => error.code(),
@@ -115,6 +121,12 @@ impl fmt::Display for HomeError {
             Self::TestHome => "This home was made for tests and can't be opened.",
             Self::Memory => "There is not enough memory to check the passphrase.",
             Self::InUse => "The home is still in use by this process.",
+            Self::Keyring => {
+                "This home needs the desktop's keyring, which is locked, not running, or without this home's secret; no attempt was counted."
+            }
+            Self::NoKeyring => {
+                "No keyring of the desktop answers; it has to be unlocked, and `secret-tool` installed."
+            }
             Self::Random => "The operating system gave no randomness.",
             Self::Io => "The disk failed to read or write.",
             Self::Store(error) => return error.fmt(f),

@@ -8,6 +8,20 @@
 //!   AES-256-GCM of {purpose 1, store 1, decoy 1, reserved 33, data key 32}   68 + 16
 //! ```
 //!
+//! While the desktop's keyring is a second factor ([`super::keyring`]) the file is instead
+//!
+//! ```text
+//! magic "undertone keys\0" || version 2     16
+//! KDF: as above                              48
+//! the keyring's item                         16
+//! nonce                                      12
+//! AES-256-GCM of the slots as above    8 x 96 + 16
+//! ```
+//!
+//! under a key that is derived from the keyring's secret, with all before the nonce as AAD. It goes around all slots at once, with a fresh nonce
+//! whenever the file is written, so that it can be turned on and off without the passphrases of the others, says nothing of any
+//! slot, and a secret that is not the right one shows before a passphrase is tried.
+//!
 //! A slot's AAD is everything before the slots and the slot's number, so a slot can't be moved and the
 //! parameters can't be weakened unseen. An unused slot is 96 random bytes and looks like any other.
 //! One salt serves all slots, so that one derivation tries them all and a guess at two passphrases costs
@@ -25,11 +39,17 @@ use zeroize::Zeroizing;
 
 use super::folder::{self, fill_random};
 use super::kdf::{self, Kdf, WrappingKey};
+use super::keyring::{self, Keyring};
 use super::{HomeError, HomeResult, Passphrase};
 use crate::store::DataKey;
 
 const MAGIC: &[u8; 15] = b"undertone keys\0";
 const VERSION: u8 = 1;
+/// Of the form that needs the keyring.
+const WITH_KEYRING: u8 = 2;
+const SEALED_AT: usize = HEADER_LEN + keyring::ID_LEN + NONCE_LEN;
+/// Length of the file in that form.
+const LONG_LEN: usize = SEALED_AT + SLOTS * SLOT_LEN + TAG_LEN;
 const HEADER_LEN: usize = 16 + kdf::ENCODED_LEN;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
@@ -38,7 +58,7 @@ const SLOT_LEN: usize = NONCE_LEN + CONTENT_LEN + TAG_LEN;
 
 /// Slots in every table, used or not.
 pub(super) const SLOTS: usize = 8;
-/// Length of the file in bytes.
+/// Length of the file in bytes, where no keyring is needed.
 pub(super) const FILE_LEN: usize = HEADER_LEN + SLOTS * SLOT_LEN;
 
 /// What a slot is for. Others are for later versions.
@@ -109,10 +129,11 @@ pub(super) struct Opened {
     pub(super) key: DataKey,
 }
 
-/// The table in memory: nothing in it is secret.
+/// The table in memory: nothing in it is secret, but for what the keyring keeps.
 pub(super) struct KeyTable {
     kdf: Kdf,
     slots: [[u8; SLOT_LEN]; SLOTS],
+    keyring: Option<Keyring>,
 }
 
 impl KeyTable {
@@ -125,6 +146,7 @@ impl KeyTable {
         Ok(Self {
             kdf: Kdf::for_new_home(salt),
             slots,
+            keyring: None,
         })
     }
 
@@ -217,10 +239,64 @@ impl KeyTable {
         data
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self) -> HomeResult<Vec<u8>> {
         let mut bytes = self.header().to_vec();
-        bytes.extend_from_slice(self.slots.as_flattened());
-        bytes
+        let Some(keyring) = &self.keyring else {
+            bytes.extend_from_slice(self.slots.as_flattened());
+            return Ok(bytes);
+        };
+        bytes[15] = WITH_KEYRING;
+        bytes.extend_from_slice(&keyring.id);
+        let mut nonce = [0; NONCE_LEN];
+        fill_random(&mut nonce)?;
+        let mut slots = self.slots;
+        let tag = Aes256Gcm::new((&*keyring.key()?).into())
+            .encrypt_inout_detached(&nonce.into(), &bytes, slots.as_flattened_mut().into())
+            .map_err(|_| HomeError::Damaged)?;
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(slots.as_flattened());
+        bytes.extend_from_slice(&tag);
+        Ok(bytes)
+    }
+
+    /// The keyring's item that a table needs, if it needs one.
+    fn item(bytes: &[u8]) -> Option<[u8; keyring::ID_LEN]> {
+        let is_sealed =
+            bytes.len() == LONG_LEN && &bytes[..15] == MAGIC && bytes[15] == WITH_KEYRING;
+        is_sealed.then(|| {
+            let mut id = [0; keyring::ID_LEN];
+            id.copy_from_slice(&bytes[HEADER_LEN..HEADER_LEN + keyring::ID_LEN]);
+            id
+        })
+    }
+
+    /// Opens what the keyring's secret seals.
+    fn decode_sealed(bytes: &[u8], keyring: Keyring) -> HomeResult<Self> {
+        let (head, sealed) = bytes
+            .split_at_checked(SEALED_AT)
+            .ok_or(HomeError::Damaged)?;
+        let (bound, nonce) = head.split_at(SEALED_AT - NONCE_LEN);
+        let (slots, tag) = sealed
+            .split_at_checked(SLOTS * SLOT_LEN)
+            .ok_or(HomeError::Damaged)?;
+        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| HomeError::Damaged)?;
+        let tag: [u8; TAG_LEN] = tag.try_into().map_err(|_| HomeError::Damaged)?;
+        let mut plain = head[..HEADER_LEN].to_vec();
+        plain[15] = VERSION;
+        plain.extend_from_slice(slots);
+        // A table that was changed, or a keyring whose secret is of another one: which of the two can't be told.
+        Aes256Gcm::new((&*keyring.key()?).into())
+            .decrypt_inout_detached(
+                &nonce.into(),
+                bound,
+                (&mut plain[HEADER_LEN..]).into(),
+                &tag.into(),
+            )
+            .map_err(|_| HomeError::Keyring)?;
+        Ok(Self {
+            keyring: Some(keyring),
+            ..Self::decode(&plain)?
+        })
     }
 
     fn decode(bytes: &[u8]) -> HomeResult<Self> {
@@ -241,17 +317,33 @@ impl KeyTable {
         slots
             .as_flattened_mut()
             .copy_from_slice(&bytes[HEADER_LEN..]);
-        Ok(Self { kdf, slots })
+        Ok(Self {
+            kdf,
+            slots,
+            keyring: None,
+        })
     }
 
-    /// Reads the table of a home.
+    /// Reads the table of a home; asks the desktop's keyring if it is needed.
+    ///
+    /// # Errors
+    /// [`HomeError::Keyring`], [`HomeError::Damaged`], [`HomeError::Newer`], [`HomeError::Missing`].
     pub(super) fn load(path: &Path) -> HomeResult<Self> {
-        let mut bytes = Vec::with_capacity(FILE_LEN);
-        // One byte more than the largest table of this version tells a longer file.
-        File::open(path)?
-            .take(FILE_LEN as u64 + 1)
-            .read_to_end(&mut bytes)?;
-        Self::decode(&bytes)
+        let bytes = read_file(path)?;
+        match Self::item(&bytes) {
+            Some(id) => Self::decode_sealed(&bytes, Keyring::find(id)?),
+            None => Self::decode(&bytes),
+        }
+    }
+
+    /// The keyring's item that the table of a home needs; None also if it can't be read.
+    pub(super) fn item_of(path: &Path) -> Option<[u8; keyring::ID_LEN]> {
+        Self::item(&read_file(path).ok()?)
+    }
+
+    /// From the next [`KeyTable::save`] on the keyring is needed to open it, or is not.
+    pub(super) fn set_keyring(&mut self, keyring: Option<Keyring>) {
+        self.keyring = keyring;
     }
 
     /// Replaces the table of a home; after a crash either the old one or the new one is there. The old
@@ -264,7 +356,9 @@ impl KeyTable {
             Err(error) => return Err(error.into()),
         };
         let unfinished = path.with_extension("new");
-        let result = folder::write_private(&unfinished, &self.encode())
+        let result = self
+            .encode()
+            .and_then(|bytes| folder::write_private(&unfinished, &bytes))
             .and_then(|()| Ok(fs::rename(&unfinished, path)?));
         if result.is_err() {
             let _ = fs::remove_file(&unfinished);
@@ -272,7 +366,8 @@ impl KeyTable {
         result?;
         folder::sync_parent(path)?;
         if let Some(mut old) = old {
-            let mut noise = [0; FILE_LEN];
+            // The longer one is of the two forms; what it makes longer is about to go.
+            let mut noise = [0; LONG_LEN];
             fill_random(&mut noise)?;
             old.rewind()?;
             old.write_all(&noise)?;
@@ -287,9 +382,18 @@ impl KeyTable {
     /// matters more that the old slots go than that a crash can't halve them.
     pub(super) fn overwrite(&self, path: &Path) -> HomeResult<()> {
         let mut file = fs::OpenOptions::new().write(true).open(path)?;
-        file.write_all(&self.encode())?;
+        file.write_all(&self.encode()?)?;
         Ok(file.sync_all()?)
     }
+}
+
+fn read_file(path: &Path) -> HomeResult<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(LONG_LEN + 1);
+    // One byte more than the largest table of this version tells a longer file.
+    File::open(path)?
+        .take(LONG_LEN as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn read_content(slot: usize, content: &[u8; CONTENT_LEN]) -> HomeResult<Opened> {
@@ -342,6 +446,9 @@ mod tests {
         assert_eq!(opened.slot, 5);
         assert!(opened.meaning == Meaning::own(Which::B));
         assert_eq!(opened.key.expose(), &[0x42; 32]);
-        assert_eq!(table.encode(), include_bytes!("../../testdata/keys-v1"));
+        assert_eq!(
+            table.encode().unwrap(),
+            include_bytes!("../../testdata/keys-v1")
+        );
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! HOME/ (0700)
 //!   lock          held with flock by the one process that owns the home
-//!   keys          KDF parameters and a fixed table of key slots; always the same size
+//!   keys          KDF parameters and a fixed table of key slots; always the same size, a little longer while the
+//!                 desktop's keyring is needed too
 //!   store-a       two stores of the same format; one is in use, the other is random bytes until the
 //!   store-b       owner prepares it as a decoy. Which is which is not written down anywhere
 //!   attachments/  files as ciphertext, named at random
@@ -32,6 +33,7 @@ mod folder;
 pub mod harden;
 mod kdf;
 mod key_table;
+mod keyring;
 mod owner;
 pub mod panic;
 mod passphrase;
@@ -44,6 +46,8 @@ pub use duress::Decoy;
 pub use error::{HomeError, HomeResult};
 #[cfg(debug_assertions)]
 pub use kdf::use_cheap_kdf_for_tests;
+#[cfg(debug_assertions)]
+pub use keyring::use_keyring_for_tests;
 pub use owner::{Home, Owner};
 pub use passphrase::Passphrase;
 pub use sentinel::Sentinel;

@@ -9,6 +9,7 @@ use rustix::fs::FlockOperation;
 use super::dead_man::{self, Moment};
 use super::folder;
 use super::key_table::{KeyTable, Meaning, Opened, Purpose};
+use super::keyring::{self, Keyring};
 use super::wipe::Wipe;
 use super::{HomeError, HomeResult, Passphrase, attempts, duress, kdf};
 use crate::store::{DataKey, Database};
@@ -138,13 +139,12 @@ impl Owner {
     /// writes the table and the count, whatever comes of it; a duress passphrase alone changes what is written.
     fn judge(&self, passphrase: &Passphrase) -> HomeResult<(Opened, bool)> {
         let now = Moment::now();
-        attempts::begin(&self.path, &now)?;
         let keys = self.path.join(folder::KEYS);
-        let (mut table, wrapping) = KeyTable::load(&keys)
-            .and_then(|table| {
-                let wrapping = table.derive(passphrase)?;
-                Ok((table, wrapping))
-            })
+        // A keyring that does not answer is no attempt.
+        let mut table = KeyTable::load(&keys)?;
+        attempts::begin(&self.path, &now)?;
+        let wrapping = table
+            .derive(passphrase)
             .inspect_err(|_| attempts::undo(&self.path))?;
         let mut found = table.open(&wrapping);
         let mut under_duress = false;
@@ -270,6 +270,37 @@ impl Home {
         table.save(&self.path().join(folder::KEYS))
     }
 
+    /// Whether the desktop's keyring is needed to open the home.
+    #[must_use]
+    pub fn needs_keyring(&self) -> bool {
+        KeyTable::item_of(&self.path().join(folder::KEYS)).is_some()
+    }
+
+    /// Has the desktop's keyring be needed to open the home, for all passphrases, or no more. The store itself is not touched, nor are
+    /// the slots. A wrong passphrase counts as a wrong attempt.
+    ///
+    /// # Errors
+    /// [`HomeError::NoKeyring`] if there is none that keeps a secret; [`HomeError::Keyring`] if the present one is not to be had;
+    /// [`HomeError::WrongPassphrase`], [`HomeError::TooSoon`], [`HomeError::Wiped`], [`HomeError::DiskFull`], [`HomeError::ReadOnly`].
+    pub fn set_keyring(&self, passphrase: &Passphrase, on: bool) -> HomeResult<()> {
+        let mut table = self.confirmed(passphrase)?;
+        let path = self.path().join(folder::KEYS);
+        let before = KeyTable::item_of(&path);
+        if before.is_some() == on {
+            return Ok(());
+        }
+        let keyring = on.then(Keyring::create).transpose()?;
+        let item = before.or(keyring.as_ref().map(|keyring| keyring.id));
+        table.set_keyring(keyring);
+        let saved = table.save(&path);
+        folder::even_out_times(self.path());
+        // Whatever the table on the disk does not need, the keyring forgets.
+        if let Some(item) = item.filter(|item| KeyTable::item_of(&path).as_ref() != Some(item)) {
+            keyring::forget(&item);
+        }
+        saved
+    }
+
     /// Confirms that the owner is here: counts as an unlock for the dead-man timer. A wrong passphrase counts as a wrong
     /// attempt.
     ///
@@ -283,12 +314,12 @@ impl Home {
     /// The key table, if `passphrase` is the one of this store.
     pub(super) fn confirmed(&self, passphrase: &Passphrase) -> HomeResult<KeyTable> {
         let now = Moment::now();
+        // A keyring that does not answer is no attempt.
+        let table = KeyTable::load(&self.path().join(folder::KEYS))?;
         attempts::begin(self.path(), &now)?;
-        let tried = KeyTable::load(&self.path().join(folder::KEYS)).and_then(|table| {
-            let wrapping = table.derive(passphrase)?;
-            Ok((table, wrapping))
-        });
-        let (table, wrapping) = tried.inspect_err(|_| attempts::undo(self.path()))?;
+        let wrapping = table
+            .derive(passphrase)
+            .inspect_err(|_| attempts::undo(self.path()))?;
         match table.open(&wrapping) {
             Ok(found) if found.slot == self.opened.slot => {
                 attempts::right(self.path(), &now);

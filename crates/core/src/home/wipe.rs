@@ -18,7 +18,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::folder;
-use super::key_table;
+use super::key_table::{self, KeyTable};
+use super::keyring::Forgetting;
 use super::sentinel::{Sentinel, WipeMark};
 use super::{HomeError, HomeResult};
 
@@ -71,6 +72,16 @@ impl Wipe {
         Ok(go_on(home, false))
     }
 
+    /// Destroys what opens the home, and nothing else yet: the marker, then the wrapped keys and their salt. From then on the store is there
+    /// only for a process that has it open already, and whoever starts next finishes the wipe. [`Wipe::begin`] does the rest.
+    pub fn destroy_keys(home: &Path) {
+        let _ = Sentinel::mark(home, WipeMark::Begun);
+        let (_, forgetting) = destroy_keys(home);
+        if let Some(forgetting) = forgetting {
+            std::thread::spawn(|| forgetting.finish());
+        }
+    }
+
     /// Finishes a wipe of `home` that was begun, if one was. To be called before anything else whenever a
     /// home is opened; [`Owner::acquire`](super::Owner::acquire) does. `None` means that there is no marker.
     ///
@@ -116,7 +127,8 @@ fn go_on(home: &Path, resumed: bool) -> WipeReport {
         ..WipeReport::default()
     };
     let _ = fs::set_permissions(home, fs::Permissions::from_mode(0o700));
-    report.keys_gone = destroy_keys(home);
+    let (keys_gone, forgetting) = destroy_keys(home);
+    report.keys_gone = keys_gone;
     // What opens the rest before what is large: stores, then everything else.
     for which in [key_table::Which::A, key_table::Which::B] {
         let store = folder::store(home, which);
@@ -128,6 +140,9 @@ fn go_on(home: &Path, resumed: bool) -> WipeReport {
     }
     remove_all(home, true, &mut report);
     super::create::remove_unfinished(home);
+    if let Some(forgetting) = forgetting {
+        forgetting.finish();
+    }
     let _ = folder::sync(home);
     if report.is_complete() {
         let _ = Sentinel::mark(home, WipeMark::Done);
@@ -136,9 +151,10 @@ fn go_on(home: &Path, resumed: bool) -> WipeReport {
 }
 
 /// Overwrites the key table, and what a crash may have left of a new one, with noise, and then removes
-/// them.
-fn destroy_keys(home: &Path) -> bool {
+/// them. The desktop's keyring is told to forget its part while other things are done.
+fn destroy_keys(home: &Path) -> (bool, Option<Forgetting>) {
     let table = home.join(folder::KEYS);
+    let item = KeyTable::item_of(&table);
     let unfinished = table.with_extension("new");
     let mut gone = true;
     for path in [&table, &unfinished] {
@@ -153,7 +169,7 @@ fn destroy_keys(home: &Path) -> bool {
         };
     }
     let _ = folder::sync(home);
-    gone || removed
+    (gone || removed, item.as_ref().and_then(Forgetting::begin))
 }
 
 /// Overwrites a regular file with noise, at least `least` bytes of it (or as much as it has), and syncs it.

@@ -96,6 +96,8 @@ export const failures: Failures = {
   "home.empty_passphrase": "Die Passphrase darf nicht leer sein.",
   "home.disk_full": "Die Festplatte ist voll; nichts wurde geändert.",
   "home.read_only": "In den Ordner des Kontos kann nicht geschrieben werden.",
+  "home.keyring": "Dieses Konto braucht den Schlüsselbund des Rechners, der gesperrt ist, nicht läuft oder das Geheimnis nicht hat. Gezählt wurde kein Versuch.",
+  "home.no_keyring": "Kein Schlüsselbund antwortet; er muss entsperrt und `secret-tool` installiert sein.",
   "home.memory": "Es ist zu wenig Speicher da, um die Passphrase zu prüfen.",
   "home.damaged": "Die Schlüsseltabelle des Kontos ist beschädigt.",
   "home.newer": "Dieses Konto wurde von einem neueren Undertone geschrieben; benutze das.",

@@ -96,6 +96,8 @@ export const failures: Failures = {
   "home.empty_passphrase": "La frase de paso no puede estar vacía.",
   "home.disk_full": "El disco está lleno; no se ha cambiado nada.",
   "home.read_only": "No se puede escribir en la carpeta de la cuenta.",
+  "home.keyring": "Esta cuenta necesita el llavero del escritorio, que está bloqueado, no funciona o no tiene su secreto; no se contó ningún intento.",
+  "home.no_keyring": "Ningún llavero responde; debe estar desbloqueado y `secret-tool` instalado.",
   "home.memory": "No hay memoria suficiente para comprobar la frase de paso.",
   "home.damaged": "La tabla de claves de la cuenta está dañada.",
   "home.newer": "Esta cuenta la escribió un Undertone más nuevo; usa ese.",

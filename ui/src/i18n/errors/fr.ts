@@ -96,6 +96,8 @@ export const failures: Failures = {
   "home.empty_passphrase": "La phrase secrète ne doit pas être vide.",
   "home.disk_full": "Le disque est plein ; rien n’a été changé.",
   "home.read_only": "Impossible d’écrire dans le dossier du compte.",
+  "home.keyring": "Ce compte demande le trousseau du bureau, qui est verrouillé, absent ou sans ce secret ; aucune tentative n’a été comptée.",
+  "home.no_keyring": "Aucun trousseau ne répond ; il doit être déverrouillé, et `secret-tool` installé.",
   "home.memory": "Il n’y a pas assez de mémoire pour vérifier la phrase secrète.",
   "home.damaged": "La table des clés du compte est abîmée.",
   "home.newer": "Ce compte a été écrit par un Undertone plus récent ; utilisez celui-ci.",

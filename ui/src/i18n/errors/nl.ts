@@ -96,6 +96,8 @@ export const failures: Failures = {
   "home.empty_passphrase": "De wachtwoordzin mag niet leeg zijn.",
   "home.disk_full": "De schijf is vol; er is niets veranderd.",
   "home.read_only": "In de thuismap kan niet worden geschreven.",
+  "home.keyring": "Dit account heeft de sleutelbos van het bureaublad nodig, die vergrendeld is, niet draait of het geheim niet heeft; er is geen poging geteld.",
+  "home.no_keyring": "Geen sleutelbos antwoordt; hij moet ontgrendeld zijn en `secret-tool` geïnstalleerd.",
   "home.memory": "Er is te weinig geheugen om de wachtwoordzin na te gaan.",
   "home.damaged": "De sleuteltabel van het account is beschadigd.",
   "home.newer": "Dit account is door een nieuwere Undertone beschreven; gebruik die.",

@@ -5,6 +5,7 @@
 mod attempts;
 mod duress;
 mod full_disk;
+mod keyring;
 mod processes;
 mod wiping;
 
