@@ -742,6 +742,8 @@ export type HostInfo = {
   machine: string,
   /** Whether the desktop says when the screen is locked. */
   desktop: boolean,
+  /** How often it was heard, while the home is locked, that something came; nothing else is known of it. */
+  rings: number,
 };
 
 /** How far the home is. */
@@ -1305,7 +1307,9 @@ export type Notice = { "kind": "added",
   /** Who, as they were called before. */
   who: NoticePerson,
   /** The new name. */
-  name: string,
+  name: string, } | { "kind": "device_wiped",
+  /** Who. */
+  who: NoticePerson,
 };
 
 /** Somebody whom a notice names, as they were called when it was written. */
@@ -1492,6 +1496,8 @@ export type Protection = {
   lock_on_suspend: boolean,
   /** Whether the app locks when the desktop says that the screen is locked. */
   lock_with_screen: boolean,
+  /** Whether the desktop's keyring is needed to open the home, beside a passphrase. */
+  keyring: boolean,
   /** Whether a duress passphrase was set from this account. Nothing outside the account says so. */
   duress: boolean,
   /** Contacts who are told when the duress passphrase is given on this device. Nothing outside the account says so. */
@@ -1514,6 +1520,8 @@ export type ProtectionChange = {
   lock_on_suspend?: boolean,
   /** See [`Protection::lock_with_screen`]. */
   lock_with_screen?: boolean,
+  /** See [`Protection::keyring`]. Needs the passphrase. */
+  keyring?: boolean,
   /** See [`Protection::remove_wiped`]. */
   remove_wiped?: boolean,
   /** Days of the dead-man timer, at most 3,650; 0 turns it off. Needs the passphrase. */

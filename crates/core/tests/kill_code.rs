@@ -552,3 +552,40 @@ async fn a_wiped_device_is_removed_and_people_see_a_line_if_the_owner_chose_so()
     );
     eventually("Ben sees it", || async { lines().await == 1 }).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_device_says_that_it_is_wiped_if_its_owner_chose_so() {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+        Person::new("Cleo", &server).await,
+    );
+    meet(&ben, &ada).await;
+    meet(&ben, &cleo).await;
+    let code = with_code(&ada).await;
+    let on = ProtectionChange {
+        remove_wiped: Some(true),
+        ..ProtectionChange::default()
+    };
+    ada.client().set_protection(None, on).await.unwrap();
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    let line = |name| {
+        format!("{name}: the device used here was wiped. It reads and writes nothing any more.")
+    };
+
+    // By the words, while it is open.
+    let said = kill(&cleo, &code, &server, &how(LIMIT)).await;
+    assert_eq!(answers(&said), [KillAnswer::Wiped]);
+    assert!(is_wiped(&ada.home));
+    eventually("Ben sees it", || async {
+        ben.notices("Ada").await.contains(&line("Ada"))
+    })
+    .await;
+
+    // And by hand, which tells nobody unless it was chosen.
+    cleo.client().wipe().await.unwrap();
+    assert!(is_wiped(&cleo.home));
+    at_rest(&server, &[&ben]).await;
+    assert!(!ben.notices("Cleo").await.contains(&line("Cleo")));
+}

@@ -81,6 +81,7 @@ export function noticeText(notice: Notice): string {
     case "asks_by_link":
     case "other_account":
     case "duress_alarm":
+    case "device_wiped":
       return t(`notice.${notice.kind}`, { who: named(notice.who) });
     case "let_in_by_link":
     case "let_in_unconfirmed":

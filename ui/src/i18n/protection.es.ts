@@ -117,7 +117,7 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.do": "Borrar ahora",
   "wipe.others": "Tus otros dispositivos se borran desde la lista de dispositivos.",
   "wipe.remove": "Quitar un dispositivo mío que se borró desde aquí",
-  "wipe.remove.text": "Sale de tu cuenta en cuanto dice que está borrado, y la gente de tus chats ve que se quitó un dispositivo tuyo. Si no, no ven nada y sigue en la lista.",
+  "wipe.remove.text": "Sale de tu cuenta en cuanto dice que está borrado, y la gente de tus chats ve que se quitó un dispositivo tuyo. Si es el único, lo dice él mismo a las personas de tus chats directos, si le da tiempo. Si no, no ven nada y sigue en la lista.",
 
   "devices.wipe": "Borrar {name}",
   "devices.wipe.title": "¿Borrar {name}?",

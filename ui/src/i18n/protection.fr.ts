@@ -117,7 +117,7 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.do": "Effacer maintenant",
   "wipe.others": "Vos autres appareils s’effacent depuis la liste des appareils.",
   "wipe.remove": "Retirer un de mes appareils effacé d’ici",
-  "wipe.remove.text": "Il quitte alors votre compte dès qu’il dit être effacé, et les gens dans vos discussions voient qu’un de vos appareils a été retiré. Sinon ils ne voient rien, et il reste sur la liste.",
+  "wipe.remove.text": "Il quitte alors votre compte dès qu’il dit être effacé, et les gens dans vos discussions voient qu’un de vos appareils a été retiré. Si c’est le seul, il le dit lui-même aux personnes de vos discussions directes, s’il en a le temps. Sinon ils ne voient rien, et il reste sur la liste.",
 
   "devices.wipe": "Effacer {name}",
   "devices.wipe.title": "Effacer {name} ?",

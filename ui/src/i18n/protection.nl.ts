@@ -117,7 +117,7 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.do": "Nu wissen",
   "wipe.others": "Je andere apparaten wis je vanuit de lijst met apparaten.",
   "wipe.remove": "Een apparaat van mij verwijderen dat hiervandaan is gewist",
-  "wipe.remove.text": "Het gaat dan uit je account zodra het zegt dat het gewist is, en mensen in je chats zien dat een apparaat van je is verwijderd. Anders zien ze niets en blijft het op de lijst.",
+  "wipe.remove.text": "Het gaat dan uit je account zodra het zegt dat het gewist is, en mensen in je chats zien dat een apparaat van je is verwijderd. Is het je enige, dan zegt het dat zelf aan de mensen in je directe gesprekken, als er tijd voor is. Anders zien ze niets en blijft het op de lijst.",
 
   "devices.wipe": "{name} wissen",
   "devices.wipe.title": "{name} wissen?",

@@ -77,9 +77,9 @@ test("the program locks after the idle time that was chosen", async () => {
 test("the desktop's keyring is asked for with the passphrase only", async () => {
   assert.equal(set().keyring, false);
   await page.getByRole("switch", { name: "Need this desktop's keyring, too" }).press("Space");
-  await part("lock").getByLabel("Your passphrase").waitFor();
+  await part("lock").getByRole("textbox", { name: "Your passphrase" }).waitFor();
   await part("lock").getByRole("button", { name: "Cancel" }).press("Enter");
-  await part("lock").getByLabel("Your passphrase").waitFor({ state: "detached" });
+  await part("lock").getByRole("textbox", { name: "Your passphrase" }).waitFor({ state: "detached" });
   assert.equal(set().keyring, false);
 });
 

@@ -336,7 +336,7 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         (false, false) => "Duress passphrase: none.".to_owned(),
     };
     let wiped = if now.remove_wiped {
-        "A device that you have wiped from another one is removed from your account when it says so; people in your chats see that a device of yours was removed."
+        "A device that you have wiped from another one is removed from your account when it says so; people in your chats see that a device of yours was removed. Your only device tells the people in your direct chats itself when it is wiped while open and online."
     } else {
         "A device that you have wiped from another one stays on the list until you remove it; people in your chats see nothing."
     };

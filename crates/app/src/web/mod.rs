@@ -29,8 +29,8 @@ pub mod secret;
 mod sleep_delay;
 mod socket;
 mod upload;
-
 mod while_locked;
+
 pub use home::HostState;
 pub use joining::{JoiningInfo, JoiningStep};
 pub use run::{Appearance, run};

@@ -456,7 +456,8 @@ impl Client {
     }
 
     /// Wipes the home: first what opens it, then everything in it, then the queue on the server, if it can be reached within
-    /// five seconds. The process is told to end.
+    /// five seconds. If the owner chose so and this is the account's only device, people in its direct chats are told once no key of the
+    /// home is on the disk any more, for at most a moment and while the server is there. The process is told to end.
     ///
     /// # Errors
     /// `state.closed`, `home.io`.
@@ -468,6 +469,11 @@ impl Client {
         }
         let folder = self.home_folder()?;
         self.inner.ending.send_replace(Some(Ending::Wiping));
+        let place = folder.clone();
+        tokio::task::spawn_blocking(move || Wipe::destroy_keys(&place))
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))?;
+        self.inner.driver.shared.part().await;
         let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
             .await
             .map_err(|_| Error::Reason(Reason::Closed))??;

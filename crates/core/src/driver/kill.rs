@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     home::HomeError,
     kill::{
-        MainQueue, OnWiped, Step, Watch, Watcher, section::Post, section::Section,
+        MainQueue, OnWiped, Parting, Step, Watch, Watcher, section::Post, section::Section,
         section::is_wiped,
     },
     sync::kill::{self, Plan},
@@ -309,8 +309,17 @@ async fn told(shared: &Arc<Shared>, duties: &mut watch::Receiver<u64>, asked: bo
     }
 }
 
-fn watcher(shared: &Shared, kill: &Kill, queue: undertone_wire::ids::QueueId) -> Watcher {
+fn watcher(shared: &Arc<Shared>, kill: &Kill, queue: undertone_wire::ids::QueueId) -> Watcher {
     let me = &shared.engine.me;
+    let parted = Arc::downgrade(shared);
+    let parting: Parting = Arc::new(move || {
+        let shared = parted.upgrade();
+        Box::pin(async move {
+            if let Some(shared) = shared {
+                shared.part().await;
+            }
+        })
+    });
     Watcher {
         section: kill.section.clone(),
         queue,
@@ -321,6 +330,7 @@ fn watcher(shared: &Shared, kill: &Kill, queue: undertone_wire::ids::QueueId) ->
             queue: me.queue,
             key: me.queue_key.duplicate(),
         }),
+        parting: Some(parting),
         looked: watch::channel(false).0,
         wiping: watch::channel(false).0,
     }

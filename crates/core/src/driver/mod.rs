@@ -14,6 +14,7 @@ mod inbox;
 mod kill;
 mod opening;
 mod outbox;
+mod parting;
 mod pause;
 mod stall;
 mod timers;
@@ -35,8 +36,8 @@ pub(crate) use pause::Pause;
 
 use crate::{
     attachments::Attachments,
-    error::{Problem, Result},
     bell::Bell,
+    error::{Problem, Result},
     sync::{Engine, Work, duty, outbox as outbox_rows, tokens},
     transport::Transport,
     view::{Event, LinkState, Settled, Status},
@@ -69,8 +70,8 @@ pub(crate) struct Shared {
     pub(crate) others: elsewhere::OtherServers,
     /// The largest blob that the server takes, as it said last; 0: it has not said yet.
     pub(crate) blob_bytes: AtomicU64,
-    stop: watch::Sender<bool>,
     pub(crate) bell: Bell,
+    stop: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -150,8 +151,8 @@ impl Driver {
                 kicks: watch::channel(0).0,
                 others: elsewhere::OtherServers::default(),
                 blob_bytes: AtomicU64::new(0),
-                stop: watch::channel(false).0,
                 bell: Bell::new(),
+                stop: watch::channel(false).0,
             }),
             tasks: Mutex::new(None),
         }

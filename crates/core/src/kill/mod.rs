@@ -22,4 +22,4 @@ pub use undertone_mls::kill::{KillCode, KillSigner, SLOTS, Scope, Slot};
 pub use undertone_wire::custodian::{CustodianKey, CustodianTicket};
 pub use watch::{OnWiped, Watch};
 
-pub(crate) use watch::{MainQueue, Step, Watcher};
+pub(crate) use watch::{MainQueue, Parting, Step, Watcher};

@@ -5,6 +5,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::{sync::watch, task::JoinSet};
 use undertone_wire::{
     Code, Error as WireError, auth,
@@ -25,7 +26,7 @@ use crate::{
     driver::Pause,
     error::{Error, Reason, Result},
     home::{
-        HomeError, Owner,
+        HomeError, Owner, Wipe,
         dead_man::{self, Moment},
     },
     transport::{Connection, Push, Role, Transport},
@@ -48,6 +49,9 @@ const PAIRS: usize = 3;
 
 /// What is called when the home has been wiped: the process must end then, since it may hold keys in memory.
 pub type OnWiped = Arc<dyn Fn() + Send + Sync>;
+
+/// What is said when the keys of an open account's home are gone.
+pub(crate) type Parting = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The queue of an open account, which goes too if the command says so.
 pub(crate) struct MainQueue {
@@ -80,6 +84,8 @@ pub(crate) struct Watcher {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) main: Option<MainQueue>,
+    /// What an open account says when its keys are gone and before the rest is.
+    pub(crate) parting: Option<Parting>,
     /// Told `true` when everything that waited has been looked at.
     pub(crate) looked: watch::Sender<bool>,
     /// Told `true` when a right command has come: from then on the session must be let go on to its end.
@@ -378,6 +384,14 @@ impl Watcher {
             Judged::Wipe(found) => {
                 self.wiping.send_replace(true);
                 let (place, command) = &*found;
+                if let Some(part) = &self.parting {
+                    let home = self.section.home().to_owned();
+                    let destroyed =
+                        tokio::task::spawn_blocking(move || Wipe::destroy_keys(&home)).await;
+                    if destroyed.is_ok() {
+                        part().await;
+                    }
+                }
                 if !act::wipe(self.section.home()).await {
                     // Nothing is acknowledged, so it comes again.
                     self.wiping.send_replace(false);
@@ -523,6 +537,7 @@ async fn supervise(
                 transport,
                 clock: Arc::clone(&options.clock),
                 main: None,
+                parting: None,
                 looked: watch::channel(false).0,
                 wiping: watch::channel(false).0,
             };

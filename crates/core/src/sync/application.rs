@@ -9,6 +9,7 @@ use super::{
     conversation::{self, Conversation, State},
     gaps, heard, ignored, intent, link,
     message::{self, Place, Sender},
+    parting,
     policy::{self, Way},
     profile, proof, receipt, request, resync, settings, shared,
 };
@@ -112,6 +113,7 @@ pub(crate) fn content_came(
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::Alarm(agreement)) => return alarm::agreed(work, row, sender, &agreement),
         Some(Automatic::Profile(told)) => return profile::came(work, row, sender, &told),
+        Some(Automatic::Gone) => return parting::came(work, row, sender),
         Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}
     }

@@ -38,6 +38,8 @@ const SYNC: &str = "application/vnd.undertone.sync";
 const ALARM: &str = "application/vnd.undertone.alarm";
 /// Content type of [`profile::Profile`], in a part whose disposition says the same.
 const PROFILE: &str = "application/vnd.undertone.profile";
+/// Content type of what says that the device that sends it is wiped.
+const GONE: &str = "application/vnd.undertone.gone";
 /// Content type of what says that its sender is writing.
 const TYPING: &str = "application/vnd.undertone.typing";
 
@@ -114,6 +116,8 @@ pub(crate) enum Automatic {
     Alarm(alarm::Agreement),
     /// What its sender is called and looks like.
     Profile(profile::Profile),
+    /// The device of its sender is wiped.
+    Gone,
     /// Its sender is writing; means something only where nothing is kept.
     Typing,
     /// Of a kind that this version does not know.
@@ -209,6 +213,12 @@ pub(crate) fn profile(
     encode(&compose(work, row, body))
 }
 
+/// Says that this device is wiped.
+pub(crate) fn gone(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, GONE, Vec::new());
+    encode(&compose(work, row, body))
+}
+
 /// Says that this account is writing.
 pub(crate) fn typing(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
     let body = NestedPart::single(Disposition::Session, TYPING, Vec::new());
@@ -242,6 +252,7 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         ALARM => {
             alarm::Agreement::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Alarm)
         }
+        GONE => Automatic::Gone,
         TYPING => Automatic::Typing,
         _ => Automatic::Unknown,
     })

@@ -53,6 +53,7 @@ pub(crate) mod linking;
 pub(crate) mod message;
 pub(crate) mod other_account;
 pub(crate) mod outbox;
+pub(crate) mod parting;
 pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod profile;

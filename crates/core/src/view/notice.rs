@@ -181,4 +181,6 @@ notices! {
     43 DuressAlarm { who: NoticePerson = "Who." }
     /// Somebody calls themselves otherwise.
     44 NameChanged { who: NoticePerson = "Who, as they were called before.", name: String = "The new name." }
+    /// The only device of somebody's account was wiped, and they had chosen that people be told.
+    45 DeviceWiped { who: NoticePerson = "Who." }
 }

@@ -86,6 +86,7 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "لم يمكن إدخال {who} ولا يقرأ شيئًا هنا.",
   "notice.welcome_lost.group": "لم يمكن إدخال {who}. يستطيع مشرف إزالة هذا الشخص وإضافته من جديد.",
   "notice.more_not_kept": "كُتب المزيد ولم يُحفظ.",
+  "notice.device_wiped": "{who}: مُحي الجهاز المستخدم هنا. لم يعد يقرأ أو يكتب شيئًا.",
   "notice.duress_alarm":
     "قد يكون {who} تحت الإكراه: أُعطيت عبارة الإكراه، وخرج هذا الإنذار في صمت. من يكتب الآن من ذلك الجهاز قد لا يكون هو.",
   "notice.name_changed": "صار اسم {who} الآن «{name}».",

@@ -92,6 +92,7 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "{who} konnte nicht hereingelassen werden und liest hier nichts.",
   "notice.welcome_lost.group": "{who} konnte nicht hereingelassen werden. Ein Admin kann diese Person entfernen und wieder hinzufügen.",
   "notice.more_not_kept": "Es wurde noch mehr geschrieben, das nicht aufgehoben wurde.",
+  "notice.device_wiped": "{who}: Das Gerät, das hier benutzt wurde, ist gelöscht. Es liest und schreibt nichts mehr.",
   "notice.duress_alarm":
     "{who} steht vielleicht unter Zwang: Die Passphrase unter Zwang wurde eingegeben, und dieser Alarm ging unbemerkt hinaus. Wer jetzt von diesem Gerät schreibt, muss es nicht selbst sein.",
   "notice.name_changed": "{who} heißt jetzt „{name}“.",

@@ -87,6 +87,7 @@ export const notices = {
   "notice.welcome_lost": "{who} could not be let in and reads nothing here.",
   "notice.welcome_lost.group": "{who} could not be let in. An admin can remove them and add them again.",
   "notice.more_not_kept": "They wrote more, which was not kept.",
+  "notice.device_wiped": "{who}: the device used here was wiped. It reads and writes nothing any more.",
   "notice.duress_alarm":
     "{who} may be under duress: their duress passphrase was given, and this alarm went out silently. Whoever writes from that device now need not be them.",
   "notice.name_changed": "{who} is now called “{name}”.",

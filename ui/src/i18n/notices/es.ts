@@ -89,6 +89,7 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "{who} no ha podido entrar y no lee nada aquí.",
   "notice.welcome_lost.group": "{who} no ha podido entrar. Un administrador puede quitar a esa persona y añadirla de nuevo.",
   "notice.more_not_kept": "Ha escrito más, que no se ha guardado.",
+  "notice.device_wiped": "{who}: el dispositivo que usaba aquí se ha borrado. Ya no lee ni escribe nada.",
   "notice.duress_alarm":
     "{who} puede estar bajo coacción: se ha dado la frase bajo coacción y esta alarma salió en silencio. Quien escriba ahora desde ese dispositivo puede ser otra persona.",
   "notice.name_changed": "{who} se llama ahora «{name}».",

@@ -91,6 +91,7 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "{who} n’a pas pu entrer et ne lit rien ici.",
   "notice.welcome_lost.group": "{who} n’a pas pu entrer. Un admin peut retirer puis ajouter de nouveau cette personne.",
   "notice.more_not_kept": "D’autres messages ont été écrits, qui n’ont pas été gardés.",
+  "notice.device_wiped": "{who} : l’appareil utilisé ici a été effacé. Il ne lit et n’écrit plus rien.",
   "notice.duress_alarm":
     "{who} est peut-être sous la contrainte : la phrase sous contrainte a été donnée, et cette alerte est partie en silence. Qui écrit maintenant depuis cet appareil peut être quelqu’un d’autre.",
   "notice.name_changed": "{who} s’appelle maintenant « {name} ».",

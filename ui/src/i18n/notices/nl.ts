@@ -91,6 +91,7 @@ export const notices: NoticeTexts = {
   "notice.welcome_lost": "{who} kon niet worden binnengelaten en leest hier niets.",
   "notice.welcome_lost.group": "{who} kon niet worden binnengelaten. Een beheerder kan die persoon verwijderen en opnieuw toevoegen.",
   "notice.more_not_kept": "Er is meer geschreven, dat niet bewaard is.",
+  "notice.device_wiped": "{who}: het apparaat dat hier gebruikt werd, is gewist. Het leest en schrijft niets meer.",
   "notice.duress_alarm":
     "{who} staat misschien onder dwang: de dwangwachtwoordzin is gegeven, en dit alarm ging ongemerkt uit. Wie nu vanaf dat apparaat schrijft, hoeft het niet zelf te zijn.",
   "notice.name_changed": "{who} heet nu ‘{name}’.",

@@ -258,6 +258,11 @@ impl fmt::Display for Notice {
             Self::NameChanged { who, name } => {
                 write!(f, "{} is now called “{name}”.", who.other_side())
             }
+            Self::DeviceWiped { who } => write!(
+                f,
+                "{}: the device used here was wiped. It reads and writes nothing any more.",
+                who.named()
+            ),
             Self::MoreNotKept {} => f.write_str("They wrote more, which was not kept."),
             Self::ReachedAgain { who } => {
                 write!(f, "What is sent here reaches {} again.", who.other_side_later())

@@ -125,6 +125,7 @@ fn all() -> Vec<Notice> {
         who: ben.clone(),
         name: "Benjamin".into(),
     });
+    all.extend([&ben, &nobody].map(|who| Notice::DeviceWiped { who: who.clone() }));
     all
 }
 
