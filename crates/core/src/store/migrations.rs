@@ -155,6 +155,11 @@ pub const STEPS: &[Migration] = &[
         name: "announcements",
         step: Step::Sql(include_str!("../../migrations/0022_announcements.sql")),
     },
+    Migration {
+        version: 23,
+        name: "absent",
+        step: Step::Sql(include_str!("../../migrations/0023_absent.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -15,6 +15,17 @@ use super::{
 };
 use crate::{error::Result, view::Notice};
 
+/// What became of an opened body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// It was taken, or is not to be.
+    Yes,
+    /// It came too late: what would open it is gone.
+    TooLate,
+    /// This device says it sent it. The one copy that counts was another one.
+    Own,
+}
+
 /// Takes an opened body.
 pub(crate) fn process(
     work: &Work<'_>,
@@ -22,7 +33,7 @@ pub(crate) fn process(
     epoch: u64,
     body: &[u8],
     place: Place,
-) -> Result<()> {
+) -> Result<Read> {
     let outcome = work.group(&row.group, |group| {
         Ok(group.process_application(&work.mls, epoch, body)?)
     })?;
@@ -31,24 +42,25 @@ pub(crate) fn process(
             if proof::is_under_way(work, row.id)? {
                 // What the helper says in a state that may be of the helper's own making is asked for once that is proven.
                 if !proof::heard(work, row.id, &application.account)? {
-                    return gaps::number_missing(work, row.id, place);
+                    gaps::number_missing(work, row.id, place)?;
+                    return Ok(Read::Yes);
                 }
                 let row = &conversation::load(work.db, row.id)?;
-                return take(work, row, &application, place);
+                take(work, row, &application, place)?;
+                return Ok(Read::Yes);
             }
-            take(work, row, &application, place)
+            take(work, row, &application, place)?;
         }
-        ApplicationOutcome::LeaveProposed { account, .. } => leave_proposed(work, row, &account),
-        ApplicationOutcome::Ahead => resync::need(work, row),
-        // The second copy of something; what can't be opened any more shows as a gap; what is not to be believed is nothing.
-        ApplicationOutcome::Own | ApplicationOutcome::Duplicate | ApplicationOutcome::TooOld => {
-            Ok(())
-        }
-        ApplicationOutcome::Refused(refusal) => {
-            ignored::note(refusal.violation.code());
-            Ok(())
-        }
+        ApplicationOutcome::LeaveProposed { account, .. } => leave_proposed(work, row, &account)?,
+        ApplicationOutcome::Ahead => resync::need(work, row)?,
+        ApplicationOutcome::TooOld => return Ok(Read::TooLate),
+        ApplicationOutcome::Own => return Ok(Read::Own),
+        // The second copy of something.
+        ApplicationOutcome::Duplicate => {}
+        // What is not to be believed is nothing.
+        ApplicationOutcome::Refused(refusal) => ignored::note(refusal.violation.code()),
     }
+    Ok(Read::Yes)
 }
 
 fn take(

@@ -277,6 +277,17 @@ pub(crate) fn new_generation(work: &Work<'_>, conversation: i64) -> Result<()> {
     Ok(())
 }
 
+/// What this device put at a place says nothing to anybody who missed it: a change that was taken in, a wish to leave, or a copy of what stands
+/// elsewhere. Who asks for it hears so.
+pub(crate) fn keep_nothing(work: &Work<'_>, row: &Conversation, place: Place) -> Result<()> {
+    let nothing = sync(work, row, &shared::Entries::default())?;
+    work.db.execute(
+        "INSERT OR IGNORE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![row.id, place.generation, place.number, nothing, work.now_ms],
+    )?;
+    Ok(())
+}
+
 /// An automatic message of this device has its number: it is kept, so that a gap there can be closed.
 pub(crate) fn keep_automatic(
     work: &Work<'_>,
@@ -284,14 +295,13 @@ pub(crate) fn keep_automatic(
     place: Place,
     content: &[u8],
 ) -> Result<()> {
-    // What the account's devices tell each other may hold a draft that is long deleted: its place is kept, and not what it said.
-    let nothing;
-    let content = if row.kind == conversation::Kind::Notes {
-        nothing = sync(work, row, &shared::Entries::default())?;
-        &nothing[..]
-    } else {
-        content
-    };
+    // What the account's devices tell each other may hold a draft that is long deleted, and what was sent again a message: its place is kept,
+    // and not what it said.
+    let says_again = MimiContent::decode(content)
+        .is_ok_and(|content| matches!(read(&content), Some(Automatic::Again(_))));
+    if says_again || row.kind == conversation::Kind::Notes {
+        return keep_nothing(work, row, place);
+    }
     work.db.execute(
         "INSERT OR REPLACE INTO automatic_sent (conversation, generation, number, content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![row.id, place.generation, place.number, content, work.now_ms],

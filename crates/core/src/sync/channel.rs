@@ -156,6 +156,11 @@ pub(crate) fn exists_otherwise(
     conversation::set_channel_made(work, conversation, channel)
 }
 
+/// Whether what stands at this number has not come before, or not so that it could be read.
+pub(crate) fn is_missed(work: &Work<'_>, row: &Conversation, number: u64) -> Result<bool> {
+    Ok(number > row.top_number || gaps::is_number_missing(work, row, number)?)
+}
+
 /// Takes note of an item's number: its place, and what is missing before it. None if the number was seen before.
 pub(crate) fn place(work: &Work<'_>, row: &Conversation, number: u64) -> Result<Place> {
     if number > row.top_number {

@@ -14,6 +14,7 @@ const STALE_MS: i64 = 60_000;
 
 /// Tables and columns with a moment that can't lie ahead for long.
 const MOMENTS: &[(&str, &str)] = &[
+    ("absent", "since_ms"),
     ("automatic_sent", "sent_at_ms"),
     ("behind", "since_ms"),
     ("commits", "accepted_at_ms"),
@@ -22,6 +23,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ("conversations", "created_at_ms"),
     ("device_checks", "not_before_ms"),
     ("devices", "added_at_ms"),
+    ("early_welcomes", "received_at_ms"),
     ("fetches", "not_before_ms"),
     ("gaps", "asked_at_ms"),
     ("gaps", "noticed_at_ms"),

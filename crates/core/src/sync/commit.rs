@@ -18,9 +18,9 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, address, changes, channel,
+    Work, address, automatic, changes, channel,
     conversation::{self, Conversation, State},
-    devices,
+    devices, early_welcome,
     elsewhere::{self, Elsewhere},
     ending, gaps, intent,
     message::Place,
@@ -444,7 +444,11 @@ pub(crate) fn process(
         CommitOutcome::Merged(merged) => self::merged(work, row, &merged, place),
         CommitOutcome::Removed { .. } if proving => proof::refuse(work, row.id),
         CommitOutcome::Refused(_) if proving => proof::drop_answer(work, row.id),
-        CommitOutcome::Removed { by } => ending::removed(work, row, &by),
+        CommitOutcome::Removed { by } => {
+            ending::removed(work, row, &by)?;
+            // A Welcome may have overtaken this.
+            early_welcome::try_again(work)
+        }
         CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
         CommitOutcome::Resync(refusal) => {
             if let (undertone_mls::Violation::PathSecrets, Some(account)) =
@@ -471,6 +475,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
         work.db
             .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
         intent::fulfilled(work, row.id)?;
+        automatic::keep_nothing(work, row, place)?;
     } else if merged.cleared_pending {
         void(work, row.id)?;
     }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
-use super::{Work, change::Change, conversation, other_account, profile, shared};
+use super::{Work, change::Change, conversation, other_account, profile, request, shared};
 use crate::error::Result;
 
 /// Adds or completes a contact, and tells the account's other devices.
@@ -52,10 +52,14 @@ pub(crate) fn enter(
             work.now_ms
         ],
     )?;
-    let request = conversation::load(work.db, conversation)?.request;
-    if request {
+    if conversation::load(work.db, conversation)?.request {
         work.tell(Change::Request(conversation));
-    } else if ready && known != Some(2) {
+        return Ok(());
+    }
+    if ready {
+        request::is_contact(work, account)?;
+    }
+    if ready && known != Some(2) {
         work.tell(Change::ContactAdded(*account.as_bytes()));
         // It may have been told before, with the key packages.
         let name: String = work.db.query_row(

@@ -12,7 +12,7 @@ use undertone_mls::{DeviceId, Group, Joined, Kind as GroupKind, KpKey};
 use undertone_wire::secrets::AddressSecret;
 
 use super::{
-    Work, account, add,
+    Work, absent, account, add,
     address::{self, Kind},
     change::Change,
     contact,
@@ -191,14 +191,16 @@ pub(super) fn replace_pool(work: &Work<'_>) -> Result<()> {
     let Some(own) = get(work.db, &work.me.device)? else {
         return Ok(());
     };
+    let source = new_pool(work, WANTED)?;
     if let Some(old) = &own.source
-        && let Some(address) = address::by_name(work, old.secret.hash().as_bytes())?
+        && let Some(old) = address::by_name(work, old.secret.hash().as_bytes())?
+        && let Some(new) = address::by_name(work, source.secret.hash().as_bytes())?
     {
-        pool::remove(work, address.id)?;
-        address::revoke(work, address.id)?;
+        pool::replace(work, old.id, new.id)?;
+        address::revoke(work, old.id)?;
     }
     let device = Device {
-        source: Some(new_pool(work, WANTED)?),
+        source: Some(source),
         ..own
     };
     put(work, &device)?;
@@ -262,13 +264,18 @@ pub(crate) fn check_all(work: &Work<'_>) -> Result<()> {
     Ok(())
 }
 
-fn note(work: &Work<'_>, row: &Conversation) -> Result<()> {
+/// When it is this device's turn to do in a conversation what each device of the account can do.
+pub(crate) fn turn_at(work: &Work<'_>, row: &Conversation) -> Result<i64> {
     let rank = i64::try_from(rank(work, row)?).unwrap_or(0);
     let step = i64::try_from(work.pace.helper.as_millis()).unwrap_or(0);
+    Ok(work.now_ms.saturating_add(rank.saturating_mul(step)))
+}
+
+fn note(work: &Work<'_>, row: &Conversation) -> Result<()> {
     work.db.execute(
         "INSERT INTO device_checks (conversation, not_before_ms) VALUES (?1, ?2)
          ON CONFLICT (conversation) DO UPDATE SET not_before_ms = min(not_before_ms, excluded.not_before_ms)",
-        params![row.id, work.now_ms.saturating_add(rank.saturating_mul(step))],
+        params![row.id, turn_at(work, row)?],
     )?;
     work.wake();
     Ok(())
@@ -323,12 +330,18 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether this device can bring others in there, and take them out.
+pub(crate) fn is_settled(work: &Work<'_>, row: &Conversation) -> Result<bool> {
+    let settled = row.state == State::Active && row.link == 0 && !row.leaving && !row.request;
+    Ok(settled && work.has_group(&row.group)?)
+}
+
 fn look_at(work: &Work<'_>, row: &Conversation, all: &[Device]) -> Result<()> {
     // What is not settled yet is looked at when it is.
-    let settled = row.state == State::Active && row.link == 0 && !row.leaving && !row.request;
-    if !settled || !work.has_group(&row.group)? {
+    if !is_settled(work, row)? {
         return Ok(());
     }
+    absent::is_here(work, row)?;
     let here: Vec<DeviceId> = work.group(&row.group, |group| {
         Ok(group
             .members()?
@@ -378,12 +391,7 @@ fn look_at(work: &Work<'_>, row: &Conversation, all: &[Device]) -> Result<()> {
 }
 
 fn waits(work: &Work<'_>, conversation: i64, kind: intent::Kind, device: &Device) -> Result<bool> {
-    Ok(work
-        .db
-        .prepare_cached(
-            "SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2 AND subject = ?3",
-        )?
-        .exists(params![conversation, kind as i64, device.id.as_bytes()])?)
+    intent::is_wanted(work, conversation, kind, device.id.as_bytes())
 }
 
 /// Whether another device of this account may bring this one into a conversation: into the account's own group once, into any other one

@@ -17,7 +17,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, address, clock, commit,
+    Work, absent, address, clock, commit,
     conversation::{self, State},
     devices,
     downloads::{self, Download},
@@ -164,6 +164,7 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
     receipt::tick(work)?;
     linking::tick(work)?;
     devices::tick(work)?;
+    absent::tick(work)?;
     shared::tick(work)?;
     profile::tick(work)?;
     let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
@@ -309,6 +310,7 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         keys::next_due(work)?,
         receipt::next_due(work)?,
         downloads::next_due(work)?,
+        absent::next_due(work)?,
     ];
     Ok(parts
         .into_iter()

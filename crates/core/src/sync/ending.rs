@@ -3,9 +3,9 @@
 use undertone_mls::AccountId;
 
 use super::{
-    Work, address,
+    Work, absent, address,
     conversation::{self, Conversation, State},
-    devices, intent, message, resync,
+    devices, intent, message, resync, shared,
 };
 use crate::{error::Result, view::Notice};
 
@@ -16,6 +16,7 @@ fn removed_by_sibling(work: &Work<'_>, row: &Conversation) -> Result<()> {
         conversation::notice(work, row.id, &Notice::DeviceRemoved {})?;
         return devices::was_removed(work);
     }
+    absent::taken_out(work, row)?;
     conversation::notice(work, row.id, &Notice::DeviceTakenOut {})
 }
 
@@ -40,7 +41,18 @@ pub(crate) fn removed(work: &Work<'_>, row: &Conversation, by: &AccountId) -> Re
             State::Removed
         },
     )?;
+    account_is_out(work, row)?;
     conversation::notice(work, row.id, &notice)
+}
+
+/// None of this account's devices is a member any more. What was begun to be written there can't be sent: it goes on all of them.
+fn account_is_out(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.db.execute(
+        "UPDATE chat_settings SET draft = '', draft_reply_to = x'' WHERE conversation = ?1",
+        [row.id],
+    )?;
+    shared::put_draft(work, row)?;
+    absent::is_over(work, row)
 }
 
 /// This device is not a member any more: nothing is sent, nothing is received.
@@ -72,6 +84,7 @@ pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
     undertone_mls::Group::settle(&work.mls, &row.group)?;
     undertone_mls::Group::forget(&work.mls, &row.group)?;
     end(work, row, State::Left)?;
+    account_is_out(work, row)?;
     conversation::notice(work, row.id, &Notice::LeftUnheard {})
 }
 
@@ -79,6 +92,7 @@ pub(crate) fn leave_unheard(work: &Work<'_>, row: &Conversation) -> Result<()> {
 pub(crate) fn leave_alone(work: &Work<'_>, row: &Conversation) -> Result<()> {
     undertone_mls::Group::forget(&work.mls, &row.group)?;
     end(work, row, State::Left)?;
+    account_is_out(work, row)?;
     let who = conversation::person(work, row.id, &work.me.account)?;
     conversation::notice(work, row.id, &Notice::Left { who })
 }

@@ -68,6 +68,11 @@ pub(crate) fn number_missing(work: &Work<'_>, conversation: i64, place: Place) -
     )
 }
 
+/// Whether a number is known to be missing.
+pub(crate) fn is_number_missing(work: &Work<'_>, row: &Conversation, number: u64) -> Result<bool> {
+    Ok(gap_at(work, row, &[], row.generation, number)?.is_some())
+}
+
 /// A number below the highest came after all.
 pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> Result<()> {
     close(work, row.id, &[], row.generation, number)

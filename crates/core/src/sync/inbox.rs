@@ -12,11 +12,13 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, account,
+    Work, absent, account,
     address::{self, Address},
-    alarm, application, channel, commit,
+    alarm,
+    application::{self, Read},
+    automatic, channel, commit,
     conversation::{self, Conversation, State},
-    elsewhere, fetch, held, ignored, invite, linking,
+    early_welcome, elsewhere, fetch, gaps, held, ignored, invite, linking,
     message::Place,
     outbox, proof, resync, spare, welcome,
 };
@@ -48,6 +50,7 @@ pub(crate) enum Body {
 
 /// The queue was signed in. Says from which sequence on items count.
 pub(crate) fn signed_in(work: &Work<'_>, answer: &SignedIn) -> Result<()> {
+    absent::signed_in(work)?;
     let state = account::queue_state(work.db)?;
     if state.incarnation.is_empty() {
         return account::set_incarnation(
@@ -265,7 +268,7 @@ pub(crate) fn said_elsewhere(work: &Work<'_>, row: &Conversation, item: &Item) -
         generation: row.generation,
         number: row.top_number,
     };
-    application::process(work, row, item.epoch, &body, place)
+    application::process(work, row, item.epoch, &body, place).map(|_| ())
 }
 
 fn channel_item(
@@ -299,14 +302,15 @@ fn channel_item(
             }
         }
         (Err(OpenError::TooOld), _) => {
-            channel::place(work, row, item.number)?;
-            outbox::own_copy_is_void(work, row, &item.payload)?;
-            return Ok(());
+            let missed = channel::is_missed(work, row, item.number)?;
+            let place = channel::place(work, row, item.number)?;
+            return unread(work, row, item, place, missed);
         }
         (Err(OpenError::Ahead), _) => return resync::need(work, row),
         (Err(OpenError::Malformed), _) => Err(Violation::Envelope),
         (Err(OpenError::Local(error)), _) => return Err(error.into()),
     };
+    let missed = channel::is_missed(work, row, item.number)?;
     let place = channel::place(work, row, item.number)?;
     let row = conversation::load(work.db, row.id)?;
     match (item.kind, body) {
@@ -322,7 +326,11 @@ fn channel_item(
             if outbox::own_copy(work, &row, &item.payload, place)? {
                 return Ok(());
             }
-            application::process(work, &row, item.epoch, &body, place)
+            match application::process(work, &row, item.epoch, &body, place)? {
+                Read::TooLate => unread(work, &row, item, place, missed),
+                Read::Own => automatic::keep_nothing(work, &row, place),
+                Read::Yes => Ok(()),
+            }
         }
         // Nobody can read it; its number is taken note of.
         (_, Err(violation)) => {
@@ -330,6 +338,24 @@ fn channel_item(
             outbox::own_copy_is_void(work, &row, &item.payload).map(|_| ())
         }
     }
+}
+
+/// An item came too late to be read: the secrets of its epoch are gone. It is asked for like one that never came, unless it was read before
+/// (`missed` is false then), or is this device's own.
+fn unread(
+    work: &Work<'_>,
+    row: &Conversation,
+    item: &Item,
+    place: Place,
+    missed: bool,
+) -> Result<()> {
+    if outbox::own_copy_is_void(work, row, &item.payload)? {
+        return automatic::keep_nothing(work, row, place);
+    }
+    if missed {
+        gaps::number_missing(work, row.id, place)?;
+    }
+    Ok(())
 }
 
 /// Takes a message that was still on its way on a channel that the conversation has left. It changes nothing about the present
@@ -360,7 +386,7 @@ fn from_past(
     if outbox::own_copy(work, row, &item.payload, place)? {
         return Ok(());
     }
-    application::process(work, row, item.epoch, &body, place)
+    application::process(work, row, item.epoch, &body, place).map(|_| ())
 }
 
 /// Takes what was sent to an address outside any channel: a Welcome, or a request for resync.
@@ -379,6 +405,9 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
             if !fetch::is_named(&pointer, &item.blob) || !welcome::is_expected(work, address)? {
                 return Ok(());
             }
+            if welcome::is_early(work, address)? {
+                return early_welcome::hold(work, address, item);
+            }
             let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
             return fetch::push(work, id, &pointer, "");
         }
@@ -388,7 +417,14 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
         return Ok(());
     };
     match message.body {
-        Some(direct_message::Body::Welcome(bundle)) => welcome::process(work, address, &bundle),
+        Some(direct_message::Body::Welcome(bundle)) => {
+            if welcome::is_early(work, address)?
+                || welcome::process(work, address, &bundle)? == welcome::Taken::Early
+            {
+                early_welcome::hold(work, address, item)?;
+            }
+            Ok(())
+        }
         Some(direct_message::Body::Request(request)) => request_came(work, &request),
         Some(direct_message::Body::Linking(sealed)) => linking::came(work, address, &sealed),
         Some(direct_message::Body::Join(request)) => invite::asked(work, address, &request),

@@ -4,10 +4,12 @@
 //! if the group still needs it.
 
 use rusqlite::params;
-use undertone_mls::{AccountId, Act, Change, DeviceId, Group, PeerKeyPackage, Policy, Role};
+use undertone_mls::{
+    AccountId, Act, Change, DeviceId, Group, Member, PeerKeyPackage, Policy, Role,
+};
 
 use super::{
-    Work,
+    Work, absent,
     conversation::{Conversation, role_from_number, role_number},
     devices, proof, take,
 };
@@ -35,7 +37,7 @@ pub(crate) enum Kind {
     HandOver = 21,
     /// A device of this account, by its id.
     AddDevice = 30,
-    /// A device of this account, by its id.
+    /// A device of this account ([`absent::subject`]).
     RemoveDevice = 31,
 }
 
@@ -153,6 +155,21 @@ pub(crate) fn waits(work: &Work<'_>, conversation: i64, kind: Kind) -> Result<bo
         .db
         .prepare_cached("SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2")?
         .exists(params![conversation, kind as i64])?)
+}
+
+/// Whether exactly this is wanted already.
+pub(crate) fn is_wanted(
+    work: &Work<'_>,
+    conversation: i64,
+    kind: Kind,
+    subject: &[u8],
+) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM intents WHERE conversation = ?1 AND kind = ?2 AND subject = ?3",
+        )?
+        .exists(params![conversation, kind as i64, subject])?)
 }
 
 /// Its key packages have come: it can be staged.
@@ -356,11 +373,17 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 }
             }
             Kind::RemoveDevice => {
-                let device = DeviceId::from_slice(&intent.subject)?;
+                let (device, address) = absent::subject(&intent.subject)?;
+                let is_meant = |member: &&Member| match address {
+                    Some(address) => member.address.hash().as_bytes()[..] == *address,
+                    None => true,
+                };
                 let leaf = members
                     .iter()
-                    .find(|member| member.device == device && member.account == work.me.account);
-                if let Some(member) = leaf {
+                    .find(|member| member.device == device && member.account == work.me.account)
+                    .filter(is_meant);
+                let wanted = address.is_none() || absent::is_absent(work, row, &device)?;
+                if let Some(member) = leaf.filter(|_| wanted) {
                     return one(Change::Remove(vec![member.leaf]));
                 }
                 end(work, intent.id)?;

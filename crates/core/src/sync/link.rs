@@ -10,7 +10,7 @@ use super::{
     change::Change,
     contact,
     conversation::{self, Conversation, State},
-    devices,
+    devices, early_welcome,
     pool::{self, Pool},
     profile, request, settings,
 };
@@ -176,7 +176,7 @@ pub(crate) fn proof_came(
     if settings::is_blocked(work.db, &application.account)? {
         return request::turn_away(work, row);
     }
-    let ask = asks(work, row.link)?;
+    let ask = asks(work, row.link)? && !request::is_needless(work, &application.account)?;
     let name = work.group(&row.group, |group| {
         Ok(group
             .member(application.leaf)?
@@ -199,7 +199,7 @@ pub(crate) fn proof_came(
     if uses_left <= 1 {
         end(work, row.link, USED)?;
     }
-    Ok(())
+    early_welcome::try_again(work)
 }
 
 /// A link's row id, from its public one.

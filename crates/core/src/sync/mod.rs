@@ -9,6 +9,7 @@
 //! - A commit is merged only when its accepted copy is seen in one's own queue.
 //! - Time and randomness come in through [`Work`].
 
+pub(crate) mod absent;
 pub(crate) mod account;
 pub(crate) mod act;
 pub(crate) mod action;
@@ -30,6 +31,7 @@ pub(crate) mod devices;
 pub(crate) mod downloads;
 pub(crate) mod duty;
 pub(crate) mod early;
+pub(crate) mod early_welcome;
 pub(crate) mod elsewhere;
 pub(crate) mod ending;
 pub(crate) mod engine;

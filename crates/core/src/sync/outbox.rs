@@ -408,6 +408,8 @@ pub(crate) fn own_copy(
         if epoch < row.epoch {
             shared::told_too_early(work, row, &content)?;
         }
+    } else {
+        automatic::keep_nothing(work, row, place)?;
     }
     work.wake();
     Ok(true)

@@ -10,6 +10,7 @@ use undertone_wire::secrets::{AddressSecret, KpKey};
 use super::{
     Work,
     address::{self, Kind},
+    early_welcome,
 };
 use crate::error::Result;
 
@@ -228,6 +229,18 @@ pub(crate) fn used(work: &Work<'_>, landing: i64) -> Result<()> {
     if links { Ok(()) } else { fill(work, pool) }
 }
 
+/// A pool takes the place of another one. What others took from the old one may still be used: a Welcome with it can be on its way, and
+/// without it this device would be a member that knows nothing of it. So the private halves of what is or may be published are kept as those
+/// of what was used are; nothing more can be taken once the old address is revoked.
+pub(crate) fn replace(work: &Work<'_>, old: i64, new: i64) -> Result<()> {
+    work.db.execute(
+        "UPDATE key_packages SET pool = ?2, created_at_ms = CASE state WHEN 2 THEN created_at_ms ELSE ?3 END, state = 2
+         WHERE pool = ?1",
+        params![old, new, work.now_ms],
+    )?;
+    remove(work, old)
+}
+
 /// Takes a pool away: its unused key packages can't be used any more.
 pub(crate) fn remove(work: &Work<'_>, pool: i64) -> Result<()> {
     let unused = {
@@ -244,6 +257,7 @@ pub(crate) fn remove(work: &Work<'_>, pool: i64) -> Result<()> {
         delete_key_package(&work.mls, &hash_ref)?;
         address::revoke(work, landing)?;
     }
+    early_welcome::forget(work, pool)?;
     work.db
         .execute("DELETE FROM key_packages WHERE pool = ?1", [pool])?;
     work.db

@@ -12,7 +12,7 @@ use super::{
     change::Change,
     contact,
     conversation::{self, Conversation, State},
-    devices, erase,
+    devices, early_welcome, erase,
     message::Place,
     other_account, policy, profile, settings, shared, welcome,
 };
@@ -48,20 +48,56 @@ pub(crate) fn check(row: &Conversation) -> Result<()> {
     Ok(())
 }
 
-/// The conversation of a request that waits.
-pub(crate) fn load(work: &Work<'_>, account: &AccountId) -> Result<Conversation> {
-    let (id, _) = contact::conversation(work.db, account)?.ok_or(Reason::ContactUnknown)?;
-    let row = conversation::load(work.db, id)?;
-    if row.request {
-        Ok(row)
-    } else {
-        Err(Reason::RequestUnknown.into())
+/// The conversations in which somebody waits to be accepted: one for each link that they came by. The newest is the last.
+fn load(work: &Work<'_>, account: &AccountId) -> Result<Vec<Conversation>> {
+    contact::conversation(work.db, account)?.ok_or(Reason::ContactUnknown)?;
+    let rows = waiting(work, account)?;
+    if rows.is_empty() {
+        return Err(Reason::RequestUnknown.into());
     }
+    Ok(rows)
+}
+
+fn waiting(work: &Work<'_>, account: &AccountId) -> Result<Vec<Conversation>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT id FROM conversations WHERE peer = ?1 AND request = 1 ORDER BY id",
+    )?;
+    let ids = statement
+        .query_map([account.as_bytes()], |found| found.get::<_, i64>(0))?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    ids.into_iter()
+        .map(|id| conversation::load(work.db, id))
+        .collect()
 }
 
 /// They are a contact from now on.
 pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
-    let row = load(work, account)?;
+    for row in load(work, account)? {
+        accept_in(work, account, &row)?;
+    }
+    Ok(())
+}
+
+/// Whether somebody is a contact already, so that by another link they need not ask.
+pub(crate) fn is_needless(work: &Work<'_>, account: &AccountId) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM conversations WHERE kind = 1 AND peer = ?1 AND state IN (2, 3) AND link = 0 AND request = 0",
+        )?
+        .exists([account.as_bytes()])?)
+}
+
+/// Somebody is a contact now by another conversation: both may have used a link of the other, or this account another device. Where they wait
+/// they wait no more.
+pub(crate) fn is_contact(work: &Work<'_>, account: &AccountId) -> Result<()> {
+    for row in waiting(work, account)? {
+        accept_in(work, account, &row)?;
+    }
+    Ok(())
+}
+
+fn accept_in(work: &Work<'_>, account: &AccountId, row: &Conversation) -> Result<()> {
     work.db.execute(
         "UPDATE conversations SET request = 0, changed_at_ms = ?2 WHERE id = ?1",
         params![row.id, work.now_ms],
@@ -82,14 +118,19 @@ pub(crate) fn accept(work: &Work<'_>, account: &AccountId) -> Result<()> {
     work.tell(Change::ContactAdded(*account.as_bytes()));
     work.tell(Change::Chat(row.id));
     work.wake();
-    Ok(())
+    early_welcome::try_again(work)
 }
 
 /// Deletes the request with everything in it; with `block`, they can't make another one.
 pub(crate) fn refuse(work: &Work<'_>, account: &AccountId, block: bool) -> Result<()> {
-    let row = load(work, account)?;
-    let name = conversation::name_of(work.db, row.id, account)?;
-    drop_all(work, &row)?;
+    let rows = load(work, account)?;
+    let mut name = String::new();
+    for row in &rows {
+        name = conversation::name_of(work.db, row.id, account)?;
+    }
+    for row in &rows {
+        drop_all(work, row)?;
+    }
     if block {
         settings::set_person(work, account, Some(true), None)?;
         // So that one knows later who that was.

@@ -14,7 +14,7 @@ use undertone_wire::{
 };
 
 use super::{
-    Work,
+    Work, absent,
     address::{self, Kind},
     channel,
     conversation::{self, Conversation, State},
@@ -222,6 +222,11 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
         row.epoch,
         work.now_s(),
     )?;
+    if asked_before(work, row.id)? {
+        // Since this device stopped the members' addresses may have got other names, which it can't know: the account's other devices know
+        // where the group is.
+        absent::ask(work, row, &request)?;
+    }
     let mut members = members(work, row.id)?;
     members.shuffle(&mut rand::rng());
     for (secret, key) in members.iter().take(ASKED) {
@@ -245,6 +250,13 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
     Ok(())
 }
 
+fn asked_before(work: &Work<'_>, conversation: i64) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached("SELECT 1 FROM resyncs WHERE conversation = ?1 AND asked_times > 0")?
+        .exists([conversation])?)
+}
+
 fn members(work: &Work<'_>, conversation: i64) -> Result<Vec<(AddressSecret, ResyncAddress)>> {
     let mut statement = work.db.prepare_cached(
         "SELECT address, resync_key FROM members WHERE conversation = ?1 AND device_id <> ?2",
@@ -266,10 +278,15 @@ fn members(work: &Work<'_>, conversation: i64) -> Result<Vec<(AddressSecret, Res
 
 /// A member asks to be let in again. Wrong, stale and repeated requests do nothing.
 pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
-    let Ok(request) = resync::open(&work.mls, &work.keys(), sealed) else {
-        return Ok(());
-    };
-    let Ok(group) = resync::group_of(&request) else {
+    match resync::open(&work.mls, &work.keys(), sealed) {
+        Ok(request) => help(work, &request),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Notes that a device is to be let in again, if its request is right.
+pub(super) fn help(work: &Work<'_>, request: &[u8]) -> Result<()> {
+    let Ok(group) = resync::group_of(request) else {
         return Ok(());
     };
     let Some(row) = conversation::by_group(work.db, group.as_bytes())? else {
@@ -279,13 +296,13 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
         if proof::is_under_way(work, row.id)? {
             return Ok(());
         }
-        return stuck_too(work, &row, &request);
+        return stuck_too(work, &row, request);
     }
     if row.state != State::Active || !work.has_group(&row.group)? {
         return Ok(());
     }
     let rank = work.group(&row.group, |group| {
-        match group.verify_resync(&work.mls, &request, work.now_s()) {
+        match group.verify_resync(&work.mls, request, work.now_s()) {
             Ok(verified) => Ok(Some(group.helper_rank(&verified)?)),
             Err(
                 undertone_mls::Error::Malformed(_)
@@ -298,7 +315,7 @@ pub(crate) fn requested(work: &Work<'_>, sealed: &SealedRequest) -> Result<()> {
     if let Some(rank) = rank {
         let at = work.now_ms + i64::try_from(rank).unwrap_or(0) * millis(work.pace.helper);
         // Also where another was quicker: then the device may be waiting for a second member's word (proof.rs).
-        intent::add(work, row.id, intent::Kind::Readd, &request, 0, at)?;
+        intent::add(work, row.id, intent::Kind::Readd, request, 0, at)?;
     }
     Ok(())
 }
@@ -418,9 +435,12 @@ pub(crate) fn came_back(work: &Work<'_>, conversation: i64, old_address: i64) ->
             [conversation],
         )?;
     }
+    let group = conversation::load(work.db, conversation)?.group;
+    absent::came(work, group.as_bytes())?;
     outbox::send_all_again(work, conversation)?;
     if old_address != 0 {
-        pool::remove(work, old_address)?;
+        let new_address = conversation::load(work.db, conversation)?.address;
+        pool::replace(work, old_address, new_address)?;
         address::revoke(work, old_address)?;
     }
     Ok(())

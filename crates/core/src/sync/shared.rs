@@ -65,6 +65,10 @@ pub(crate) enum Kind {
     KillPlace = b'q',
     /// || account || device id: how that device's alarm is known, `alarm::Agreement`.
     Alarm = b'a',
+    /// || group: whether the account is in that conversation, [`Number`] 1 or 0.
+    Here = b'n',
+    /// || device id || group: that the device is not in that conversation, [`Number`]; 0 when it is.
+    Absent = b'w',
     /// What the account's backups are sealed to.
     BackupKey = b'b',
     /// This account's name and picture: `profile::Profile`.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
 use super::{
-    Work, alarm,
+    Work, absent, alarm,
     change::Change,
     conversation::{self, Conversation, Kind as ConversationKind},
     devices, erase, kill, message, profile, rotation, settings,
@@ -53,6 +53,8 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             kill::came(work);
             Ok(())
         }
+        kind if kind == Kind::Here as u8 => absent::told(work, rest, value),
+        kind if kind == Kind::Absent as u8 => absent::asked(work, rest, value),
         kind if kind == Kind::Alarm as u8 => alarm::apply(work, rest, value),
         kind if kind == Kind::BackupKey as u8 => {
             work.tell(Change::Settings(SettingsPart::Backup));

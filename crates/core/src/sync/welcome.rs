@@ -7,7 +7,7 @@ use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind};
 use undertone_wire::{client_proto::Welcome, origin::Origin};
 
 use super::{
-    Work,
+    Work, absent,
     address::{self, Address, Kind},
     channel,
     conversation::{self, New, State},
@@ -40,20 +40,46 @@ enum Reason {
     Resync(i64),
 }
 
+/// Whether it is for a key package of a direct conversation whose other side is not accepted, or has not proven their link, yet: nobody in there
+/// adds this account to a group, until they may.
+pub(crate) fn is_early(work: &Work<'_>, address: &Address) -> Result<bool> {
+    let Some(landed) = pool::landed(work, address.id)?.filter(|landed| landed.conversation != 0)
+    else {
+        return Ok(false);
+    };
+    Ok(conversation::get(work.db, landed.conversation)?
+        .is_some_and(|row| row.link != 0 || row.request))
+}
+
+/// What became of a Welcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Yes,
+    /// It is not right, and never will be.
+    No,
+    /// This device is in that group as far as it knows. It may have been taken out, and not know it yet.
+    Early,
+}
+
 /// Takes a Welcome. One that is not right leaves no trace.
-pub(crate) fn process(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<()> {
+pub(crate) fn process(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<Taken> {
     if let Some(conversation) = resync::awaits(work, address.id)?
         && proof::is_under_way(work, conversation)?
     {
-        return proof::keep_welcome(work, conversation, address, welcome);
+        proof::keep_welcome(work, conversation, address, welcome)?;
+        return Ok(Taken::Yes);
     }
-    try_answer(work, address, welcome).map(|_| ())
+    try_now(work, address, welcome)
 }
 
 /// Takes a Welcome now. False: it was not right.
 pub(crate) fn try_answer(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<bool> {
+    Ok(try_now(work, address, welcome)? == Taken::Yes)
+}
+
+fn try_now(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<Taken> {
     let Some(reason) = reason(work, address)? else {
-        return Ok(false);
+        return Ok(Taken::No);
     };
     work.db.execute_batch("SAVEPOINT welcome")?;
     match take_in(work, address, welcome, &reason) {
@@ -63,24 +89,24 @@ pub(crate) fn try_answer(work: &Work<'_>, address: &Address, welcome: &Welcome) 
             if let Reason::Resync(conversation) = reason {
                 spare::release_all(work, conversation)?;
             }
-            Ok(true)
+            Ok(Taken::Yes)
         }
-        Ok(false) => undo(work),
+        Ok(false) => undo(work, Taken::No),
+        Err(Error::Mls(undertone_mls::Error::GroupExists)) => undo(work, Taken::Early),
         Err(Error::Mls(
             undertone_mls::Error::UnknownKeyPackage
-            | undertone_mls::Error::GroupExists
             | undertone_mls::Error::Malformed(_)
             | undertone_mls::Error::Refused(_),
-        )) => undo(work),
+        )) => undo(work, Taken::No),
         Err(error) => Err(error),
     }
 }
 
-fn undo(work: &Work<'_>) -> Result<bool> {
+fn undo(work: &Work<'_>, taken: Taken) -> Result<Taken> {
     work.forget_all_groups();
     work.db
         .execute_batch("ROLLBACK TO welcome; RELEASE welcome")?;
-    Ok(false)
+    Ok(taken)
 }
 
 fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
@@ -285,6 +311,7 @@ fn settle_in(
     if matches!(reason, Reason::Sibling) {
         devices::joined_by_sibling(work, id, &joined.group)?;
     }
+    absent::came(work, joined.group.id().as_bytes())?;
     work.keep(joined.group);
     devices::check(work, id)?;
     profile::look(work, id)?;

@@ -117,6 +117,10 @@ struct State {
     damage_next_push: u32,
     /// Queues to which the next item comes after the one behind it.
     late: HashMap<QueueId, Option<QueueItem>>,
+    /// The queue whose next item, or next direct one, is kept back.
+    keep_back: Option<(QueueId, bool)>,
+    /// What is kept back.
+    kept_back: Option<(QueueId, QueueItem)>,
     /// How much time has passed for everybody, milliseconds.
     passed_ms: i64,
     /// Queues whose items stay where they are for now.
@@ -224,6 +228,8 @@ impl FakeServer {
                 misname_next_commit: false,
                 damage_next_push: 0,
                 late: HashMap::new(),
+                keep_back: None,
+                kept_back: None,
                 passed_ms: 0,
                 held: Vec::new(),
                 registered: Vec::new(),

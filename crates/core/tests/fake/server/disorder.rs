@@ -8,6 +8,21 @@ impl FakeServer {
         lock(&self.state).late.entry(queue).or_insert(None);
     }
 
+    /// The next item for this queue comes when all is calm again.
+    pub fn keep_back_next_to(&self, queue: QueueId) {
+        lock(&self.state).keep_back = Some((queue, false));
+    }
+
+    /// The same for the next item that comes by no channel: a Welcome, say.
+    pub fn keep_back_next_direct_to(&self, queue: QueueId) {
+        lock(&self.state).keep_back = Some((queue, true));
+    }
+
+    /// Whether there is something that was kept back.
+    pub fn keeps_back(&self) -> bool {
+        lock(&self.state).kept_back.is_some()
+    }
+
     /// What was to come late comes now, nothing is lost or doubled any more, and everybody is let in.
     pub fn calm(&self) {
         self.let_go();
@@ -18,6 +33,10 @@ impl FakeServer {
         state.damage_next_push = 0;
         state.lose_next_to = None;
         state.unreachable.clear();
+        state.keep_back = None;
+        if let Some((queue, item)) = state.kept_back.take() {
+            state.put(queue, &item);
+        }
         for (queue, item) in std::mem::take(&mut state.late) {
             if let Some(item) = item {
                 state.put(queue, &item);

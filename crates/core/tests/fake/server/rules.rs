@@ -92,6 +92,13 @@ impl State {
                 self.lose_next_direct_to = None;
                 continue;
             }
+            if let Some((_, direct)) = self.keep_back.filter(|(queue, _)| *queue == queue_id)
+                && (!direct || item.kind == ItemKind::Direct)
+            {
+                self.keep_back = None;
+                self.kept_back = Some((queue_id, item));
+                continue;
+            }
             match self.late.get_mut(&queue_id) {
                 Some(late @ None) => *late = Some(item),
                 Some(late) => {
