@@ -151,8 +151,8 @@ async fn a_device_that_was_brought_in_by_one_that_is_removed_by_now_is_brought_i
     let (mut ada, ben, id) = two(&server).await;
     let laptop = laptop_of(&ada, &server).await;
     let tablet = Person::links(&laptop, "tablet", &server).await;
-    let tablets_queue = newest_queue(&server);
     at_rest(&server, &[&ada, &ben, &laptop, &tablet]).await;
+    let tablets_queue = newest_queue(&server);
     let phones_id = ada.client().account().await.unwrap().device_id;
 
     server.keep_back_next_direct_to(tablets_queue);
@@ -183,14 +183,16 @@ async fn a_device_that_was_brought_in_by_one_that_is_removed_by_now_is_brought_i
         "what a removed device says is nothing"
     );
 
-    // It has waited long enough, and says so.
-    eventually("it is in", || async {
-        for device in [&laptop, &tablet] {
-            device.clock().pass_ms(300_000);
-        }
-        is_in(&tablet, "Club").await
+    // It is told where the others are, has waited long enough, and says so.
+    eventually("it knows that it should be in", || async {
+        let left = tablet.client().what_is_left_for_tests().await.unwrap();
+        left.iter().any(|kind| kind == "absent")
     })
     .await;
+    for device in [&laptop, &tablet] {
+        device.clock().pass_ms(300_000);
+    }
+    eventually("it is in", || is_in(&tablet, "Club")).await;
     tablet.says("Club", "Here I am.").await;
     laptop.reads("Club", &["Ada: Here I am."]).await;
 }

@@ -387,9 +387,9 @@ impl World {
             None if self.one_in(2) => self.pick(&contacts)?,
             None => return None,
         };
-        let chat = contact.chat.clone()?;
-        let owner = self.devices[who].owner;
-        self.disturbed.insert((owner, chat));
+        let account = contact.id.to_string();
+        let other = self.accounts.iter().position(|known| *known == account)?;
+        self.blocked.insert((self.devices[who].owner, other));
         let change = ContactChange {
             blocked: Some(!contact.blocked),
             ..ContactChange::default()
@@ -479,6 +479,15 @@ impl World {
                 && !device.removed
                 && !device.person.has_ended()
         })?;
+        // Who comes while they are blocked has a chat with nobody.
+        let blocked = self.devices[maker].person.client().blocked().await.ok()?;
+        let owner = self.devices[who].owner;
+        if blocked
+            .iter()
+            .any(|person| person.id.to_string() == self.accounts[owner])
+        {
+            return None;
+        }
         let options = LinkOptions {
             ask: Some(true),
             ..LinkOptions::default()

@@ -96,6 +96,7 @@ impl World {
             .await;
         if !matches!(done, Outcome::Refused(_)) {
             let gone = self.owner_of(&member.id)?;
+            self.gone_from.insert(chat.id.clone());
             self.disturbed.insert((gone, chat.id));
         }
         Some(())
@@ -117,6 +118,7 @@ impl World {
         })
         .await;
         let owner = self.devices[who].owner;
+        self.gone_from.insert(chat.id.clone());
         self.disturbed.insert((owner, chat.id));
         Some(())
     }

@@ -105,6 +105,14 @@ impl World {
         let mut groups = HashSet::new();
         for seen in all {
             groups.extend(seen.chats.values().map(|(id, _)| id.clone()));
+            for (id, chat) in seen.chats.values().filter(|(_, chat)| chat.direct) {
+                let with_blocked = |(one, other): &&(usize, usize)| {
+                    chat.members.contains(NAMES[*one]) && chat.members.contains(NAMES[*other])
+                };
+                let by: Vec<_> = self.blocked.iter().filter(with_blocked).collect();
+                self.disturbed
+                    .extend(by.into_iter().map(|(one, _)| (*one, id.clone())));
+            }
         }
         for seen in all {
             for group in &groups {
@@ -172,6 +180,7 @@ impl World {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.disturbed.clear();
+        self.blocked.clear();
         self.part += 1;
     }
 

@@ -11,7 +11,7 @@ use undertone_core::{
 
 use crate::{
     groups::name_of,
-    world::{NAMES, World},
+    world::{Device, NAMES, World},
 };
 
 /// A message, or something missing.
@@ -29,6 +29,7 @@ pub struct Line {
 pub struct Chat {
     pub name: String,
     pub state: ChatState,
+    pub direct: bool,
     /// As every member sees it.
     pub shown: String,
     /// As all devices of an account see it.
@@ -167,6 +168,7 @@ async fn chat(world: &World, client: &Client, chat: &ChatInfo, text: &mut String
         ),
         name,
         state: chat.state,
+        direct: chat.kind == ChatKind::Direct,
         members,
         pinned: pinned.into_iter().map(|line| line.id).collect(),
         last_local: all.iter().map(|line| line.local_id).max().unwrap_or(0),
@@ -224,13 +226,20 @@ fn first_difference(one: &[&str], other: &[&str]) -> Option<String> {
 impl World {
     /// Whether a device was in a conversation for all that was done to a message. What an account was not there for it may have or not.
     fn was_there(&self, device: usize, chat: &ChatId, message: &MessageId) -> bool {
-        match (
-            self.holes.get(&(device, chat.clone())),
-            self.touched.get(message),
-        ) {
-            (Some(holes), Some(touched)) => holes.is_disjoint(touched),
-            _ => true,
-        }
+        let Some(touched) = self.touched.get(message) else {
+            return true;
+        };
+        let since = self.devices[device].since;
+        let holes = self.holes.get(&(device, chat.clone()));
+        touched.iter().all(|part| *part >= since)
+            && holes.is_none_or(|holes| holes.is_disjoint(touched))
+    }
+
+    /// Whether somebody's device has gone from there for good, so that nobody may have what it said last.
+    fn may_lack_what_is_lost(&self, id: &ChatId, chat: &Chat) -> bool {
+        let of_a_member = |device: &Device| chat.members.contains(NAMES[device.owner]);
+        let mut removed = self.devices.iter().filter(|device| device.removed);
+        self.gone_from.contains(id) || removed.any(of_a_member)
     }
 
     /// Where these two devices, both in the conversation, show something else.
@@ -250,7 +259,11 @@ impl World {
                         && !self.hidden.contains(&(other.0.owner, message.clone()))))
         };
         let pick = |chat: &'_ Chat| -> Vec<String> {
-            let lines = chat.lines.iter().filter(|line| counts(&line.id));
+            let lost = self.may_lack_what_is_lost(id, chat);
+            let lines = chat
+                .lines
+                .iter()
+                .filter(|line| counts(&line.id) && !(line.gap && lost));
             lines
                 .map(|line| {
                     if same_account {
@@ -281,7 +294,8 @@ impl World {
 
     /// What is wrong with a conversation on one device, whatever the others show.
     pub fn is_wrong(&self, seen: &Seen, id: &ChatId, chat: &Chat) -> Option<String> {
-        let whole = !self.holes.contains_key(&(seen.device, id.clone()));
+        let whole = !self.holes.contains_key(&(seen.device, id.clone()))
+            && !self.may_lack_what_is_lost(id, chat);
         if let Some(gap) = chat.lines.iter().find(|line| line.gap && whole) {
             return Some(format!("something is missing: {}", gap.shown));
         }
