@@ -5,7 +5,7 @@
 mod fake;
 
 use fake::{FakeServer, Person, at_rest, eventually, meet, three};
-use undertone_core::{ChatKind, ChatState, ContactId, DeviceState, Draft, LinkOptions, Page};
+use undertone_core::{ChatKind, ChatState, ContactId, Draft, LinkOptions, Page};
 use undertone_wire::ids::QueueId;
 
 const MISSING: &str = "A message is missing here.";
@@ -143,58 +143,6 @@ async fn what_was_taken_from_a_pool_that_was_replaced_since_still_brings_a_devic
     assert!(!is_in(&laptop, "Club").await);
     server.calm();
     eventually("it is in", || is_in(&laptop, "Club")).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_was_brought_in_by_one_that_is_removed_by_now_is_brought_in_by_another() {
-    let server = FakeServer::new();
-    let (mut ada, ben, id) = two(&server).await;
-    let laptop = laptop_of(&ada, &server).await;
-    let tablet = Person::links(&laptop, "tablet", &server).await;
-    at_rest(&server, &[&ada, &ben, &laptop, &tablet]).await;
-    let tablets_queue = newest_queue(&server);
-    let phones_id = ada.client().account().await.unwrap().device_id;
-
-    server.keep_back_next_direct_to(tablets_queue);
-    ada.client().create_group("Club", &[id]).await.unwrap();
-    eventually("the tablet's Welcome is on its way", || async {
-        server.keeps_back() && is_in(&laptop, "Club").await
-    })
-    .await;
-    ada.settle().await;
-    ada.quit().await;
-    laptop
-        .client()
-        .remove_device(&phones_id, None)
-        .await
-        .unwrap();
-    laptop.settle().await;
-    eventually("the tablet knows that the phone was removed", || async {
-        let devices = tablet.client().devices().await.unwrap();
-        devices
-            .iter()
-            .all(|device| device.id != phones_id || device.state != DeviceState::InUse)
-    })
-    .await;
-    server.calm();
-    tablet.settle().await;
-    assert!(
-        !is_in(&tablet, "Club").await,
-        "what a removed device says is nothing"
-    );
-
-    // It is told where the others are, has waited long enough, and says so.
-    eventually("it knows that it should be in", || async {
-        let left = tablet.client().what_is_left_for_tests().await.unwrap();
-        left.iter().any(|kind| kind == "absent")
-    })
-    .await;
-    for device in [&laptop, &tablet] {
-        device.clock().pass_ms(300_000);
-    }
-    eventually("it is in", || is_in(&tablet, "Club")).await;
-    tablet.says("Club", "Here I am.").await;
-    laptop.reads("Club", &["Ada: Here I am."]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
