@@ -256,8 +256,7 @@ impl<'a> Reader<'a> {
         self.peek().map(dec::if_major)
     }
 
-    /// Reads a whole document that is one map with unsigned keys. `take` reads a key's value, or answers false and leaves it: then it is
-    /// stepped over.
+    /// Reads a whole document that is one map with unsigned keys. `take` reads a key's value, or answers false and it is stepped over.
     pub(crate) fn numbered(
         bytes: &'a [u8],
         mut take: impl FnMut(&mut Self, u64) -> Result<bool>,

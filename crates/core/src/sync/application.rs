@@ -4,7 +4,7 @@ use undertone_content::{Meaning, MimiContent};
 use undertone_mls::{AccountId, Application, ApplicationOutcome};
 
 use super::{
-    Work, action, alarm,
+    Work, action, again, alarm,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
     gaps, heard, ignored, intent, link,
@@ -110,7 +110,7 @@ pub(crate) fn content_came(
                 // What was told there is not kept as it was told; what counts now is told again.
                 shared::tell_all_again(work)?;
             }
-            return gaps::asked(work, row, sender, &ask);
+            return again::asked(work, row, sender, &ask);
         }
         Some(Automatic::Sync(entries)) => {
             let own = row.kind == conversation::Kind::Notes && sender.account == work.me.account;
@@ -120,7 +120,7 @@ pub(crate) fn content_came(
                 Ok(())
             };
         }
-        Some(Automatic::Again(again)) => return gaps::came_again(work, row, sender, &again),
+        Some(Automatic::Again(again)) => return again::came_again(work, row, sender, &again),
         Some(Automatic::Heard(told)) => return heard::came(work, row, sender, &told, place),
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::Alarm(agreement)) => return alarm::agreed(work, row, sender, &agreement),

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{
-    Work,
+    Work, again,
     automatic::{self, Counter, Heard, Repeated},
     conversation::Conversation,
     gaps,
@@ -118,5 +118,5 @@ pub(crate) fn came(
             )?
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
-    gaps::send_again(work, row, &sender.device, found)
+    again::send_again(work, row, &sender.device, found)
 }

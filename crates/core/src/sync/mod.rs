@@ -15,6 +15,7 @@ pub(crate) mod act;
 pub(crate) mod action;
 pub(crate) mod add;
 pub(crate) mod address;
+pub(crate) mod again;
 pub(crate) mod alarm;
 pub(crate) mod announcement;
 pub(crate) mod application;

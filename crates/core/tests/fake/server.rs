@@ -4,6 +4,7 @@
 mod blobs;
 mod connection;
 mod disorder;
+mod faults;
 mod rules;
 
 use std::{
@@ -507,56 +508,6 @@ impl FakeServer {
     pub fn sign_ins(&self) -> (u64, u64) {
         let state = lock(&self.state);
         (state.sign_ins, state.unknown_tokens)
-    }
-
-    /// The next item for this queue never gets there.
-    pub fn lose_next_to(&self, queue: QueueId) {
-        lock(&self.state).lose_next_to = Some(queue);
-    }
-
-    /// The next direct item for this queue never gets there.
-    pub fn lose_next_direct_to(&self, queue: QueueId) {
-        lock(&self.state).lose_next_direct_to = Some(queue);
-    }
-
-    /// Whether that is still to come.
-    pub fn loses_direct_to(&self, queue: QueueId) -> bool {
-        lock(&self.state).lose_next_direct_to == Some(queue)
-    }
-
-    /// The next so many sends and commits are refused with this.
-    pub fn refuse_next(&self, times: u32, code: Code) {
-        lock(&self.state).refuse_next = Some((code, times));
-    }
-
-    /// The next message is taken for one of the epoch before.
-    pub fn misdate_next_message(&self) {
-        lock(&self.state).misdate_next_message = true;
-    }
-
-    /// Answers so far that were nonsense.
-    pub fn lies(&self) -> u64 {
-        lock(&self.state).lies
-    }
-
-    /// The next commit arrives everywhere with the same bit flipped, as if a member had made nonsense of it.
-    pub fn spoil_next_commit(&self) {
-        lock(&self.state).spoil_next_commit = true;
-    }
-
-    /// The next commit names another blob than it refers to, as if a member had it so.
-    pub fn misname_next_commit(&self) {
-        lock(&self.state).misname_next_commit = true;
-    }
-
-    /// The next so many pushed items have a bit flipped on the way.
-    pub fn damage_next_pushes(&self, count: u32) {
-        lock(&self.state).damage_next_push = count;
-    }
-
-    /// Somebody else has the next so many new addresses for key packages.
-    pub fn take_next_addresses(&self, count: u32) {
-        lock(&self.state).take_addresses = count;
     }
 
     /// As after `restore`: every queue has a new incarnation and begins anew, channels and addresses are gone, tokens have new keys.
