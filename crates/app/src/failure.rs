@@ -63,7 +63,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     },
     ExitCode {
         number: 5,
-        meaning: "No such chat, contact, message, link, device, member or attachment.",
+        meaning: "No such chat, contact, message, link, device, member, announcement or attachment.",
         codes: &[
             "chat.unknown",
             "contact.unknown",
@@ -72,6 +72,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "link.unknown",
             "device.unknown",
             "report.unknown",
+            "announcement.unknown",
             "group.not_member",
             "kill.no_device",
             "kill.none",
@@ -195,6 +196,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "invitation.",
             "registration.",
             "address.",
+            "bell.",
             "quota.",
             "token.",
             "channel.",
