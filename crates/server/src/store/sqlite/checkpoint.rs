@@ -9,6 +9,7 @@
 //! [`StoreLimits::checkpoint_every`]: crate::store::StoreLimits::checkpoint_every
 
 use std::cell::Cell;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,9 +18,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rustix::fs::{Advice, fadvise};
 
 use super::Shared;
-use super::open::open_copier;
+use super::open::{log_path, open_copier};
 use super::writer::Writer;
 use crate::store::StoreError;
 
@@ -41,9 +43,18 @@ thread_local! {
     static PAGES: Cell<u64> = const { Cell::new(0) };
 }
 
+/// What is to become of the log once it is copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It is written anew from its beginning.
+    Reused,
+    /// It is cut to nothing.
+    Cut,
+}
+
 /// Copies the log into the database when asked, on its own thread.
 pub(super) struct Copier {
-    asks: Option<Sender<()>>,
+    asks: Option<Sender<Then>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,12 +62,16 @@ impl Copier {
     pub(super) fn start(folder: &Path, shared: &Arc<Shared>) -> Result<Self, StoreError> {
         let connection = open_copier(folder)?;
         let shared = Arc::clone(shared);
+        let log = log_path(folder);
         let (asks, asked) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("store-copy".to_owned())
             .spawn(move || {
-                while let Ok(()) = asked.recv() {
+                while let Ok(then) = asked.recv() {
                     let pages = checkpoint(&connection, "PASSIVE").map_or(0, |(_, pages)| pages);
+                    if then == Then::Cut {
+                        leave_memory(&log);
+                    }
                     shared.submissions.copied(pages);
                 }
             })?;
@@ -67,8 +82,9 @@ impl Copier {
     }
 
     /// Asks for a copy. Answers whether there is anybody who will do it.
-    fn ask(&self) -> bool {
-        self.asks.as_ref().is_some_and(|asks| asks.send(()).is_ok())
+    fn ask(&self, then: Then) -> bool {
+        let asks = self.asks.as_ref();
+        asks.is_some_and(|asks| asks.send(then).is_ok())
     }
 }
 
@@ -79,6 +95,12 @@ impl Drop for Copier {
             let _ = thread.join();
         }
     }
+}
+
+/// The system need not remember what is in the log any more. Half of what cutting it takes is forgetting it, and sends wait for that.
+fn leave_memory(log: &Path) {
+    // Where it can't be done, cutting takes longer.
+    let _ = File::open(log).map(|file| fadvise(&file, 0, None, Advice::DontNeed));
 }
 
 /// Whether somebody was in the way, and the pages of the log that are in the database now.
@@ -177,7 +199,8 @@ impl Rounds {
     }
 
     fn copy(&mut self, writer: &mut Writer<'_>, asked: u32, scrubbed: bool) {
-        if self.copier.ask() {
+        let then = if scrubbed { Then::Cut } else { Then::Reused };
+        if self.copier.ask(then) {
             self.part = Part::Copying {
                 asked: asked + 1,
                 scrubbed,

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
 use super::Shared;
-use super::open::DATABASE;
+use super::open::log_path;
 use super::submit::Job;
 use crate::delivery::{Hearer, Ring};
 use crate::store::{StoreError, StoredItem};
@@ -34,7 +34,7 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn new(folder: &Path) -> Self {
         Self {
-            path: folder.join(format!("{DATABASE}-wal")),
+            path: log_path(folder),
             file: None,
         }
     }

@@ -79,6 +79,11 @@ pub(super) fn open_reader(folder: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Where SQLite keeps the database's write-ahead log.
+pub(super) fn log_path(folder: &Path) -> PathBuf {
+    folder.join(format!("{DATABASE}-wal"))
+}
+
 /// Opens the connection that copies the log into the database beside the writer.
 pub(super) fn open_copier(folder: &Path) -> Result<Connection, StoreError> {
     let connection = connect(&folder.join(DATABASE))?;
