@@ -11,6 +11,7 @@ mod failed;
 pub mod fault_proxy;
 pub mod fixtures;
 pub mod hello_proxy;
+mod keyring;
 pub mod linking;
 mod person;
 pub mod seizure;
@@ -21,6 +22,7 @@ mod waiting;
 
 pub use binaries::binary;
 pub use failed::{Failed, Outcome};
+pub use keyring::DesktopKeyring;
 pub use person::{Person, Watching};
 pub use server_process::{LogLevel, ServerOptions, ServerProcess};
 pub use session::{Session, written};

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use tempfile::TempDir;
 
 use crate::binaries::binary;
 use crate::failed::{Failed, Outcome};
-use crate::server_process::{private_file, said, text};
+use crate::keyring::DesktopKeyring;
+use crate::server_process::{CLOCK, private_file, said, text};
 use crate::waiting::eventually;
 
 /// What every test person's passphrase is; a search for it on disk must find nothing but its own file.
@@ -27,7 +29,9 @@ pub struct Person {
     cheap: bool,
     fast: bool,
     by_reference: bool,
+    hours_ahead: AtomicU64,
     options: Vec<String>,
+    bus: Option<String>,
     _temporary: Option<TempDir>,
 }
 
@@ -38,7 +42,15 @@ impl Person {
     /// # Errors
     /// What the app says, or that it is not built.
     pub fn join(name: &str, server: &str) -> Outcome<Self> {
-        Self::join_at_pace(name, server, false)
+        Self::join_at_pace(name, server, false, &[])
+    }
+
+    /// The same, with options that every command gets from the first on, such as `-vv`.
+    ///
+    /// # Errors
+    /// As [`Person::join`].
+    pub fn join_with(name: &str, server: &str, options: &[&str]) -> Outcome<Self> {
+        Self::join_at_pace(name, server, false, options)
     }
 
     /// The same, and with an app whose waits are moments, such as those between attempts to connect. Debug builds only.
@@ -46,16 +58,16 @@ impl Person {
     /// # Errors
     /// As [`Person::join`].
     pub fn join_hurried(name: &str, server: &str) -> Outcome<Self> {
-        Self::join_at_pace(name, server, true)
+        Self::join_at_pace(name, server, true, &[])
     }
 
-    fn join_at_pace(name: &str, server: &str, fast: bool) -> Outcome<Self> {
+    fn join_at_pace(name: &str, server: &str, fast: bool, options: &[&str]) -> Outcome<Self> {
         let temporary = tempfile::Builder::new()
             .prefix("undertone-person-")
             .tempdir();
         let temporary =
             temporary.map_err(|error| Failed::harness("making a person's folder", error))?;
-        let mut person = Self::at(name, temporary.path())?;
+        let mut person = Self::at(name, temporary.path())?.with_options(options);
         person._temporary = Some(temporary);
         person.cheap = true;
         person.fast = fast;
@@ -75,7 +87,9 @@ impl Person {
             cheap: false,
             fast: false,
             by_reference: false,
+            hours_ahead: AtomicU64::new(0),
             options: Vec::new(),
+            bus: None,
             _temporary: None,
         };
         let passphrase = person.passphrase_file();
@@ -92,6 +106,13 @@ impl Person {
     pub fn with_options(mut self, options: &[&str]) -> Self {
         self.options
             .extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+
+    /// On a desktop with a keyring.
+    #[must_use]
+    pub fn at_desktop(mut self, keyring: &DesktopKeyring) -> Self {
+        self.bus = Some(keyring.bus());
         self
     }
 
@@ -175,16 +196,30 @@ impl Person {
             .arg("--passphrase-file")
             .arg(self.passphrase_file());
         command.args(&self.options);
+        command.envs(
+            self.bus
+                .as_ref()
+                .map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)),
+        );
         if self.cheap {
             command.env("UNDERTONE_TEST_CHEAP_KDF", "1");
         }
         if self.fast {
             command.env("UNDERTONE_TEST_PACE", "fast");
         }
+        let hours = self.hours_ahead.load(Ordering::Relaxed);
+        if hours > 0 {
+            command.env(CLOCK, (hours * 3600).to_string());
+        }
         if self.by_reference {
             command.env("UNDERTONE_TEST_INLINE_MAX", "0");
         }
         command
+    }
+
+    /// From now on this person's clock is so many hours ahead of the machine's. Debug builds only.
+    pub fn moves_ahead(&self, hours: u64) {
+        self.hours_ahead.store(hours, Ordering::Relaxed);
     }
 
     /// Runs a command to its end and gives its answer.

@@ -15,6 +15,9 @@ use crate::binaries::binary;
 use crate::failed::{Failed, Outcome};
 use crate::waiting::eventually;
 
+/// What moves the clock of debug builds, in seconds.
+pub(crate) const CLOCK: &str = "UNDERTONE_TEST_CLOCK_OFF_S";
+
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -51,6 +54,7 @@ pub struct ServerProcess {
     pin: String,
     log: LogLevel,
     ready: Option<Value>,
+    hours_ahead: u64,
     child: Option<Child>,
     _temporary: Option<TempDir>,
 }
@@ -109,6 +113,7 @@ impl ServerProcess {
             pin: text(&made, "pin")?,
             log: options.log,
             ready: None,
+            hours_ahead: 0,
             child: None,
             _temporary: temporary,
         };
@@ -174,6 +179,7 @@ impl ServerProcess {
                 "--listen",
                 &self.address.to_string(),
             ])
+            .env(CLOCK, (self.hours_ahead * 3600).to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -195,6 +201,11 @@ impl ServerProcess {
                 Err(Failed::harness(step, last))
             }
         }
+    }
+
+    /// When it starts again, its clock is so many hours ahead of the machine's. Debug builds only.
+    pub fn moves_ahead(&mut self, hours: u64) {
+        self.hours_ahead = hours;
     }
 
     /// Ends the process at once, as a power cut would: SIGKILL.

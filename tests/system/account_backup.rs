@@ -21,7 +21,7 @@ fn run(person: &Person, words: &[&str], paths: &[&Path]) -> Outcome<Value> {
 }
 
 /// Makes or brings up to date.
-fn make(person: &Person, folder: &Path) -> Outcome<Value> {
+pub fn make(person: &Person, folder: &Path) -> Outcome<Value> {
     run(person, &["backup", "make"], &[folder])
 }
 
@@ -42,7 +42,7 @@ fn verify(person: &Person, folder: &Path, words: &Path) -> Outcome<Value> {
 }
 
 /// A new home from a backup.
-fn restored(
+pub fn restored(
     name: &str,
     place: &Path,
     backup: &Path,

@@ -425,3 +425,44 @@ fn a_large_file_goes_on_after_a_kill_of_any_side() -> Outcome {
     assert_eq!(files, 1);
     Ok(())
 }
+
+#[test]
+fn a_file_that_waits_is_paused_resumed_cancelled_and_sent_again_by_commands() -> Outcome {
+    let mut server = ServerProcess::start()?;
+    let ada = Person::join_hurried("Ada", &server.invitation(1)?)?;
+    let ben = Person::join_hurried("Ben", &server.invitation(1)?)?;
+    ada.meet(&ben)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let film = folder.path().join("film.bin");
+    fs::write(&film, vec![7; 300_000]).expect("a file");
+    let film = film.to_str().expect("a name");
+
+    server.stop()?;
+    let sent = ada.run(["send", "Ben", "--attach", film])?;
+    assert_eq!(sent["state"], "queued");
+    let id = sent["message"].as_str().expect("an id").to_owned();
+    let now = |verb: &str| -> Outcome<(String, String)> {
+        let told = ada.run(["transfer", verb, "Ben", &id])?;
+        let line = &told["message"];
+        let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        Ok((
+            word(&line["state"]),
+            word(&line["attachments"][0]["transfer"]),
+        ))
+    };
+    let is = |state: &str, transfer: &str| (state.to_owned(), transfer.to_owned());
+    assert_eq!(now("pause")?, is("uploading", "paused"));
+    server.run()?;
+    ada.send("Ben", "Meanwhile")?;
+    ben.reads_eventually("Ada", &["Meanwhile"], PATIENCE)?;
+    assert_eq!(now("cancel")?, is("failed", "cancelled"));
+    let refused = ada.run(["transfer", "resume", "Ben", &id]);
+    assert_eq!(
+        refused.expect_err("nothing moves").code,
+        "attachment.not_moving"
+    );
+    let again = ada.run(["send-again", "Ben", &id])?;
+    assert_eq!(again["state"], "accepted");
+    ben.reads_eventually("Ada", &["Meanwhile", ""], PATIENCE)?;
+    Ok(())
+}

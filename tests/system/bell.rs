@@ -8,6 +8,7 @@ use undertone_tests::{Outcome, Person, ServerProcess};
 use crate::web_page::{Host, Page};
 
 const WORDS: &str = "Come to the cold store at seven";
+const MORE_WORDS: &str = "Make it eight";
 /// A connection of its own is made within seconds, on a machine that has time.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -17,7 +18,7 @@ fn arguments(host: &Host) -> String {
 }
 
 /// Locks, and comes back to the fresh process.
-async fn lock(host: &Host, page: &mut Page, session: &Value) -> Page {
+pub async fn lock(host: &Host, page: &mut Page, session: &Value) -> Page {
     page.call("host.lock", json!({})).await;
     loop {
         // Until the new image listens, the connection waits or is cut.
@@ -45,9 +46,22 @@ async fn settled(page: &mut Page) {
     assert!(settled["error"].is_null(), "{settled}");
 }
 
+/// Waits until it has been rung so often. Answers the state that says so.
+async fn rung(page: &mut Page, times: u64) -> Value {
+    let began = std::time::Instant::now();
+    loop {
+        let state = page.call("host.state", json!({})).await["result"].clone();
+        if state["rings"] == times {
+            return state;
+        }
+        assert!(began.elapsed() < LIMIT, "not heard {times} times: {state}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_app_hears_that_something_came_and_nothing_else() -> Outcome {
-    let server = ServerProcess::start()?;
+    let mut server = ServerProcess::start()?;
     let invitation = server.invitation(2)?;
     let ada = Person::join_hurried("Ada", &invitation)?;
     let ben = Person::join_hurried("Ben", &invitation)?;
@@ -73,17 +87,15 @@ async fn a_locked_app_hears_that_something_came_and_nothing_else() -> Outcome {
         0
     );
     ada.send("Ben", WORDS)?;
-    let began = std::time::Instant::now();
-    let state = loop {
-        let state = page.call("host.state", json!({})).await["result"].clone();
-        if state["rings"] != 0 {
-            break state;
-        }
-        assert!(began.elapsed() < LIMIT, "nothing was heard: {state}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let state = rung(&mut page, 1).await;
     assert_eq!(state["state"], "locked");
     assert!(!state.to_string().contains("Ada"), "{state}");
+
+    // A server that dies and comes back rings for what came since, without an unlock in between.
+    server.restart_after_kill9()?;
+    ada.send("Ben", MORE_WORDS)?;
+    let state = rung(&mut page, 2).await;
+    assert_eq!(state["state"], "locked");
 
     // Nothing was taken from the queue, and what was handed over lies nowhere any more.
     assert!(server.status()?["items"].as_u64() > Some(0));
@@ -103,6 +115,6 @@ async fn a_locked_app_hears_that_something_came_and_nothing_else() -> Outcome {
         0
     );
     let chats = page.call("chats.list", json!({})).await;
-    assert!(chats.to_string().contains(WORDS), "{chats}");
+    assert!(chats.to_string().contains(MORE_WORDS), "{chats}");
     Ok(())
 }

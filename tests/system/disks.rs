@@ -142,6 +142,62 @@ fn a_full_disk_refuses_what_is_new_and_keeps_what_is_there() -> Outcome {
 }
 
 #[test]
+fn a_backup_to_a_full_disk_is_refused_and_the_one_before_is_whole() -> Outcome {
+    let test = "a_backup_to_a_full_disk_is_refused_and_the_one_before_is_whole";
+    let Some(place) = inside(test)? else {
+        return Ok(());
+    };
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    ada.send("notes", "While there was room")?;
+    let small = place.join("small");
+    disk(&small, 8);
+    let folder = small.join("backup");
+    let words = ada.recovery_file();
+    let make = || said(&ada, &["backup", "make", "--media", path(&folder)]);
+    let verify = || {
+        let words = path(&words);
+        said(
+            &ada,
+            &["backup", "verify", path(&folder), "--phrase-file", words],
+        )
+    };
+
+    // Where there was none there is none, and what was begun is not taken for one.
+    let ballast = fill(&small, 0);
+    make()?.refused(11, "The disk is full");
+    assert_ne!(verify()?.exit, Some(0));
+    fs::remove_file(&ballast).expect("removed");
+    assert_eq!(make()?.exit, Some(0));
+    let manifest = fs::read(folder.join("manifest")).expect("a manifest");
+
+    let picture = place.join("large.bin");
+    fs::write(&picture, vec![7; 4 << 20]).expect("a file");
+    ada.send_file("notes", &picture)?;
+    let ballast = fill(&small, MIB);
+    make()?.refused(11, "The disk is full");
+    assert_eq!(
+        fs::read(folder.join("manifest")).expect("as before"),
+        manifest
+    );
+    let files = fs::read_dir(folder.join("files")).expect("a folder");
+    assert_eq!(files.count(), 0, "nothing half written");
+    assert_eq!(verify()?.exit, Some(0));
+    fs::remove_file(&ballast).expect("removed");
+    assert_eq!(make()?.exit, Some(0));
+    assert_eq!(verify()?.exit, Some(0));
+    assert_ne!(
+        fs::read(folder.join("manifest")).expect("a new one"),
+        manifest
+    );
+    Ok(())
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+#[test]
 fn a_server_with_a_full_disk_takes_nothing_new_and_delivers_what_it_has() -> Outcome {
     let Some(place) =
         inside("a_server_with_a_full_disk_takes_nothing_new_and_delivers_what_it_has")?

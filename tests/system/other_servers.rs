@@ -6,6 +6,8 @@ use std::time::Duration;
 use undertone_tests::disk::{Needle, scan_for};
 use undertone_tests::{Outcome, Person, ServerOptions, ServerProcess, eventually, fixtures};
 
+use crate::account_backup::{make, restored};
+
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// A server that may reach others on this machine, and does not pause long.
@@ -113,6 +115,45 @@ fn a_group_of_three_on_two_servers_sends_a_photo_and_removes_somebody() -> Outco
 }
 
 #[test]
+fn who_comes_back_from_a_backup_talks_on_in_conversations_of_another_server() -> Outcome {
+    let (first, second) = (server()?, server()?);
+    let (ada, ben) = people(&first, &second)?;
+    meet(&ada, &ben)?;
+    ben.run(["group", "create", "Harbour", "Ada"])?;
+    ben.send("Harbour", "Made over there.")?;
+    ada.reads_eventually("Harbour", &["Made over there."], LIMIT)?;
+    ada.send("Ben", "Hello over there.")?;
+    ben.reads_eventually("Ada", &["Hello over there."], LIMIT)?;
+    let place = tempfile::tempdir().expect("a folder");
+    let (backup, words) = (place.path().join("backup"), place.path().join("words"));
+    make(&ada, &backup)?;
+    fs::copy(ada.recovery_file(), &words).expect("copied");
+
+    // The device is gone; somebody writes meanwhile.
+    fs::remove_dir_all(ada.home()).expect("gone");
+    ben.send("Harbour", "Are you there?")?;
+    let folder = place.path().join("new");
+    fs::create_dir(&folder).expect("a folder");
+    let ada = restored("Ada", &folder, &backup, &first.origin_and_pin(), &words)?;
+    assert_eq!(ada.texts("Ben")?, ["Hello over there."]);
+    eventually(LIMIT, "being let in again from the other server", || {
+        ben.run(["status"])?;
+        let chats = ada.run(["chats"])?;
+        let all_active = chats.as_array().is_some_and(|chats| {
+            chats.len() == 2 && chats.iter().all(|chat| chat["state"] == "active")
+        });
+        Ok(all_active.then_some(()))
+    })?;
+    ada.send("Harbour", "Back again.")?;
+    let harbour = ["Made over there.", "Are you there?", "Back again."];
+    ben.reads_eventually("Harbour", &harbour, LIMIT)?;
+    ada.reads_eventually("Harbour", &harbour, LIMIT)?;
+    ben.send("Ada", "Good.")?;
+    ada.reads_eventually("Ben", &["Hello over there.", "Good."], LIMIT)?;
+    Ok(())
+}
+
+#[test]
 fn what_is_said_while_a_server_is_away_arrives_once_and_in_order() -> Outcome {
     let (mut first, mut second) = (server()?, server()?);
     let (ada, ben) = people(&first, &second)?;
@@ -154,5 +195,144 @@ fn what_is_said_while_a_server_is_away_arrives_once_and_in_order() -> Outcome {
     let all = [&said[..], &["Back again."]].concat();
     ada.reads_eventually("Ben", &all, LIMIT)?;
     ben.reads_eventually("Ada", &all, LIMIT)?;
+    Ok(())
+}
+
+/// The names of a group's members, as somebody has them.
+fn members(of: &Person, group: &str) -> Outcome<Vec<String>> {
+    let all = of.run(["group", "members", group])?;
+    let mut names: Vec<_> = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|member| member["name"].as_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+#[test]
+fn a_group_goes_on_while_one_of_its_servers_is_away_for_more_than_a_day() -> Outcome {
+    let (mut first, mut second) = (server()?, server()?);
+    let (ada, ben) = people(&first, &second)?;
+    let join = |name: &str, at: &ServerProcess| Person::join_hurried(name, &at.origin_and_pin());
+    let (cleo, dora, eve) = (
+        join("Cleo", &first)?,
+        join("Dora", &first)?,
+        join("Eve", &first)?,
+    );
+    let finn = join("Finn", &second)?;
+    meet(&ada, &ben)?;
+    for other in [&cleo, &dora, &finn] {
+        meet(&ada, other)?;
+    }
+    ada.run(["group", "create", "Harbour", "Ben", "Cleo", "Finn"])?;
+    ada.send("Harbour", "Welcome.")?;
+    for person in [&ben, &cleo, &finn] {
+        person.reads_eventually("Harbour", &["Welcome."], LIMIT)?;
+    }
+    let invite = ada.run(["group", "invite", "Harbour"])?;
+    let link = invite["uri"].as_str().expect("a link").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let photo = folder.path().join("photo.jpg");
+    fs::write(&photo, fixtures::photo().expect("a photo")).expect("a file");
+
+    // Ben's and Finn's server is away; at first nobody minds.
+    second.stop()?;
+    ada.send("Harbour", "Is everybody there?")?;
+    ada.run(["group", "add", "Harbour", "Dora"])?;
+    dora.reads_eventually("Harbour", &[], LIMIT)?;
+
+    // Half a day later the other one is started anew, and somebody comes by the link.
+    first.stop()?;
+    first.moves_ahead(13);
+    first.run()?;
+    for person in [&ada, &ben, &cleo, &dora, &eve, &finn] {
+        person.moves_ahead(13);
+    }
+    {
+        let _there = ada.watch()?;
+        let joined = eve.run_with_input(["group", "join", "-"], &link)?;
+        assert_eq!(joined["state"], "in");
+    }
+    cleo.send_file("Harbour", &photo)?;
+    ada.reads_eventually("Harbour", &["Welcome.", "Is everybody there?", ""], LIMIT)?;
+    ada.run(["group", "remove", "Harbour", "Cleo"])?;
+    // Whose server is away can write, and finds out later what became of it.
+    ben.run(["send", "Harbour", "In the dark here."])?;
+
+    // A day and two hours after it went it is back.
+    first.stop()?;
+    first.moves_ahead(26);
+    first.run()?;
+    let all = [&ada, &ben, &dora, &eve, &finn];
+    for person in all {
+        person.moves_ahead(26);
+    }
+    ada.send("Harbour", "A day has gone.")?;
+    assert!(first.status()?["parcels"].as_u64() > Some(0));
+    second.moves_ahead(26);
+    second.run()?;
+
+    eventually(LIMIT, "everybody reading everything", || {
+        for person in all {
+            let texts = person.texts("Harbour")?;
+            let has = |text: &str| texts.iter().filter(|line| *line == text).count() == 1;
+            if !has("In the dark here.") || !has("A day has gone.") {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })?;
+    eventually(LIMIT, "everything being taken over", || {
+        Ok((first.status()?["parcels"].as_u64() == Some(0)).then_some(()))
+    })?;
+    // The three who were there all along have the same in the same order, and those who came have it from then on.
+    let said = ada.texts("Harbour")?;
+    assert_eq!(ben.texts("Harbour")?, said);
+    assert_eq!(finn.texts("Harbour")?, said);
+    for text in ["Welcome.", "Is everybody there?", ""] {
+        assert!(said.iter().any(|line| line == text), "{text}: {said:?}");
+    }
+    for newer in [&dora, &eve] {
+        assert!(said.ends_with(&newer.texts("Harbour")?));
+    }
+    for person in all {
+        assert_eq!(
+            members(person, "Harbour")?,
+            ["Ada", "Ben", "Dora", "Eve", "Finn"],
+            "{}",
+            person.name()
+        );
+    }
+    let lines = ben.read("Harbour")?;
+    let picture = lines
+        .iter()
+        .find(|line| line["attachments"][0].is_object())
+        .expect("a photo");
+    let id = picture["id"].as_str().expect("an id");
+    let (bens, adas) = (folder.path().join("bens"), folder.path().join("adas"));
+    ben.save("Harbour", id, &bens)?;
+    ada.save("Harbour", id, &adas)?;
+    assert_eq!(
+        fs::read(bens).expect("a file"),
+        fs::read(adas).expect("a file")
+    );
+
+    // And on it goes, both ways, without whoever was removed.
+    finn.send("Harbour", "Back again.")?;
+    eve.send("Harbour", "So I see.")?;
+    let said = [
+        &said[..],
+        &["Back again.".to_owned(), "So I see.".to_owned()],
+    ]
+    .concat();
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    for person in [&ada, &ben, &finn] {
+        person.reads_eventually("Harbour", &said, LIMIT)?;
+    }
+    cleo.moves_ahead(26);
+    let cleos = cleo.texts("Harbour")?;
+    assert!(!cleos.contains(&"A day has gone.".to_owned()), "{cleos:?}");
     Ok(())
 }

@@ -95,6 +95,10 @@ fn an_onion_service_is_reached_and_no_two_connections_can_be_joined() -> Outcome
     assert!(users.iter().all(|user| user.len() >= 16));
     let status = ada.run(["status"])?;
     assert_eq!(status["status"]["proxy"], proxy.address.to_string());
+    // There is no other way to this server.
+    let refused = ada.run(["proxy", "none"]).map_err(|failed| failed.code);
+    assert_eq!(refused, Err("connection.onion".to_owned()));
+    assert_eq!(ada.run(["proxy"])?["proxy"], proxy.address.to_string());
     Ok(())
 }
 
@@ -164,4 +168,38 @@ fn a_proxy_that_is_away_means_offline_and_nothing_goes_around_it() -> Outcome {
     );
     assert!(proxy.asked().len() == before && arrived() > before as u64);
     ada.reads_eventually("Ben", &["", "Into the drawer", "", "In the open"], PATIENCE)
+}
+
+#[test]
+fn a_proxy_is_set_while_the_app_is_open_and_used_at_once() -> Outcome {
+    let (server, front) = FaultProxy::before_a_server(ServerOptions::default(), Arc::new(Pass))?;
+    let arrived = || front.tally.connections.load(Ordering::Relaxed);
+    let proxy = SocksServer::start(None)?;
+    let ada = Person::join_hurried("Ada", &server.invitation(1)?)?;
+    let _open = ada.watch()?;
+    ada.send("notes", "Straight")?;
+    assert_eq!(ada.run(["proxy"])?["proxy"], serde_json::Value::Null);
+    assert_eq!(proxy.asked().len(), 0);
+
+    let before = arrived();
+    let set = ada.run(["proxy", &proxy.url()])?;
+    assert_eq!(set["proxy"], proxy.address.to_string());
+    ada.send("notes", "Around")?;
+    let around = proxy.asked().len() as u64;
+    assert!(around >= 2, "an inbox and an outbox: {around}");
+    assert_eq!(arrived() - before, around, "nothing goes the old way");
+
+    let set = ada.run(["proxy", "none"])?;
+    assert_eq!(set["proxy"], serde_json::Value::Null);
+    ada.send("notes", "Straight again")?;
+    assert_eq!(proxy.asked().len() as u64, around);
+    for wrong in [
+        "http://127.0.0.1:9050",
+        "socks5://127.0.0.1",
+        "socks5://a b:1",
+    ] {
+        let refused = ada.run(["proxy", wrong]).map_err(|failed| failed.code);
+        assert_eq!(refused, Err("usage.invalid".to_owned()), "{wrong}");
+    }
+    Ok(())
 }

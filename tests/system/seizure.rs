@@ -1,6 +1,6 @@
 //! Somebody takes the server's disk. What that gives away stands in `docs/threat-model.md` section 1, and nothing else does.
 
-use undertone_tests::seizure::{self, Evidence};
+use undertone_tests::seizure::{self, Evidence, admitted};
 use undertone_tests::{Outcome, is_soak};
 
 /// So many messages, half of them undelivered when the disk is taken, are what the project promises to try.
@@ -40,6 +40,24 @@ fn no_sixteen_bytes_stand_in_two_queues() -> Outcome {
 #[test]
 fn no_table_joins_a_channel_to_a_queue() -> Outcome {
     seizure::joins_nothing(&town(72)?)?.hold()
+}
+
+#[test]
+fn rows_sizes_days_and_the_log_show_what_is_admitted_and_no_more() -> Outcome {
+    seizure::shows_what_is_admitted(&town(72)?)?.hold()?;
+    // And what is admitted there is what the documents say.
+    let said = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/threat-model.md"
+    ))
+    .expect("the threat model");
+    let (_, section) = said.split_once("\n## 1.").expect("section 1");
+    let (section, _) = section.split_once("\n## 2.").expect("section 2");
+    let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (table, _, words) in admitted::ADMITTED {
+        assert!(section.contains(words), "{table}: {words}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, onboard, openBrowser, openChat, openPage, say } from "./browser/stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, onboard, openBrowser, openChat, openPage, say, speak } from "./browser/stage.js";
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../shots");
 rmSync(folder, { recursive: true, force: true });
@@ -122,10 +122,7 @@ await page.locator("#compose").fill("From the window, just now");
 await page.waitForFunction(() => !document.querySelector(".send")?.disabled);
 await page.keyboard.press("Enter");
 await benPage.locator(".photo-whole.shown").last().waitFor();
-await benPage.getByRole("button", { name: "Hold to record a voice message" }).hover();
-await benPage.mouse.down();
-await benPage.waitForFunction(() => /0:0[3-9]/.test(document.querySelector(".recording")?.textContent ?? ""));
-await benPage.mouse.up();
+await speak(benPage);
 await page.locator(".memo").waitFor();
 await page.dispatchEvent(".pane-chat", "drop", {
   dataTransfer: await page.evaluateHandle(() => {
@@ -177,6 +174,11 @@ for (const look of LOOKS) {
   }
   if (isNarrow) await page.keyboard.press("Escape");
   if (isNarrow) await shot(look.name, "10-list");
+  const { id } = server.announce("Maintenance on Sunday, from nine to ten in the evening.\nhttps://example.org/plan");
+  await page.locator(".announcement").waitFor();
+  await shot(look.name, "40-announcement");
+  server.announce("--remove", id.slice(0, 12));
+  await page.locator(".announcement").waitFor({ state: "detached" });
   await openChat(page, "Ben");
   await page.locator(".photo-whole.shown").waitFor();
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = 0));

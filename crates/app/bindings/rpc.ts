@@ -51,7 +51,7 @@ export type AnnouncementInfo = {
   text: string,
   /** When it was made, Unix milliseconds of a UTC day's beginning, as the server says. */
   day_ms: number,
-  /** Whether the owner has dismissed it on this device. */
+  /** Whether the owner has dismissed it, on any device of the account. */
   dismissed: boolean,
 };
 
@@ -87,6 +87,8 @@ export type AttachmentInfo = {
   preview: string | null,
   /** Whether the file's (encrypted) bytes are on this device. */
   here: boolean,
+  /** Where its transfer is; None: it is over, or nobody asked for the file yet. */
+  transfer: TransferState | null,
 };
 
 /** What a backup holds; all of it was opened and checked. */
@@ -243,6 +245,14 @@ export type ChatInfo = {
 /** What sort of conversation. */
 export type ChatKind = "direct" | "group" | "notes";
 
+/** Which chats to read. Without anything: all. */
+export type ChatPage = {
+  /** At most so many, the first of the list; left out: all. */
+  limit?: number,
+  /** Without these: whoever has the first ones asks for the others, and misses none however the list changed between. */
+  except?: Array<ChatId>,
+};
+
 /** How a chat is doing. */
 export type ChatState = "joining" | "active" | "resyncing" | "left" | "removed";
 
@@ -279,12 +289,28 @@ export type ChosenBackup = {
   recovery_phrase: string,
 };
 
+/** Which files of a message. */
+export type ChosenFiles = {
+  /** The chat. */
+  chat: ChatId,
+  /** The message. */
+  message: MessageId,
+  /** Which of its attachments, from 0; left out: all. Of a message on its way out all are meant. */
+  index?: number,
+};
+
 /** One message, by its whole id. */
 export type ChosenMessage = {
   /** The chat. */
   chat: ChatId,
   /** The message. */
   message: MessageId,
+};
+
+/** The way to the server. */
+export type ChosenProxy = {
+  /** A SOCKS5 proxy such as Tor, `HOST:PORT`; null: none. */
+  proxy: string | null,
 };
 
 /** Which files to remove. */
@@ -932,8 +958,12 @@ export type ListMessages = {
   limit?: number,
   /** Only those before the message with this `local_id`. */
   before?: number,
-  /** Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest; not with `before`. */
+  /** Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest. */
   from_ms?: number,
+  /** The first ones after the line with this `local_id`, in place of the newest. */
+  after?: number,
+  /** The line with this `local_id` and those on both sides of it: half of `limit` before it, the rest from it on. */
+  around?: number,
 };
 
 /** A place on the earth, WGS 84 (RFC 5870). */
@@ -1061,6 +1091,8 @@ export type NewAccount = {
   name: string,
   /** The passphrase of the home, at least 8 characters. */
   passphrase: string,
+  /** A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started. */
+  proxy?: string,
 };
 
 /** A backup to be made. */
@@ -1109,6 +1141,14 @@ export type NewJoining = {
   device_name: string,
   /** The passphrase of the home here, at least 8 characters. */
   passphrase: string,
+  /** A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started. */
+  proxy?: string,
+};
+
+/** What a new kill code needs. */
+export type NewKillCode = {
+  /** `new`, as the owner typed it; only needed where there is a kill code, whose words are worth nothing afterwards. */
+  confirm?: string,
 };
 
 /** A new contact link. */
@@ -1181,6 +1221,8 @@ export type NewRestoring = {
   server: string,
   /** The passphrase of the home here, at least 8 characters. */
   passphrase: string,
+  /** A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started. */
+  proxy?: string,
 };
 
 /** A file that is about to be sent by PUT. */
@@ -1504,7 +1546,7 @@ export type Protection = {
   alarm: Array<ContactId>,
   /** Whether this is the decoy, visited by the passphrase for that. */
   decoy: boolean,
-  /** Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in its chats a line. The same on all of the account's devices. */
+  /** Whether a device of the account that was wiped, by another one or by hand, is removed from the account as soon as it says so, which shows people in its chats a line; the only one tells them itself. The same on all of the account's devices. */
   remove_wiped: boolean,
   /** The dead-man timer. */
   dead_man: DeadManStanding,
@@ -1944,6 +1986,9 @@ export type Ticket = {
   ticket: string,
 };
 
+/** Where the transfer of a file is that is not over. */
+export type TransferState = "waiting" | "paused" | "cancelled" | "failed";
+
 /** Where to PUT it. */
 export type UploadAddress = {
   /** The upload's id, for `host.send`. */
@@ -1996,6 +2041,8 @@ export interface Methods {
   "session.hello": { params: Hello; result: Greeting };
   /** This account, device and server. */
   "account.get": { params: Nothing; result: AccountInfo };
+  /** Reaches the server through a SOCKS5 proxy from now on, or straight, and remembers it. All connections are opened anew. */
+  "connection.set_proxy": { params: ChosenProxy; result: Done };
   /** What this account says of itself. */
   "profile.get": { params: Nothing; result: OwnProfile };
   /** Changes it, and has everybody told whom this account talks with, inside encrypted messages. */
@@ -2006,7 +2053,7 @@ export interface Methods {
   "pictures.get": { params: WhosePicture; result: ShownPicture };
   /** What the operator of this account's server tells everybody there: plain text that proves nothing. `announcements_changed` events say when to look. */
   "announcements.list": { params: Nothing; result: Array<AnnouncementInfo> };
-  /** Says that the owner has read an announcement: it is not to be shown any more on this device. */
+  /** Says that the owner has read an announcement: it is not to be shown any more, on any device of the account. */
   "announcements.dismiss": { params: OneAnnouncement; result: Done };
   /** The connection to the server, and what waits to be sent. */
   "status.get": { params: Nothing; result: Status };
@@ -2078,8 +2125,8 @@ export interface Methods {
   "contacts.accept_account": { params: OneContact; result: Done };
   /** Compares a scanned safety code; if it is this contact's, marks the contact as verified. */
   "contacts.check_safety_code": { params: Scanned; result: CodeMatches };
-  /** All chats, the newest first. */
-  "chats.list": { params: Nothing; result: Array<ChatInfo> };
+  /** Chats: pinned ones first, archived ones last, each by their newest line. A page asks for the first few, and then for the others. */
+  "chats.list": { params: ChatPage; result: Array<ChatInfo> };
   /** One chat. */
   "chats.get": { params: OneChat; result: ChatInfo };
   /** The chat that a person means by a name, a unique beginning of one, or an id; `notes` is the notes to self. */
@@ -2110,8 +2157,8 @@ export interface Methods {
   "settings.set_preference": { params: Preference; result: Done };
   /** Whether there is a kill code, whether it reaches this device and the others, and who else may wipe this device. */
   "kill.status": { params: Nothing; result: KillStatus };
-  /** Makes a kill code; the words of the one before are worth nothing from then on. They are answered once and kept nowhere. */
-  "kill.new_code": { params: Nothing; result: KillWords };
+  /** Makes a kill code. The words of the one before are worth nothing from then on: where there is one, `confirm` must be `new`. The words are answered once and kept nowhere. */
+  "kill.new_code": { params: NewKillCode; result: KillWords };
   /** Says whose a custodian's key is, so that the owner sees it before they accept. */
   "custodians.read": { params: GivenCustodian; result: CustodianName };
   /** Lets a custodian wipe this device, and nothing else. It can't be taken back. Answers the ticket to be given to them. */
@@ -2152,7 +2199,7 @@ export interface Methods {
   "groups.rename": { params: GroupName; result: Delivered };
   /** Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over. Messages of one connection keep their order. */
   "messages.send": { params: NewMessage; result: Sent };
-  /** A chat's messages, oldest first, in the conversation's order. */
+  /** A chat's messages, oldest first, in the conversation's order. Of `before`, `from_ms`, `after` and `around` at most one can be given. Nothing comes for a line that the chat does not have. */
   "messages.list": { params: ListMessages; result: Array<MessageInfo> };
   /** One message, by its id or a beginning of it. */
   "messages.get": { params: OneMessage; result: MessageInfo };
@@ -2168,10 +2215,18 @@ export interface Methods {
   "messages.pinned": { params: OneChat; result: Array<MessageInfo> };
   /** Says again, in another chat, what a message says, with its files. Who said it first is not told. */
   "messages.forward": { params: Forward; result: Sent };
+  /** Sends an own message that failed or was cancelled once more: as a new one, at the end of the chat, in the place of the old. */
+  "messages.send_again": { params: ChosenMessage; result: Sent };
   /** All versions of a message, the first one first. */
   "messages.history": { params: ChosenMessage; result: Array<Version> };
   /** Downloads an attachment if it isn't here yet, and saves it decrypted to a new file (mode 0600). */
   "attachments.save": { params: SaveAttachment; result: Saved };
+  /** Lets the transfer of a file wait until it is resumed, over restarts too. A message on its way out waits as a whole. */
+  "attachments.pause": { params: ChosenFiles; result: Done };
+  /** Lets a transfer go on where it is. A file that was never asked for, or was cancelled, comes now, whatever its size. */
+  "attachments.resume": { params: ChosenFiles; result: Done };
+  /** Ends a transfer. A message on its way out stays here as failed, to be sent again or deleted; a file that was coming comes no more by itself. */
+  "attachments.cancel": { params: ChosenFiles; result: Done };
   /** The files on this device by chat: how many, how large, and the largest ones. The chat that takes most first. */
   "storage.list": { params: Nothing; result: Array<ChatStorage> };
   /** Removes files from this device, of one chat or of all; what is left out of `clean` is no condition. Messages and previews stay, and a file can be fetched again as long as the server has it. */

@@ -228,6 +228,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
         codes: &[
             "message.not_yours",
             "message.not_text",
+            "message.not_failed",
             "group.",
             "chat.",
             "contact.",

@@ -1,6 +1,6 @@
 //! Hearing, while the home is locked, that something came.
 //!
-//! While an account is open its device has a random secret, and its server the secret's hash beside the queue, in memory. When the home is
+//! While an account is open its device has a random secret, and its server the secret's hash beside the queue. When the home is
 //! locked, the secret goes to the fresh process in memory ([`BellPass`]), which shows it to the server on a connection of its own. It then
 //! hears that something came, at most once in a minute, and nothing else: the secret signs nothing in, and reads and acknowledges nothing.
 //! The next unlock sets another one.

@@ -110,6 +110,8 @@ reasons! {
     LocationInvalid = "message.location_invalid", Never, "A place is given by its latitude, -90 to 90, and its longitude, -180 to 180.";
     ReactionInvalid = "message.reaction_invalid", Never, "A reaction is one emoji or a few letters, at most 64 bytes.";
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
+    AttachmentNotMoving = "attachment.not_moving", Never, "No transfer of this attachment is under way or stopped.";
+    MessageNotFailed = "message.not_failed", Never, "Only an own message that failed or was cancelled can be sent again.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";
     AttachmentDamaged = "attachment.damaged", Never, "The attachment is not what its sender sent; nothing was saved.";
     AttachmentNotVideo = "attachment.not_video", Never, "A poster and a length go with a video, and this file is none.";

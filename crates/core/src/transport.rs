@@ -20,6 +20,8 @@ use undertone_wire::{
 /// What a connection is for.
 pub use undertone_wire::request::Role;
 
+use crate::client::SocksProxy;
+
 /// A boxed future, so that the traits can be used as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -60,6 +62,9 @@ pub struct BlobState {
 
 /// Makes connections and moves blobs.
 pub trait Transport: Send + Sync + 'static {
+    /// From now on new connections go through this proxy; None: straight. Those that are open stay as they are.
+    fn use_proxy(&self, _proxy: Option<SocksProxy>) {}
+
     /// Opens a connection and waits for ServerHello. Refusals (`version.*`) come as their code.
     fn connect<'a>(
         &'a self,

@@ -78,6 +78,37 @@ async fn what_the_operator_says_is_shown_as_theirs_until_it_is_taken_back() -> O
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_dismissed_on_one_device_is_dismissed_on_all() -> Outcome {
+    let server = FakeServer::new();
+    let laptop = Person::new("Ada", &server).await;
+    server.announce(&[says(1, "Welcome!", 7), says(2, "Maintenance on Sunday.", 7)]);
+    sees(&laptop, &["Welcome!", "Maintenance on Sunday."]).await;
+    let dismissed = async |person: &Person| -> Vec<String> {
+        let all = announced(person).await.into_iter();
+        all.filter(|one| one.dismissed)
+            .map(|one| one.text)
+            .collect()
+    };
+    let dismiss = async |person: &Person, text: &str| {
+        let all = announced(person).await;
+        let one = all.iter().find(|one| one.text == text).unwrap();
+        person.client().dismiss_announcement(&one.id).await
+    };
+    dismiss(&laptop, "Welcome!").await?;
+    // A device that comes later knows of it, and what is dismissed there is dismissed here.
+    let tablet = Person::links(&laptop, "Ada's tablet", &server).await;
+    eventually("the tablet knows", || async {
+        announced(&tablet).await.len() == 2 && dismissed(&tablet).await == ["Welcome!"]
+    })
+    .await;
+    let mut events = laptop.client().events();
+    dismiss(&tablet, "Maintenance on Sunday.").await?;
+    while events.next().await != Some(Event::AnnouncementsChanged) {}
+    assert_eq!(dismissed(&laptop).await.len(), 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_operator_shows_little_and_nothing_but_text() -> Outcome {
     let server = FakeServer::new();
     let ada = Person::new("Ada", &server).await;

@@ -275,6 +275,75 @@ async fn a_second_run_writes_only_what_is_new() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_cancelled_leaves_the_one_before_whole() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, words) = Person::with_phrase("Ada", &server).await;
+    ada.says("notes", "before").await;
+    ada.settle().await;
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path().join("backup");
+    ada.client().make_backup(&folder, false, None).await?;
+    let had = Client::check_backup(&folder, &words, |_, _| {}).await?;
+    let before = listing(&folder);
+
+    // The next one comes to a file that it can't get on with: a pipe in its place, which the test holds the other end of.
+    let path = place.path().join("report.bin");
+    fs::write(&path, vec![7; 50_000]).unwrap();
+    let notes = ada.chat("notes").await.id;
+    let draft = Draft::text("after").attach(&path);
+    ada.client().send(&notes, draft).await?;
+    ada.settle().await;
+    let file = listing(&ada.home.join("attachments"));
+    let (kept, bytes) = file.iter().next().expect("one file");
+    fs::remove_file(kept).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(kept).status();
+    assert!(made.expect("mkfifo runs").success());
+    let (pipe, held) = (kept.clone(), bytes.clone());
+    let other_end = tokio::task::spawn_blocking(move || {
+        let mut end = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        // It has been opened from the other side.
+        std::io::Write::write_all(&mut end, &held[..10]).unwrap();
+        end
+    });
+    let cancelled = ada.client().make_backup(&folder, true, None);
+    let cancelling = async {
+        let end = other_end.await.expect("opened");
+        ada.client().cancel_backup();
+        drop(end);
+    };
+    let (outcome, ()) = tokio::join!(cancelled, cancelling);
+    let error = outcome.expect_err("cancelled");
+    assert_eq!(error.code(), "backup.cancelled");
+    assert!(
+        error.to_string().contains("the one before is whole"),
+        "{error}"
+    );
+    fs::remove_file(kept).unwrap();
+    fs::write(kept, bytes).unwrap();
+
+    // What was there is as it was, and is a backup; the next run finishes, and leaves nothing of the one that was cancelled.
+    let now = listing(&folder);
+    assert!(
+        before
+            .iter()
+            .all(|(path, bytes)| now.get(path) == Some(bytes))
+    );
+    assert!(
+        now.keys().all(|path| path.extension().is_none()),
+        "nothing half written"
+    );
+    let check = Client::check_backup(&folder, &words, |_, _| {}).await?;
+    assert_eq!((check.messages, check.files), (had.messages, 0));
+    let report = ada.client().make_backup(&folder, true, None).await?;
+    assert_eq!(report.files, 1);
+    let check = Client::check_backup(&folder, &words, |_, _| {}).await?;
+    assert_eq!((check.messages, check.files), (had.messages + 1, 1));
+    let named = usize::try_from(report.blocks + report.files + 1).unwrap();
+    assert_eq!(listing(&folder).len(), named);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn damage_and_other_words_are_found() -> Outcome {
     let server = FakeServer::new();
     let (ada, words) = Person::with_phrase("Ada", &server).await;

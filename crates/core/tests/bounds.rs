@@ -6,8 +6,9 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Nonsense, Person, eventually, meet, three};
+use fake::{FakeServer, Nonsense, Person, at_rest, eventually, meet, three};
 use undertone_core::{ChatState, Draft, LinkOptions};
+use undertone_wire::Code;
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -85,6 +86,59 @@ async fn a_key_pair_stays_as_long_as_something_sealed_for_it_may_come() -> Outco
     ben.reopen().await;
     server.let_go();
     ben.reads("Ada", &["Ada: Sealed for the old pair."]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_off_line_by_a_clock_that_ran_ahead_goes_once_it_is_right() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben) = two(&server).await;
+    let chat = ben.chat("Ada").await.id;
+    ben.open().await;
+    ben.clock().jump_ms(20 * DAY_MS);
+    ben.client()
+        .enqueue(&chat, Draft::text("From the future."))
+        .await?;
+    ben.quit().await;
+    ben.clock().jump_ms(-20 * DAY_MS);
+    ben.reopen().await;
+    ada.reads("Ben", &["Ben: From the future."]).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_go_yet_holds_up_nothing_that_is_due_after_it() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, ben) = two(&server).await;
+    // Nothing but what is due wakes Ada's app for an hour, or it would look again by chance.
+    ada.pace.automatic_from = Duration::from_millis(500);
+    ada.pace.automatic_to = ada.pace.automatic_from;
+    ada.pace.gap_shown = Duration::from_secs(3600);
+    ada.pace.reconnect_to = Duration::from_secs(3600);
+    ada.reopen().await;
+    ada.settle().await;
+
+    // A file waits for a server that takes none at present.
+    server.refuse_uploads(Some(Code::LimitRate));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Minutes.txt");
+    std::fs::write(&file, "Everybody was there.").unwrap();
+    let chat = ada.chat("Ben").await.id;
+    ada.client()
+        .enqueue(&chat, Draft::default().attach(&file))
+        .await?;
+    // A message is missing, and asked for after a moment.
+    server.lose_next_to(server.queue_numbered(0));
+    ben.says("Ada", "One.").await;
+    ben.says("Ada", "Two.").await;
+    eventually("Ada has both", || async {
+        ada.lines("Ben")
+            .await
+            .iter()
+            .filter(|line| line.starts_with("Ben"))
+            .eq(["Ben: One.", "Ben: Two."])
+    })
+    .await;
     Ok(())
 }
 
@@ -264,6 +318,26 @@ async fn delivered(sender: &Person, chat: &str) {
         last.is_some_and(|last| last.delivered_to == 1)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_for_the_keys_of_a_device_that_was_removed() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = two(&server).await;
+    let laptop = Person::links(&ada, "laptop", &server).await;
+    at_rest(&server, &[&ada, &ben, &laptop]).await;
+    server.empty_pools_of(server.queue_numbered(server.registered() - 1));
+    let id = ada.client().find_contact("Ben").await?.id;
+    ada.client().create_group("Desk", &[id]).await?;
+    let takes = || async {
+        let left = ada.client().what_is_left_for_tests().await.unwrap();
+        left.iter().any(|kind| kind == "take")
+    };
+    eventually("Ada waits for the laptop's keys", takes).await;
+    let laptops = laptop.client().account().await?.device_id;
+    ada.client().remove_device(&laptops, None).await?;
+    eventually("she does no more", || async { !takes().await }).await;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

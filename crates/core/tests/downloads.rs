@@ -7,7 +7,8 @@ use std::{fs::File, path::PathBuf};
 
 use fake::{FakeServer, Person, eventually, three};
 use undertone_core::{
-    AttachmentInfo, Draft, DraftAttachment, DraftFilm, SettingsChange, attachments::LARGEST,
+    AttachmentInfo, Draft, DraftAttachment, DraftFilm, MessageInfo, MessageKind, SettingsChange,
+    attachments::LARGEST,
 };
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -119,6 +120,45 @@ async fn what_is_under_the_limit_of_the_network_comes_by_itself() -> Outcome {
 
     // These are matters of one device.
     assert_eq!(ada.client().settings().await?.download_bytes, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_without_a_server_uses_up_no_attempts() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, _cleo) = three(&server).await;
+    let folder = Folder::new();
+    let metered = |on| SettingsChange {
+        metered: Some(on),
+        download_bytes: Some(200_000),
+        ..SettingsChange::default()
+    };
+    ben.client().set_settings(metered(true)).await?;
+    let chat = ada.chat("Ben").await.id;
+    let draft = Draft::default().attach(folder.file("later", 2_000));
+    ada.client().send(&chat, draft).await?;
+    see(&ben, "Ada", &[("later", false)]).await;
+
+    // A better network, but no server: it is asked for again and again, more often than a server that is there would be.
+    server.set_online(false);
+    for _ in 0..12 {
+        let before = server.blobs_missed();
+        ben.clock().pass_ms(600_000);
+        ben.client().set_settings(metered(false)).await?;
+        eventually("it is asked for again", || async {
+            server.blobs_missed() > before
+        })
+        .await;
+    }
+    assert_eq!(here(&ben, "Ada").await, [("later".to_owned(), false)]);
+    ben.quit().await;
+    // The first one may have begun before it was known that the server is away.
+    assert!(ben.looks_up("SELECT attempts FROM downloads") <= 1);
+    server.set_online(true);
+    ben.reopen().await;
+    ben.clock().pass_ms(600_000);
+    ben.client().set_settings(metered(false)).await?;
+    see(&ben, "Ada", &[("later", true)]).await;
     Ok(())
 }
 
@@ -276,5 +316,84 @@ async fn a_chat_is_opened_at_a_date() -> Outcome {
     assert_eq!(from(moments[1], 2).await, ["two", "three"]);
     assert_eq!(from(moments[1] + 1, 50).await, ["three", "four"]);
     assert_eq!(from(moments[3] + 1, 50).await, Vec::<String>::new());
+    // From there on both ways, and around a line.
+    let texts = |lines: Vec<MessageInfo>| {
+        let words = lines
+            .into_iter()
+            .filter(|line| line.kind == MessageKind::Message);
+        words.map(|line| line.text).collect::<Vec<_>>()
+    };
+    let two = ben.client().messages_from(&chat, moments[1], 1).await?[0].local_id;
+    let after = ben.client().messages_after(&chat, two, 1).await?;
+    assert_eq!(texts(after), ["three"]);
+    let after = ben.client().messages_after(&chat, two, 50).await?;
+    assert_eq!(texts(after), ["three", "four"]);
+    let around = async |limit| ben.client().messages_around(&chat, two, limit).await;
+    assert_eq!(texts(around(1).await?), ["two"]);
+    assert_eq!(texts(around(3).await?), ["one", "two", "three"]);
+    assert_eq!(texts(around(50).await?), ["one", "two", "three", "four"]);
+    let last = ben.client().messages_from(&chat, moments[3], 1).await?[0].local_id;
+    assert!(
+        ben.client()
+            .messages_after(&chat, last, 50)
+            .await?
+            .is_empty()
+    );
+    // A line of another chat is none of this one.
+    let desk = ben.chat("Desk").await.id;
+    assert!(
+        ben.client()
+            .messages_around(&desk, two, 50)
+            .await?
+            .is_empty()
+    );
+    assert!(
+        ben.client()
+            .messages_after(&desk, two, 50)
+            .await?
+            .is_empty()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_without_a_server_uses_up_no_attempt() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, _cleo) = three(&server).await;
+    let folder = Folder::new();
+    let limits = SettingsChange {
+        download_bytes: Some(10_000),
+        ..SettingsChange::default()
+    };
+    ben.client().set_settings(limits).await?;
+    let chat = ada.chat("Ben").await.id;
+    // Up it goes; the way down is closed.
+    server.hold_pieces_after(1);
+    let draft = Draft::default().attach(folder.file("photo", 5_000));
+    ada.client().send(&chat, draft).await?;
+    see(&ben, "Ada", &[("photo", false)]).await;
+    eventually("it is asked for", || async {
+        server.pieces_asked_for() > 0
+    })
+    .await;
+    server.set_online(false);
+    server.let_pieces_go();
+
+    // More often than it would be tried in vain where there is a server.
+    for _ in 0..8 {
+        let before = server.pieces_asked_for();
+        ben.clock().pass_ms(3 * 3600 * 1000);
+        ben.reopen().await;
+        eventually("it is tried", || async {
+            server.pieces_asked_for() > before
+        })
+        .await;
+    }
+    ben.quit().await;
+    assert_eq!(ben.looks_up("SELECT attempts FROM downloads"), 0);
+    ben.clock().pass_ms(3 * 3600 * 1000);
+    server.set_online(true);
+    ben.reopen().await;
+    see(&ben, "Ada", &[("photo", true)]).await;
     Ok(())
 }

@@ -4,7 +4,9 @@
 
 mod fake;
 
-use fake::{FakeServer, Fault, Person, at_rest, copy_folder, eventually, meet, three};
+use fake::{
+    FakeServer, Fault, Person, at_rest, copy_folder, eventually, meet, on_line_again, three,
+};
 use undertone_core::{ChatState, Draft, Role};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -192,6 +194,44 @@ async fn a_device_that_was_put_back_is_let_in_again() -> Outcome {
     Ok(())
 }
 
+/// Ben's disk loses what his device knew of all groups; he comes back, and has lost nothing that was said.
+async fn comes_back_after(harm: &str) -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    ada.says("Desk", "One.").await;
+    ben.reads("Desk", &["Ada: One."]).await;
+    ben.says("notes", "Ask Ada.").await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    ben.quit().await;
+    ben.tamper(harm);
+    ada.says("Desk", "Two.").await;
+    ben.reopen().await;
+    let all = ["Ada: One.", "Ada: Two."];
+    ben.reads("Desk", &all).await;
+    ben.says("Desk", "Here again.").await;
+    for person in [&ada, &ben, &cleo] {
+        person
+            .reads("Desk", &["Ada: One.", "Ada: Two.", "Ben: Here again."])
+            .await;
+    }
+    ben.says("Ada", "Sorry about that.").await;
+    ada.reads("Ben", &["Ben: Sorry about that."]).await;
+    ben.says("notes", "Buy a new disk.").await;
+    ben.reads("notes", &["Ben: Ask Ada.", "Ben: Buy a new disk."])
+        .await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_groups_are_unreadable_is_let_in_again() -> Outcome {
+    comes_back_after("UPDATE openmls_group_data SET group_data = x'00'").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_groups_are_gone_is_let_in_again() -> Outcome {
+    comes_back_after("DELETE FROM openmls_group_data; DELETE FROM mls_conversation;").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_that_never_came_is_asked_for_again() -> Outcome {
     let server = FakeServer::new();
@@ -238,6 +278,47 @@ async fn what_was_said_last_on_a_channel_that_was_left_stands_where_it_was_said(
     ben.says("Ada", "Four.").await;
     // By Ben's own count she sees that something is missing between what she has of him, and takes his word for where it stood.
     let all = ["Ben: One.", "Ben: Two.", "Ada: Three.", "Ben: Four."];
+    ada.reads("Ben", &all).await;
+    ben.reads("Ada", &all).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_overtook_a_photo_and_was_lost_with_its_channel_stands_where_it_was_said() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    ada.says("Ben", "Show me.").await;
+    ben.reads("Ada", &["Ada: Show me."]).await;
+    at_rest(&server, &[&ada, &ben]).await;
+    // Ben's photo waits for its upload, so what he says after it is sent before it, and never gets to Ada.
+    server.set_blobs_fail(true);
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo.bin");
+    std::fs::write(&photo, vec![7; 100_000]).unwrap();
+    let chat = ben.chat("Ada").await.id;
+    let draft = Draft::text("The photo.".to_owned()).attach(&photo);
+    ben.client().enqueue(&chat, draft).await?;
+    server.lose_next_to(server.queue_numbered(0));
+    ben.client()
+        .enqueue(&chat, Draft::text("Did you get it?".to_owned()))
+        .await?;
+    ben.reads(
+        "Ada",
+        &["Ada: Show me.", "Ben: Did you get it?", "Ben: The photo."],
+    )
+    .await;
+    server.restore_from_backup();
+    server.set_blobs_fail(false);
+    on_line_again(&[&ada, &ben]).await;
+    ben.says("Ada", "Well?").await;
+    let all = [
+        "Ada: Show me.",
+        "Ben: Did you get it?",
+        "Ben: The photo.",
+        "Ben: Well?",
+    ];
     ada.reads("Ben", &all).await;
     ben.reads("Ada", &all).await;
     Ok(())
@@ -401,19 +482,6 @@ async fn a_damaged_item_is_fetched_again_and_a_hopeless_one_is_asked_for() -> Ou
     )
     .await;
     Ok(())
-}
-
-async fn on_line_again(people: &[&Person]) {
-    for person in people {
-        eventually("on-line again", || async {
-            person
-                .client()
-                .settle(fake::LIMIT)
-                .await
-                .is_ok_and(|settled| settled.online)
-        })
-        .await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

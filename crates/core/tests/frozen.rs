@@ -17,11 +17,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fake::{FakeServer, Person, TestClock, copy_folder, meet};
-use undertone_core::{ChatState, Client, Draft, MessageInfo, Page};
+use fake::{FakeServer, Person, TestClock, copy_folder, eventually, meet};
+use undertone_core::{ChatState, Client, Draft, MessageInfo, Page, ProfileChange};
 
 /// The newest one.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const DRAFT: &str = "to be gone on with";
 const STORES: [&str; 2] = ["store-a", "store-b"];
 
 fn folder(what: &str, version: u32) -> PathBuf {
@@ -108,6 +109,18 @@ async fn write() {
     ada.says("notes", "a note").await;
     let id = ada.client().find_contact("Ben").await.unwrap().id;
     ada.client().set_verified(&id, true).await.unwrap();
+    ada.client()
+        .create_group("Desk", std::slice::from_ref(&id))
+        .await
+        .unwrap();
+    ada.says("Desk", "in a group").await;
+    ben.client().set_profile(looks()).await.unwrap();
+    eventually("Ada sees him", || async {
+        let seen = ada.client().picture_of(&id).await.unwrap();
+        seen.is_some() && ben.client().find_chat("Desk").await.is_ok()
+    })
+    .await;
+    ada.client().set_draft(&chat, DRAFT, None).await.unwrap();
     ada.settle().await;
     ada.client()
         .make_backup(&folder("backup", VERSION), false, None)
@@ -118,7 +131,18 @@ async fn write() {
     keep_home(&ada, &server).await;
 }
 
-async fn reads_as_it_was(person: &Person) {
+fn looks() -> ProfileChange {
+    let mut picture = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(8, 8, image::Rgb([250, 0, 0]))
+        .write_to(&mut picture, image::ImageFormat::Png)
+        .unwrap();
+    ProfileChange {
+        name: None,
+        picture: Some(Some(picture.into_inner())),
+    }
+}
+
+async fn reads_as_it_was(person: &Person, version: u32) {
     let lines = all(person, "Ben").await;
     let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(texts, ["kept for later", "a second version", "an answer"]);
@@ -128,7 +152,15 @@ async fn reads_as_it_was(person: &Person) {
     let versions = person.client().history(&chat, &lines[1].id).await.unwrap();
     assert_eq!(versions[0].text, "a first version");
     assert_eq!(all(person, "notes").await[0].text, "a note");
-    assert!(person.client().find_contact("Ben").await.unwrap().verified);
+    let ben = person.client().find_contact("Ben").await.unwrap();
+    assert!(ben.verified);
+    if version >= 2 {
+        assert_eq!(all(person, "Desk").await[0].text, "in a group");
+        let picture = person.client().picture_of(&ben.id).await.unwrap();
+        assert!(picture.is_some());
+        let draft = person.chat("Ben").await.draft.expect("a draft");
+        assert_eq!(draft.text, DRAFT);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +183,7 @@ async fn homes_and_backups_of_earlier_versions_open() {
             }
         }
         let ada = Person::moved_in("Ada", &server, &home).await;
-        reads_as_it_was(&ada).await;
+        reads_as_it_was(&ada, version).await;
         assert_eq!(ada.chat("Ben").await.state, ChatState::Active);
         let chat = ada.chat("Ben").await.id;
         ada.client()
@@ -165,11 +197,12 @@ async fn homes_and_backups_of_earlier_versions_open() {
         let check = Client::check_backup(&backup, &words, |_, _| {})
             .await
             .unwrap();
-        assert_eq!((check.contacts, check.chats), (1, 2));
+        let chats = if version == 1 { 2 } else { 3 };
+        assert_eq!((check.contacts, check.chats), (1, chats));
         let (ada, report) =
             Person::restored("Ada", &server, &backup, &words, TestClock::default()).await;
         // Another server than then: it can be read, and no more.
         assert!(!report.same_server);
-        reads_as_it_was(&ada).await;
+        reads_as_it_was(&ada, version).await;
     }
 }

@@ -5,22 +5,17 @@ mod fake;
 
 use std::{sync::Arc, time::Duration};
 
-use fake::{FakeServer, LIMIT, Person, at_rest, eventually};
+use fake::{FakeServer, LIMIT, Person, at_rest, eventually, passphrase};
 use undertone_core::{
     Protection, ProtectionChange,
-    home::{Passphrase, Sentinel, sentinel::DeadManRecord},
+    home::{Sentinel, sentinel::DeadManRecord},
     kill::{
         KillAnswer, KillCode, KillSigner, KillTarget, SLOTS, Scope, Sender, SendingOptions, Watch,
     },
 };
 use undertone_mls::kill::{Generation, Heartbeat};
-use zeroize::Zeroizing;
 
 const DAY: u64 = 24 * 3600;
-
-fn passphrase() -> Passphrase {
-    Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).unwrap()
-}
 
 /// Two devices of Ada's, both within reach of the same kill code.
 async fn two_devices(server: &FakeServer) -> (Person, Person, KillCode) {

@@ -3,77 +3,21 @@
 
 mod fake;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use fake::{FakeServer, LIMIT, Person, at_rest, eventually, meet};
+use fake::{
+    FakeServer, LIMIT, Person, at_rest, eventually,
+    killing::{DAY, answers, how, is_armed, is_wiped, kill, with_code},
+    meet, passphrase,
+};
 use undertone_core::{
     DeviceState, Event, ProtectionChange,
-    kill::{
-        KillAnswer, KillCode, KillProgress, KillTarget, SLOTS, Scope, Sender, SendingOptions, Watch,
+    home::{
+        HomeError, Sentinel,
+        dead_man::{self, Moment},
     },
+    kill::{KillAnswer, KillCode, KillTarget, Scope, Sender, SendingOptions, Watch},
 };
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Makes a kill code and waits until it reaches the device.
-async fn with_code(person: &Person) -> KillCode {
-    let words = person.client().new_kill_code().await.unwrap();
-    is_armed(person).await;
-    KillCode::parse(words.words()).unwrap()
-}
-
-async fn is_armed(person: &Person) {
-    eventually("the kill code reaches the device", || async {
-        person.client().kill_status().await.unwrap().armed
-    })
-    .await;
-}
-
-fn how(wait: Duration) -> SendingOptions {
-    SendingOptions {
-        scope: Scope::Devices,
-        good_for: DAY,
-        wait,
-    }
-}
-
-/// What somebody with the words does on a machine of their own.
-async fn kill(
-    stranger: &Person,
-    code: &KillCode,
-    server: &FakeServer,
-    how: &SendingOptions,
-) -> Vec<KillProgress> {
-    let mut sender = Sender::open(&stranger.options(), &server.address)
-        .await
-        .unwrap();
-    let slots = (0..SLOTS).map(|number| (number, code.seed().slot(number)));
-    let found = sender.find(slots.collect()).await.unwrap();
-    let answers = sender
-        .send(&code.signer(), found, how, |_| ())
-        .await
-        .unwrap();
-    sender.close().await;
-    answers
-}
-
-fn answers(all: &[KillProgress]) -> Vec<KillAnswer> {
-    all.iter().map(|one| one.answer.clone()).collect()
-}
-
-/// Nothing is left but what says that there is nothing left.
-fn is_wiped(home: &Path) -> bool {
-    let names: Vec<_> = std::fs::read_dir(home)
-        .map(|entries| {
-            entries
-                .flatten()
-                .map(|entry| entry.file_name())
-                .filter(|name| name != "sentinel" && name != "lock")
-                .collect()
-        })
-        .unwrap_or_default();
-    names.is_empty() && home.join("sentinel").exists()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_words_alone_wipe_an_open_device() {
@@ -182,6 +126,54 @@ async fn a_clock_of_the_server_wipes_nobody_and_saves_nobody() {
     };
     let said = kill(&ben, &code, &server, &long).await;
     assert_eq!(answers(&said), [KillAnswer::Wiped]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_and_a_contact_of_the_year_2099_neither_wipe_nor_stop_the_dead_man_timer() {
+    let server = FakeServer::new();
+    let (mut ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    meet(&ben, &ada).await;
+    let on = ProtectionChange {
+        dead_man_days: Some(30),
+        ..ProtectionChange::default()
+    };
+    let client = ada.client();
+    client.set_protection(Some(passphrase()), on).await.unwrap();
+    let in_2099_s = 2_300_000_000;
+    server.set_clock_off_s(in_2099_s);
+    ben.clock().set_off_ms(in_2099_s * 1000);
+    ben.says("Ada", "Happy new century!").await;
+    ada.reads("Ben", &["Ben: Happy new century!"]).await;
+    ada.reopen().await;
+    ada.settle().await;
+    let off_s = ada.client().status().await.unwrap().clock_off_s;
+    assert!(
+        off_s > in_2099_s / 2,
+        "the server's clock was heard: {off_s}"
+    );
+    // As the app does while it runs: what a server says can only show that this clock was set back.
+    let theirs = Moment::now().clock.saturating_add_signed(off_s);
+    dead_man::heard_of_time(&ada.home, theirs, &Moment::now()).unwrap();
+    let standing = dead_man::check(&ada.home, &Moment::now()).unwrap();
+    assert!(standing.clock_set_back_s > 0);
+    assert_eq!(standing.left_s.div_ceil(DAY.as_secs()), 30);
+    assert!(ada.home.join("keys").exists());
+
+    // Its own days count all the same.
+    let passes = |days: u64| {
+        Sentinel::update(&ada.home, |sentinel| {
+            sentinel.dead_man.last_unlock -= days * DAY.as_secs();
+            sentinel.dead_man.ran += days * DAY.as_secs();
+        })
+        .unwrap();
+        dead_man::check(&ada.home, &Moment::now()).map(|now| now.left_s.div_ceil(DAY.as_secs()))
+    };
+    assert_eq!(passes(29), Ok(1));
+    assert_eq!(passes(1), Err(HomeError::Wiped));
+    assert!(is_wiped(&ada.home));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fake::{FakeServer, Person, eventually, meet, three};
 use undertone_core::{
-    ChatChange, Choice, ContactChange, Draft, Event, EventStream, LinkOptions, ProtectionChange,
-    Search, SearchKind, SettingsChange, SettingsPart,
+    ChatChange, ChatPage, ChatState, Choice, ContactChange, Draft, Event, EventStream, LinkOptions,
+    ProtectionChange, Search, SearchKind, SettingsChange, SettingsPart,
 };
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -187,6 +187,29 @@ async fn chats_are_pinned_muted_and_put_away_and_drafts_wait() -> Outcome {
     ada.client().set_draft(&with_ben, "Dear Ben,", None).await?;
     ada.reopen().await;
     assert_eq!(names(ada.client().chats().await?), ["Ben", "Cleo", "Desk"]);
+    // The first of them, and then those that are not there yet, however the list changed between.
+    let first = ada
+        .client()
+        .chats_of(ChatPage {
+            limit: Some(1),
+            ..ChatPage::default()
+        })
+        .await?;
+    assert_eq!(names(first.clone()), ["Ben"]);
+    let behind = ChatChange {
+        pinned: Some(false),
+        archived: Some(true),
+        ..ChatChange::default()
+    };
+    ada.client().set_chat(&with_ben, behind).await?;
+    let others = ChatPage {
+        limit: None,
+        except: first.into_iter().map(|chat| chat.id).collect(),
+    };
+    assert_eq!(
+        names(ada.client().chats_of(others).await?),
+        ["Cleo", "Desk"]
+    );
     let draft = ada.chat("Ben").await.draft.expect("a draft");
     assert_eq!(draft.text, "Dear Ben,");
     // A message brings it back, but not while it is muted.
@@ -205,6 +228,27 @@ async fn chats_are_pinned_muted_and_put_away_and_drafts_wait() -> Outcome {
     // A draft goes when it is ended.
     ada.client().set_draft(&with_ben, "", None).await?;
     assert_eq!(ada.chat("Ben").await.draft, None);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_goes_with_the_conversation_that_is_left() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, mut ben, _cleo) = three(&server).await;
+    let desk = ben.chat("Desk").await.id;
+    let words = "What I never dared to say";
+    ben.client().set_draft(&desk, words, None).await?;
+    assert!(ben.chat("Desk").await.draft.is_some());
+    ben.client().group_leave(&desk, None).await?;
+    eventually("he is out", || async {
+        ben.chat("Desk").await.state == ChatState::Left
+    })
+    .await;
+    assert_eq!(ben.chat("Desk").await.draft, None);
+    ben.settle().await;
+    ben.quit().await;
+    assert_eq!(ben.finds(words), Vec::<String>::new());
+    drop(ada);
     Ok(())
 }
 

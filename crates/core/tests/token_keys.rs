@@ -4,7 +4,7 @@
 
 mod fake;
 
-use fake::{FakeServer, Person, at_rest, eventually, meet};
+use fake::{FakeServer, Person, at_rest, eventually, meet, on_line_again};
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -73,16 +73,7 @@ async fn tokens_from_before_a_restore_are_thrown_away() -> Outcome {
     let (ada, ben) = two(&server).await;
     assert!(ada.client().status().await?.tokens > 0);
     server.restore_from_backup();
-    for person in [&ada, &ben] {
-        eventually("on-line again", || async {
-            person
-                .client()
-                .settle(fake::LIMIT)
-                .await
-                .is_ok_and(|settled| settled.online)
-        })
-        .await;
-    }
+    on_line_again(&[&ada, &ben]).await;
     ben.says("Ada", "Still here?").await;
     ada.reads("Ben", &["Ben: Still here?"]).await;
     ada.says("Ben", "Yes.").await;

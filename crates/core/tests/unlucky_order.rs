@@ -276,3 +276,40 @@ async fn a_device_that_missed_a_removal_is_let_in_again_by_way_of_its_sibling() 
         person.reads("Desk", &["Ben: Still here"]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_linked_while_another_has_lost_the_thread_comes_in_when_that_is_back() {
+    let server = FakeServer::new();
+    let (mut ada, mut ben, mut cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    ben.quit().await;
+    server.lose_next_to(server.queue_numbered(1));
+    ada.client().group_rename(&desk, "Club").await.unwrap();
+    ada.says("Club", "A new name").await;
+    cleo.reads("Club", &["Ada: A new name"]).await;
+    ada.settle().await;
+    ada.quit().await;
+    cleo.quit().await;
+    ben.reopen().await;
+    let lost = || async { ben.chat("Desk").await.state == ChatState::Resyncing };
+    eventually("Ben has lost the thread", lost).await;
+
+    // Whoever could help is not there, and he gets a laptop.
+    let laptop = Person::links(&ben, "laptop", &server).await;
+    eventually("it is in the other chat", || async {
+        direct_chats(&laptop).await == 1
+    })
+    .await;
+    eventually("his phone thinks that it has done its part", || async {
+        let left = ben.client().what_is_left_for_tests().await.unwrap();
+        let part = ["duty", "device check", "intent", "take", "queue"];
+        !left.iter().any(|kind| part.contains(&kind.as_str()))
+    })
+    .await;
+    assert!(lost().await && laptop.client().find_chat("Club").await.is_err());
+
+    ada.reopen().await;
+    cleo.reopen().await;
+    eventually("his phone is back", || is_in(&ben, "Club")).await;
+    eventually("so is his laptop", || is_in(&laptop, "Club")).await;
+}

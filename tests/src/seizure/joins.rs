@@ -6,13 +6,14 @@ use super::database::{Cell, Database};
 use crate::failed::Outcome;
 
 /// The only ways from a row to another table's: a queue's own rows, and an address's own rows.
-const QUEUE: [(&str, &str); 6] = [
+const QUEUE: [(&str, &str); 7] = [
     ("queues", "queue_id"),
     ("queue_floors", "queue_id"),
     ("token_allowances", "queue_id"),
     ("items", "queue_id"),
     ("sealing_keys", "queue_id"),
     ("addresses", "queue_id"),
+    ("bells", "queue_id"),
 ];
 const SEALING_KEY: [(&str, &str); 2] = [("items", "key_id"), ("sealing_keys", "key_id")];
 const ADDRESS: [(&str, &str); 4] = [

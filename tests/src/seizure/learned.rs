@@ -21,7 +21,7 @@ pub struct Line {
 }
 
 /// Questions, in order; the answers' rows are joined by commas. Days are written as dates.
-const QUESTIONS: [(&str, &str); 17] = [
+const QUESTIONS: [(&str, &str); 18] = [
     ("queues", "SELECT count(*) FROM queues"),
     (
         "  kept until, and so the day of the last sign-in",
@@ -39,6 +39,10 @@ const QUESTIONS: [(&str, &str); 17] = [
     (
         "  blind tokens issued on its last day (how many queues)",
         "SELECT issued || ' (' || count(*) || ') on ' || date(day * 86400, 'unixepoch') FROM token_allowances GROUP BY issued, day",
+    ),
+    (
+        "  with a bell for a locked app, and its end, days after a sign-in",
+        "SELECT count(*) || ' until ' || date(last_day * 86400, 'unixepoch') FROM bells GROUP BY last_day",
     ),
     (
         "addresses: kind (how many)",

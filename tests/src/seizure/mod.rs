@@ -5,6 +5,7 @@
 //! is looked for by where it is expected. Secrets are taken from the apps' own stores and looked for in every byte, values are
 //! compared across every table, and every 32 bytes are tried as a key.
 
+pub mod admitted;
 pub mod database;
 pub mod joins;
 pub mod keys;
@@ -188,6 +189,34 @@ pub fn joins_nothing(evidence: &Evidence) -> Outcome<Finding> {
     })
 }
 
+/// Nothing is there but what `docs/threat-model.md` admits: by table and column, by row number, size, day, and transaction of the log.
+///
+/// # Errors
+/// If a copy can't be read.
+pub fn shows_what_is_admitted(evidence: &Evidence) -> Outcome<Finding> {
+    let (mut against, mut columns) = (Vec::new(), 0);
+    for copy in &evidence.copies {
+        let (found, looked_at) = admitted::beyond(&Database::open(&copy.data())?)?;
+        columns = columns.max(looked_at);
+        against.extend(
+            found
+                .into_iter()
+                .map(|found| format!("{found} ({})", copy.moment)),
+        );
+    }
+    let (grouped, at_rest) = admitted::grouped_at_rest(evidence)?;
+    if columns == 0 || at_rest == 0 {
+        let sentence = format!("{columns} columns, {at_rest} copies at rest.");
+        return Err(Failed::harness("looking at tables", sentence));
+    }
+    against.extend(grouped);
+    Ok(Finding {
+        claim: "rows, sizes, days and transactions show no more than is admitted",
+        extent: format!("{columns} columns of all tables, the log of {at_rest} copies at rest"),
+        against,
+    })
+}
+
 /// No 32 bytes in a row, anywhere in these copies, open any item of any copy.
 ///
 /// # Errors
@@ -288,9 +317,10 @@ pub fn verdict(evidence: &Evidence, progress: &dyn Fn(&str)) -> Outcome<Vec<Find
     let runs = shares_no_run(evidence)?;
     progress("Comparing the values of all tables");
     let joins = joins_nothing(evidence)?;
+    let admitted = shows_what_is_admitted(evidence)?;
     progress("Trying every 32 bytes as a key");
     let opens = opens_nothing(evidence, &evidence.copies, progress)?;
     progress("Reading the logs");
     let logs = logs_name_nobody(evidence)?;
-    Ok(vec![names, runs, joins, opens, logs])
+    Ok(vec![names, runs, joins, admitted, opens, logs])
 }

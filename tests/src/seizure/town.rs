@@ -66,6 +66,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Copy {
     /// At which moment it was taken.
     pub moment: &'static str,
+    /// Whether the server had stopped in order, or had nothing to do for some seconds.
+    pub at_rest: bool,
     /// Where it is.
     pub folder: PathBuf,
 }
@@ -159,10 +161,10 @@ impl Town {
         progress("Six people join a server");
         let server = ServerProcess::start()?;
         let invitation = server.invitation(6)?;
-        let joined = std::thread::scope(|scope| {
+        let people = std::thread::scope(|scope| {
             let joining: Vec<_> = NAMES
                 .iter()
-                .map(|name| scope.spawn(|| Person::join(name, &invitation)))
+                .map(|name| scope.spawn(|| Person::join_with(name, &invitation, &["-vv"])))
                 .collect();
             joining
                 .into_iter()
@@ -173,10 +175,6 @@ impl Town {
                 })
                 .collect::<Outcome<Vec<_>>>()
         })?;
-        let people: Vec<_> = joined
-            .into_iter()
-            .map(|person| person.with_options(&["-vv"]))
-            .collect();
         let mut secrets = Secrets::default();
         for name in NAMES {
             secrets.add_text("name", name);
@@ -387,6 +385,7 @@ impl Town {
         }
         self.server.stop()?;
         self.copy("stopped in order, everything waits")?;
+        self.at_rest();
         self.server.run()
     }
 
@@ -404,7 +403,16 @@ impl Town {
                 .is_ok_and(|log| log.len() == 0)
                 .then_some(()))
         })?;
-        self.seize("everything was read")
+        self.seize("everything was read")?;
+        self.at_rest();
+        Ok(())
+    }
+
+    /// The last copy was taken of a server at rest.
+    fn at_rest(&mut self) {
+        if let Some(copy) = self.copies.last_mut() {
+            copy.at_rest = true;
+        }
     }
 
     fn close(
@@ -502,7 +510,11 @@ impl Town {
         let folder = self.copies_folder.join(self.copies.len().to_string());
         copy_folder(self.server.folder(), &folder)
             .map_err(|error| Failed::harness("copying the server's disk", error))?;
-        self.copies.push(Copy { moment, folder });
+        self.copies.push(Copy {
+            moment,
+            at_rest: false,
+            folder,
+        });
         Ok(())
     }
 }

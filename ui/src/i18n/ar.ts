@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { findingAr } from "./finding.ar.ts";
 import { notices } from "./notices/ar.ts";
 import { protectionAr } from "./protection.ar.ts";
 import { sharingAr } from "./sharing.ar.ts";
@@ -148,6 +149,16 @@ export const ar: Table = {
   "file.seek": "الموضع في التسجيل",
   "file.failed": "لا يمكن عرض هذا الملف.",
   "file.progress": "{done} من {total}",
+  "transfer.pause": "إيقاف نقل {name} مؤقتًا",
+  "transfer.resume": "متابعة نقل {name}",
+  "transfer.cancel": "إلغاء نقل {name}",
+  "transfer.fetch": "جلب {name}",
+  "transfer.again": "إرسال {name} مرة أخرى",
+  "transfer.again.menu": "إرسال مرة أخرى",
+  "transfer.waiting": "في الانتظار",
+  "transfer.paused": "متوقف مؤقتًا",
+  "transfer.cancelled": "أُلغي",
+  "transfer.failed": "تعذّر النقل",
   "compose.label": "رسالة إلى {name}",
   "compose.placeholder": "رسالة",
   "compose.attach": "إرفاق ملفات",
@@ -273,6 +284,9 @@ export const ar: Table = {
   "settings.server.name": "الخادم",
   "settings.proxy": "الوسيط",
   "settings.proxy.none": "لا يوجد: يرى الخادم عنوانك",
+  "proxy.label": "وسيط SOCKS5: المضيف والمنفذ",
+  "proxy.text": "يلزم لخادم لا يوصل إليه إلا عبر Tor: 127.0.0.1:9050 إذا كان Tor يعمل على هذا الحاسوب. اتركه فارغًا لعدم استخدام وسيط.",
+  "proxy.use": "الاتصال بهذه الطريقة",
   "settings.waiting": { zero: "لا رسائل تنتظر الإرسال.", one: "رسالة واحدة تنتظر الإرسال.", two: "رسالتان تنتظران الإرسال.", few: "{count} رسائل تنتظر الإرسال.", many: "{count} رسالة تنتظر الإرسال.", other: "{count} رسالة تنتظر الإرسال." },
   "settings.advanced": "متقدم",
   "settings.version": "الإصدار",
@@ -481,4 +495,5 @@ export const ar: Table = {
   ...notices,
   ...protectionAr,
   ...sharingAr,
+  ...findingAr,
 };

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { findingDe } from "./finding.de.ts";
 import { notices } from "./notices/de.ts";
 import { protectionDe } from "./protection.de.ts";
 import { sharingDe } from "./sharing.de.ts";
@@ -148,6 +149,16 @@ export const de: Table = {
   "file.seek": "Stelle in der Aufnahme",
   "file.failed": "Diese Datei kann nicht gezeigt werden.",
   "file.progress": "{done} von {total}",
+  "transfer.pause": "Übertragung von {name} anhalten",
+  "transfer.resume": "Übertragung von {name} fortsetzen",
+  "transfer.cancel": "Übertragung von {name} abbrechen",
+  "transfer.fetch": "{name} holen",
+  "transfer.again": "{name} noch einmal senden",
+  "transfer.again.menu": "Noch einmal senden",
+  "transfer.waiting": "Wartet",
+  "transfer.paused": "Angehalten",
+  "transfer.cancelled": "Abgebrochen",
+  "transfer.failed": "Konnte nicht übertragen werden",
   "compose.label": "Nachricht an {name}",
   "compose.placeholder": "Nachricht",
   "compose.attach": "Dateien anhängen",
@@ -273,6 +284,9 @@ export const de: Table = {
   "settings.server.name": "Server",
   "settings.proxy": "Proxy",
   "settings.proxy.none": "Keiner: der Server sieht deine Adresse",
+  "proxy.label": "SOCKS5-Proxy, Host und Port",
+  "proxy.text": "Nötig für einen Server, der nur über Tor erreichbar ist: 127.0.0.1:9050, wenn Tor auf diesem Computer läuft. Leer heißt keiner.",
+  "proxy.use": "So verbinden",
   "settings.waiting": { one: "{count} Nachricht wartet auf das Senden.", other: "{count} Nachrichten warten auf das Senden." },
   "settings.advanced": "Erweitert",
   "settings.version": "Version",
@@ -481,4 +495,5 @@ export const de: Table = {
   ...notices,
   ...protectionDe,
   ...sharingDe,
+  ...findingDe,
 };

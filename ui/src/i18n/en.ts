@@ -1,6 +1,7 @@
 // English, and the table of everything that is said. Other languages have exactly these keys.
 
 import type { Texts } from "./index.ts";
+import { findingEn } from "./finding.en.ts";
 import { notices } from "./notices/en.ts";
 import { protectionEn } from "./protection.en.ts";
 import { sharingEn } from "./sharing.en.ts";
@@ -160,6 +161,16 @@ export const en = {
   "file.seek": "Position in the recording",
   "file.failed": "This file can't be shown.",
   "file.progress": "{done} of {total}",
+  "transfer.pause": "Pause the transfer of {name}",
+  "transfer.resume": "Resume the transfer of {name}",
+  "transfer.cancel": "Cancel the transfer of {name}",
+  "transfer.fetch": "Fetch {name}",
+  "transfer.again": "Send {name} again",
+  "transfer.again.menu": "Send again",
+  "transfer.waiting": "Waiting",
+  "transfer.paused": "Paused",
+  "transfer.cancelled": "Cancelled",
+  "transfer.failed": "Could not be transferred",
 
   "compose.label": "Message to {name}",
   "compose.placeholder": "Message",
@@ -295,6 +306,9 @@ export const en = {
   "settings.server.name": "Server",
   "settings.proxy": "Proxy",
   "settings.proxy.none": "None: the server sees your address",
+  "proxy.label": "SOCKS5 proxy, host and port",
+  "proxy.text": "Needed for a server that only Tor reaches: 127.0.0.1:9050 where Tor runs on this computer. Leave it empty for none.",
+  "proxy.use": "Connect this way",
   "settings.waiting": { one: "{count} message waits to be sent.", other: "{count} messages wait to be sent." },
   "settings.advanced": "Advanced",
   "settings.version": "Version",
@@ -508,4 +522,5 @@ export const en = {
   ...notices,
   ...protectionEn,
   ...sharingEn,
+  ...findingEn,
 } as const satisfies Texts;

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { findingEs } from "./finding.es.ts";
 import { notices } from "./notices/es.ts";
 import { protectionEs } from "./protection.es.ts";
 import { sharingEs } from "./sharing.es.ts";
@@ -148,6 +149,16 @@ export const es: Table = {
   "file.seek": "Posición en la grabación",
   "file.failed": "Este archivo no se puede mostrar.",
   "file.progress": "{done} de {total}",
+  "transfer.pause": "Pausar la transferencia de {name}",
+  "transfer.resume": "Reanudar la transferencia de {name}",
+  "transfer.cancel": "Cancelar la transferencia de {name}",
+  "transfer.fetch": "Descargar {name}",
+  "transfer.again": "Enviar {name} de nuevo",
+  "transfer.again.menu": "Enviar de nuevo",
+  "transfer.waiting": "En espera",
+  "transfer.paused": "En pausa",
+  "transfer.cancelled": "Cancelado",
+  "transfer.failed": "No se pudo transferir",
   "compose.label": "Mensaje para {name}",
   "compose.placeholder": "Mensaje",
   "compose.attach": "Adjuntar archivos",
@@ -273,6 +284,9 @@ export const es: Table = {
   "settings.server.name": "Servidor",
   "settings.proxy": "Proxy",
   "settings.proxy.none": "Ninguno: el servidor ve tu dirección",
+  "proxy.label": "Proxy SOCKS5, host y puerto",
+  "proxy.text": "Hace falta para un servidor al que solo se llega por Tor: 127.0.0.1:9050 si Tor funciona en este ordenador. Vacío significa ninguno.",
+  "proxy.use": "Conectar así",
   "settings.waiting": { one: "{count} mensaje espera a enviarse.", other: "{count} mensajes esperan a enviarse." },
   "settings.advanced": "Avanzado",
   "settings.version": "Versión",
@@ -481,4 +495,5 @@ export const es: Table = {
   ...notices,
   ...protectionEs,
   ...sharingEs,
+  ...findingEs,
 };

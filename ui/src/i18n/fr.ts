@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { findingFr } from "./finding.fr.ts";
 import { notices } from "./notices/fr.ts";
 import { protectionFr } from "./protection.fr.ts";
 import { sharingFr } from "./sharing.fr.ts";
@@ -148,6 +149,16 @@ export const fr: Table = {
   "file.seek": "Position dans l’enregistrement",
   "file.failed": "Ce fichier ne peut pas être affiché.",
   "file.progress": "{done} sur {total}",
+  "transfer.pause": "Suspendre le transfert de {name}",
+  "transfer.resume": "Reprendre le transfert de {name}",
+  "transfer.cancel": "Annuler le transfert de {name}",
+  "transfer.fetch": "Récupérer {name}",
+  "transfer.again": "Renvoyer {name}",
+  "transfer.again.menu": "Renvoyer",
+  "transfer.waiting": "En attente",
+  "transfer.paused": "En pause",
+  "transfer.cancelled": "Annulé",
+  "transfer.failed": "Le transfert a échoué",
   "compose.label": "Message à {name}",
   "compose.placeholder": "Message",
   "compose.attach": "Joindre des fichiers",
@@ -273,6 +284,9 @@ export const fr: Table = {
   "settings.server.name": "Serveur",
   "settings.proxy": "Proxy",
   "settings.proxy.none": "Aucun : le serveur voit votre adresse",
+  "proxy.label": "Proxy SOCKS5, hôte et port",
+  "proxy.text": "Nécessaire pour un serveur joignable seulement par Tor : 127.0.0.1:9050 si Tor tourne sur cet ordinateur. Laissez vide pour aucun.",
+  "proxy.use": "Se connecter ainsi",
   "settings.waiting": { one: "{count} message attend d’être envoyé.", other: "{count} messages attendent d’être envoyés." },
   "settings.advanced": "Avancé",
   "settings.version": "Version",
@@ -481,4 +495,5 @@ export const fr: Table = {
   ...notices,
   ...protectionFr,
   ...sharingFr,
+  ...findingFr,
 };

@@ -1,4 +1,5 @@
 import type { Table } from "./index.ts";
+import { findingNl } from "./finding.nl.ts";
 import { notices } from "./notices/nl.ts";
 import { protectionNl } from "./protection.nl.ts";
 import { sharingNl } from "./sharing.nl.ts";
@@ -148,6 +149,16 @@ export const nl: Table = {
   "file.seek": "Plaats in de opname",
   "file.failed": "Dit bestand kan niet worden getoond.",
   "file.progress": "{done} van {total}",
+  "transfer.pause": "Overdracht van {name} pauzeren",
+  "transfer.resume": "Overdracht van {name} hervatten",
+  "transfer.cancel": "Overdracht van {name} annuleren",
+  "transfer.fetch": "{name} ophalen",
+  "transfer.again": "{name} opnieuw verzenden",
+  "transfer.again.menu": "Opnieuw verzenden",
+  "transfer.waiting": "Wacht",
+  "transfer.paused": "Gepauzeerd",
+  "transfer.cancelled": "Geannuleerd",
+  "transfer.failed": "Kon niet worden overgedragen",
   "compose.label": "Bericht aan {name}",
   "compose.placeholder": "Bericht",
   "compose.attach": "Bestanden toevoegen",
@@ -273,6 +284,9 @@ export const nl: Table = {
   "settings.server.name": "Server",
   "settings.proxy": "Proxy",
   "settings.proxy.none": "Geen: de server ziet je adres",
+  "proxy.label": "SOCKS5-proxy, host en poort",
+  "proxy.text": "Nodig voor een server die alleen via Tor te bereiken is: 127.0.0.1:9050 als Tor op deze computer draait. Leeg betekent geen.",
+  "proxy.use": "Zo verbinden",
   "settings.waiting": { one: "{count} bericht wacht om verstuurd te worden.", other: "{count} berichten wachten om verstuurd te worden." },
   "settings.advanced": "Geavanceerd",
   "settings.version": "Versie",
@@ -481,4 +495,5 @@ export const nl: Table = {
   ...notices,
   ...protectionNl,
   ...sharingNl,
+  ...findingNl,
 };

@@ -116,8 +116,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Dieses Gerät löschen…",
   "wipe.do": "Jetzt löschen",
   "wipe.others": "Deine anderen Geräte löschst du aus der Liste der Geräte.",
-  "wipe.remove": "Ein Gerät von mir entfernen, das von hier gelöscht wurde",
-  "wipe.remove.text": "Es verlässt dann dein Konto, sobald es sagt, dass es gelöscht ist, und Leute in deinen Chats sehen, dass ein Gerät von dir entfernt wurde. Ist es dein einziges, sagt es das den Leuten in deinen direkten Chats selbst, wenn die Zeit reicht. Sonst sehen sie nichts, und es bleibt auf der Liste.",
+  "wipe.remove": "Ein Gerät von mir entfernen, das gelöscht wurde",
+  "wipe.remove.text": "Es verlässt dann dein Konto, sobald es sagt, dass es gelöscht ist, von hier oder von Hand, und Leute in deinen Chats sehen, dass ein Gerät von dir entfernt wurde. Ist es dein einziges, sagt es das den Leuten in deinen direkten Chats selbst. Von Hand gelöscht, muss es dafür offen und online sein; gesperrt sagt es nichts. Sonst sehen sie nichts, und es bleibt auf der Liste.",
 
   "devices.wipe": "{name} löschen",
   "devices.wipe.title": "{name} löschen?",

@@ -117,8 +117,8 @@ export const protectionEn = {
   "wipe.begin": "Wipe this device…",
   "wipe.do": "Wipe now",
   "wipe.others": "Your other devices are wiped from the list of devices.",
-  "wipe.remove": "When a device of mine was wiped from here, remove it",
-  "wipe.remove.text": "It then goes from your account as soon as it says that it is wiped, and people in your chats see that a device of yours was removed. If it is your only device, it tells the people in your direct chats itself, where it can in time. Otherwise they see nothing, and it stays on the list.",
+  "wipe.remove": "When a device of mine was wiped, remove it",
+  "wipe.remove.text": "It then goes from your account as soon as it says that it is wiped, from here or by hand, and people in your chats see that a device of yours was removed. If it is your only device, it tells the people in your direct chats itself. When it is wiped by hand, it must be open and online for that; a locked one says nothing. Otherwise they see nothing, and it stays on the list.",
 
   "devices.wipe": "Wipe {name}",
   "devices.wipe.title": "Wipe {name}?",

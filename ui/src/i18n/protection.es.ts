@@ -116,8 +116,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Borrar este dispositivo…",
   "wipe.do": "Borrar ahora",
   "wipe.others": "Tus otros dispositivos se borran desde la lista de dispositivos.",
-  "wipe.remove": "Quitar un dispositivo mío que se borró desde aquí",
-  "wipe.remove.text": "Sale de tu cuenta en cuanto dice que está borrado, y la gente de tus chats ve que se quitó un dispositivo tuyo. Si es el único, lo dice él mismo a las personas de tus chats directos, si le da tiempo. Si no, no ven nada y sigue en la lista.",
+  "wipe.remove": "Quitar un dispositivo mío que se borró",
+  "wipe.remove.text": "Sale de tu cuenta en cuanto dice que está borrado, desde aquí o a mano, y la gente de tus chats ve que se quitó un dispositivo tuyo. Si es el único, lo dice él mismo a las personas de tus chats directos. Si se borra a mano, debe estar abierto y en línea para ello; bloqueado no dice nada. Si no, no ven nada y sigue en la lista.",
 
   "devices.wipe": "Borrar {name}",
   "devices.wipe.title": "¿Borrar {name}?",

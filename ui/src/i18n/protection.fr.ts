@@ -116,8 +116,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Effacer cet appareil…",
   "wipe.do": "Effacer maintenant",
   "wipe.others": "Vos autres appareils s’effacent depuis la liste des appareils.",
-  "wipe.remove": "Retirer un de mes appareils effacé d’ici",
-  "wipe.remove.text": "Il quitte alors votre compte dès qu’il dit être effacé, et les gens dans vos discussions voient qu’un de vos appareils a été retiré. Si c’est le seul, il le dit lui-même aux personnes de vos discussions directes, s’il en a le temps. Sinon ils ne voient rien, et il reste sur la liste.",
+  "wipe.remove": "Retirer un de mes appareils effacé",
+  "wipe.remove.text": "Il quitte alors votre compte dès qu’il dit être effacé, d’ici ou à la main, et les gens dans vos discussions voient qu’un de vos appareils a été retiré. Si c’est le seul, il le dit lui-même aux personnes de vos discussions directes. Effacé à la main, il doit pour cela être ouvert et en ligne ; verrouillé, il ne dit rien. Sinon ils ne voient rien, et il reste sur la liste.",
 
   "devices.wipe": "Effacer {name}",
   "devices.wipe.title": "Effacer {name} ?",

@@ -116,8 +116,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "wipe.begin": "Dit apparaat wissen…",
   "wipe.do": "Nu wissen",
   "wipe.others": "Je andere apparaten wis je vanuit de lijst met apparaten.",
-  "wipe.remove": "Een apparaat van mij verwijderen dat hiervandaan is gewist",
-  "wipe.remove.text": "Het gaat dan uit je account zodra het zegt dat het gewist is, en mensen in je chats zien dat een apparaat van je is verwijderd. Is het je enige, dan zegt het dat zelf aan de mensen in je directe gesprekken, als er tijd voor is. Anders zien ze niets en blijft het op de lijst.",
+  "wipe.remove": "Een apparaat van mij verwijderen dat is gewist",
+  "wipe.remove.text": "Het gaat dan uit je account zodra het zegt dat het gewist is, hiervandaan of met de hand, en mensen in je chats zien dat een apparaat van je is verwijderd. Is het je enige, dan zegt het dat zelf aan de mensen in je directe gesprekken. Met de hand gewist moet het daarvoor open en online zijn; vergrendeld zegt het niets. Anders zien ze niets en blijft het op de lijst.",
 
   "devices.wipe": "{name} wissen",
   "devices.wipe.title": "{name} wissen?",

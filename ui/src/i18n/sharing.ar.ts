@@ -2,7 +2,7 @@ import type { sharingEn } from "./sharing.en.ts";
 import type { Text } from "./index.ts";
 
 export const sharingAr: Readonly<Record<keyof typeof sharingEn, Text>> = {
-  "share.more": "جهة اتصال أو مكان",
+  "share.more": "جهة اتصال أو مكان، مؤقت",
   "share.contact": "بطاقة جهة اتصال",
   "share.contact.text": "كل من في هذه المحادثة يرى الاسم الذي تعرف به هذا الشخص ومعرّف حسابه. اسأله أولًا.",
   "share.contact.link": "رابط اتصال أعطاك إياه هذا الشخص لتمريره (يمكن تركه فارغًا)",

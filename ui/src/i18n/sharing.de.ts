@@ -2,7 +2,7 @@ import type { sharingEn } from "./sharing.en.ts";
 import type { Text } from "./index.ts";
 
 export const sharingDe: Readonly<Record<keyof typeof sharingEn, Text>> = {
-  "share.more": "Kontakt oder Ort",
+  "share.more": "Kontakt oder Ort, Timer",
   "share.contact": "Kontaktkarte",
   "share.contact.text": "Alle in diesem Chat sehen den Namen, unter dem du diese Person kennst, und ihre Kontokennung. Frag sie vorher.",
   "share.contact.link": "Ein Kontaktlink, den diese Person dir zum Weitergeben gegeben hat (kann fehlen)",

@@ -3,7 +3,7 @@
 import type { Texts } from "./index.ts";
 
 export const sharingEn = {
-  "share.more": "Contact or place",
+  "share.more": "Contact or place, timer",
   "share.contact": "Contact card",
   "share.contact.text": "Everybody in this chat sees the name you know this person by, and their account id. Ask them first.",
   "share.contact.link": "A contact link that this person gave you to pass on (can be left out)",

@@ -2,7 +2,7 @@ import type { sharingEn } from "./sharing.en.ts";
 import type { Text } from "./index.ts";
 
 export const sharingEs: Readonly<Record<keyof typeof sharingEn, Text>> = {
-  "share.more": "Contacto o lugar",
+  "share.more": "Contacto o lugar, temporizador",
   "share.contact": "Tarjeta de contacto",
   "share.contact.text": "Todos en este chat ven el nombre por el que conoces a esta persona y el identificador de su cuenta. Pregúntale antes.",
   "share.contact.link": "Un enlace de contacto que esta persona te dio para pasarlo (se puede omitir)",

@@ -2,7 +2,7 @@ import type { sharingEn } from "./sharing.en.ts";
 import type { Text } from "./index.ts";
 
 export const sharingFr: Readonly<Record<keyof typeof sharingEn, Text>> = {
-  "share.more": "Contact ou lieu",
+  "share.more": "Contact ou lieu, minuterie",
   "share.contact": "Fiche de contact",
   "share.contact.text": "Tous les membres de cette conversation voient le nom sous lequel vous connaissez cette personne et l’identifiant de son compte. Demandez-lui d’abord.",
   "share.contact.link": "Un lien de contact que cette personne vous a donné à transmettre (facultatif)",

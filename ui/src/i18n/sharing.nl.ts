@@ -2,7 +2,7 @@ import type { sharingEn } from "./sharing.en.ts";
 import type { Text } from "./index.ts";
 
 export const sharingNl: Readonly<Record<keyof typeof sharingEn, Text>> = {
-  "share.more": "Contact of plaats",
+  "share.more": "Contact of plaats, timer",
   "share.contact": "Contactkaart",
   "share.contact.text": "Iedereen in deze chat ziet de naam waaronder je deze persoon kent, en de account-id. Vraag het eerst.",
   "share.contact.link": "Een contactlink die deze persoon je gaf om door te geven (mag ontbreken)",

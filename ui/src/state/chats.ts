@@ -1,14 +1,17 @@
 // All chats and contacts, as the core has them.
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import type { ChatId, ChatInfo, ContactId, ContactInfo } from "../../../crates/app/bindings/rpc.ts";
-import { asFailed } from "../host/socket.ts";
+import { Failed, asFailed, type Params } from "../host/socket.ts";
 import { requestOf } from "./requests.ts";
 import { call, onClose, onEvent, onOpen } from "./app.ts";
 
 export const chats = signal<ReadonlyMap<ChatId, ChatInfo>>(new Map());
 export const contacts = signal<readonly ContactInfo[]>([]);
+/** Whether all of them are there, not only the first. */
 export const areChatsRead = signal(false);
+/** Asked for first: more than a screen shows. */
+const FIRST_CHATS = 40;
 
 function newest(chat: ChatInfo): number {
   return chat.last?.received_ms ?? 0;
@@ -22,6 +25,8 @@ export function inOrder(all: Iterable<ChatInfo>): ChatInfo[] {
 export const listed = computed(() => inOrder(chats.value.values()).filter((chat) => !chat.archived));
 export const archived = computed(() => inOrder(chats.value.values()).filter((chat) => chat.archived));
 export const unread = computed(() => {
+  // A part of the sum would be told as the whole.
+  if (!areChatsRead.value) return 0;
   let sum = 0;
   for (const chat of chats.value.values()) if (!isMuted(chat)) sum += chat.unread;
   return sum;
@@ -42,10 +47,39 @@ export function contactOfChat(chat: ChatId): ContactInfo | undefined {
   return byChat.value.get(chat);
 }
 
+/** What was read of single chats while a list was on its way, and is newer than what the list says; null: it is gone. */
+const newer = new Set<Map<ChatId, ChatInfo | null>>();
+
+async function list(params: Params<"chats.list">): Promise<Map<ChatId, ChatInfo>> {
+  const meanwhile = new Map<ChatId, ChatInfo | null>();
+  newer.add(meanwhile);
+  const all = new Map((await call("chats.list", params)).map((chat) => [chat.id, chat]));
+  // The home was locked: this is nobody's any more.
+  if (!newer.delete(meanwhile)) throw new Failed("page.disconnected", "");
+  for (const [id, chat] of meanwhile) chat === null ? all.delete(id) : all.set(id, chat);
+  return all;
+}
+
 export async function readChats(): Promise<void> {
-  const all = await call("chats.list", {});
-  chats.value = new Map(all.map((chat) => [chat.id, chat]));
+  chats.value = await list({});
   areChatsRead.value = true;
+}
+
+/** The first of them are painted while the others are on their way. */
+async function readFirstChats(): Promise<void> {
+  if (areChatsRead.value) return readChats();
+  const first = await list({ limit: FIRST_CHATS });
+  chats.value = first;
+  if (first.size < FIRST_CHATS) areChatsRead.value = true;
+  else void readOtherChats([...first.keys()]).catch(() => undefined);
+}
+
+async function readOtherChats(except: ChatId[]): Promise<void> {
+  const others = await list({ except });
+  batch(() => {
+    chats.value = new Map([...others, ...chats.value]);
+    areChatsRead.value = true;
+  });
 }
 
 export async function readContacts(): Promise<void> {
@@ -72,9 +106,11 @@ async function readChat(id: ChatId): Promise<void> {
     const chat = await call("chats.get", { chat: id });
     // Somebody who is not accepted yet is in another list.
     if (!chats.value.has(id) && requestOf(id) !== undefined) return;
+    for (const meanwhile of newer) meanwhile.set(id, chat);
     chats.value = new Map(chats.value).set(id, chat);
   } catch (error) {
     if (asFailed(error).code === "chat.unknown") {
+      for (const meanwhile of newer) meanwhile.set(id, null);
       const rest = new Map(chats.value);
       rest.delete(id);
       chats.value = rest;
@@ -82,11 +118,12 @@ async function readChat(id: ChatId): Promise<void> {
   }
 }
 
-onOpen(() => Promise.all([readChats(), readContacts()]).then(() => undefined));
+onOpen(() => Promise.all([readFirstChats(), readContacts()]).then(() => undefined));
 onClose(() => {
   clearTimeout(timer);
   timer = 0;
   stale.clear();
+  newer.clear();
   chats.value = new Map();
   contacts.value = [];
   areChatsRead.value = false;

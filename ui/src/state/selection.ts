@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import type { MessageInfo } from "../../../crates/app/bindings/rpc.ts";
-import { lines, openChat } from "./lines.ts";
+import { isHeld, lines, openChat } from "./lines.ts";
 
 /** Places of the picked messages; null while nothing is being picked. */
 export const picked = signal<ReadonlySet<number> | null>(null);
@@ -22,6 +22,10 @@ export function toggle(message: MessageInfo): void {
 export function endSelecting(): void {
   picked.value = null;
 }
+
+effect(() => {
+  isHeld.value = picked.value !== null;
+});
 
 // Another chat, or the lock: nothing of this one stays picked.
 effect(() => {

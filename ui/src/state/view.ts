@@ -5,7 +5,7 @@ import type { ChatId, ChatInfo, ContactId, MessageInfo } from "../../../crates/a
 import { onClose } from "./app.ts";
 import { chats } from "./chats.ts";
 import { forgetMedia } from "./media.ts";
-import { open } from "./lines.ts";
+import { open, type Target } from "./lines.ts";
 import { requestOf } from "./requests.ts";
 
 export type Sheet =
@@ -26,6 +26,7 @@ export type Sheet =
   | { sheet: "camera" }
   | { sheet: "share_contact" }
   | { sheet: "place" }
+  | { sheet: "date" }
   | { sheet: "picture"; message: MessageInfo; index: number };
 
 export const chosen = signal<ChatId | null>(null);
@@ -33,8 +34,8 @@ export const sheet = signal<Sheet | null>(null);
 /** Whether the details of the chat are shown beside it. */
 export const showsDetails = signal(false);
 export const query = signal("");
-/** A line to be brought into view. */
-export const goTo = signal<number | null>(null);
+/** What is to be brought into view of the chosen chat. */
+export const goTo = signal<Target | null>(null);
 
 export const chosenChat = computed(() => (chosen.value === null ? null : (chats.value.get(chosen.value) ?? requestOf(chosen.value)?.chat ?? null)));
 

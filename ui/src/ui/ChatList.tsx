@@ -1,12 +1,13 @@
 // All chats, and the search over them.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { useEffect, useState } from "preact/hooks";
+import type { ChatInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call, lock } from "../state/app.ts";
-import { archived, areChatsRead, chats, contactOfChat, isMuted, listed } from "../state/chats.ts";
+import { archived, areChatsRead, contactOfChat, isMuted, listed } from "../state/chats.ts";
 import { attempt } from "../state/notices.ts";
 import { pressToLock } from "../state/panic.ts";
 import { requestCount, requestOf, requests } from "../state/requests.ts";
+import { endFiltering, isFiltering, isNarrowed } from "../state/search.ts";
 import { choose, chosen, query, show } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
 import { Announcements } from "./Announcements.tsx";
@@ -14,16 +15,17 @@ import { Avatar } from "./Avatar.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { ConnectionSign } from "./ConnectionSign.tsx";
 import { DeadManLine } from "./DeadManLine.tsx";
+import { Found } from "./Found.tsx";
 import { Icon, Mark } from "./Icon.tsx";
 import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
+import { SearchFilter } from "./SearchFilter.tsx";
 import { Ticks } from "./Ticks.tsx";
 import { summary } from "./summary.ts";
+import { typingWords } from "./typingWords.ts";
 
-const SEARCH_PAUSE = 150;
 const FIRST_ROWS = 40;
 const MORE_ROWS = 40;
-const MOST_FOUND = 50;
 
 export function chatName(chat: ChatInfo): string {
   return chat.kind === "notes" ? t("chat.notes") : chat.name;
@@ -88,18 +90,30 @@ export function ChatList() {
             query.value = event.currentTarget.value;
           }}
           onKeyDown={(event) => {
-            if (event.key === "Escape" && query.value !== "") {
+            if (event.key === "Escape" && (query.value !== "" || isFiltering.value)) {
               query.value = "";
+              endFiltering();
               event.preventDefault();
               event.stopPropagation();
             }
+          }}
+        />
+        <IconButton
+          icon="filter"
+          label={t("search.filter")}
+          expanded={isFiltering.value}
+          class={isNarrowed.value ? "search-filter narrowed" : "search-filter"}
+          onClick={() => {
+            if (isFiltering.value) endFiltering();
+            else isFiltering.value = true;
           }}
         />
       </div>
       <ConnectionSign />
       <DeadManLine />
       <Announcements />
-      {wanted !== "" ? (
+      {isFiltering.value ? <SearchFilter /> : null}
+      {wanted !== "" || isNarrowed.value ? (
         <Found wanted={wanted} />
       ) : (
         <>
@@ -190,11 +204,12 @@ async function changeChat(
 
 export { chatItems };
 
-function ChatRow({ chat }: { chat: ChatInfo }) {
+export function ChatRow({ chat }: { chat: ChatInfo }) {
   const [menu, setMenu] = useState<Place | null>(null);
   const isChosen = chosen.value === chat.id;
   const last = chat.last;
   const draft = isChosen ? null : chat.draft;
+  const typing = typingWords(chat);
   return (
     <li class="chat-row">
       <button
@@ -232,7 +247,9 @@ function ChatRow({ chat }: { chat: ChatInfo }) {
           </span>
           <span class="chat-line">
             <span class="chat-last" dir="auto">
-              {draft === null ? (
+              {typing !== null ? (
+                <span class="typing">{typing}</span>
+              ) : draft === null ? (
                 last === null ? null : (
                   <>
                     <Ticks message={last} />
@@ -259,77 +276,6 @@ function ChatRow({ chat }: { chat: ChatInfo }) {
         </span>
       </button>
       {menu === null ? null : <Menu label={t("chat.menu")} items={chatItems(chat)} place={menu} onClose={() => setMenu(null)} />}
-    </li>
-  );
-}
-
-function Found({ wanted }: { wanted: string }) {
-  const [messages, setMessages] = useState<readonly MessageInfo[] | null>(null);
-  const turn = useRef(0);
-  useEffect(() => {
-    const mine = ++turn.current;
-    const timer = setTimeout(() => {
-      call("messages.search", { text: wanted, limit: 50 }).then(
-        (found) => {
-          if (mine === turn.current) setMessages(found);
-        },
-        () => {
-          if (mine === turn.current) setMessages([]);
-        },
-      );
-    }, SEARCH_PAUSE);
-    return () => clearTimeout(timer);
-  }, [wanted]);
-  const small = wanted.toLocaleLowerCase();
-  const fitting = [...listed.value, ...archived.value].filter((chat) => chatName(chat).toLocaleLowerCase().includes(small)).slice(0, MOST_FOUND);
-  return (
-    <div class="found" role="region" aria-label={t("search")} aria-live="polite">
-      {fitting.length > 0 ? (
-        <>
-          <h2>{t("list.found.chats")}</h2>
-          <ul class="chats">
-            {fitting.map((chat) => (
-              <ChatRow key={chat.id} chat={chat} />
-            ))}
-          </ul>
-        </>
-      ) : null}
-      {messages !== null && messages.length > 0 ? (
-        <>
-          <h2>{t("list.found.messages")}</h2>
-          <ul class="chats">
-            {messages.map((message) => (
-              <FoundMessage key={`${message.chat}${message.local_id}`} message={message} />
-            ))}
-          </ul>
-        </>
-      ) : null}
-      {messages !== null && messages.length + fitting.length === 0 ? <p class="nothing-found">{t("list.found.none")}</p> : null}
-    </div>
-  );
-}
-
-function FoundMessage({ message }: { message: MessageInfo }) {
-  const chat = chats.value.get(message.chat);
-  if (chat === undefined) return null;
-  return (
-    <li class="chat-row">
-      <button type="button" class="chat" onClick={() => choose(chat.id, message.local_id)}>
-        <ChatAvatar chat={chat} size="small" />
-        <span class="chat-words">
-          <span class="chat-line">
-            <strong class="chat-name">
-              <Named name={chatName(chat)} />
-            </strong>
-            <time class="chat-when">{shortWhen(message.sent_ms)}</time>
-          </span>
-          <span class="chat-line">
-            <span class="chat-last" dir="auto">
-              <Named name={message.mine ? t("you") : message.sender_name} />: <bdi>{summary(message)}</bdi>
-            </span>
-          </span>
-        </span>
-      </button>
     </li>
   );
 }

@@ -1,25 +1,38 @@
 // Where a message is written: text, files, a voice, a picture.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { ChatInfo, MemberInfo } from "../../../crates/app/bindings/rpc.ts";
+import type { ChatInfo, MemberInfo, MessageId } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { attempt, tell, tellTrouble } from "../state/notices.ts";
-import { lines } from "../state/lines.ts";
+import { hasNewer, lines } from "../state/lines.ts";
+import { ownTimer, withTimer } from "../state/own_timer.ts";
 import { sendsWithEnter } from "../state/preferences.ts";
+import { tellTyping } from "../state/typing.ts";
 import { pick, remove, takeFor, upload, uploads } from "../state/uploads.ts";
-import { show } from "../state/view.ts";
-import { explain, fileSize, percent, playingTime, t } from "../i18n/index.ts";
+import { goTo, show } from "../state/view.ts";
+import { explain, fileSize, percent, playingTime, span, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
 import { chatName } from "./ChatList.tsx";
 import { answering, editing } from "./Conversation.tsx";
 import { outgoing, type Person } from "./drafting.ts";
 import { EmojiPicker } from "./EmojiPicker.tsx";
+import { markOf, marked } from "./formatting.ts";
 import { Icon } from "./Icon.tsx";
 import { Named, plainName } from "./Named.tsx";
 import { isText } from "./Line.tsx";
 import { Menu, type Place } from "./Menu.tsx";
 import { Recorder } from "./recorder.ts";
 import { summary } from "./summary.ts";
+import { OWN_TIMERS } from "./timers.ts";
+
+/** What was begun to be written, and what it answers. */
+interface Begun {
+  text: string;
+  reply: MessageId | undefined;
+}
+
+const begunOf = ({ draft }: ChatInfo): Begun => ({ text: draft?.text ?? "", reply: draft?.in_reply_to ?? undefined });
+const isSame = (one: Begun, other: Begun): boolean => one.text === other.text && one.reply === other.reply;
 
 const DRAFT_PAUSE = 400;
 const MOST_LINES_PX = 180;
@@ -30,14 +43,16 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   const [text, setText] = useState(chat.draft?.text ?? "");
   const [emoji, setEmoji] = useState<Place | null>(null);
   const [more, setMore] = useState<Place | null>(null);
+  const [timers, setTimers] = useState<Place | null>(null);
   const [once, setOnce] = useState(false);
   const mentioned = useRef<Person[]>([]);
-  const kept = useRef(chat.draft?.text ?? "");
+  const kept = useRef<Begun>(begunOf(chat));
   const files = uploads.value.filter((one) => one.chat === chat.id);
   const isComing = files.some((one) => one.id === null && one.trouble === null);
   const changing = editing.value?.chat === chat.id ? editing.value : null;
   const reply = answering.value?.chat === chat.id ? answering.value : null;
   const about = changing ?? reply;
+  const timer = ownTimer.value;
   const canSend = !isComing && (text.trim() !== "" || files.some((one) => one.id !== null));
 
   useEffect(() => {
@@ -53,6 +68,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
     return () => {
       answering.value = null;
       editing.value = null;
+      ownTimer.value = null;
     };
   }, []);
   // At once: whoever types on after choosing a chat types here.
@@ -61,12 +77,18 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   }, []);
 
   // The core keeps what was begun; the last state of it also when somebody goes to another chat at once.
-  const newest = useRef({ text, reply: reply?.id });
-  newest.current = { text: changing === null ? text : kept.current, reply: reply?.id };
+  const newest = useRef<Begun>({ text, reply: reply?.id });
+  newest.current = { text: changing === null ? text : kept.current.text, reply: reply?.id };
+  const unanswered = useRef(0);
+  const turn = useRef(0);
   const keep = (): void => {
     const { text, reply } = newest.current;
-    kept.current = text;
-    call("chats.set_draft", { chat: chat.id, text, ...(reply === undefined ? {} : { in_reply_to: reply }) }).catch(() => undefined);
+    kept.current = newest.current;
+    turn.current += 1;
+    unanswered.current += 1;
+    call("chats.set_draft", { chat: chat.id, text, ...(reply === undefined ? {} : { in_reply_to: reply }) })
+      .catch(() => undefined)
+      .finally(() => (unanswered.current -= 1));
   };
   const isFirst = useRef(true);
   useEffect(() => {
@@ -75,25 +97,48 @@ export function Composer({ chat }: { chat: ChatInfo }) {
       return;
     }
     if (changing !== null) return;
+    if (isSame(newest.current, kept.current)) return;
     const timer = setTimeout(keep, DRAFT_PAUSE);
     return () => clearTimeout(timer);
   }, [text, reply?.id]);
+  // Somebody went on in another page, in a terminal or on another device: this page follows, unless something is being written here.
+  useEffect(() => {
+    const mine = turn.current;
+    const isMine = (): boolean => editing.value !== null || unanswered.current > 0 || turn.current !== mine || !isSame(newest.current, kept.current);
+    if (isSame(begunOf(chat), kept.current) || isMine()) return;
+    let isOver = false;
+    // What was heard may be older than what was kept here last; what is asked for now is not.
+    void call("chats.get", { chat: chat.id })
+      .then(async (found) => {
+        const begun = begunOf(found);
+        const answered = begun.reply === undefined ? null : await call("messages.get", { chat: chat.id, message: begun.reply }).catch(() => null);
+        if (isOver || isMine()) return;
+        kept.current = { text: begun.text, reply: answered?.id };
+        answering.value = answered;
+        setText(begun.text);
+      })
+      .catch(() => undefined);
+    return () => {
+      isOver = true;
+    };
+  }, [chat.draft?.text, chat.draft?.in_reply_to]);
   useEffect(
     () => () => {
-      if (newest.current.text !== kept.current) keep();
+      if (newest.current.text !== kept.current.text) keep();
     },
     [],
   );
 
-  const before = useRef("");
+  /** What was begun before a message was to be changed; null while none is. */
+  const before = useRef<string | null>(null);
   // At once: whoever types on types into the text that is changed.
   useLayoutEffect(() => {
     if (changing !== null) {
-      before.current = text;
+      before.current ??= text;
       setText(changing.text);
-    } else if (before.current !== "" || text !== "") {
+    } else if (before.current !== null) {
       setText(before.current);
-      before.current = "";
+      before.current = null;
     }
   }, [changing?.id]);
 
@@ -119,21 +164,24 @@ export function Composer({ chat }: { chat: ChatInfo }) {
     const answered = reply === null ? {} : { in_reply_to: reply.id };
     setText("");
     newest.current = { text: "", reply: undefined };
-    kept.current = "";
     answering.value = null;
     setOnce(false);
-    const sending =
+    const sending = withTimer((timer) =>
       ids.length === 0
-        ? call("messages.send", { chat: chat.id, ...out, ...answered })
+        ? call("messages.send", { chat: chat.id, ...out, ...answered, ...timer })
         : call("host.send", {
             chat: chat.id,
             ...(out.text === "" ? {} : out),
             uploads: ids,
             ...answered,
+            ...timer,
             ...(once ? { view_once: true } : {}),
-          });
+          }),
+    );
+    // What was just written is to be seen.
+    goTo.value = "newest";
     // Behind it in the same connection; what is begun from now on is kept after this.
-    call("chats.set_draft", { chat: chat.id, text: "" }).catch(() => undefined);
+    keep();
     if (!(await attempt(sending))) setText((begun) => (begun === "" ? text : `${text}\n${begun}`));
   };
 
@@ -147,7 +195,15 @@ export function Composer({ chat }: { chat: ChatInfo }) {
 
   const onKey = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
-    if (event.key === "Enter" && !event.shiftKey && (sendsWithEnter.value || event.ctrlKey || event.metaKey)) {
+    const mark = markOf(event);
+    const element = field.current;
+    if (mark !== null && element !== null) {
+      event.preventDefault();
+      const next = marked({ text: element.value, from: element.selectionStart, to: element.selectionEnd }, mark);
+      element.value = next.text;
+      element.setSelectionRange(next.from, next.to);
+      setText(next.text);
+    } else if (event.key === "Enter" && !event.shiftKey && (sendsWithEnter.value || event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       void send();
     } else if (event.key === "Escape" && (changing !== null || reply !== null)) {
@@ -155,7 +211,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
       event.stopPropagation();
       editing.value = null;
       answering.value = null;
-    } else if (event.key === "ArrowUp" && text === "" && changing === null && !event.altKey) {
+    } else if (event.key === "ArrowUp" && text === "" && changing === null && !event.altKey && !hasNewer.value) {
       const last = lines.value.findLast((line) => line.mine && line.kind === "message" && !line.deleted && isText(line));
       if (last !== undefined) {
         event.preventDefault();
@@ -184,6 +240,22 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           />
         </div>
       ) : null}
+      {timer === null || changing !== null ? null : (
+        <div class="about">
+          <Icon name="timer" />
+          <span class="about-words">
+            <span>{timer === 0 ? t("compose.timer.kept") : t("compose.timer.after", { time: span(timer) })}</span>
+          </span>
+          <IconButton
+            icon="close"
+            label={t("compose.timer.remove")}
+            onClick={() => {
+              ownTimer.value = null;
+              field.current?.focus();
+            }}
+          />
+        </div>
+      )}
       {files.length > 0 ? (
         <ul class="picked">
           {files.map((one) => (
@@ -245,7 +317,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           expanded={more !== null}
           onClick={(event) => {
             const box = (event.currentTarget as Element).getBoundingClientRect();
-            setMore({ x: document.dir === "rtl" ? box.left : box.right, y: box.top - 110 });
+            setMore({ x: document.dir === "rtl" ? box.left : box.right, y: box.top - 150 });
           }}
         />
         <textarea
@@ -256,7 +328,10 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           placeholder={t("compose.placeholder")}
           aria-label={t("compose.label", { name: plainName(chatName(chat)) })}
           value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+            if (changing === null && event.currentTarget.value.trim() !== "") tellTyping(chat.id);
+          }}
           onKeyDown={onKey}
           onPaste={(event) => {
             const pasted = event.clipboardData?.files;
@@ -289,7 +364,23 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           items={[
             { label: t("share.contact"), icon: "person", act: () => show({ sheet: "share_contact" }) },
             { label: t("share.place"), icon: "place", act: () => show({ sheet: "place" }) },
+            { label: t("compose.timer.set"), icon: "timer", act: () => setTimers(more) },
           ]}
+        />
+      )}
+      {timers === null ? null : (
+        <Menu
+          label={t("compose.timer.set")}
+          place={timers}
+          onClose={() => setTimers(null)}
+          items={[null, ...OWN_TIMERS].map((seconds) => ({
+            label: seconds === null ? t("compose.timer.chat") : seconds === 0 ? t("compose.timer.never") : span(seconds),
+            icon: seconds === timer ? ("check" as const) : ("timer" as const),
+            act: () => {
+              ownTimer.value = seconds;
+              field.current?.focus();
+            },
+          }))}
         />
       )}
       {emoji === null ? null : (
@@ -430,7 +521,7 @@ function RecordButton({ chat }: { chat: ChatInfo }) {
       const id = await upload(recorded.blob, recorded.name, { memo: recorded.memo }, () => undefined);
       const reply = answering.value?.chat === chat.id ? { in_reply_to: answering.value.id } : {};
       answering.value = null;
-      await call("host.send", { chat: chat.id, uploads: [id], ...reply });
+      await withTimer((timer) => call("host.send", { chat: chat.id, uploads: [id], ...reply, ...timer }));
     } catch (error) {
       tellTrouble(error);
     }

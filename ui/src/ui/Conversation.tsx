@@ -6,6 +6,7 @@ import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts"
 import { contactOfChat } from "../state/chats.ts";
 import { others } from "../state/others.ts";
 import { requestOf } from "../state/requests.ts";
+import { searchIn } from "../state/search.ts";
 import { picked } from "../state/selection.ts";
 import { back, show, showsDetails } from "../state/view.ts";
 import { pick } from "../state/uploads.ts";
@@ -19,6 +20,7 @@ import { Menu, placeOf, type Item, type Place } from "./Menu.tsx";
 import { Named } from "./Named.tsx";
 import { OtherAccounts } from "./OtherAccounts.tsx";
 import { may } from "./roles.ts";
+import { typingWords } from "./typingWords.ts";
 import { SelectionBar } from "./SelectionBar.tsx";
 import { RequestBar } from "./RequestBar.tsx";
 
@@ -71,6 +73,8 @@ function stateWords(chat: ChatInfo): string | null {
 }
 
 function below(chat: ChatInfo): string {
+  const typing = typingWords(chat);
+  if (typing !== null) return typing;
   if (chat.state === "joining" || chat.state === "resyncing") return t(`chat.state.${chat.state}`);
   if (chat.kind === "group") return t("chat.members", { count: chat.members });
   if (chat.kind === "notes") return "";
@@ -95,6 +99,17 @@ function Head({ chat }: { chat: ChatInfo }) {
         showsDetails.value = true;
       },
     },
+    {
+      label: t("search.here"),
+      icon: "search",
+      act: () => {
+        searchIn(chat.id);
+        // The list has the whole width of a phone.
+        if (matchMedia("(max-width: 760px)").matches) back();
+        document.querySelector<HTMLElement>("#search")?.focus();
+      },
+    },
+    { label: t("date.go"), icon: "clock", act: () => show({ sheet: "date" }) },
     ...chatItems(chat),
   ];
   return (

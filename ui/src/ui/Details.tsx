@@ -4,22 +4,22 @@ import { useEffect, useState } from "preact/hooks";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { contactOfChat } from "../state/chats.ts";
-import { lines } from "../state/lines.ts";
+import { touched } from "../state/lines.ts";
 import { attempt } from "../state/notices.ts";
-import { choose, goTo, show, showsDetails } from "../state/view.ts";
-import { shortWhen, span, t } from "../i18n/index.ts";
+import { show, showsDetails } from "../state/view.ts";
+import { span, t } from "../i18n/index.ts";
 import { Button, IconButton } from "./Button.tsx";
 import { ChatAvatar, chatName } from "./ChatList.tsx";
 import { ChoiceField } from "./ChoiceField.tsx";
+import { Gallery } from "./Gallery.tsx";
 import { GroupLinks } from "./GroupLinks.tsx";
 import { GroupRules } from "./GroupRules.tsx";
+import { Kept } from "./Kept.tsx";
 import { Leave, Members } from "./Members.tsx";
 import { NameForm } from "./NameForm.tsx";
 import { Named } from "./Named.tsx";
 import { may } from "./roles.ts";
-import { fileWords, kindOf, summary } from "./summary.ts";
-
-const TIMERS = [0, 30, 300, 3600, 28_800, 86_400, 604_800, 2_419_200] as const;
+import { TIMERS } from "./timers.ts";
 
 export function Details({ chat }: { chat: ChatInfo }) {
   const contact = contactOfChat(chat.id);
@@ -75,7 +75,7 @@ export function Details({ chat }: { chat: ChatInfo }) {
         {chat.kind === "group" && may(chat, "add") ? <GroupLinks chat={chat} /> : null}
         {chat.kind === "group" && isOpen ? <GroupRules chat={chat} /> : null}
         <Pinned chat={chat} />
-        <Kept chat={chat} />
+        <Gallery key={chat.id} chat={chat} />
         {chat.kind === "group" && isOpen ? <Leave chat={chat} /> : null}
       </div>
     </aside>
@@ -99,7 +99,7 @@ function Name({ chat, mayRename }: { chat: ChatInfo; mayRename: boolean }) {
 
 function Pinned({ chat }: { chat: ChatInfo }) {
   const [pinned, setPinned] = useState<readonly MessageInfo[]>([]);
-  const now = lines.value.filter((line) => line.pinned).length;
+  const now = touched.value;
   useEffect(() => {
     call("messages.pinned", { chat: chat.id }).then(setPinned, () => undefined);
   }, [chat.id, now]);
@@ -107,69 +107,7 @@ function Pinned({ chat }: { chat: ChatInfo }) {
   return (
     <section>
       <h3>{t("details.pinned")}</h3>
-      <Found messages={pinned} />
-    </section>
-  );
-}
-
-function Found({ messages }: { messages: readonly MessageInfo[] }) {
-  return (
-    <ul class="kept">
-      {messages.map((message) => (
-        <li key={message.local_id}>
-          <button
-            type="button"
-            onClick={() => {
-              if (matchMedia("(max-width: 1100px)").matches) showsDetails.value = false;
-              choose(message.chat, message.local_id);
-              goTo.value = message.local_id;
-            }}
-          >
-            <bdi>{summary(message)}</bdi>
-            <time>{shortWhen(message.sent_ms)}</time>
-          </button>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Kept({ chat }: { chat: ChatInfo }) {
-  const [messages, setMessages] = useState<readonly MessageInfo[] | null>(null);
-  useEffect(() => {
-    const kinds = ["photo", "video", "audio", "file"] as const;
-    Promise.all(kinds.map((kind) => call("messages.search", { chat: chat.id, kind, limit: 60 }))).then(
-      (found) => {
-        const all = new Map(found.flat().map((message) => [message.local_id, message]));
-        setMessages([...all.values()].sort((a, b) => b.local_id - a.local_id));
-      },
-      () => undefined,
-    );
-  }, [chat.id, chat.last?.id]);
-  if (messages === null) return null;
-  const photos = messages.filter((message) => !message.deleted && !message.view_once && message.attachments.some((file) => kindOf(file) === "photo"));
-  const rest = messages.filter((message) => !photos.includes(message) && message.attachments.length > 0);
-  return (
-    <section>
-      <h3>{t("details.files")}</h3>
-      {photos.length + rest.length === 0 ? <p class="quiet">{t("details.none")}</p> : null}
-      <div class="gallery">
-        {photos.flatMap((message) =>
-          message.attachments
-            .filter((file) => file.preview !== null && kindOf(file) === "photo")
-            .map((file) => (
-              <button
-                key={`${message.local_id}/${file.index}`}
-                type="button"
-                aria-label={t("file.open", { name: fileWords(file) })}
-                onClick={() => show({ sheet: "picture", message, index: file.index })}
-              >
-                <img src={`data:image/jpeg;base64,${file.preview}`} alt="" />
-              </button>
-            )),
-        )}
-      </div>
-      <Found messages={rest} />
+      <Kept messages={pinned} />
     </section>
   );
 }

@@ -12,24 +12,24 @@ import { IconButton } from "./Button.tsx";
 import { Icon } from "./Icon.tsx";
 import { Memo } from "./Memo.tsx";
 import { Named, plainName } from "./Named.tsx";
+import { TransferBars } from "./TransferBar.tsx";
 import { kindOf } from "./summary.ts";
 
-/** A picture up to this size is fetched when it comes into view, unless the network costs; a larger one, when somebody wants it. */
-const FETCHED = 12_000_000;
-
-/** The same, as its owner has set it for this network. */
-function fetched(): number {
+/** Whether a picture is fetched when it comes into view: up to the size that its owner has set for this network, unless the transfer was stopped. */
+function comesIntoView(file: AttachmentInfo): boolean {
+  if (file.here) return true;
   const now = settings.value;
-  if (now?.metered === true) return now.download_metered_bytes;
-  return Math.max(FETCHED, now?.download_bytes ?? 0);
+  const most = now === null ? 0 : now.metered ? now.download_metered_bytes : now.download_bytes;
+  return most > 0 && file.size <= most && (file.transfer === null || file.transfer === "waiting");
 }
 
 const TALLEST = 360;
 const WIDEST = 340;
 
 export function Files({ message }: { message: MessageInfo }) {
-  if (message.attachments.length === 0) return null;
+  // Nothing is left of its files.
   if (message.opened) return <p class="deleted">{t("message.opened")}</p>;
+  if (message.attachments.length === 0) return null;
   const photos = message.attachments.filter((file) => kindOf(file) === "photo" && !message.view_once);
   const rest = message.attachments.filter((file) => !photos.includes(file));
   return (
@@ -44,6 +44,7 @@ export function Files({ message }: { message: MessageInfo }) {
       {rest.map((file) => (
         <OneFile key={file.index} message={message} file={file} />
       ))}
+      <TransferBars message={message} />
     </div>
   );
 }
@@ -62,7 +63,7 @@ function OneFile({ message, file }: { message: MessageInfo; file: AttachmentInfo
 
 export function Progress({ message, file }: { message: MessageInfo; file: AttachmentInfo }) {
   const now = transfers.value.get(transferKey(message.id, file.index));
-  if (now === undefined) return null;
+  if (now === undefined || file.transfer === "cancelled" || file.transfer === "failed") return null;
   const words = t("file.progress", { done: fileSize(now.done), total: fileSize(now.total) });
   return <progress class="progress" value={now.done} max={now.total} aria-label={words} title={words} />;
 }
@@ -79,9 +80,10 @@ function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }
   const [url, setUrl] = useState<string | null>(null);
   const [isShown, setShown] = useState(false);
   const box = useRef<HTMLButtonElement>(null);
+  const comes = comesIntoView(file);
   useEffect(() => {
     const element = box.current;
-    if (element === null || (!file.here && file.size > fetched())) return;
+    if (element === null || url !== null || !comes) return;
     const watcher = new IntersectionObserver((seen) => {
       if (!seen.some((one) => one.isIntersecting)) return;
       watcher.disconnect();
@@ -89,7 +91,7 @@ function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }
     });
     watcher.observe(element);
     return () => watcher.disconnect();
-  }, [message.id, file.index]);
+  }, [message.id, file.index, comes]);
   const { width, height } = shape(file);
   return (
     <button
@@ -111,6 +113,12 @@ function Photo({ message, file }: { message: MessageInfo; file: AttachmentInfo }
           alt={t("file.photo")}
           onLoad={() => setShown(true)}
         />
+      )}
+      {url !== null || comes || file.transfer !== null ? null : (
+        <span class="film-sign">
+          <Icon name="download" />
+          {fileSize(file.size)}
+        </span>
       )}
       <Progress message={message} file={file} />
     </button>

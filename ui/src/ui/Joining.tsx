@@ -10,6 +10,7 @@ import { Button } from "./Button.tsx";
 import { Copied } from "./Copied.tsx";
 import { focusHere } from "./focus.ts";
 import { NewPassphrase } from "./NewPassphrase.tsx";
+import { ProxyBefore, proxyGiven } from "./ProxyField.tsx";
 import { QrCode } from "./QrCode.tsx";
 import { SixWords } from "./SixWords.tsx";
 
@@ -17,6 +18,7 @@ import { SixWords } from "./SixWords.tsx";
 export function JoinForm({ problem, onBack }: { problem: JoiningInfo["problem"]; onBack: () => void }) {
   const [server, setServer] = useState("");
   const [name, setName] = useState(machine.value);
+  const [proxy, setProxy] = useState("");
   const [passphrase, setPassphrase] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(problem === null ? null : explain(problem.code, problem.sentence));
@@ -26,7 +28,7 @@ export function JoinForm({ problem, onBack }: { problem: JoiningInfo["problem"];
     setBusy(true);
     setTrouble(null);
     try {
-      await call("host.join", { server: server.trim(), device_name: name.trim(), passphrase });
+      await call("host.join", { server: server.trim(), device_name: name.trim(), passphrase, ...proxyGiven(proxy) });
     } catch (error) {
       const failed = asFailed(error);
       setTrouble(explain(failed.code, failed.message));
@@ -46,6 +48,7 @@ export function JoinForm({ problem, onBack }: { problem: JoiningInfo["problem"];
         <input maxLength={64} autocomplete="off" value={name} onInput={(event) => setName(event.currentTarget.value)} />
       </label>
       <NewPassphrase isBusy={isBusy} onChange={setPassphrase} />
+      <ProxyBefore value={proxy} isBusy={isBusy} onChange={setProxy} />
       <p class="trouble-text" role="alert">
         {trouble}
       </p>

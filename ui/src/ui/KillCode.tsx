@@ -27,7 +27,7 @@ export function KillCode({ onShown }: { onShown: (phrase: ShownWords) => void })
   const make = async (): Promise<void> => {
     setBusy(true);
     await attempt(
-      call("kill.new_code", {}).then(({ words }) => {
+      call("kill.new_code", now.code ? { confirm: "new" } : {}).then(({ words }) => {
         onShown({ title: t("kill.words"), text: t("kill.words.text"), words });
         return readKillStatus();
       }),

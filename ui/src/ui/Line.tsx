@@ -258,6 +258,13 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
       act: () => void navigator.clipboard.writeText(message.text).then(() => tell(t("copied"))),
     });
   }
+  if (isOpen && message.mine && message.state === "failed" && !message.deleted) {
+    items.push({
+      label: t("transfer.again.menu"),
+      icon: "send",
+      act: () => void attempt(call("messages.send_again", { chat: message.chat, message: message.id })),
+    });
+  }
   if (!message.deleted && !message.view_once) {
     items.push({ label: t("message.forward"), icon: "forward", act: () => show({ sheet: "forward", messages: [message] }) });
   }

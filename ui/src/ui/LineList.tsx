@@ -1,11 +1,13 @@
-// The lines of a conversation. However many there are, a few hundred are in the page: a window that moves with whoever reads,
-// while the line they look at stays where it is.
+// The lines of a conversation. However many there are, a hundred and sixty are in the page: a window that moves with whoever reads, while the
+// line they look at stays where it is.
 
 import type { VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
-import { areLinesRead, firstUnread, hasOlder, lines, readBackTo, readOlder } from "../state/lines.ts";
+import { areLinesRead, firstUnread, hasNewer, hasOlder, lines, readAt, readNewer, readOlder, type Target } from "../state/lines.ts";
+import { tellTrouble } from "../state/notices.ts";
+import { endSelecting } from "../state/selection.ts";
 import { goTo } from "../state/view.ts";
 import { currentLanguage, day, isSameDay, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
@@ -17,7 +19,7 @@ const WINDOW = 160;
 const STEP = 20;
 /** Pixels from an edge at which it moves. */
 const NEAR = 1400;
-/** Lines before the window that are read before they are needed. */
+/** Lines on either side of the window that are read before they are needed. */
 const AHEAD = 100;
 const AT_END = 60;
 /** Lines of one person within this time belong together. */
@@ -27,17 +29,24 @@ const MARK_MS = 300;
 export function LineList({ chat }: { chat: ChatInfo }) {
   const scroller = useRef<HTMLDivElement>(null);
   const all = lines.value;
-  // The end of the window, counted from the newest line: 0 while the newest is shown.
-  const [behind, setBehind] = useState(0);
+  // The last line of the window; null: the last one that was read.
+  const [endId, setEndId] = useState<number | null>(null);
   const [isAtEnd, setAtEnd] = useState(true);
   const [marked, setMarked] = useState<number | null>(null);
   const [focused, setFocused] = useState<number | null>(null);
-  const end = Math.max(0, all.length - behind);
+  const lastEnd = useRef(0);
+  const endAt = endId === null ? all.length - 1 : all.findIndex((line) => line.local_id === endId);
+  // One that has gone meanwhile leaves the window where it was.
+  const end = endAt < 0 ? Math.min(all.length, lastEnd.current) : endAt + 1;
+  lastEnd.current = end;
   const start = Math.max(0, end - WINDOW);
   const shown = all.slice(start, end);
   const anchor = useRef<{ id: number; top: number } | null>(null);
   const wasAtEnd = useRef(true);
   const hasJumped = useRef(false);
+
+  /** Moves the window: it ends before the line at `place`. */
+  const endBefore = (all: readonly MessageInfo[], place: number): void => setEndId(place >= all.length ? null : (all[place - 1]?.local_id ?? null));
 
   const rowOf = (id: number): HTMLElement | null => scroller.current?.querySelector(`[data-line="${id}"]`) ?? null;
 
@@ -59,7 +68,7 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   useLayoutEffect(() => {
     const box = scroller.current;
     if (box === null) return;
-    if (wasAtEnd.current && behind === 0) {
+    if (wasAtEnd.current && endId === null) {
       box.scrollTop = box.scrollHeight;
     } else if (anchor.current !== null) {
       const row = rowOf(anchor.current.id);
@@ -98,57 +107,98 @@ export function LineList({ chat }: { chat: ChatInfo }) {
     const box = scroller.current;
     if (box === null) return;
     const toEnd = box.scrollHeight - box.scrollTop - box.clientHeight;
-    const atEnd = toEnd < AT_END && behind === 0;
+    const atEnd = toEnd < AT_END && end === all.length && !hasNewer.value;
     wasAtEnd.current = atEnd;
     setAtEnd(atEnd);
-    if (box.scrollTop < NEAR) {
-      if (start > 0) {
-        hold();
-        setBehind(Math.min(all.length - WINDOW, behind + STEP));
-      }
-      if (start < AHEAD && hasOlder.value) void readOlder();
-    } else if (toEnd < NEAR && behind > 0) {
-      hold();
-      setBehind(Math.max(0, behind - STEP));
-    }
+    goOn(box);
   };
 
-  // New lines come at the end: the window stays with what is being read.
-  const count = useRef(all.length);
-  const newest = useRef(all.at(-1)?.local_id);
-  if (all.length !== count.current) {
-    const isNew = newest.current !== undefined && all.at(-1)?.local_id !== newest.current;
-    if (isNew && behind > 0) setBehind(behind + (all.length - count.current));
-    else if (!wasAtEnd.current) hold();
-    count.current = all.length;
-    newest.current = all.at(-1)?.local_id;
+  /** Jumps that are under way: where the list stands until then says nothing. */
+  const jumps = useRef(0);
+  /** Moves the window with whoever is near its edge, and has more read before it is needed. */
+  const goOn = (box: HTMLElement): void => {
+    if (jumps.current > 0) return;
+    const isNearStart = box.scrollTop < NEAR;
+    const isNearEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+    if (isNearStart && start > 0) {
+      hold();
+      endBefore(all, Math.max(WINDOW, end - STEP));
+    } else if (isNearEnd && end < all.length) {
+      hold();
+      endBefore(all, end + STEP);
+    }
+    if (isNearStart && start < AHEAD && hasOlder.value) void readOlder();
+    if (isNearEnd && all.length - end < AHEAD && hasNewer.value) void readNewer();
+  };
+  const goOnNow = useRef(goOn);
+  goOnNow.current = goOn;
+  // Who waits at the very end for what comes has nothing to scroll.
+  useEffect(() => {
+    if (scroller.current !== null && !wasAtEnd.current) goOn(scroller.current);
+  }, [all, end]);
+
+  // Other lines than before: the window stays with what is being read.
+  const seen = useRef(all);
+  if (all !== seen.current) {
+    const before = seen.current;
+    seen.current = all;
+    const last = before.at(-1)?.local_id;
+    if (!wasAtEnd.current) {
+      if (endId === null && last !== undefined && last !== all.at(-1)?.local_id && all.some((line) => line.local_id === last)) setEndId(last);
+      hold();
+    }
   }
 
-  const toEnd = (): void => {
-    wasAtEnd.current = true;
-    setBehind(0);
-    setAtEnd(true);
-    const box = scroller.current;
-    if (box !== null) box.scrollTop = box.scrollHeight;
-  };
-
-  /** Brings a line into view, from however far back. */
-  const jump = async (id: number): Promise<void> => {
-    if (!(await readBackTo(id))) return;
-    const at = lines.value.findIndex((line) => line.local_id === id);
+  /** Brings a line into view, wherever in the chat it is. */
+  const jump = async (target: Target): Promise<void> => {
+    const wasThere = wasAtEnd.current;
+    // Or what is read would be shown from its end first.
     wasAtEnd.current = false;
-    setBehind(Math.max(0, lines.value.length - at - WINDOW / 2));
+    // Nor is the newest read by whoever goes elsewhere at once.
+    if (target !== "newest") setAtEnd(false);
+    jumps.current += 1;
+    const id = await readAt(target).finally(() => {
+      jumps.current -= 1;
+    });
+    const found = lines.value;
+    const at = found.findIndex((line) => line.local_id === id);
+    if (at < 0) {
+      wasAtEnd.current = wasThere;
+      setAtEnd(wasThere);
+      return;
+    }
+    if (target === "newest" || (at === found.length - 1 && !hasNewer.value)) {
+      toEnd();
+      return;
+    }
+    endBefore(found, Math.min(found.length, Math.max(WINDOW, at + WINDOW / 2)));
+    jumps.current += 1;
     requestAnimationFrame(() => {
-      rowOf(id)?.scrollIntoView({ block: "center" });
+      jumps.current -= 1;
+      rowOf(found[at]?.local_id ?? 0)?.scrollIntoView({ block: "center" });
+      if (scroller.current !== null) goOnNow.current(scroller.current);
       setMarked(id);
       setTimeout(() => setMarked(null), 1600);
     });
+  };
+
+  const toEnd = (): void => {
+    if (hasNewer.value) {
+      void jump("newest").catch(tellTrouble);
+      return;
+    }
+    wasAtEnd.current = true;
+    setEndId(null);
+    setAtEnd(true);
+    const box = scroller.current;
+    if (box !== null) box.scrollTop = box.scrollHeight;
   };
   useEffect(() => {
     const wanted = goTo.value;
     if (wanted === null || !areLinesRead.value) return;
     goTo.value = null;
-    void jump(wanted);
+    if (typeof wanted !== "number" || !lines.value.some((line) => line.local_id === wanted)) endSelecting();
+    void jump(wanted).catch(tellTrouble);
   }, [goTo.value, areLinesRead.value]);
 
   // What is in view, in a window that somebody looks at, was read.
@@ -240,7 +290,16 @@ export function LineList({ chat }: { chat: ChatInfo }) {
           })}
         </div>
       </div>
-      {isAtEnd ? null : <IconButton icon="down" label={t("chat.newest")} class="to-end" onClick={toEnd} />}
+      {isAtEnd ? null : (
+        <div class="to-end">
+          {chat.unread > 0 ? (
+            <span class="count" role="img" aria-label={t("list.unread", { count: chat.unread })}>
+              {chat.unread > 999 ? "999+" : chat.unread}
+            </span>
+          ) : null}
+          <IconButton icon="down" label={t("chat.newest")} onClick={toEnd} />
+        </div>
+      )}
     </div>
   );
 }

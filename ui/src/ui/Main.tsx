@@ -7,6 +7,7 @@ import { CameraSheet } from "./CameraSheet.tsx";
 import { ChatList } from "./ChatList.tsx";
 import { ContactSheet } from "./ContactSheet.tsx";
 import { Conversation } from "./Conversation.tsx";
+import { DateSheet } from "./DateSheet.tsx";
 import { DeleteSheet } from "./DeleteSheet.tsx";
 import { DevicesSheet } from "./DevicesSheet.tsx";
 import { Details } from "./Details.tsx";
@@ -92,6 +93,8 @@ function Front() {
       return <ShareContactSheet />;
     case "place":
       return <PlaceSheet />;
+    case "date":
+      return <DateSheet />;
     case "picture":
       return <PictureSheet message={front.message} index={front.index} />;
   }

@@ -33,37 +33,39 @@ export function Members({ chat }: { chat: ChatInfo }) {
           return (
             <li key={member.id}>
               <Avatar id={member.id} name={member.name} size="small" />
-              <span class="member-words">
-                {contactOf(member.id) === undefined ? (
-                  <Named name={member.is_me ? t("you") : member.name} />
+              <div class="member-words and-role">
+                <span>
+                  {contactOf(member.id) === undefined ? (
+                    <Named name={member.is_me ? t("you") : member.name} />
+                  ) : (
+                    <button type="button" class="link" onClick={() => show({ sheet: "contact", contact: member.id })}>
+                      <Named name={member.name} />
+                    </button>
+                  )}
+                  {member.verified && !member.is_me ? (
+                    <span class="verified" role="img" aria-label={t("chat.verified")}>
+                      <Icon name="shield" />
+                    </span>
+                  ) : null}
+                </span>
+                {mayChange && chat.my_role === "owner" ? (
+                  <select
+                    aria-label={t("group.role", { name })}
+                    value={member.role}
+                    onChange={(event) =>
+                      void attempt(call("groups.set_role", { chat: chat.id, member: member.id, role: event.currentTarget.value as Role }))
+                    }
+                  >
+                    {ROLES.map((role) => (
+                      <option key={role} value={role}>
+                        {t(`role.${role}`)}
+                      </option>
+                    ))}
+                  </select>
                 ) : (
-                  <button type="button" class="link" onClick={() => show({ sheet: "contact", contact: member.id })}>
-                    <Named name={member.name} />
-                  </button>
+                  <span class="role">{t(`role.${member.role}`)}</span>
                 )}
-                {member.verified && !member.is_me ? (
-                  <span class="verified" role="img" aria-label={t("chat.verified")}>
-                    <Icon name="shield" />
-                  </span>
-                ) : null}
-              </span>
-              {mayChange && chat.my_role === "owner" ? (
-                <select
-                  aria-label={t("group.role", { name })}
-                  value={member.role}
-                  onChange={(event) =>
-                    void attempt(call("groups.set_role", { chat: chat.id, member: member.id, role: event.currentTarget.value as Role }))
-                  }
-                >
-                  {ROLES.map((role) => (
-                    <option key={role} value={role}>
-                      {t(`role.${role}`)}
-                    </option>
-                  ))}
-                </select>
-              ) : (
-                <span class="role">{t(`role.${member.role}`)}</span>
-              )}
+              </div>
               {mayChange && chat.my_role === "owner" && member.role !== "owner" ? (
                 <IconButton icon="crown" label={t("group.hand_over", { name })} onClick={() => setHeir(member)} />
               ) : null}

@@ -15,6 +15,7 @@ import { JoinForm, Joining } from "./Joining.tsx";
 import { Mark } from "./Icon.tsx";
 import { NewPassphrase } from "./NewPassphrase.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
+import { ProxyBefore, proxyGiven } from "./ProxyField.tsx";
 import { RestoreForm } from "./Restoring.tsx";
 import { TwelveWords } from "./TwelveWords.tsx";
 
@@ -25,6 +26,7 @@ const ASKED = 3;
 export function Onboarding() {
   const [step, setStep] = useState<Step>(joining.value !== null ? "join" : hostState.value === "new" ? "welcome" : "phrase");
   const [server, setServer] = useState("");
+  const [proxy, setProxy] = useState("");
   const [name, setName] = useState("");
   const [picture, setPicked] = useState<string | null>(null);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -86,7 +88,9 @@ export function Onboarding() {
               setServer(given);
               setStep("name");
             }}
-          />
+          >
+            <ProxyBefore value={proxy} onChange={setProxy} />
+          </Asked>
         ) : null}
         {step === "name" ? (
           <Asked
@@ -104,7 +108,7 @@ export function Onboarding() {
           </Asked>
         ) : null}
         {step === "passphrase" ? (
-          <Passphrase head={head("onboarding.passphrase")} server={server} name={name} picture={picture} onBack={setStep} onDone={() => setStep("phrase")} />
+          <Passphrase head={head("onboarding.passphrase")} server={server} proxy={proxy} name={name} picture={picture} onBack={setStep} onDone={() => setStep("phrase")} />
         ) : null}
         {step === "phrase" || step === "check" ? <Phrase step={step} head={head} go={setStep} /> : null}
         {step === "kill" ? <KillWords head={head("kill.title")} /> : null}
@@ -175,6 +179,7 @@ function Asked({
 function Passphrase({
   head,
   server,
+  proxy,
   name,
   picture,
   onBack,
@@ -182,6 +187,7 @@ function Passphrase({
 }: {
   head: ComponentChildren;
   server: string;
+  proxy: string;
   name: string;
   picture: string | null;
   onBack: (step: Step) => void;
@@ -196,7 +202,7 @@ function Passphrase({
     setBusy(true);
     setTrouble(null);
     try {
-      await call("host.create", { server, name, passphrase: given });
+      await call("host.create", { server, name, passphrase: given, ...proxyGiven(proxy) });
       if (picture !== null) await attempt(setPicture(picture));
       onDone();
     } catch (error) {
@@ -328,7 +334,8 @@ function KillWords({ head }: { head: ComponentChildren }) {
   if (words !== null) return <TwelveWords title={t("kill.words")} text={t("kill.words.text")} words={words} onDone={() => void finish()} />;
   const make = async (): Promise<void> => {
     setBusy(true);
-    if (!(await attempt(call("kill.new_code", {}).then((made) => setWords(made.words))))) setBusy(false);
+    // One that was made here before, and whose words were lost on the way, nobody has seen.
+    if (!(await attempt(call("kill.new_code", { confirm: "new" }).then((made) => setWords(made.words))))) setBusy(false);
   };
   return (
     <>

@@ -8,12 +8,14 @@ import { explain, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { FolderField, isWholePath } from "./FolderField.tsx";
 import { NewPassphrase } from "./NewPassphrase.tsx";
+import { ProxyBefore, proxyGiven } from "./ProxyField.tsx";
 import { PhraseField, twelve } from "./PhraseField.tsx";
 
 export function RestoreForm({ onBack }: { onBack: () => void }) {
   const [folder, setFolder] = useState("");
   const [typed, setTyped] = useState("");
   const [server, setServer] = useState("");
+  const [proxy, setProxy] = useState("");
   const [passphrase, setPassphrase] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
@@ -24,7 +26,7 @@ export function RestoreForm({ onBack }: { onBack: () => void }) {
     setBusy(true);
     setTrouble(null);
     try {
-      const report = await call("host.restore", { folder: folder.trim(), recovery_phrase: phrase, server: server.trim(), passphrase });
+      const report = await call("host.restore", { folder: folder.trim(), recovery_phrase: phrase, server: server.trim(), passphrase, ...proxyGiven(proxy) });
       tell(t("restore.done", { count: report.messages }));
       if (!report.same_server) tell(t("restore.other_server"), true);
     } catch (error) {
@@ -44,6 +46,7 @@ export function RestoreForm({ onBack }: { onBack: () => void }) {
         <input dir="ltr" spellcheck={false} autocomplete="off" autocapitalize="none" value={server} readOnly={isBusy} onInput={(event) => setServer(event.currentTarget.value)} />
       </label>
       <NewPassphrase isBusy={isBusy} onChange={setPassphrase} />
+      <ProxyBefore value={proxy} isBusy={isBusy} onChange={setProxy} />
       <p class="trouble-text" role="alert">
         {trouble}
       </p>

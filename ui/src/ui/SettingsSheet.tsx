@@ -29,6 +29,7 @@ import { DownloadSettings } from "./DownloadSettings.tsx";
 import { LanguageChoice } from "./LanguageChoice.tsx";
 import { BlockedList, ReportList } from "./PeopleLists.tsx";
 import { ProfileFields } from "./ProfileFields.tsx";
+import { ProxyForm } from "./ProxyField.tsx";
 import { Switch } from "./Switch.tsx";
 
 export function SettingsSheet() {
@@ -109,6 +110,7 @@ export function SettingsSheet() {
           <Fact name={t("settings.server.name")} value={now.server} />
           <Fact name={t("settings.proxy")} value={now.proxy ?? t("settings.proxy.none")} />
         </dl>
+        <ProxyForm now={now.proxy} />
       </section>
       <Links />
       <BlockedList />

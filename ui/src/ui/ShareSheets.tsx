@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { ContactInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { contacts } from "../state/chats.ts";
+import { withTimer } from "../state/own_timer.ts";
 import { chosen, hide } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { ActForm } from "./ActForm.tsx";
@@ -22,7 +23,7 @@ export function ShareContactSheet() {
     const chat = chosen.value;
     if (chat === null || person === null) return;
     const given = link.trim();
-    await call("messages.send", { chat, contact: { contact: person.id, ...(given === "" ? {} : { link: given }) } });
+    await withTimer((timer) => call("messages.send", { chat, contact: { contact: person.id, ...(given === "" ? {} : { link: given }) }, ...timer }));
     hide();
   };
   return (
@@ -68,7 +69,7 @@ export function PlaceSheet() {
     const location = readPlace(typed);
     if (location === null) return t("share.place.wrong");
     if (chat === null) return;
-    await call("messages.send", { chat, location });
+    await withTimer((timer) => call("messages.send", { chat, location, ...timer }));
     hide();
   };
   return (

@@ -11,11 +11,29 @@ const KINDS = [
 const LOOK_MS = 50;
 const SAMPLES = 100;
 export const SHORTEST_MS = 500;
+/** A browser that can't say how long its own recording is may never answer. */
+const PATIENCE_MS = 3000;
 
 export interface Recorded {
   blob: Blob;
   name: string;
   memo: Memo;
+}
+
+/** How long a recording plays, milliseconds: less than the microphone was held, by what the encoder took to begin. Null if it doesn't say. */
+function lengthOf(recorded: Blob): Promise<number | null> {
+  const audio = new Audio();
+  const url = URL.createObjectURL(recorded);
+  return new Promise<number | null>((resolve) => {
+    setTimeout(() => resolve(null), PATIENCE_MS);
+    audio.onerror = () => resolve(null);
+    audio.onloadedmetadata = () => resolve(Number.isFinite(audio.duration) && audio.duration > 0 ? audio.duration * 1000 : null);
+    audio.preload = "metadata";
+    audio.src = url;
+  }).finally(() => {
+    audio.removeAttribute("src");
+    URL.revokeObjectURL(url);
+  });
 }
 
 export class Recorder {
@@ -63,18 +81,19 @@ export class Recorder {
 
   /** Ends; null if it was too short to be meant. */
   async stop(): Promise<Recorded | null> {
-    const duration_ms = Math.round(this.ms);
+    const held_ms = this.ms;
     const ended = new Promise<void>((resolve) => {
       this.#recorder.onstop = () => resolve();
     });
     this.#recorder.stop();
     await ended;
     this.#end();
-    if (duration_ms < SHORTEST_MS) return null;
+    if (held_ms < SHORTEST_MS) return null;
+    const blob = new Blob(this.#pieces, { type: this.#recorder.mimeType });
     return {
-      blob: new Blob(this.#pieces, { type: this.#recorder.mimeType }),
+      blob,
       name: `voice.${this.#extension}`,
-      memo: { duration_ms, waveform: this.#waveform() },
+      memo: { duration_ms: Math.round((await lengthOf(blob)) ?? held_ms), waveform: this.#waveform() },
     };
   }
 

@@ -23,6 +23,7 @@ export function fileWords(file: AttachmentInfo): string {
 
 export function summary(message: MessageInfo): string {
   if (message.deleted) return t("message.deleted");
+  if (message.opened) return t("message.opened");
   if (message.kind === "gap") return t("message.gap");
   if (message.notice !== null) return noticeText(message.notice);
   if (message.card !== null) return t("card.of", { name: plainName(message.card.name) });

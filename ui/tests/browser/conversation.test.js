@@ -7,28 +7,56 @@ import { after, before, test } from "node:test";
 import {
   App,
   PASSPHRASE,
+  Proxy,
   Server,
-  TONE_HZ,
   befriend,
   bubble,
   bubbleMenu,
   chatRow,
   enter,
+  heard,
   look,
   onboard,
   openBrowser,
   openChat,
   openPage,
+  redSquare,
   say,
+  speak,
 } from "./stage.js";
 
-let server, browser, ada, ben, adaPage, benPage;
+let server, proxy, browser, ada, ben, adaPage, benPage;
+/** How often Ben's page has asked for a file. */
+let filesAskedFor = 0;
+
+/** As if somebody drew it over the page and let it go. */
+async function drop(page, name, bytes) {
+  const data = await page.evaluateHandle(
+    ([name, numbers]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(numbers)], name));
+      return transfer;
+    },
+    [name, [...bytes]],
+  );
+  await page.dispatchEvent(".pane-chat", "drop", { dataTransfer: data });
+  await page.locator(".picked-one", { hasText: name }).waitFor();
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+}
+
+/** Presses a button of somebody who has no mouse. */
+async function press(page, name) {
+  await page.getByRole("button", { name, exact: true }).focus();
+  await page.keyboard.press("Enter");
+}
 
 before(async () => {
   server = await Server.start();
+  proxy = await Proxy.start();
   browser = await openBrowser();
   [ada, ben] = await Promise.all([App.start("Ada"), App.start("Ben")]);
   [adaPage, benPage] = await Promise.all([openPage(browser, ada), openPage(browser, ben)]);
+  benPage.on("websocket", (socket) => socket.on("framesent", ({ payload }) => String(payload).includes('"host.media"') && (filesAskedFor += 1)));
 });
 
 after(async () => {
@@ -39,16 +67,23 @@ after(async () => {
   await browser?.close();
   await Promise.all([ada?.stop(), ben?.stop()]);
   await server?.stop();
+  await proxy?.stop();
 });
 
-test("two people make accounts and become contacts by a link", async () => {
-  const words = await onboard(adaPage, ada, server.invitation());
+test("two people make accounts and become contacts by a link; one has a picture from the beginning", async () => {
+  const picture = path.join(ada.folder, "me.png");
+  writeFileSync(picture, await redSquare(adaPage));
+  const words = await onboard(adaPage, ada, server.invitation(), picture);
   assert.equal(new Set(words).size > 8 && words.length, 12);
-  await onboard(benPage, ben, server.invitation());
+  // Ben's computer reaches servers through a proxy only.
+  await onboard(benPage, ben, server.invitation(), undefined, proxy.address);
+  assert.ok(proxy.ways > 0);
+  assert.equal(ben.command("proxy").proxy, proxy.address);
   await befriend(adaPage, benPage);
   await chatRow(adaPage, "Ben").waitFor();
   await openChat(adaPage, "Ben");
   await openChat(benPage, "Ada");
+  await chatRow(benPage, "Ada").locator(".avatar img").waitFor();
 });
 
 test("text goes both ways, and its state is told", async () => {
@@ -86,7 +121,7 @@ test("a place is numbers, and a contact card says whose it is", async () => {
 
 test("a name and a picture are chosen, and the other side shows them", async () => {
   const picture = path.join(ben.folder, "me.png");
-  writeFileSync(picture, Buffer.from(await redSquare(benPage)));
+  writeFileSync(picture, await redSquare(benPage));
   await benPage.keyboard.press("Alt+s");
   const sheet = benPage.getByRole("dialog");
   const [chooser] = await Promise.all([benPage.waitForEvent("filechooser"), sheet.getByRole("button", { name: "Choose a picture" }).click()]);
@@ -118,20 +153,6 @@ test("a name and a picture are chosen, and the other side shows them", async () 
   await chatRow(adaPage, "Benjamin").waitFor({ state: "detached" });
   await benPage.keyboard.press("Escape");
 });
-
-/** A picture as somebody has it in their files. */
-async function redSquare(page) {
-  const text = await page.evaluate(async () => {
-    const canvas = document.createElement("canvas");
-    canvas.width = 400;
-    canvas.height = 300;
-    const context = canvas.getContext("2d");
-    context.fillStyle = "rgb(240, 0, 0)";
-    context.fillRect(0, 0, 400, 300);
-    return canvas.toDataURL("image/png").split(",")[1];
-  });
-  return Buffer.from(text, "base64");
-}
 
 test("a chat is exported to a folder by the program, and not through the browser", async () => {
   const folder = path.join(ada.folder, "exported");
@@ -169,6 +190,31 @@ test("which files come by themselves is set on the page and in the terminal", as
   await benPage.keyboard.press("Escape");
 });
 
+test("the proxy is set on the page and used at once; what is none is refused", async () => {
+  await benPage.keyboard.press("Alt+s");
+  const sheet = benPage.getByRole("dialog");
+  const field = sheet.getByLabel("SOCKS5 proxy, host and port");
+  const connect = sheet.getByRole("button", { name: "Connect this way" });
+  assert.equal(await field.inputValue(), proxy.address);
+  await field.fill("somewhere");
+  await connect.click();
+  await sheet.getByRole("alert").filter({ hasText: "A proxy is given as host:port." }).waitFor();
+  assert.equal(ben.command("proxy").proxy, proxy.address);
+  await field.fill("");
+  await benPage.keyboard.press("Enter");
+  await sheet.getByText("None: the server sees your address").waitFor();
+  await say(adaPage, "Still there?");
+  await bubble(benPage, "Still there?").waitFor({ state: "attached" });
+  const before = proxy.ways;
+  await field.fill(proxy.address);
+  await connect.click();
+  await sheet.locator("dd", { hasText: proxy.address }).waitFor();
+  await say(adaPage, "And now?");
+  await bubble(benPage, "And now?").waitFor({ state: "attached" });
+  assert.ok(proxy.ways > before);
+  await benPage.keyboard.press("Escape");
+});
+
 test("what is set in a terminal or on another page shows on this one at once", async () => {
   await benPage.keyboard.press("Alt+s");
   const sheet = benPage.getByRole("dialog");
@@ -199,6 +245,29 @@ test("what is set in a terminal or on another page shows on this one at once", a
   ben.command("protection", "--auto-lock", "off");
   await benPage.locator("select:has(option[value='0']:checked)").first().waitFor();
   await benPage.keyboard.press("Escape");
+});
+
+test("what was begun on one page goes on on another, and ends where it is sent", async () => {
+  const reads = (one, text) => one.waitForFunction((text) => document.querySelector("#compose")?.value === text, text);
+  ben.again();
+  const other = await openPage(browser, ben);
+  await enter(other, ben);
+  await openChat(other, "Ada");
+  await other.locator("#compose").fill("Dear Ada,");
+  await reads(benPage, "Dear Ada,");
+  await benPage.locator("#compose").press("End");
+  await benPage.keyboard.type(" it is sunny");
+  await reads(other, "Dear Ada, it is sunny");
+  await bubbleMenu(other, "Good morning", "Reply");
+  await benPage.locator(".about", { hasText: "Good morning" }).waitFor();
+  // Who writes is not interrupted: what stands there last is what is written last.
+  await benPage.locator("#compose").fill("Dear Ada, it rains");
+  await reads(other, "Dear Ada, it rains");
+  await other.locator("#compose").press("Enter");
+  await bubble(adaPage, "Dear Ada, it rains").locator(".quote").waitFor();
+  await reads(benPage, "");
+  await benPage.locator(".about").waitFor({ state: "detached" });
+  await other.context().close();
 });
 
 test("a reply quotes, a reaction stands, an edit shows, a deleted message is gone", async () => {
@@ -238,68 +307,47 @@ test("marks of formatting become elements, and nothing else", async () => {
   assert.equal(await text.locator("b").count(), 0);
 });
 
-test("a photo from the camera arrives and is painted whole", async () => {
+test("a photo from the camera arrives; it is fetched when the limit lets it, and painted whole", async () => {
+  assert.equal(ben.command("downloads").download_bytes, 0);
+  const before = filesAskedFor;
   await adaPage.getByRole("button", { name: "Take a photo" }).click();
   await adaPage.getByRole("button", { name: "Take photo" }).click();
   await adaPage.locator(".picked-one img").waitFor();
   await adaPage.getByRole("button", { name: "Send", exact: true }).click();
+  // None comes by itself here: what is shown is the preview, and how large the rest would be.
+  await benPage.locator(".photo .film-sign", { hasText: "kB" }).waitFor();
+  await say(adaPage, "There it is");
+  await bubble(benPage, "There it is").waitFor();
+  assert.equal(filesAskedFor, before);
+  assert.equal(await benPage.locator(".photo-whole").count(), 0);
+  ben.command("downloads", "--up-to", "12");
   const photo = benPage.locator(".photo-whole.shown").last();
   await photo.waitFor();
   const [width, painted] = await photo.evaluate((image) => [image.naturalWidth, image.complete]);
   assert.ok(width > 100 && painted, `${width}`);
+  assert.equal(filesAskedFor, before + 1);
+  ben.command("downloads", "--up-to", "0");
   await benPage.locator(".photo").last().click();
   await benPage.locator(".picture img").waitFor();
   await benPage.keyboard.press("Escape");
 });
 
 test("a voice message arrives with its length, and sounds as it was spoken", async () => {
-  const button = adaPage.getByRole("button", { name: "Hold to record a voice message" });
-  await button.hover();
-  await adaPage.mouse.down();
-  await adaPage.locator(".recording").waitFor();
-  await adaPage.waitForFunction(() => /0:0[3-9]/.test(document.querySelector(".recording")?.textContent ?? ""));
-  await adaPage.mouse.up();
+  await speak(adaPage);
   const memo = benPage.locator(".memo").last();
   await memo.waitFor();
   assert.match(await memo.locator(".memo-time").textContent(), /0:0[2-9]/);
   assert.ok((await memo.locator(".bar").count()) > 20);
   await memo.getByRole("button", { name: "Play" }).click();
   await memo.locator("audio").waitFor({ state: "attached" });
-  // What came out of the other side's decoder: is the microphone's tone in it, and stronger than its neighbours?
-  const heard = await benPage.evaluate(async (tone) => {
-    const source = document.querySelector(".memo audio").src;
-    const bytes = await (await fetch(source)).arrayBuffer();
-    const sound = await new OfflineAudioContext(1, 48_000, 48_000).decodeAudioData(bytes);
-    const samples = sound.getChannelData(0);
-    const power = (hertz) => {
-      let [best, size] = [0, 4800];
-      for (let from = 0; from + size < samples.length; from += size) {
-        let [real, imaginary] = [0, 0];
-        for (let at = 0; at < size; at += 1) {
-          const angle = (2 * Math.PI * hertz * at) / sound.sampleRate;
-          real += samples[from + at] * Math.cos(angle);
-          imaginary += samples[from + at] * Math.sin(angle);
-        }
-        best = Math.max(best, Math.hypot(real, imaginary) / size);
-      }
-      return best;
-    };
-    return { tone: power(tone), other: Math.max(power(tone * 1.37), power(tone * 0.61)), seconds: sound.duration };
-  }, TONE_HZ);
-  assert.ok(heard.seconds > 1.5, JSON.stringify(heard));
-  assert.ok(heard.tone > 0.002 && heard.tone > 8 * heard.other, JSON.stringify(heard));
+  const sound = await heard(benPage);
+  assert.ok(sound.seconds > 1.5, JSON.stringify(sound));
+  assert.ok(sound.tone > 0.002 && sound.tone > 8 * sound.other, JSON.stringify(sound));
 });
 
 test("a file that is dropped arrives byte for byte", async () => {
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7919) % 251));
-  const data = await adaPage.evaluateHandle((numbers) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([new Uint8Array(numbers)], "plan.bin"));
-    return transfer;
-  }, [...bytes]);
-  await adaPage.dispatchEvent(".pane-chat", "drop", { dataTransfer: data });
-  await adaPage.locator(".picked-one", { hasText: "plan.bin" }).waitFor();
-  await adaPage.getByRole("button", { name: "Send", exact: true }).click();
+  await drop(adaPage, "plan.bin", bytes);
   const row = benPage.locator(".file-row", { hasText: "plan.bin" });
   await row.waitFor();
   const [download] = await Promise.all([benPage.waitForEvent("download"), row.getByRole("button", { name: "Save plan.bin" }).click()]);
@@ -307,6 +355,54 @@ test("a file that is dropped arrives byte for byte", async () => {
   await download.saveAs(saved);
   assert.equal(download.suggestedFilename(), "plan.bin");
   assert.ok(readFileSync(saved).equals(bytes));
+});
+
+test("a file on its way is paused, goes on, is cancelled and begun again without a mouse", async () => {
+  const bytes = Buffer.alloc(600_000, 7);
+  const states = (page) => page.locator(".transfer").evaluateAll((bars) => bars.map((bar) => bar.dataset.state));
+  const bar = (page, state) => page.locator(`.transfer[data-state=${state}]`);
+
+  await server.halt();
+  await drop(adaPage, "slow.bin", bytes);
+  await bar(adaPage, "waiting").waitFor();
+  await press(adaPage, "Pause the transfer of slow.bin");
+  await bar(adaPage, "paused").waitFor();
+  // The button that it is now has the focus.
+  assert.equal(await adaPage.evaluate(() => document.activeElement.getAttribute("aria-label")), "Resume the transfer of slow.bin");
+  await look(adaPage, "a paused transfer");
+  await server.goOn();
+  await say(adaPage, "Meanwhile");
+  await bubble(benPage, "Meanwhile").waitFor();
+  assert.deepEqual(await states(adaPage), ["paused"]);
+  assert.equal(await benPage.locator(".file-row", { hasText: "slow.bin" }).count(), 0);
+  await press(adaPage, "Resume the transfer of slow.bin");
+  await benPage.locator(".file-row", { hasText: "slow.bin" }).waitFor();
+  await bar(adaPage, "waiting").waitFor({ state: "detached" });
+
+  await server.halt();
+  await drop(adaPage, "wrong.bin", bytes);
+  await press(adaPage, "Cancel the transfer of wrong.bin");
+  await bar(adaPage, "cancelled").waitFor();
+  await look(adaPage, "a cancelled transfer");
+  await server.goOn();
+  await press(adaPage, "Send wrong.bin again");
+  // A file that waits for another network can be stopped, and fetched all the same.
+  ben.command("downloads", "--up-to", "12", "--metered", "on");
+  await benPage.locator(".file-row", { hasText: "wrong.bin" }).waitFor();
+  await bar(adaPage, "cancelled").waitFor({ state: "detached" });
+  const { id } = ben.command("read", "Ada", "--peek", "--limit", "1").messages.at(-1);
+  ben.command("transfer", "pause", "Ada", id);
+  await bar(benPage, "paused").waitFor();
+  await press(benPage, "Cancel the transfer of wrong.bin");
+  await bar(benPage, "cancelled").waitFor();
+  await press(benPage, "Fetch wrong.bin");
+  await bar(benPage, "cancelled").waitFor({ state: "detached" });
+  const until = Date.now() + 20_000;
+  const isHere = () => ben.command("read", "Ada", "--peek", "--limit", "1").messages.at(-1).attachments[0].here;
+  while (!isHere() && Date.now() < until);
+  assert.ok(isHere());
+  assert.deepEqual(await states(benPage), []);
+  ben.command("downloads", "--up-to", "0", "--metered", "off");
 });
 
 test("a video from the camera arrives and plays", async () => {
@@ -396,7 +492,11 @@ test("a group is made, named, and mentions somebody", async () => {
 test("a message with a timer really goes", async () => {
   await openChat(adaPage, "Ben");
   await openChat(benPage, "Ada");
-  ada.command("send", "Ben", "Soon gone", "--expires", "2s");
+  await adaPage.getByRole("button", { name: "Contact or place" }).click();
+  await adaPage.getByRole("menuitem", { name: "Timer for this message" }).click();
+  await adaPage.getByRole("menuitem", { name: "5 seconds" }).click();
+  await adaPage.getByText("Disappears 5 seconds after it was read").waitFor();
+  await say(adaPage, "Soon gone");
   await bubble(benPage, "Soon gone").waitFor();
   await bubble(benPage, "Soon gone").waitFor({ state: "detached" });
   await bubble(adaPage, "Soon gone").waitFor({ state: "detached" });

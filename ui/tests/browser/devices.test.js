@@ -1,8 +1,9 @@
-// The devices of one account, through the pages that their owner would use: a second one is linked, says no, is named, and is removed.
+// The devices of one account, through the pages that their owner would use, and with the keyboard: a second one is linked, says no, is named, and
+// is removed.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, look, onboard, openBrowser, openChat, openPage, say } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, look, onboard, openBrowser, openChat, openPage, pressAt, say } from "./stage.js";
 
 let server, browser, ada, ben, second, page, benPage, secondPage, words;
 
@@ -32,7 +33,7 @@ async function askToJoin(address) {
   await secondPage.getByLabel("Name of the device").fill("Laptop");
   await secondPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
   await secondPage.getByLabel("The same again").fill(PASSPHRASE);
-  await secondPage.getByRole("button", { name: "Make a code" }).click();
+  await pressAt(secondPage, /^Make a code$/);
   const code = secondPage.getByLabel("Code of this device");
   await code.waitFor();
   await secondPage.locator(".qr-dark").waitFor();
@@ -42,14 +43,14 @@ async function askToJoin(address) {
 /** Opens the sheet of devices and asks for the code of another one. Gives the server's address as it is shown there. */
 async function beginLinking() {
   await page.keyboard.press("Alt+s");
-  await page.getByRole("button", { name: "Devices" }).click();
-  await page.getByRole("button", { name: "Link another device" }).click();
+  await pressAt(page, /^Devices$/);
+  await pressAt(page, /^Link another device$/);
   return page.getByLabel("Server of this account").inputValue();
 }
 
 async function giveCode(code) {
   await page.getByLabel("Code that the other device shows").fill(code);
-  await page.getByRole("button", { name: "Continue" }).click();
+  await pressAt(page, /^Continue$/);
   await page.locator(".six-words li").nth(5).waitFor();
   await secondPage.locator(".six-words li").nth(5).waitFor();
   const [here, there] = await Promise.all([page, secondPage].map((one) => one.locator(".six-words li").allTextContents()));
@@ -59,7 +60,7 @@ async function giveCode(code) {
 
 test("who says no to the words leaves nothing linked, and no home", async () => {
   await enter(secondPage, second);
-  await secondPage.getByRole("button", { name: "This is another device of mine" }).click();
+  await pressAt(secondPage, /^This is another device of mine$/);
   await look(secondPage, "the form of another device");
   const address = await beginLinking();
   await look(page, "the code of another device");
@@ -78,9 +79,9 @@ test("who says no to the words leaves nothing linked, and no home", async () => 
 });
 
 test("what is no code is refused in plain words", async () => {
-  await page.getByRole("button", { name: "Link another device" }).click();
+  await pressAt(page, /^Link another device$/);
   await page.getByLabel("Code that the other device shows").fill("undertone:c:nothing");
-  await page.getByRole("button", { name: "Continue" }).click();
+  await pressAt(page, /^Continue$/);
   await page.getByText("This is no whole device code.").waitFor();
 });
 
@@ -95,8 +96,8 @@ test("a second device is linked, survives a restart on the way, and has the conv
   assert.equal(await secondPage.getByLabel("Code of this device").inputValue(), code);
   await giveCode(code);
   await page.getByText("It calls itself Laptop.").waitFor();
-  await page.getByRole("button", { name: "Yes, all six are the same" }).click();
-  await secondPage.getByRole("button", { name: "Yes, all six are the same" }).click();
+  await pressAt(page, /^Yes, all six are the same$/);
+  await pressAt(secondPage, /^Yes, all six are the same$/);
   await secondPage.getByText("This device belongs to your account now.").waitFor();
   await page.locator(".devices li", { hasText: "Laptop" }).waitFor();
   await page.getByRole("button", { name: "Close" }).first().click();
@@ -114,7 +115,7 @@ test("a second device is linked, survives a restart on the way, and has the conv
 
 test("a device is renamed, and its other devices see it", async () => {
   await page.keyboard.press("Alt+s");
-  await page.getByRole("button", { name: "Devices" }).click();
+  await pressAt(page, /^Devices$/);
   await page.getByRole("button", { name: "Rename Laptop" }).click();
   await page.getByLabel("Name of the device").fill("Kitchen");
   await page.keyboard.press("Enter");
@@ -126,14 +127,14 @@ test("a device is renamed, and its other devices see it", async () => {
 });
 
 test("a device is removed with the recovery phrase, and receives nothing any more", async () => {
-  await page.getByRole("button", { name: "Remove Kitchen" }).click();
+  await pressAt(page, /^Remove Kitchen$/);
   await look(page, "removing a device");
   const phrase = page.getByLabel("Recovery phrase");
   await phrase.fill(words.toReversed().join(" "));
-  await page.getByRole("button", { name: "Remove with the phrase" }).click();
+  await pressAt(page, /^Remove with the phrase$/);
   await page.getByText("These are not the words of this account's recovery phrase.").waitFor();
   await phrase.fill(words.join(" "));
-  await page.getByRole("button", { name: "Remove with the phrase" }).click();
+  await pressAt(page, /^Remove with the phrase$/);
   await page.locator(".devices li", { hasText: "Kitchen" }).getByText("Removed").waitFor();
   await page.keyboard.press("Escape");
   await secondPage.getByText("This device was removed from the account.").waitFor();

@@ -2,14 +2,12 @@
 // what helps those who don't see the screen.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { App, PASSPHRASE, Server, befriend, binary, bubble, chatRow, look, onboard, openBrowser, openChat, openPage } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, look, onboard, openBrowser, openChat, openPage, pressAt, rpc, tabTo } from "./stage.js";
 
 let server, browser, ada, ben, page, benPage;
 
@@ -26,19 +24,6 @@ after(async () => {
   await server?.stop();
 });
 
-/** Presses Tab until something with this name has the focus. */
-async function tabTo(page, name, most = 40) {
-  for (let turn = 0; turn < most; turn += 1) {
-    const found = await page.evaluate(() => {
-      const element = document.activeElement === document.body ? null : document.activeElement;
-      return element?.getAttribute("aria-label") ?? element?.labels?.[0]?.textContent ?? element?.textContent ?? "";
-    });
-    if (name.test(found)) return;
-    await page.keyboard.press("Tab");
-  }
-  assert.fail(`no way by keyboard to ${name}`);
-}
-
 test("an account is made with the keyboard alone, and every step can be heard", async () => {
   await page.goto(ada.address);
   await page.getByLabel("Six-digit code").waitFor();
@@ -54,6 +39,7 @@ test("an account is made with the keyboard alone, and every step can be heard", 
   await page.keyboard.insertText(server.invitation());
   await page.keyboard.press("Enter");
   await page.getByLabel("Name", { exact: true }).waitFor();
+  await look(page, "the name");
   await page.keyboard.type("Ada");
   await page.keyboard.press("Enter");
   await page.getByLabel("The same again").waitFor();
@@ -173,6 +159,132 @@ test("every sheet opens by keyboard, closes by Escape, and can be heard", async 
   }
 });
 
+test("what hangs over the composer can be heard: an answer, a recording, a card, a place", async () => {
+  await page.keyboard.press("Alt+m");
+  await page.keyboard.press("Enter");
+  await page.getByRole("menuitem", { name: "Reply", exact: true }).press("Enter");
+  await page.locator(".about").waitFor();
+  await pressAt(page, /Hold to record/, "Space");
+  await page.locator(".recording").waitFor();
+  await look(page, "a recording and an answer");
+  await page.keyboard.press("Escape");
+  await page.locator(".recording").waitFor({ state: "detached" });
+  await page.locator("#compose").focus();
+  await page.keyboard.press("Escape");
+  await page.locator(".about").waitFor({ state: "detached" });
+  for (const [item, what] of [
+    ["Contact card", "a contact card"],
+    ["Place", "a place"],
+  ]) {
+    await pressAt(page, /Contact or place/);
+    await page.getByRole("menuitem", { name: item }).press("Enter");
+    await page.getByRole("dialog").waitFor();
+    if (item === "Contact card") await pressAt(page, /Ben/);
+    await look(page, what);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+});
+
+test("a group is made, named, linked to, given roles and left with the keyboard alone", async () => {
+  await pressAt(page, /New chat or contact/);
+  await page.getByRole("menu").waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await look(page, "a new group");
+  await tabTo(page, /Name of the group/);
+  await page.keyboard.type("Watch");
+  await pressAt(page, /Ben/, "Space");
+  await pressAt(page, /Make the group/);
+  await page.locator(".chat-title strong", { hasText: "Watch" }).waitFor();
+  await page.keyboard.press("Alt+i");
+  await page.locator(".members li", { hasText: "Ben" }).waitFor();
+  await pressAt(page, /^Rename$/);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("Night watch");
+  await page.keyboard.press("Enter");
+  await page.locator(".chat-title strong", { hasText: "Night watch" }).waitFor();
+  await pressAt(page, /Role of Ben/, "a");
+  await chatRow(benPage, "Night watch").click();
+  await benPage.keyboard.press("Alt+i");
+  await benPage.locator(".members li", { hasText: "You" }).getByText("Admin").waitFor();
+  await benPage.keyboard.press("Alt+i");
+  await pressAt(page, /Make a link/);
+  await pressAt(page, /Make a link/);
+  await page.locator(".invites .qr-dark").waitFor();
+  await pressAt(page, /Hand the group over to Ben/);
+  await page.getByRole("alertdialog").waitFor();
+  await look(page, "handing a group over");
+  await pressAt(page, /^Hand over$/);
+  await page.locator(".members li", { hasText: "Ben" }).getByText("Owner").waitFor();
+  await pressAt(page, /Leave the group/);
+  await page.getByText("Somebody in it has to let you in again").waitFor();
+  await look(page, "leaving a group");
+  await tabTo(page, /^Cancel$/);
+  await pressAt(page, /Leave the group/);
+  await page.getByText("You left this group.").waitFor();
+  await page.keyboard.press("Alt+i");
+});
+
+test("devices, linking, storage and backup are reached and used with the keyboard alone", async () => {
+  const sheet = async (name, title) => {
+    await page.keyboard.press("Alt+s");
+    await page.getByRole("heading", { name: "Settings" }).waitFor();
+    await pressAt(page, name);
+    await page.getByRole("heading", { name: title, exact: true }).waitFor();
+  };
+  const shut = async () => {
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  };
+  await sheet(/^Devices$/, "Devices");
+  await pressAt(page, /^Rename/);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("Desk");
+  await page.keyboard.press("Enter");
+  await page.locator(".devices li", { hasText: "Desk" }).waitFor();
+  await pressAt(page, /Link another device/);
+  await tabTo(page, /Code that the other device shows/);
+  await page.keyboard.type("undertone:nothing");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  await shut();
+  const file = path.join(ada.folder, "plan.bin");
+  writeFileSync(file, Buffer.alloc(2000, 7));
+  ada.command("send", "Ben", "The plan", "--attach", file);
+  await sheet(/^Storage$/, "Storage");
+  await tabTo(page, /Which files/);
+  await page.keyboard.press("ArrowDown");
+  await pressAt(page, /Remove from this device/);
+  await page.getByText("0 files removed").waitFor();
+  await shut();
+  await sheet(/^Backup$/, "Backup");
+  await tabTo(page, /Folder/);
+  await page.keyboard.type("nowhere");
+  await look(page, "the backup");
+  await shut();
+});
+
+test("nothing is hard to see in high contrast", async () => {
+  await page.keyboard.press("Alt+s");
+  await tabTo(page, /^Colours/);
+  await page.keyboard.press("End");
+  await page.locator("html[data-theme=contrast]").waitFor();
+  await look(page, "the settings in high contrast");
+  await page.keyboard.press("Escape");
+  await chatRow(page, "Ben").press("Enter");
+  await page.keyboard.press("Alt+i");
+  await page.locator(".pane-details").waitFor();
+  await look(page, "a conversation in high contrast");
+  await page.keyboard.press("Alt+i");
+  await page.keyboard.press("Alt+s");
+  await tabTo(page, /^Colours/);
+  await page.keyboard.press("Home");
+  await page.locator("html:not([data-theme])").waitFor();
+  await page.keyboard.press("Escape");
+});
+
 /** 200 texts that would like to be more than text. */
 function corpus() {
   const payloads = [
@@ -221,23 +333,18 @@ function corpus() {
   return payloads.flatMap((payload) => wrap.map((one) => one(payload)));
 }
 
-/** Requests to a person's app by another program beside its page. */
-async function rpc(app, requests) {
-  const child = spawn(binary("undertone"), ["--home", app.home, "rpc"], { env: app.environment, stdio: ["pipe", "pipe", "ignore"] });
-  const answers = new Map();
-  const lines = createInterface({ input: child.stdout });
-  lines.on("line", (line) => {
-    const answer = JSON.parse(line);
-    answers.set(answer.id, answer);
-  });
-  requests.forEach(([method, params], id) => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`));
-  child.stdin.end();
-  await new Promise((resolve) => child.once("exit", resolve));
-  return requests.map((_, id) => {
-    const answer = answers.get(id);
-    if (answer?.error !== undefined) throw new Error(JSON.stringify(answer.error));
-    return answer?.result;
-  });
+/** A name as it can be seen: what hides, or turns what stands beside it, is shown as a sign. */
+const seen = (name) => name.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, "\ufffd");
+
+const words = (text) => text.replace(/[^\p{L}\p{N}]+/gu, "");
+
+const compact = (text) => text.replace(/\s+/gu, "");
+
+/** All words of a formatted text, in their order. */
+function textOf(part) {
+  if (Array.isArray(part)) return part.map(textOf).join("");
+  const box = part.checked === true ? "☑" : part.checked === false ? "☐" : "";
+  return box + (part.text ?? "") + ["spans", "blocks", "items", "rows"].map((inside) => textOf(part[inside] ?? [])).join("");
 }
 
 /** Messages of an app's chat, the oldest first, as another program beside its page reads them. */
@@ -247,15 +354,24 @@ async function linesWith(app, selector) {
   return lines.filter((line) => line.kind === "message");
 }
 
-/** In the page: goes from the first line to the newest, and gathers every text on the way and everything that must not be. The page holds only
- * the lines around those that are looked at. */
-async function lookAtEveryLine(newest) {
+/** Elements that only somebody else's text could bring. */
+const FORBIDDEN =
+  ".app script, .app iframe, .app object, .app embed, .app style, .app link, .app meta, .app base, .lines form, .lines svg script, .app [onerror], .app [onload]";
+
+/** In the page: goes from the first line to the newest, and gathers by line what is read there (its text, the names of its files), and everything
+ * that must not be. The page holds only the lines around those that are looked at. */
+async function lookAtEveryLine([newest, forbidden]) {
   const lines = document.querySelector(".lines");
   const frames = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const found = { texts: new Set(), elements: new Set(), images: new Set(), links: new Set(), over: new Set(), wide: 0 };
+  const found = { read: new Map(), elements: new Set(), images: new Set(), links: new Set(), over: new Set(), wide: 0 };
   const look = () => {
-    for (const text of lines.querySelectorAll(".bubble .text")) found.texts.add(text.textContent);
-    const forbidden = ".app script, .app iframe, .app object, .app embed, .app style, .app link, .app meta, .app base, .lines form, .lines svg script, .lines [onerror], .lines [onload]";
+    for (const row of lines.querySelectorAll("[data-line]")) {
+      const names = [...row.querySelectorAll(".file-words strong")].map((name) => name.textContent);
+      const text = row.querySelector(".bubble .text")?.cloneNode(true);
+      // Where a link leads is said by the page.
+      for (const target of text?.querySelectorAll(".link-target") ?? []) target.remove();
+      found.read.set(Number(row.dataset.line), { text: text?.textContent ?? "", names });
+    }
     for (const one of document.querySelectorAll(forbidden)) found.elements.add(one.outerHTML);
     for (const image of lines.querySelectorAll("img")) if (!/^(data:image\/jpeg;|http:\/\/127\.0\.0\.1:\d+\/media\/)/.test(image.src)) found.images.add(image.src);
     for (const link of lines.querySelectorAll("a")) if (!["http:", "https:", "mailto:"].includes(link.protocol)) found.links.add(link.protocol);
@@ -275,7 +391,7 @@ async function lookAtEveryLine(newest) {
     await frames();
   } while (lines.querySelector(`[data-line="${newest}"]`) === null);
   look();
-  const plain = Object.entries(found).map(([name, of]) => [name, of instanceof Set ? [...of] : of]);
+  const plain = Object.entries(found).map(([name, of]) => [name, of instanceof Set || of instanceof Map ? [...of] : of]);
   return { hacked: window.hacked ?? null, ...Object.fromEntries(plain) };
 }
 
@@ -294,25 +410,90 @@ test("two hundred hostile texts and file names run nothing, break nothing, and a
   });
   await openChat(page, "Ben");
   const before = (await linesWith(ada, "Ben")).length;
+  const sent = [];
   for (let from = 0; from < messages.length; from += 25) {
-    await rpc(ben, messages.slice(from, from + 25).map((message) => ["messages.send", message]));
+    sent.push(...(await rpc(ben, messages.slice(from, from + 25).map((message) => ["messages.send", message]))));
   }
   // What has a file goes out when the file is up, after texts that were sent later.
   let come = [];
   while (come.length < before + messages.length) come = await linesWith(ada, "Ben");
   const newest = come.at(-1).local_id;
+  const lineOf = new Map(come.map((line) => [line.id, line]));
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 820 });
-    const found = await page.evaluate(lookAtEveryLine, newest);
-    const texts = new Set(found.texts);
-    delete found.texts;
+    const { read: gathered, ...found } = await page.evaluate(lookAtEveryLine, [newest, FORBIDDEN]);
     assert.deepEqual(found, { hacked: null, elements: [], images: [], links: [], wide: 0, over: [] }, `${width}`);
-    for (const { text, markdown } of messages.filter((message) => message.attachments === undefined)) {
+    const read = new Map(gathered);
+    messages.forEach(({ text, markdown, attachments }, at) => {
+      const line = lineOf.get(sent[at].message);
+      const shown = read.get(line.local_id);
+      const what = `${width}: ${JSON.stringify((attachments?.[0].name ?? text).slice(0, 80))}`;
+      assert.equal(shown.names.length, attachments?.length ?? 0, what);
+      // All words of a name are there, and what else of it a file's name may have.
+      if (attachments !== undefined) {
+        assert.equal(shown.names[0], seen(line.attachments[0].name), what);
+        assert.equal(words(shown.names[0]), words(attachments[0].name), what);
+      }
       // A plain text comes back as it went, whatever is in it.
-      if (!markdown) assert.ok(texts.has(text.trim()), `${width}: ${JSON.stringify(text.slice(0, 80))}`);
-    }
+      if (!markdown) return assert.equal(shown.text, text.trim(), what);
+      // Of a formatted one everything that is in the core's tree, and markup that is not Markdown is in it as it was written.
+      assert.equal(compact(shown.text), compact(textOf(line.rich)), what);
+      const [markup] = text.includes("](") || text.includes("<javascript:") ? [] : (/<[a-z!].*>/u.exec(text) ?? []);
+      if (markup !== undefined) assert.ok(compact(shown.text).includes(compact(markup)), `${what} is not in ${shown.text}`);
+    });
   }
   await page.setViewportSize({ width: 1280, height: 820 });
+  assert.deepEqual(page.complaints, []);
+});
+
+test("hostile names of people and groups are shown as text wherever a name stands", async () => {
+  const names = [
+    "<img src=x onerror=window.hacked=1>",
+    "<script>window.hacked=1</script>",
+    "[x](javascript:window.hacked=1) **b**",
+    "\u202eevil\u202c \u2066\u200b\ufeff",
+    "&lt;b&gt; {{7*7}} ${7*7}",
+    "W".repeat(64),
+  ];
+  const [{ id: account }] = ada.command("contacts");
+  const [{ chat }] = await rpc(ada, [["groups.create", { name: "Desk", members: [account] }]]);
+  const row = (name) => page.locator(".pane-list .chat").filter({ has: page.locator(".chat-name").getByText(seen(name), { exact: true }) });
+  const isHarmless = async (name) => {
+    const found = await page.evaluate((forbidden) => {
+      const wide = document.documentElement.scrollWidth - innerWidth;
+      return { hacked: window.hacked ?? null, elements: [...document.querySelectorAll(forbidden)].map((one) => one.outerHTML), wide };
+    }, FORBIDDEN);
+    assert.deepEqual(found, { hacked: null, elements: [], wide: 0 }, name);
+  };
+  for (const [at, name] of names.entries()) {
+    ben.command("profile", "--name", name);
+    await rpc(ada, [["groups.rename", { chat, name: `${name} desk` }]]);
+    await row(name).waitFor();
+    await row(`${name} desk`).click();
+    await page.locator(".chat-title strong").getByText(seen(`${name} desk`), { exact: true }).waitFor();
+    await page.locator(".notice-line bdi").getByText(seen(`${name} desk`), { exact: true }).first().waitFor();
+    await isHarmless(name);
+    // Said under that name, found by it, answered, and passed on.
+    ben.command("send", seen(name) === name ? `${name} desk` : chat, `Known by name ${at}`);
+    await bubble(page, `Known by name ${at}`).locator(".sender").getByText(seen(name), { exact: true }).waitFor();
+    await page.locator("#search").fill(`known by name ${at}`);
+    await page.locator(".found .chat-last").getByText(seen(name), { exact: true }).waitFor();
+    await page.locator("#search").fill("");
+    await bubble(page, `Known by name ${at}`).press("Enter");
+    await page.getByRole("menuitem", { name: "Reply", exact: true }).press("Enter");
+    await page.locator(".about strong", { hasText: seen(name) }).waitFor();
+    await page.keyboard.type(`To name ${at}`);
+    await page.keyboard.press("Enter");
+    await bubble(page, `To name ${at}`).locator(".quote").getByText(seen(name), { exact: true }).waitFor();
+    await isHarmless(name);
+  }
+  for (const width of [390, 1280]) {
+    await page.setViewportSize({ width, height: 820 });
+    await isHarmless(`${width}`);
+  }
+  ben.command("profile", "--name", "Ben");
+  await chatRow(page, "Ben").waitFor();
+  await openChat(page, "Ben");
   assert.deepEqual(page.complaints, []);
 });
 
@@ -415,4 +596,29 @@ test("the locked screen can be heard, and is used by keyboard", async () => {
   await page.keyboard.type(PASSPHRASE);
   await page.keyboard.press("Enter");
   await chatRow(page, "Ben").waitFor();
+});
+
+test("the first chats are painted before the others come, and none is missing", async () => {
+  ben.command("send", "Ada", "Still there?");
+  await page.waitForFunction(() => document.title.startsWith("("));
+  const [{ id }] = await rpc(ada, [["contacts.find", { selector: "Ben" }]]);
+  await rpc(ada, Array.from({ length: 42 }, (_, at) => ["groups.create", { name: `Desk ${at}`, members: [id] }]));
+  await page.keyboard.press("Control+Shift+l");
+  await page.getByRole("heading", { name: "Locked" }).waitFor();
+  const asked = [];
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => asked.push(JSON.parse(payload))));
+  await page.locator("input[type=password]").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await chatRow(page, "Desk").first().waitFor();
+  // Ben's message is told of although his chat is the last.
+  await page.waitForFunction(() => document.title.startsWith("("));
+  const [first, others] = asked.filter(({ method }) => method === "chats.list").map(({ params }) => params);
+  assert.equal(first.limit, 40);
+  assert.equal(others.except.length, 40);
+  await page.waitForFunction((all) => {
+    const list = document.querySelector(".chats");
+    list.scrollTop = list.scrollHeight;
+    return list.querySelectorAll(".chat-row").length === all;
+  }, ada.command("chats").length);
+  await chatRow(page, "Ben").locator(".count").waitFor();
 });

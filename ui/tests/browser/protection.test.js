@@ -2,12 +2,13 @@
 // and a contact who comes with another account.
 
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage, temporary } from "./stage.js";
+import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage } from "./stage.js";
 
 const DURESS = "four kettles on a quiet tram";
+const NEXT = "seven lamps along the harbour";
 const VISIT = "the other side of the hedge";
 
 let server, browser, ada, second, third, page, secondPage, thirdPage, words;
@@ -102,11 +103,43 @@ test("what may wipe by itself is set with the passphrase only", async () => {
   assert.ok(await page.getByRole("switch", { name: "Count an unlock of another device" }).isDisabled(), "there is no kill code");
 });
 
-test("what becomes of a device that was wiped from here is chosen", async () => {
+test("that the owner is there is confirmed with the passphrase", async () => {
+  await part("deadman").getByRole("button", { name: "I am here" }).click();
+  await part("deadman").getByLabel("Your passphrase").fill("not this one at all");
+  await page.keyboard.press("Enter");
+  await part("deadman").getByRole("alert").getByText("Wrong passphrase.").waitFor();
+  await part("deadman").getByLabel("Your passphrase").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await page.getByText("The timer begins anew.").waitFor();
+});
+
+test("the passphrase is changed by who knows it, and the old one counts for nothing then", async () => {
+  const change = async (from, to) => {
+    await part("lock").getByRole("button", { name: "Change the passphrase" }).click();
+    await part("lock").getByLabel("Your passphrase", { exact: true }).fill(from);
+    await part("lock").getByLabel("New passphrase", { exact: true }).fill(to);
+    await part("lock").getByLabel("The same again").fill(to);
+    await page.keyboard.press("Enter");
+  };
+  const isRefused = () => part("lock").getByRole("alert").getByText("Wrong passphrase.").waitFor();
+  const isDone = () => part("lock").getByLabel("Your passphrase", { exact: true }).waitFor({ state: "detached" });
+  await change("not this one at all", NEXT);
+  await isRefused();
+  await part("lock").getByRole("button", { name: "Cancel" }).click();
+  await change(PASSPHRASE, NEXT);
+  await isDone();
+  await change(PASSPHRASE, NEXT);
+  await isRefused();
+  await part("lock").getByRole("button", { name: "Cancel" }).click();
+  await change(NEXT, PASSPHRASE);
+  await isDone();
+});
+
+test("what becomes of a device that was wiped is chosen", async () => {
   assert.equal(set().remove_wiped, false);
-  await page.getByRole("switch", { name: "When a device of mine was wiped from here" }).press("Space");
+  await page.getByRole("switch", { name: "When a device of mine was wiped" }).press("Space");
   await until(() => set().remove_wiped);
-  await page.getByRole("switch", { name: "When a device of mine was wiped from here" }).press("Space");
+  await page.getByRole("switch", { name: "When a device of mine was wiped" }).press("Space");
   await until(() => !set().remove_wiped);
 });
 
@@ -210,15 +243,8 @@ test("another device is wiped from the list, and its page forgets everything", a
 
 /** A contact link of somebody who uses no page. */
 async function linkOf(name) {
-  const app = new App();
-  app.folder = await temporary(name);
-  app.runtime = app.folder;
-  app.home = path.join(app.folder, "home");
-  const file = path.join(app.folder, "passphrase");
-  writeFileSync(file, `${PASSPHRASE}\n`, { mode: 0o600 });
-  const run = (...args) => app.command("--passphrase-file", file, ...args);
-  run("init", "--server", server.invitation(), "--name", name, "--recovery-file", path.join(app.folder, "words"), "--no-kill-code");
-  const { uri } = run("link");
+  const app = await App.made(name, server.invitation());
+  const { uri } = app.commandWithPassphrase("link");
   rmSync(app.folder, { recursive: true });
   return uri;
 }
@@ -258,6 +284,18 @@ test("a contact is chosen who is told when the duress passphrase is given", asyn
   await wordsShownOnce();
   await part("duress").getByText("Alarmed silently: Ben.").waitFor();
   assert.equal(set().alarm.length, 1);
+});
+
+test("the duress passphrase and its decoy are taken away with the passphrase only", async () => {
+  await part("duress").getByRole("button", { name: "Take it away" }).press("Enter");
+  await part("duress").getByLabel("Your passphrase").fill("not this one at all");
+  await page.keyboard.press("Enter");
+  await part("duress").getByRole("alert").getByText("Wrong passphrase.").waitFor();
+  assert.equal(set().duress, true);
+  await part("duress").getByLabel("Your passphrase").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await part("duress").getByText("It is not set.").waitFor();
+  assert.equal(set().duress, false);
   await page.keyboard.press("Escape");
 });
 

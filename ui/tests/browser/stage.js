@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -20,7 +20,7 @@ export const TONE_HZ = 440;
 /** How many times slower pages are to run, to find what leans on a quick machine: UI_TEST_SLOWER=6. */
 const SLOWER = Number(process.env.UI_TEST_SLOWER ?? 1);
 /** However slow the machine is: only something that never comes is waited for so long. */
-const LONGEST_WAIT = 60_000;
+export const LONGEST_WAIT = Number(process.env.UI_TEST_WAIT ?? 60_000);
 
 export function binary(name) {
   const found = path.join(target, process.env.UI_TEST_PROFILE ?? "debug", name);
@@ -69,9 +69,19 @@ export class Server {
     const address = `127.0.0.1:${await freePort()}`;
     server.origin = address;
     run("undertone-server", ["init", server.folder, "--json", "--listen", address, "--origin", address]);
-    server.child = spawn(binary("undertone-server"), ["run", server.folder, "--json", "--listen", address], { stdio: ["ignore", "pipe", "ignore"] });
-    await firstLine(server.child);
+    await server.goOn();
     return server;
+  }
+
+  async goOn() {
+    this.child = spawn(binary("undertone-server"), ["run", this.folder, "--json", "--listen", this.origin], { stdio: ["ignore", "pipe", "ignore"] });
+    await firstLine(this.child);
+  }
+
+  /** Away, until it goes on. */
+  async halt() {
+    this.child.kill("SIGKILL");
+    await ended(this.child);
   }
 
   /** As somebody types it. */
@@ -89,9 +99,62 @@ export class Server {
   }
 
   async stop() {
-    this.child.kill("SIGKILL");
-    await ended(this.child);
+    await this.halt();
     rmSync(path.dirname(this.folder), { recursive: true, force: true });
+  }
+}
+
+/** A SOCKS5 proxy that gives each connection a way, and counts them. */
+export class Proxy {
+  static async start() {
+    const proxy = new Proxy();
+    proxy.ways = 0;
+    proxy.sockets = new Set();
+    proxy.listening = createServer((socket) => void proxy.serve(socket).catch(() => socket.destroy()));
+    await new Promise((resolve) => proxy.listening.listen(0, "127.0.0.1", resolve));
+    proxy.address = `127.0.0.1:${proxy.listening.address().port}`;
+    return proxy;
+  }
+
+  async serve(socket) {
+    this.sockets.add(socket);
+    socket.on("close", () => this.sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    const read = (length) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const bytes = socket.read(length);
+          if (bytes === null) socket.once("readable", look);
+          else resolve(bytes);
+        };
+        socket.once("close", () => reject(new Error("closed")));
+        look();
+      });
+    const [, methods] = await read(2);
+    await read(methods);
+    socket.write(Buffer.from([5, 2]));
+    const [, user] = await read(2);
+    await read(user);
+    const [password] = await read(1);
+    await read(password);
+    socket.write(Buffer.from([1, 0]));
+    const [, , , kind] = await read(4);
+    const host = kind === 1 ? [...(await read(4))].join(".") : (await read((await read(1))[0])).toString();
+    const port = (await read(2)).readUInt16BE();
+    this.ways += 1;
+    const onward = connect(port, host);
+    onward.on("error", () => socket.destroy());
+    onward.once("connect", () => {
+      socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+      socket.pipe(onward);
+      onward.pipe(socket);
+    });
+    socket.on("close", () => onward.destroy());
+  }
+
+  async stop() {
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((resolve) => this.listening.close(resolve));
   }
 }
 
@@ -106,6 +169,18 @@ export class App {
     mkdirSync(app.runtime, { mode: 0o700 });
     app.home = home ?? path.join(app.folder, "home");
     await app.run(args);
+    return app;
+  }
+
+  /** Somebody whose home was made by a command; nothing runs yet. */
+  static async made(name, invitation) {
+    const app = new App();
+    app.name = name;
+    app.folder = await temporary(name);
+    app.runtime = path.join(app.folder, "runtime");
+    mkdirSync(app.runtime, { mode: 0o700 });
+    app.home = path.join(app.folder, "home");
+    app.commandWithPassphrase("init", "--server", invitation, "--name", name, "--recovery-file", path.join(app.folder, "words"), "--no-kill-code");
     return app;
   }
 
@@ -144,6 +219,13 @@ export class App {
     return JSON.parse(done.stdout);
   }
 
+  /** A command that the passphrase is given to, by a file as scripts do. */
+  commandWithPassphrase(...args) {
+    const file = path.join(this.folder, "passphrase");
+    writeFileSync(file, `${PASSPHRASE}\n`, { mode: 0o600 });
+    return this.command("--passphrase-file", file, ...args);
+  }
+
   async end(signal = "SIGTERM") {
     this.child.kill(signal);
     await ended(this.child);
@@ -160,8 +242,27 @@ export class App {
   }
 }
 
+/** Requests to a person's app by another program beside its page. */
+export async function rpc(app, requests) {
+  const child = spawn(binary("undertone"), ["--home", app.home, "rpc"], { env: app.environment, stdio: ["pipe", "pipe", "ignore"] });
+  const answers = new Map();
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => {
+    const answer = JSON.parse(line);
+    answers.set(answer.id, answer);
+  });
+  requests.forEach(([method, params], id) => child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`));
+  child.stdin.end();
+  await new Promise((resolve) => child.once("exit", resolve));
+  return requests.map((_, id) => {
+    const answer = answers.get(id);
+    if (answer?.error !== undefined) throw new Error(JSON.stringify(answer.error));
+    return answer?.result;
+  });
+}
+
 /** A second of tone, a second of silence, for the microphone. */
-function toneFile(folder) {
+export function toneFile(folder) {
   const rate = 48_000;
   const samples = rate * 2;
   const wave = Buffer.alloc(44 + samples * 2);
@@ -186,7 +287,8 @@ function toneFile(folder) {
   return file;
 }
 
-export async function openBrowser() {
+/** With a film for the camera, if there is one; otherwise it shows a moving pattern. */
+export async function openBrowser(film) {
   const folder = await temporary("browser");
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -202,6 +304,7 @@ export async function openBrowser() {
       "--use-fake-device-for-media-stream",
       "--use-fake-ui-for-media-stream",
       `--use-file-for-fake-audio-capture=${toneFile(folder)}`,
+      ...(film === undefined ? [] : [`--use-file-for-fake-video-capture=${film}`]),
       // A page out of a test's hands is not known to be from this computer.
       ...(process.env.UI_TEST_DIST === undefined ? [] : ["--disable-features=LocalNetworkAccessChecks"]),
     ],
@@ -246,13 +349,21 @@ export async function enter(page, app) {
   await page.getByRole("button", { name: "Open" }).click();
 }
 
-/** Makes an account through the page, as somebody new does. */
-export async function onboard(page, app, invitation) {
+/** Makes an account through the page, as somebody new does; with a picture if there is a file with one, through a proxy if there is one. */
+export async function onboard(page, app, invitation, picture, proxy) {
   await enter(page, app);
   await page.getByRole("button", { name: "Make a new account" }).click();
   await page.getByLabel("Invitation or server address with pin").fill(invitation);
+  if (proxy !== undefined) {
+    await page.getByText("Advanced", { exact: true }).click();
+    await page.getByLabel("SOCKS5 proxy, host and port").fill(proxy);
+  }
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByLabel("Name", { exact: true }).fill(app.name);
+  if (picture !== undefined) {
+    await page.locator(".gate-card input[type=file]").setInputFiles(picture);
+    await page.locator(".gate-card .avatar img").waitFor();
+  }
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
   await page.getByLabel("The same again").fill(PASSPHRASE);
@@ -304,6 +415,26 @@ export async function bubbleMenu(page, text, item) {
   await page.getByRole("menuitem", { name: item, exact: true }).click();
 }
 
+/** Presses Tab until something with this name has the focus: often enough for everything on a screen, or until it has come. */
+export async function tabTo(page, name, most = 60) {
+  const until = Date.now() + LONGEST_WAIT;
+  for (let turn = 0; turn < most || Date.now() < until; turn += 1) {
+    const found = await page.evaluate(() => {
+      const element = document.activeElement === document.body ? null : document.activeElement;
+      return element?.getAttribute("aria-label") ?? element?.labels?.[0]?.textContent ?? element?.textContent ?? "";
+    });
+    if (name.test(found)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`no way by keyboard to ${name}`);
+}
+
+/** Goes there with the keyboard, and presses what does it. */
+export async function pressAt(page, name, key = "Enter") {
+  await tabTo(page, name);
+  await page.keyboard.press(key);
+}
+
 /** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark. */
 export async function look(page, what) {
   for (const colorScheme of ["light", "dark"]) {
@@ -318,4 +449,49 @@ export async function look(page, what) {
     assert.deepEqual(said, [], `${what}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+}
+
+/** Holds the microphone's button until three seconds were recorded. */
+export async function speak(page) {
+  await page.getByRole("button", { name: "Hold to record a voice message" }).hover();
+  await page.mouse.down();
+  await page.waitForFunction(() => /0:0[3-9]/.test(document.querySelector(".recording")?.textContent ?? ""));
+  await page.mouse.up();
+}
+
+/** What the page's own decoder makes of the voice message that was played last: is the microphone's tone in it, and stronger than its neighbours? */
+export const heard = (page) =>
+  page.evaluate(async (tone) => {
+    const source = [...document.querySelectorAll(".memo audio")].at(-1).src;
+    const bytes = await (await fetch(source)).arrayBuffer();
+    const sound = await new OfflineAudioContext(1, 48_000, 48_000).decodeAudioData(bytes);
+    const samples = sound.getChannelData(0);
+    const power = (hertz) => {
+      let [best, size] = [0, 4800];
+      for (let from = 0; from + size < samples.length; from += size) {
+        let [real, imaginary] = [0, 0];
+        for (let at = 0; at < size; at += 1) {
+          const angle = (2 * Math.PI * hertz * at) / sound.sampleRate;
+          real += samples[from + at] * Math.cos(angle);
+          imaginary += samples[from + at] * Math.sin(angle);
+        }
+        best = Math.max(best, Math.hypot(real, imaginary) / size);
+      }
+      return best;
+    };
+    return { tone: power(tone), other: Math.max(power(tone * 1.37), power(tone * 0.61)), seconds: sound.duration };
+  }, TONE_HZ);
+
+/** A picture as somebody has it in their files. */
+export async function redSquare(page) {
+  const text = await page.evaluate(async () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 400;
+    canvas.height = 300;
+    const context = canvas.getContext("2d");
+    context.fillStyle = "rgb(240, 0, 0)";
+    context.fillRect(0, 0, 400, 300);
+    return canvas.toDataURL("image/png").split(",")[1];
+  });
+  return Buffer.from(text, "base64");
 }

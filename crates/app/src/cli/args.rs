@@ -12,6 +12,7 @@ pub use super::group_args::GroupCommand;
 pub use super::kill_args::{CustodianCommand, KillArgs, KillCodeCommand};
 pub use super::people_args::{ProfileArgs, ReportCommand, RequestsCommand};
 pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
+pub use super::transfer_args::{TransferArgs, TransferCommand};
 pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
 use super::values::{parse_expiry, parse_location, parse_mute, parse_proxy, parse_timer};
 use crate::terminal::time::parse_span;
@@ -486,6 +487,28 @@ pub enum Command {
         /// Which attachment of the message, from 1
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
         number: u32,
+    },
+    /// Pause, resume or cancel the transfer of a message's files
+    Transfer {
+        /// What to do
+        #[command(subcommand)]
+        command: TransferCommand,
+    },
+    /// Send a message of yours that failed or was cancelled once more, at the end of the chat
+    SendAgain {
+        /// Name, beginning of a name, or id
+        chat: String,
+        /// The message's id, or a beginning of it
+        message: String,
+    },
+    /// Show the SOCKS5 proxy that the server is reached through, or use another one from now on
+    #[command(
+        after_help = "It is used at once, also by an app that is open, and remembered. Nothing goes the old way any more."
+    )]
+    Proxy {
+        /// Such as Tor: socks5://127.0.0.1:9050; or none
+        #[arg(value_name = "URL", value_parser = parse_proxy)]
+        way: Option<Proxy>,
     },
     /// Show how much the files of each chat take here, or remove some of them
     #[command(

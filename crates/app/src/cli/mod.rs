@@ -13,4 +13,5 @@ pub mod passphrase;
 pub mod people_args;
 pub mod progress;
 pub mod protection;
-pub mod values;
+pub mod transfer_args;
+mod values;

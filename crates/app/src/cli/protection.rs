@@ -81,7 +81,7 @@ pub struct ProtectionArgs {
     /// Need the desktop's keyring, too, to open this home: for a copy of the disk the passphrase is not enough then
     #[arg(long, value_name = "on|off")]
     pub keyring: Option<OnOff>,
-    /// Remove a device from your account as soon as it says that it was wiped from another one; your contacts see a line
+    /// Remove a device from your account as soon as it says that it was wiped; your contacts see a line
     #[arg(long, value_name = "on|off")]
     pub remove_wiped: Option<OnOff>,
     /// Confirm with the passphrase that you are there
@@ -94,7 +94,7 @@ pub struct ProtectionArgs {
 pub enum DuressCommand {
     /// Set it, and make the decoy that it opens
     #[command(
-        after_help = "Typed instead of your passphrase it destroys this account's keys on this device and opens the decoy: an account of its own, which you can prepare. Without --server the decoy is an empty account that is not registered; without --visit it can't be opened before. A decoy of before is replaced.\n\nWith --alarm, contacts are told when it is typed: their devices get what they need for that in your chat with them, and the alarm goes out of the decoy, unseen, as soon as there is a network. It stands in the decoy until it was taken, for who knows where to look."
+        after_help = "Typed instead of your passphrase it destroys this account's keys on this device and opens the decoy: an account of its own, which you can prepare. Without --server the decoy is an empty account that is not registered; without --visit it can't be opened before. A decoy of before is replaced once the word `replace` was typed (before an invitation on standard input), or with --yes.\n\nWith --alarm, contacts are told when it is typed: their devices get what they need for that in your chat with them, and the alarm goes out of the decoy, unseen, as soon as there is a network. It stands in the decoy until it was taken, for who knows where to look."
     )]
     Set {
         /// Register the decoy's account with this invitation (or ORIGIN+PIN of an open server); - reads it from standard input
@@ -115,9 +115,19 @@ pub enum DuressCommand {
         /// Tell this contact, silently, when the duress passphrase is given; can be given several times
         #[arg(long, value_name = "CONTACT")]
         alarm: Vec<String>,
+        /// Where there is a decoy already: don't ask for the word that confirms that it is replaced
+        #[arg(long)]
+        yes: bool,
     },
     /// Take it and the decoy away
-    Remove,
+    #[command(
+        after_help = "Asks for the word `remove` on standard input, unless --yes is given, and for the passphrase. The account in the decoy is on no other device: what its recovery phrase does not bring back is gone."
+    )]
+    Remove {
+        /// Don't ask for the word that confirms it
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 fn parse_attempts(text: &str) -> Result<u16, String> {

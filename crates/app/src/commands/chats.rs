@@ -1,7 +1,7 @@
 //! `undertone chats`, `undertone read` and `undertone export`.
 
 use serde_json::json;
-use undertone_core::Delivery;
+use undertone_core::{ChatPage, Delivery};
 
 use super::{NEWS, Visit, contacts, select, with};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, Failure> {
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
-        let chats = visit.session.call::<ChatsList>(Nothing {}).await?;
+        let chats = visit.session.call::<ChatsList>(ChatPage::default()).await?;
         let lines = chat_list::draw(&chats, output.screen, &output.clock);
         Ok(Outcome::new(json!(chats), lines).with_notes(visit.offline_note()))
     })
@@ -144,6 +144,8 @@ pub(super) async fn read(
                     limit: Some(reading.limit.min(PAGE)),
                     before: None,
                     from_ms: Some(output.clock.now_ms().saturating_sub(ms)),
+                    after: None,
+                    around: None,
                 })
                 .await?;
         }
@@ -157,6 +159,8 @@ pub(super) async fn read(
                     limit: Some(limit),
                     before,
                     from_ms: None,
+                    after: None,
+                    around: None,
                 })
                 .await?;
             let is_last = page.len() < limit as usize;

@@ -19,6 +19,7 @@ use crate::{
     rpc::{
         methods::{CustodiansAccept, DevicesKill, KillNewCode, KillStatusGet},
         params::{AcceptedCustodian, KilledDevice, Nothing},
+        protection_params::NewKillCode,
     },
     terminal::single_line,
 };
@@ -101,7 +102,11 @@ async fn new(
                 "The words of the present kill code will be worth nothing.",
             )?;
         }
-        let made = visit.session.call::<KillNewCode>(Nothing {}).await?;
+        let confirm = before.code.then(|| "new".to_owned());
+        let made = visit
+            .session
+            .call::<KillNewCode>(NewKillCode { confirm })
+            .await?;
         let words = zeroize::Zeroizing::new(made.words);
         kept.keep(&words, &ABOUT)?;
         visit.progress.say("Taking a place on the server");

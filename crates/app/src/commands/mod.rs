@@ -21,6 +21,7 @@ mod links;
 mod messages;
 mod profile;
 mod protection;
+mod proxy;
 mod requests;
 mod rpc;
 mod search;
@@ -28,6 +29,7 @@ mod select;
 mod settings;
 mod status;
 mod storage;
+mod transfers;
 mod watch;
 
 pub(crate) use devices::machine_name;
@@ -290,6 +292,11 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             file,
             number,
         } => messages::save(options, &output, &chat, &message, &file, number).await,
+        Command::Transfer { command } => transfers::transfer(options, &output, command).await,
+        Command::Proxy { way } => proxy::proxy(options, &output, way).await,
+        Command::SendAgain { chat, message } => {
+            transfers::send_again(options, &output, &chat, &message).await
+        }
         Command::Protection(command) => protection::run(options, &output, command).await,
         Command::Profile(wanted) => profile::profile(options, &output, wanted).await,
         Command::Status => status::status(options, &output).await,

@@ -1,6 +1,7 @@
 //! `undertone lock`, `panic`, `wipe`, `passphrase`, `protection`, `duress` and `guard`.
 //!
-//! What must stay true: what destroys asks for a word first, except panic; panic waits for no process.
+//! What must stay true: what destroys asks for a word first, except panic; panic destroys the keys before it waits for anybody, and then
+//! waits for no process longer than a moment.
 
 use std::{io::IsTerminal, path::Path, time::Duration};
 
@@ -17,7 +18,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{NEWS, Visit, line_from_stdin, select, with};
+use super::{NEWS, Visit, kill, line_from_stdin, select, with};
 use crate::{
     cli::{
         args::{Global, OnOff},
@@ -43,6 +44,9 @@ use crate::{
 
 /// How long the process that has the home open may take to lock or wipe before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to tell people, when the keys of the home are destroyed already and the rest is not: a little longer than it takes for
+/// that itself.
+const LAST_WORDS: Duration = Duration::from_millis(2000);
 /// How long it may take to delete what the server has, when the home is wiped already.
 const LAST_BREATH: Duration = Duration::from_secs(8);
 /// How long a wipe waits for the greeting of the process that has the home open.
@@ -113,11 +117,11 @@ async fn end_owner(home: &Path) -> bool {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    kill(process);
+    end(process);
     true
 }
 
-fn kill(process: Option<Pid>) {
+fn end(process: Option<Pid>) {
     if let Some(process) = process {
         // It may have ended by itself.
         let _ = kill_process(process, Signal::KILL);
@@ -135,30 +139,37 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     if press == Press::Lock {
         return Ok(say_locked(end_owner(&home).await));
     }
-    // The owner can do more (the server), but is not waited for.
+    // Keys first. Nothing in the home opens from here on, but for a process that has it open.
+    let place = home.clone();
+    tokio::task::spawn_blocking(move || Wipe::destroy_keys(&place))
+        .await
+        .map_err(|_| HomeError::Io)?;
+    // The owner can do more, with what it has in memory and the store that is still there: the server, and people.
     let owner = socket::connect(&home).ok();
     let process = owner
         .as_ref()
         .and_then(|stream| rustix::net::sockopt::socket_peercred(stream).ok())
         .map(|peer| peer.pid);
-    // It greets from its store, which must still be there for that.
     let greeted = match owner {
         Some(stream) => tokio::time::timeout(GREETING, Connection::open(stream)).await,
         None => Ok(Err(HomeError::NotServed.into())),
     };
-    let asking = tokio::spawn(async move {
+    let mut asking = tokio::spawn(async move {
         let (mut connection, _) = greeted.ok()?.ok()?;
         let confirm = WORD.to_owned();
         connection.call::<HomeWipe>(WipeHome { confirm }).await.ok()
     });
+    let mut answered = tokio::time::timeout(LAST_WORDS, &mut asking).await;
     let folder = home.clone();
     let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
         .await
         .map_err(|_| HomeError::Io)??;
-    let answered = tokio::time::timeout(LAST_BREATH, asking).await;
+    if answered.is_err() {
+        answered = tokio::time::timeout(LAST_BREATH, asking).await;
+    }
     let by_owner = answered.ok().and_then(Result::ok).flatten();
     if by_owner.is_none() {
-        kill(process);
+        end(process);
     }
     // What it may have written meanwhile, and what both were at once.
     let report = Wipe::finish_if_marked(&home)?.unwrap_or(report);
@@ -336,9 +347,9 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         (false, false) => "Duress passphrase: none.".to_owned(),
     };
     let wiped = if now.remove_wiped {
-        "A device that you have wiped from another one is removed from your account when it says so; people in your chats see that a device of yours was removed. Your only device tells the people in your direct chats itself when it is wiped while open and online."
+        "A device that was wiped, from another one or by hand while open and online, is removed from your account when it says so; people in your chats see that a device of yours was removed. Your only device tells the people in your direct chats itself when it is wiped while open and online; one that is locked or off-line then goes without a word, and they see nothing."
     } else {
-        "A device that you have wiped from another one stays on the list until you remove it; people in your chats see nothing."
+        "A device that was wiped stays on the list until you remove it; people in your chats see nothing."
     };
     let limits =
         "None of this helps against somebody who controls this computer, or sees you type.";
@@ -390,7 +401,12 @@ async fn duress(
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         match command {
-            DuressCommand::Remove => {
+            DuressCommand::Remove { yes } => {
+                kill::confirm(
+                    yes,
+                    "remove",
+                    "The decoy and the account in it will be gone from this device.",
+                )?;
                 let passphrase = Secret(passphrase::existing(options)?);
                 let confirmation = Confirmation { passphrase };
                 visit.session.call::<DuressRemove>(confirmation).await?;
@@ -406,7 +422,20 @@ async fn duress(
                 duress_file,
                 visit_file,
                 alarm,
+                yes,
             } => {
+                if visit
+                    .session
+                    .call::<ProtectionGet>(Nothing {})
+                    .await?
+                    .duress
+                {
+                    kill::confirm(
+                        yes,
+                        "replace",
+                        "The decoy of before and the account in it will be gone from this device.",
+                    )?;
+                }
                 let mut alarmed = Vec::new();
                 for selector in &alarm {
                     alarmed.push(select::contact(&mut visit.session, selector).await?);

@@ -1,7 +1,7 @@
 //! `undertone search`.
 
 use serde_json::json;
-use undertone_core::{Search, SearchKind};
+use undertone_core::{ChatPage, Search, SearchKind};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
@@ -10,10 +10,7 @@ use crate::{
         output::{Outcome, Output},
     },
     failure::Failure,
-    rpc::{
-        methods::{ChatsList, MessagesSearch},
-        params::Nothing,
-    },
+    rpc::methods::{ChatsList, MessagesSearch},
     terminal::conversation,
 };
 
@@ -76,7 +73,7 @@ pub(super) async fn search(
                 before: None,
             })
             .await?;
-        let chats = visit.session.call::<ChatsList>(Nothing {}).await?;
+        let chats = visit.session.call::<ChatsList>(ChatPage::default()).await?;
         let lines = conversation::found(&found, &chats, output.screen, &output.clock);
         Ok(Outcome::new(json!(found), lines).with_notes(visit.offline_note()))
     })

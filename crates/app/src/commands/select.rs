@@ -1,6 +1,6 @@
 //! Finds what a person means by a name, a beginning of a name, or an id, and lists the choices when it could be several.
 
-use undertone_core::{ChatInfo, ChatKind, ContactInfo, MemberInfo, MessageInfo};
+use undertone_core::{ChatInfo, ChatKind, ChatPage, ContactInfo, MemberInfo, MessageInfo};
 
 use crate::{
     failure::Failure,
@@ -24,7 +24,7 @@ pub(super) async fn chat(session: &mut Session, selector: &str) -> Result<ChatIn
     match found {
         Err(mut failure) if failure.code == "chat.ambiguous" => {
             let chats = session
-                .call::<ChatsList>(Nothing {})
+                .call::<ChatsList>(ChatPage::default())
                 .await
                 .unwrap_or_default();
             let fitting = chats

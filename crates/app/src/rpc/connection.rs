@@ -14,10 +14,11 @@ use tokio::{
 use undertone_core::{ErrorClass, Event};
 
 use super::{
+    answers::Greeting,
     line::{Line, Lines},
     message,
     methods::{Method, SessionHello},
-    params::{Greeting, Hello},
+    params::Hello,
 };
 use crate::failure::{ErrorData, Failure};
 

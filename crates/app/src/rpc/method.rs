@@ -1,6 +1,9 @@
 //! What a method is, and how it is described.
 
+use std::time::Duration;
+
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use ts_rs::TS;
 
 use super::context::Context;
@@ -36,6 +39,13 @@ pub struct Entry {
     pub params: fn() -> String,
 }
 
+const LONGEST_WAIT_MS: u64 = 600_000;
+
+/// How long a caller wants to wait, at most ten minutes.
+pub(super) fn wait(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds.min(LONGEST_WAIT_MS))
+}
+
 /// What can't be taken back is confirmed by a word.
 ///
 /// # Errors
@@ -48,6 +58,22 @@ pub(super) fn confirmed(given: &str, word: &str) -> Result<(), Failure> {
         "usage.not_confirmed",
         format!("This can't be taken back; `confirm` must be the word \"{word}\"."),
     ))
+}
+
+/// Reads the parameters, does it, writes the answer.
+pub(super) async fn call<M: Method>(context: &Context, params: Value) -> Result<Value, Failure> {
+    let given = if params.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        params
+    };
+    // serde's message names fields and types, and may quote a short value that the caller sent in this very request.
+    let params = serde_json::from_value(given).map_err(|error| {
+        Failure::new("rpc.invalid_params", format!("Wrong parameters: {error}."))
+    })?;
+    let answer = M::run(context, params).await?;
+    serde_json::to_value(answer)
+        .map_err(|_| Failure::new("rpc.internal", "The answer could not be written as JSON."))
 }
 
 /// The table of methods becomes types, a dispatcher and a catalogue.

@@ -6,16 +6,17 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 use undertone_core::{
     AccountInfo, AddResult, AnnouncementInfo, BackupCheck, BackupReport, BackupState, BlockedInfo,
-    ChatInfo, ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState, Draft,
-    GroupResult, HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult, KillStatus,
-    LinkInfo, LinkOptions, MemberInfo, MessageInfo, OtherAccount, OwnProfile, Page, PersonPicture,
-    Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent, Settings,
-    SettingsChange, Settled, Status, Version, Wiped, home::panic::Press,
+    ChatInfo, ChatPage, ChatStorage, CleanedUp, ContactInfo, Delivery, DeviceInfo, DeviceState,
+    Draft, GroupResult, HistoryInfo, InviteInfo, InviteOptions, JoinRequestInfo, JoinResult,
+    KillStatus, LinkInfo, LinkOptions, MemberInfo, MessageInfo, OtherAccount, OwnProfile, Page,
+    PersonPicture, Protection, Receipt, ReportInfo, RequestInfo, SafetyNumber, Saved, Search, Sent,
+    Settings, SettingsChange, Settled, SocksProxy, Status, Version, Wiped, home::panic::Press,
 };
 
 use super::{
     RPC_VERSION,
-    method::{confirmed, methods},
+    answers::*,
+    method::{call, confirmed, methods, wait},
     params::*,
     profile_params::*,
     protection_params::{self as protection, *},
@@ -29,27 +30,6 @@ use crate::{
     failure::Failure,
 };
 
-async fn call<M: Method>(context: &Context, params: Value) -> Result<Value, Failure> {
-    let given = if params.is_null() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        params
-    };
-    // serde's message names fields and types, and may quote a short value that the caller sent in this very request.
-    let params = serde_json::from_value(given).map_err(|error| {
-        Failure::new("rpc.invalid_params", format!("Wrong parameters: {error}."))
-    })?;
-    let answer = M::run(context, params).await?;
-    serde_json::to_value(answer)
-        .map_err(|_| Failure::new("rpc.internal", "The answer could not be written as JSON."))
-}
-
-const LONGEST_WAIT_MS: u64 = 600_000;
-
-fn wait(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds.min(LONGEST_WAIT_MS))
-}
-
 methods! {
     #[doc = "Says who answers, and how it reaches the server."]
     SessionHello = "session.hello" (Hello) -> Greeting, |context, _| Greeting {
@@ -62,6 +42,13 @@ methods! {
 
     #[doc = "This account, device and server."]
     AccountGet = "account.get" (Nothing) -> AccountInfo, |context, _| context.client.account().await?;
+
+    #[doc = "Reaches the server through a SOCKS5 proxy from now on, or straight, and remembers it. All connections are opened anew."]
+    ConnectionSetProxy = "connection.set_proxy" (ChosenProxy) -> Done, |context, params| {
+        let proxy = params.proxy.map(|proxy| proxy.trim().parse::<SocksProxy>()).transpose()?;
+        context.client.set_proxy(proxy).await?;
+        Done {}
+    };
 
     #[doc = "What this account says of itself."]
     ProfileGet = "profile.get" (Nothing) -> OwnProfile, |context, _| context.client.profile().await?;
@@ -80,7 +67,7 @@ methods! {
     #[doc = "What the operator of this account's server tells everybody there: plain text that proves nothing. `announcements_changed` events say when to look."]
     AnnouncementsList = "announcements.list" (Nothing) -> Vec<AnnouncementInfo>, |context, _| context.client.announcements().await?;
 
-    #[doc = "Says that the owner has read an announcement: it is not to be shown any more on this device."]
+    #[doc = "Says that the owner has read an announcement: it is not to be shown any more, on any device of the account."]
     AnnouncementsDismiss = "announcements.dismiss" (OneAnnouncement) -> Done, |context, params| {
         context.client.dismiss_announcement(&params.announcement).await?;
         Done {}
@@ -261,8 +248,8 @@ methods! {
         matches: context.client.check_safety_code(&params.contact, &params.scanned).await?,
     };
 
-    #[doc = "All chats, the newest first."]
-    ChatsList = "chats.list" (Nothing) -> Vec<ChatInfo>, |context, _| context.client.chats().await?;
+    #[doc = "Chats: pinned ones first, archived ones last, each by their newest line. A page asks for the first few, and then for the others."]
+    ChatsList = "chats.list" (ChatPage) -> Vec<ChatInfo>, |context, params| context.client.chats_of(params).await?;
 
     #[doc = "One chat."]
     ChatsGet = "chats.get" (OneChat) -> ChatInfo, |context, params| context.client.chat(&params.chat).await?;
@@ -339,9 +326,12 @@ methods! {
     #[doc = "Whether there is a kill code, whether it reaches this device and the others, and who else may wipe this device."]
     KillStatusGet = "kill.status" (Nothing) -> KillStatus, |context, _| context.client.kill_status().await?;
 
-    #[doc = "Makes a kill code; the words of the one before are worth nothing from then on. They are answered once and kept nowhere."]
-    KillNewCode = "kill.new_code" (Nothing) -> KillWords, |context, _| KillWords {
-        words: context.client.new_kill_code().await?.words().to_owned(),
+    #[doc = "Makes a kill code. The words of the one before are worth nothing from then on: where there is one, `confirm` must be `new`. The words are answered once and kept nowhere."]
+    KillNewCode = "kill.new_code" (NewKillCode) -> KillWords, |context, params| {
+        if context.client.kill_status().await?.code {
+            confirmed(params.confirm.as_deref().unwrap_or_default(), "new")?;
+        }
+        KillWords { words: context.client.new_kill_code().await?.words().to_owned() }
     };
 
     #[doc = "Says whose a custodian's key is, so that the owner sees it before they accept."]
@@ -452,16 +442,19 @@ methods! {
         sent
     };
 
-    #[doc = "A chat's messages, oldest first, in the conversation's order."]
+    #[doc = "A chat's messages, oldest first, in the conversation's order. Of `before`, `from_ms`, `after` and `around` at most one can be given. Nothing comes for a line that the chat does not have."]
     MessagesList = "messages.list" (ListMessages) -> Vec<MessageInfo>, |context, params| {
         let limit = params.limit.unwrap_or(50);
         if !(1..=1000).contains(&limit) {
             return Err(Failure::new("rpc.invalid_params", "`limit` is 1 to 1,000."));
         }
-        match (params.from_ms, params.before) {
-            (Some(_), Some(_)) => return Err(Failure::new("rpc.invalid_params", "`before` and `from_ms` exclude each other.")),
-            (Some(from_ms), None) => context.client.messages_from(&params.chat, from_ms, limit).await?,
-            (None, before) => context.client.messages(&params.chat, Page { limit, before }).await?,
+        let (chat, client) = (&params.chat, &context.client);
+        match (params.before, params.from_ms, params.after, params.around) {
+            (before, None, None, None) => client.messages(chat, Page { limit, before }).await?,
+            (None, Some(from_ms), None, None) => client.messages_from(chat, from_ms, limit).await?,
+            (None, None, Some(after), None) => client.messages_after(chat, after, limit).await?,
+            (None, None, None, Some(around)) => client.messages_around(chat, around, limit).await?,
+            _ => return Err(Failure::new("rpc.invalid_params", "Of `before`, `from_ms`, `after` and `around` only one can be given.")),
         }
     };
 
@@ -502,6 +495,9 @@ methods! {
     #[doc = "Says again, in another chat, what a message says, with its files. Who said it first is not told."]
     MessagesForward = "messages.forward" (Forward) -> Sent, |context, params| context.client.forward(&params.chat, &params.message, &params.to).await?;
 
+    #[doc = "Sends an own message that failed or was cancelled once more: as a new one, at the end of the chat, in the place of the old."]
+    MessagesSendAgain = "messages.send_again" (ChosenMessage) -> Sent, |context, params| context.client.send_again(&params.chat, &params.message).await?;
+
     #[doc = "All versions of a message, the first one first."]
     MessagesHistory = "messages.history" (ChosenMessage) -> Vec<Version>, |context, params| context.client.history(&params.chat, &params.message).await?;
 
@@ -511,6 +507,24 @@ methods! {
             return Err(Failure::new("rpc.invalid_params", "The path to save to must be absolute."));
         }
         context.client.save(&params.chat, &params.message, params.index, &params.path).await?
+    };
+
+    #[doc = "Lets the transfer of a file wait until it is resumed, over restarts too. A message on its way out waits as a whole."]
+    AttachmentsPause = "attachments.pause" (ChosenFiles) -> Done, |context, params| {
+        context.client.pause_transfer(&params.chat, &params.message, params.index).await?;
+        Done {}
+    };
+
+    #[doc = "Lets a transfer go on where it is. A file that was never asked for, or was cancelled, comes now, whatever its size."]
+    AttachmentsResume = "attachments.resume" (ChosenFiles) -> Done, |context, params| {
+        context.client.resume_transfer(&params.chat, &params.message, params.index).await?;
+        Done {}
+    };
+
+    #[doc = "Ends a transfer. A message on its way out stays here as failed, to be sent again or deleted; a file that was coming comes no more by itself."]
+    AttachmentsCancel = "attachments.cancel" (ChosenFiles) -> Done, |context, params| {
+        context.client.cancel_transfer(&params.chat, &params.message, params.index).await?;
+        Done {}
     };
 
     #[doc = "The files on this device by chat: how many, how large, and the largest ones. The chat that takes most first."]

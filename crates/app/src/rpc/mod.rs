@@ -6,6 +6,7 @@
 //! table; a method exists for all callers or for none; and what comes in is hostile until parsed, so every message has a
 //! size limit, every connection a limit of requests at work, and no input ends the process.
 
+pub mod answers;
 pub mod connection;
 mod context;
 pub mod line;

@@ -1,12 +1,10 @@
-//! Parameters of the methods, and the few answers that the core doesn't have. Unknown fields are refused, so that a
-//! misspelt option fails instead of being ignored.
+//! Parameters of the methods. Unknown fields are refused, so that a misspelt option fails instead of being ignored.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_core::{
     ChatChange, ChatId, CleanUp, ContactChange, ContactId, DeviceId, DraftAttachment, Expires,
-    InviteId, LinkId, LinkingInfo, Location, MessageId, PolicyChange, ReportId, Role,
-    SharedContact, kill::KillAnswer,
+    InviteId, LinkId, Location, MessageId, PolicyChange, ReportId, Role, SharedContact,
 };
 
 macro_rules! params {
@@ -414,10 +412,18 @@ params! {
         #[serde(default)]
         #[ts(optional, type = "number")]
         before: Option<i64>,
-        /// Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest; not with `before`.
+        /// Those from the first one that was written at this moment (Unix milliseconds) or after, in place of the newest.
         #[serde(default)]
         #[ts(optional, type = "number")]
         from_ms: Option<i64>,
+        /// The first ones after the line with this `local_id`, in place of the newest.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        after: Option<i64>,
+        /// The line with this `local_id` and those on both sides of it: half of `limit` before it, the rest from it on.
+        #[serde(default)]
+        #[ts(optional, type = "number")]
+        around: Option<i64>,
     }
 
     /// One message.
@@ -523,74 +529,22 @@ params! {
         /// Absolute path of a file that doesn't exist yet.
         path: std::path::PathBuf,
     }
-}
 
-/// Who answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Greeting {
-    /// `undertone`.
-    pub app: String,
-    /// The app's version.
-    pub version: String,
-    /// The version of this interface.
-    pub rpc: u32,
-    /// The proxy that the server is reached through, if any.
-    pub proxy: Option<String>,
-    /// Whether the server is contacted at all (`--offline`: no).
-    pub online: bool,
-}
+    /// The way to the server.
+    ChosenProxy {
+        /// A SOCKS5 proxy such as Tor, `HOST:PORT`; null: none.
+        proxy: Option<String>,
+    }
 
-/// Twelve words, answered once.
-#[derive(Clone, Serialize, Deserialize, TS)]
-pub struct KillWords {
-    /// Separated by spaces.
-    pub words: String,
+    /// Which files of a message.
+    ChosenFiles {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageId,
+        /// Which of its attachments, from 0; left out: all. Of a message on its way out all are meant.
+        #[serde(default)]
+        #[ts(optional)]
+        index: Option<u32>,
+    }
 }
-
-/// What a custodian needs to reach this device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Ticket {
-    /// `undertone:w:...`
-    pub ticket: String,
-}
-
-/// What became of a command to wipe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Killed {
-    /// What the device said, or that it said nothing yet.
-    pub answer: KillAnswer,
-    /// Whether it is removed from the account, as `remove_wiped` of the protection wants it.
-    pub removed: bool,
-}
-
-/// Whether the server has a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Delivered {
-    /// On the server's disk, or queued on this device.
-    pub state: undertone_core::Delivery,
-}
-
-/// The outcome of comparing a scanned safety code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CodeMatches {
-    /// Whether it is this contact's. If so, the contact is verified now.
-    pub matches: bool,
-}
-
-/// Whether this device is still one of the account's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct DeviceRemoved {
-    /// Another device has removed it.
-    pub removed: bool,
-}
-
-/// Another device that is being linked, if one is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct CurrentLinking {
-    /// How far it is.
-    pub linking: Option<LinkingInfo>,
-}
-
-/// Done; there is nothing more to say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Done {}

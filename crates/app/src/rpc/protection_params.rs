@@ -90,6 +90,23 @@ pub struct WipeHome {
     pub confirm: String,
 }
 
+/// What a new kill code needs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct NewKillCode {
+    /// `new`, as the owner typed it; only needed where there is a kill code, whose words are worth nothing afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub confirm: Option<String>,
+}
+
+/// Twelve words, answered once.
+#[derive(Clone, Serialize, Deserialize, TS)]
+pub struct KillWords {
+    /// Separated by spaces.
+    pub words: String,
+}
+
 /// Whom a custodian's key belongs to, as they say themselves.
 #[derive(Clone, Debug, Serialize, Deserialize, TS)]
 pub struct CustodianName {

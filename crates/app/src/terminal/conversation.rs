@@ -2,7 +2,7 @@
 
 use undertone_core::{
     AttachmentInfo, CardInfo, ChatInfo, ChatKind, Location, MemberInfo, MessageId, MessageInfo,
-    MessageKind, MessageState, Version, rich_text,
+    MessageKind, MessageState, TransferState, Version, rich_text,
 };
 
 use super::{
@@ -413,6 +413,12 @@ impl Drawing<'_> {
                 line = format!("{line} {}", truncate(&single_line(&file.name), free));
             }
         }
+        let line = match file.transfer {
+            None | Some(TransferState::Waiting) => line,
+            Some(TransferState::Paused) => format!("{line} paused"),
+            Some(TransferState::Cancelled) => format!("{line} cancelled"),
+            Some(TransferState::Failed) => format!("{line} failed"),
+        };
         let number = if message.attachments.len() > 1 {
             format!(" --number {}", file.index + 1)
         } else {

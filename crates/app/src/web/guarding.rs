@@ -22,9 +22,15 @@ pub(super) async fn run(host: Arc<Host>) {
         tokio::time::sleep(guard::EVERY).await;
         let slept = sleep.was_there();
         if guard::look(&folder).await == Err(HomeError::Wiped) {
+            if host.home.is_wiped() {
+                // Whoever wipes it ends the host, once the server was told.
+                return;
+            }
             if let Ok((client, _)) = host.home.client() {
                 guard::end_wiped(&client).await;
             }
+            // What another process has begun and may not have finished.
+            let _ = tokio::task::spawn_blocking(move || Wipe::finish_if_marked(&folder)).await;
             host.home.say_wiped();
             return;
         }
@@ -61,10 +67,7 @@ impl Host {
             return Ok(false);
         }
         if let Ok((client, _)) = self.home.client() {
-            // A task of its own: it goes on when the page's connection ends, which it does as soon as a wipe begins.
-            tokio::spawn(async move { client.wipe().await })
-                .await
-                .map_err(|_| HomeError::Io)??;
+            client.wipe().await?;
         } else {
             let folder = self.home.folder().to_owned();
             tokio::task::spawn_blocking(move || Wipe::begin(&folder))

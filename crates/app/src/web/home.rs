@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use super::{
     Host,
     joining::{self, Joining, JoiningInfo, JoiningStep},
-    methods::NewRestoring,
+    methods::{NewAccount, NewRestoring},
     while_locked::{self, WhileLocked},
 };
 use crate::{
@@ -304,12 +304,7 @@ impl HomeKeeper {
     ///
     /// # Errors
     /// `home.exists`, `passphrase.too_short`, `net.offline`, and what registering says. Nothing is left then.
-    pub async fn create(
-        &self,
-        server: &str,
-        name: &str,
-        given: Zeroizing<String>,
-    ) -> Result<(), Failure> {
+    pub(super) async fn create(&self, given: NewAccount) -> Result<(), Failure> {
         let mut running = self.change.lock().await;
         if self.now.borrow().state != HostState::New {
             return Err(HomeError::Exists.into());
@@ -320,17 +315,12 @@ impl HomeKeeper {
                 "A new account needs its server; start `undertone` without --offline.",
             ));
         }
-        let server: ServerChoice = server.trim().parse().map_err(Failure::from)?;
-        passphrase::check_new(&given)?;
-        let passphrase = Passphrase::new(given)?;
-        let made = Client::init(
-            &self.folder,
-            &passphrase,
-            &server,
-            name,
-            self.client_options(),
-        )
-        .await;
+        let server: ServerChoice = given.server.trim().parse().map_err(Failure::from)?;
+        let options = self.client_options_by(given.proxy.as_deref())?;
+        passphrase::check_new(&given.passphrase.0)?;
+        let passphrase = Passphrase::new(given.passphrase.0)?;
+        let name = &given.name;
+        let made = Client::init(&self.folder, &passphrase, &server, name, options).await;
         let (client, phrase) = made?;
         *self.lock_phrase() = Some(phrase);
         let listener = client.listener()?;
@@ -361,6 +351,7 @@ impl HomeKeeper {
             ));
         }
         let server: ServerChoice = given.server.trim().parse().map_err(Failure::from)?;
+        let options = self.client_options_by(given.proxy.as_deref())?;
         passphrase::check_new(&given.passphrase.0)?;
         let passphrase = Passphrase::new(given.passphrase.0)?;
         let (client, report) = Client::restore(
@@ -369,7 +360,7 @@ impl HomeKeeper {
             &server,
             &given.folder,
             &given.recovery_phrase.0,
-            self.client_options(),
+            options,
             |_, _| {},
         )
         .await?;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     Host,
     home::{HomeKeeper, HostState},
+    methods::NewJoining,
     secret::Secret,
 };
 use crate::{cli::passphrase, failure::Failure};
@@ -76,12 +77,7 @@ impl Joining {
 ///
 /// # Errors
 /// `home.exists`, `passphrase.too_short`, `net.offline`, `account.server_invalid`, `connection.*`.
-pub(super) async fn begin(
-    host: &Arc<Host>,
-    server: &str,
-    device_name: &str,
-    given: Zeroizing<String>,
-) -> Result<(), Failure> {
+pub(super) async fn begin(host: &Arc<Host>, given: NewJoining) -> Result<(), Failure> {
     let home = &host.home;
     let mut turn = home.turn().await;
     home.must_be_new()?;
@@ -91,11 +87,12 @@ pub(super) async fn begin(
             "Linking a device needs the server; start `undertone` without --offline.",
         ));
     }
-    let server: LinkServer = server.parse().map_err(Failure::from)?;
-    passphrase::check_new(&given)?;
-    let passphrase = Passphrase::new(given)?;
-    let options = home.client_options();
-    let linking = Linking::begin(home.folder(), &passphrase, &server, device_name, options).await?;
+    let server: LinkServer = given.server.parse().map_err(Failure::from)?;
+    let options = home.client_options_by(given.proxy.as_deref())?;
+    passphrase::check_new(&given.passphrase.0)?;
+    let passphrase = Passphrase::new(given.passphrase.0)?;
+    let name = &given.device_name;
+    let linking = Linking::begin(home.folder(), &passphrase, &server, name, options).await?;
     turn.joining = Some(lead(host, linking).await?);
     Ok(())
 }

@@ -21,11 +21,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    rpc::{
-        methods::Entry,
-        params::{Done, Nothing},
-        protection_params::PanicAnswer,
-    },
+    rpc::{answers::Done, methods::Entry, params::Nothing, protection_params::PanicAnswer},
 };
 
 /// Whom a method works for.
@@ -74,6 +70,10 @@ shapes! {
         /// The passphrase of the home, at least 8 characters.
         #[ts(as = "String")]
         passphrase: Secret,
+        /// A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started.
+        #[serde(default)]
+        #[ts(optional)]
+        proxy: Option<String>,
     }
 
     /// An account from its backup.
@@ -89,6 +89,10 @@ shapes! {
         /// The passphrase of the home here, at least 8 characters.
         #[ts(as = "String")]
         passphrase: Secret,
+        /// A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started.
+        #[serde(default)]
+        #[ts(optional)]
+        proxy: Option<String>,
     }
 
     /// This device as another one of an account that exists.
@@ -100,6 +104,10 @@ shapes! {
         /// The passphrase of the home here, at least 8 characters.
         #[ts(as = "String")]
         passphrase: Secret,
+        /// A SOCKS5 proxy such as Tor to reach the server through, `HOST:PORT`; left out: as the program was started.
+        #[serde(default)]
+        #[ts(optional)]
+        proxy: Option<String>,
     }
 
     /// Whether both devices show the same words.
@@ -310,7 +318,7 @@ host_methods! {
 
     #[doc = "Makes a home that another device of an account links to it, and a code for that device; `host.state` says how far it is."]
     join = "host.join" (NewJoining) -> Done, |caller, params| {
-        joining::begin(&caller.host, &params.server, &params.device_name, params.passphrase.0).await?;
+        joining::begin(&caller.host, params).await?;
         Done {}
     };
 
@@ -322,7 +330,7 @@ host_methods! {
 
     #[doc = "Makes a home with a new account, and opens it."]
     create = "host.create" (NewAccount) -> Done, |caller, params| {
-        caller.host.home.create(&params.server, &params.name, params.passphrase.0).await?;
+        caller.host.home.create(params).await?;
         Done {}
     };
 

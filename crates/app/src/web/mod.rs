@@ -21,6 +21,7 @@ mod joining;
 mod launch;
 mod media;
 pub mod methods;
+mod proxy;
 mod ranges;
 mod route;
 mod run;

@@ -130,11 +130,18 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
     } else {
         None
     };
+    let proxy = host.home.proxy().await;
     let closed = host.home.close().await;
     tokio::time::sleep(FAREWELL).await;
     end_tasks(&host, accepting, answering).await;
     if end == End::Lock {
-        return Err(replace_self(options, &host, &listener, bell.as_ref()));
+        return Err(replace_self(
+            options,
+            &host,
+            &listener,
+            bell.as_ref(),
+            proxy.as_ref(),
+        ));
     }
     if end == End::Wiped {
         return Err(HomeError::Wiped.into());
@@ -248,6 +255,7 @@ fn replace_self(
     host: &Host,
     listener: &TcpListener,
     bell: Option<&BellPass>,
+    proxy: Option<&Proxy>,
 ) -> Failure {
     if let Err(error) = rustix::stdio::dup2_stdin(listener) {
         return Failure::file("Standard input", &error.into());
@@ -262,7 +270,7 @@ fn replace_self(
     if let Some(home) = &options.home {
         arguments.extend(["--home".into(), home.clone().into()]);
     }
-    match &options.proxy {
+    match proxy {
         Some(Proxy::Socks5 { host, port }) => {
             let host = if host.contains(':') {
                 format!("[{host}]")

@@ -15,6 +15,7 @@
 //! - A file in the folder belongs to a row from before it exists until after it is gone. The folder is
 //!   shared by both stores of a home, so no store may remove what it does not know, until the other one is no more.
 
+mod halt;
 mod import;
 mod read;
 mod rows;
@@ -32,6 +33,7 @@ pub use stream::{CHUNK, CHUNK_PLAINTEXT, StreamKey, open_blob, seal_blob};
 pub(crate) use transfer::is_of_blob;
 pub use transfer::{BlobTransport, PIECE, Progress, READ_PIECE};
 
+use tokio::sync::watch;
 use undertone_wire::ids::BlobId;
 
 use crate::store::{Database, StoreError};
@@ -57,7 +59,12 @@ pub struct Attachments {
     folder: PathBuf,
     /// Transfers under way; a second one of the same file would write over the first.
     active: Arc<Mutex<HashSet<AttachmentId>>>,
+    /// Changes whenever a transfer is stopped, so that those under way look whether it is theirs.
+    halts: Arc<watch::Sender<()>>,
 }
+
+/// Code of a transfer that was cancelled, and the failure of one that its owner cancelled.
+pub(crate) const CANCELLED: &str = "attachment.cancelled";
 
 /// The largest file that is sent, bytes: 4 GiB.
 pub const LARGEST: u64 = 4 << 30;
@@ -71,6 +78,7 @@ impl Attachments {
             database,
             folder,
             active: Arc::default(),
+            halts: Arc::new(watch::Sender::new(())),
         }
     }
 
@@ -122,9 +130,12 @@ pub enum AttachmentError {
     /// It is being transferred already.
     #[error("The attachment is being transferred already.")]
     Busy,
-    /// The caller cancelled.
+    /// It was cancelled.
     #[error("The transfer was cancelled.")]
     Cancelled,
+    /// Its owner has paused it.
+    #[error("The transfer is paused; resume it first.")]
+    Paused,
     /// It fails its checks: a chunk was changed, or the hash is another one.
     #[error("The attachment is not what its sender sent; nothing was saved.")]
     Damaged,
@@ -168,7 +179,8 @@ impl AttachmentError {
             Self::NotHere => "attachment.not_here",
             Self::Failed => "attachment.failed",
             Self::Busy => "attachment.busy",
-            Self::Cancelled => "attachment.cancelled",
+            Self::Cancelled => CANCELLED,
+            Self::Paused => "attachment.paused",
             Self::Damaged => "attachment.damaged",
             Self::TooLarge => "attachment.too_large",
             Self::Unreadable => "attachment.unreadable",

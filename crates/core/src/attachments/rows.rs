@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row};
 use undertone_wire::ids::BlobId;
 
 use super::stream::{Layout, StreamKey};
-use super::{AttachmentError, Attachments, Reference};
+use super::{AttachmentError, Attachments, CANCELLED, Reference};
 use crate::store::{StoreError, StoreResult, Transaction};
 
 /// Names an attachment in this store; random.
@@ -57,7 +57,7 @@ pub enum State {
 }
 
 impl State {
-    fn number(self) -> i64 {
+    pub(super) fn number(self) -> i64 {
         match self {
             Self::Preparing => 1,
             Self::Waiting => 2,
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    fn from_number(number: i64) -> Option<Self> {
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
         [
             Self::Preparing,
             Self::Waiting,
@@ -91,9 +91,17 @@ pub struct AttachmentStatus {
     pub size: u64,
     /// Stable code of what went wrong, if the state is [`State::Failed`]; else empty.
     pub failure: String,
+    /// Whether the transfer waits until its owner wants it to go on.
+    pub paused: bool,
 }
 
 impl AttachmentStatus {
+    /// Whether its owner stopped the transfer for good.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.state == State::Failed && self.failure == CANCELLED
+    }
+
     /// Whether the content can be read on this device.
     #[must_use]
     pub fn is_here(&self) -> bool {
@@ -267,14 +275,22 @@ impl Attachments {
         Ok(())
     }
 
-    /// After a transfer: removes the file if [`Attachments::remove`] came meanwhile.
+    /// After a transfer: removes the file if [`Attachments::remove`] or [`Attachments::cancel`] came meanwhile.
     pub(super) fn remove_if_asked(&self, id: &AttachmentId) {
-        let asked = self
-            .status(id)
-            .is_ok_and(|status| status.state == State::Removing);
-        if asked && let Ok(_occupied) = self.occupy(*id) {
+        let Ok(record) = self.record(id) else {
+            return;
+        };
+        if record.status.state == State::Removing
+            && let Ok(_occupied) = self.occupy(*id)
+        {
             // What fails here is done again by `recover`.
             let _ = self.remove_file_and_row(id);
+        } else if record.status.is_cancelled()
+            && record.status.direction == Direction::Download
+            && let Ok(_occupied) = self.occupy(*id)
+        {
+            // What stays is ciphertext, which a later attempt goes on from.
+            let _ = fs::remove_file(self.file(&record));
         }
     }
 
@@ -313,7 +329,7 @@ impl Attachments {
                     .connection()
                     .prepare_cached(
                         "SELECT direction, state, blob_id, key, nonce, rest_key, rest_nonce,
-                                content_hash, size, file_name, failure
+                                content_hash, size, file_name, failure, paused
                          FROM attachments WHERE id = ?1",
                     )?
                     .query_row([id.as_bytes()], read_record)
@@ -326,15 +342,20 @@ impl Attachments {
         self.folder.join(&record.file_name)
     }
 
+    /// Writes down how a transfer ended, unless its owner was faster and stopped it for good.
     pub(super) fn finish(
         &self,
         id: &AttachmentId,
         state: State,
         failure: &str,
     ) -> Result<(), AttachmentError> {
-        Ok(self
-            .database
-            .transaction(|tx| set_state(tx, id, state, failure))?)
+        Ok(self.database.transaction(|tx| -> StoreResult<()> {
+            tx.connection().execute(
+                "UPDATE attachments SET state = ?2, failure = ?3, paused = 0 WHERE id = ?1 AND state = ?4",
+                (id.as_bytes(), state.number(), failure, State::Waiting.number()),
+            )?;
+            Ok(())
+        })?)
     }
 
     fn ids_in(&self, states: &[State]) -> StoreResult<Vec<AttachmentId>> {
@@ -426,7 +447,7 @@ pub(super) fn set_measured(
     Ok(())
 }
 
-fn set_state(
+pub(super) fn set_state(
     tx: &Transaction<'_>,
     id: &AttachmentId,
     state: State,
@@ -462,6 +483,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<Record> {
             state: State::from_number(row.get(1)?).ok_or_else(|| malformed(1))?,
             size,
             failure: row.get(10)?,
+            paused: row.get(11)?,
         },
         blob_id: BlobId::from_slice(row.get_ref(2)?.as_blob()?).map_err(|_| malformed(2))?,
         key: stream_key(3, 4)?,

@@ -71,11 +71,12 @@ impl Attachments {
     /// answered at once.
     ///
     /// `proceed` is told the progress before every piece; if it returns `false` the transfer ends with
-    /// [`AttachmentError::Cancelled`] and can be taken up again. Dropping the future does the same.
+    /// [`AttachmentError::Cancelled`] and can be taken up again. Dropping the future does the same. Its owner can stop
+    /// it in the middle of a piece with [`Attachments::pause`] and [`Attachments::cancel`].
     ///
     /// # Errors
     /// [`AttachmentError::Transport`]: call again later, unless the server refuses this blob for good; then the
-    /// attachment is marked as failed. [`AttachmentError::Failed`], [`AttachmentError::Busy`], [`AttachmentError::Cancelled`],
+    /// attachment is marked as failed. [`AttachmentError::Failed`], [`AttachmentError::Busy`], [`AttachmentError::Cancelled`], [`AttachmentError::Paused`],
     /// [`AttachmentError::Damaged`] (the file at rest), [`AttachmentError::Io`], [`AttachmentError::Unknown`].
     pub async fn upload(
         &self,
@@ -87,7 +88,7 @@ impl Attachments {
             return Ok(());
         };
         let outcome = self
-            .send_pieces(transport, &record, occupied, &mut proceed)
+            .send_pieces(transport, id, &record, occupied, &mut proceed)
             .await;
         self.end(id, outcome)
     }
@@ -109,7 +110,7 @@ impl Attachments {
             return Ok(());
         };
         let outcome = self
-            .fetch_pieces(transport, &record, occupied, &mut proceed)
+            .fetch_pieces(transport, id, &record, occupied, &mut proceed)
             .await;
         if outcome == Err(AttachmentError::Damaged) {
             let _ = std::fs::remove_file(self.file(&record));
@@ -131,7 +132,9 @@ impl Attachments {
         match record.status.state {
             State::Done => Ok(None),
             State::Preparing | State::Removing => Err(AttachmentError::Unknown),
+            State::Failed if record.status.is_cancelled() => Err(AttachmentError::Cancelled),
             State::Failed => Err(AttachmentError::Failed),
+            State::Waiting if record.status.paused => Err(AttachmentError::Paused),
             State::Waiting => Ok(Some((record, occupied))),
         }
     }
@@ -154,6 +157,7 @@ impl Attachments {
     async fn send_pieces(
         &self,
         transport: &dyn BlobTransport,
+        id: &AttachmentId,
         record: &Record,
         occupied: Occupied,
         proceed: &mut (dyn FnMut(Progress) -> bool + Send),
@@ -172,7 +176,8 @@ impl Attachments {
             _occupied: occupied,
         };
 
-        let mut offset = known(transport.create(blob_id, layout.blob_len).await, layout)?;
+        let there = transport.create(blob_id, layout.blob_len);
+        let mut offset = known(self.unless_halted(id, there).await?, layout)?;
         let mut setbacks = 0;
         let mut space = BytesMut::new();
         while offset < layout.blob_len {
@@ -186,7 +191,8 @@ impl Attachments {
             })
             .await?;
             let piece = piece?;
-            let answer = transport.append(blob_id, offset, piece.clone()).await;
+            let sending = transport.append(blob_id, offset, piece.clone());
+            let answer = self.unless_halted(id, sending).await?;
             // Taken back, so that a large file does not leave a piece behind in the memory of every thread.
             space = piece.try_into_mut().unwrap_or_default();
             let reached = match answer {
@@ -214,6 +220,7 @@ impl Attachments {
     async fn fetch_pieces(
         &self,
         transport: &dyn BlobTransport,
+        id: &AttachmentId,
         record: &Record,
         occupied: Occupied,
         proceed: &mut (dyn FnMut(Progress) -> bool + Send),
@@ -234,9 +241,10 @@ impl Attachments {
                 return Err(AttachmentError::Cancelled);
             }
             let length = (layout.blob_len - from).min(READ_PIECE as u64);
-            let piece = transport
-                .read(&record.blob_id, from, length)
-                .await
+            let reading = transport.read(&record.blob_id, from, length);
+            let piece = self
+                .unless_halted(id, reading)
+                .await?
                 .map_err(AttachmentError::Transport)?;
             if piece.len() as u64 != length {
                 return Err(AttachmentError::Transport(Code::ConnectionLost.into()));

@@ -10,7 +10,6 @@ use std::{
 };
 
 use rusqlite::{Connection, params, params_from_iter, types::Value as Sql};
-use undertone_mls::Kind as GroupKind;
 
 use super::{
     Backup, Control,
@@ -20,9 +19,9 @@ use crate::{
     error::{Reason, Result},
     store::Database,
     sync::{
-        Work, add,
-        conversation::{self, Conversation, Kind, State},
-        early,
+        Work,
+        conversation::{self, Kind, State},
+        early, notes,
     },
 };
 
@@ -272,7 +271,7 @@ pub(crate) fn take_up(work: &Work<'_>, here: bool) -> Result<()> {
     for id in ids {
         let row = conversation::load(work.db, id)?;
         if row.kind == Kind::Notes {
-            renew_notes(work, &row)?;
+            notes::renew(work, &row)?;
         } else if here {
             conversation::set_state(work, id, State::Resyncing)?;
             work.db.execute(
@@ -283,35 +282,5 @@ pub(crate) fn take_up(work: &Work<'_>, here: bool) -> Result<()> {
             conversation::set_state(work, id, State::Removed)?;
         }
     }
-    Ok(())
-}
-
-/// Nobody but this account's devices was in the notes to self, and none of them is left: they go on in a new group.
-fn renew_notes(work: &Work<'_>, old: &Conversation) -> Result<()> {
-    let new = add::create(work, GroupKind::Notes, "", None)?;
-    for table in ["messages", "actions", "reactions", "pins", "chat_settings"] {
-        work.db.execute(
-            &format!("UPDATE OR REPLACE {table} SET conversation = ?2 WHERE conversation = ?1"),
-            params![old.id, new],
-        )?;
-    }
-    // What was written before stays before what is written now.
-    work.db.execute(
-        "UPDATE conversations SET (generation, read_up_to, created_at_ms) = (SELECT generation + 1, read_up_to, created_at_ms FROM conversations WHERE id = ?1)
-         WHERE id = ?2",
-        params![old.id, new],
-    )?;
-    work.db.execute(
-        "UPDATE rules SET generation = (SELECT generation FROM conversations WHERE id = ?1) WHERE conversation = ?1",
-        [new],
-    )?;
-    for table in ["members", "device_counters", "old_channels", "rules"] {
-        work.db.execute(
-            &format!("DELETE FROM {table} WHERE conversation = ?1"),
-            [old.id],
-        )?;
-    }
-    work.db
-        .execute("DELETE FROM conversations WHERE id = ?1", [old.id])?;
     Ok(())
 }

@@ -15,7 +15,7 @@ impl Client {
         .await
     }
 
-    /// The owner has read one; it is not shown any more on this device.
+    /// The owner has read one; it is not shown any more on any device of the account.
     ///
     /// # Errors
     /// `announcement.unknown`.

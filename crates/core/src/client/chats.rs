@@ -10,12 +10,20 @@ use crate::{
 };
 
 impl Client {
-    /// All chats, the newest first.
+    /// All chats: pinned ones first, archived ones last, each by their newest line.
     ///
     /// # Errors
     /// `store.*`.
     pub async fn chats(&self) -> Result<Vec<ChatInfo>> {
-        self.read(|snapshot, engine| query::chats(snapshot.connection(), &engine.me))
+        self.chats_of(ChatPage::default()).await
+    }
+
+    /// Some of the chats, in the same order.
+    ///
+    /// # Errors
+    /// `store.*`; `chat.unknown` if something that is no chat's id is to be left out.
+    pub async fn chats_of(&self, page: ChatPage) -> Result<Vec<ChatInfo>> {
+        self.read(move |snapshot, engine| query::chats(snapshot.connection(), &engine.me, &page))
             .await
     }
 

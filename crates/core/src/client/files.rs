@@ -8,21 +8,19 @@ use std::{
     time::Duration,
 };
 
-use undertone_content::{
-    Attachment, ENCRYPTION_STREAM, ExternalPart, HASH_SHA_256, MediaInfo, uri,
-};
+use undertone_content::{Attachment, MediaInfo};
 use undertone_wire::{Class, padding::attachment_blob_size};
 use zeroize::Zeroizing;
 
 use super::Client;
 use crate::{
-    attachments::{AttachmentError, AttachmentId, Attachments, LARGEST, Reference},
+    attachments::{AttachmentError, AttachmentId, Attachments, LARGEST},
     driver::Blobs,
     error::{Error, Reason, Result},
     ids::{ChatId, MessageId},
     media::{self, FileKind},
     query,
-    sync::{erase, files, message::NewFile, shared},
+    sync::{change::Change, erase, files, message::NewFile, shared},
     view::*,
 };
 
@@ -136,7 +134,7 @@ impl Client {
                         engine.read(|snapshot| files::part(snapshot.connection(), local, index))?;
                     let reference = attachments.reference(&copy)?;
                     let part = Attachment {
-                        external: external(&reference, old.content_type, &old.name),
+                        external: files::external(&reference, old.content_type, &old.name),
                         preview: old.preview,
                         info: old.info,
                     };
@@ -230,7 +228,15 @@ impl Client {
                 })
                 .await;
             match outcome {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    // It is here now.
+                    return self
+                        .write(move |work| {
+                            work.tell(Change::MessageState(local));
+                            Ok(())
+                        })
+                        .await;
+                }
                 Err(AttachmentError::Transport(error)) if error.class != Class::Never => {
                     if reached > furthest {
                         furthest = reached;
@@ -368,7 +374,7 @@ pub(super) fn import_picture(
     Ok(NewFile {
         attachment: *id.as_bytes(),
         part: Attachment {
-            external: external(&reference, picture.content_type.to_owned(), &name),
+            external: files::external(&reference, picture.content_type.to_owned(), &name),
             preview: Some(picture.preview),
             info: Some(MediaInfo {
                 width: Some(picture.width),
@@ -395,28 +401,12 @@ pub(super) fn import_as_it_is(
     Ok(NewFile {
         attachment: *id.as_bytes(),
         part: Attachment {
-            external: external(&reference, content_type, &name),
+            external: files::external(&reference, content_type, &name),
             preview: facts.preview,
             info: known.then_some(facts.info),
         },
         name,
     })
-}
-
-/// How a message names a file.
-fn external(reference: &Reference, content_type: String, name: &str) -> ExternalPart {
-    ExternalPart {
-        content_type,
-        url: uri::blob(reference.blob_id.as_bytes()),
-        size: reference.size,
-        encryption: ENCRYPTION_STREAM,
-        key: Zeroizing::new(reference.key.key().to_vec()),
-        nonce: reference.key.nonce().to_vec(),
-        hash_algorithm: HASH_SHA_256,
-        content_hash: reference.content_hash.to_vec(),
-        filename: name.to_owned(),
-        ..ExternalPart::default()
-    }
 }
 
 /// The name it is sent under: no folders, not too long.

@@ -235,6 +235,47 @@ impl Client {
         .await
     }
 
+    /// The lines of a chat after the one with this `local_id`, oldest first. Nothing if the chat has no such line.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn messages_after(
+        &self,
+        chat: &ChatId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<MessageInfo>> {
+        self.expire().await?;
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::messages_after(db, &engine.me, &row, after, limit.min(PAGE))
+        })
+        .await
+    }
+
+    /// The line of a chat with this `local_id` and those on both sides of it, oldest first: half of `limit` (rounded down) before it, the rest
+    /// from it on. Nothing if the chat has no such line.
+    ///
+    /// # Errors
+    /// `chat.unknown`.
+    pub async fn messages_around(
+        &self,
+        chat: &ChatId,
+        around: i64,
+        limit: u32,
+    ) -> Result<Vec<MessageInfo>> {
+        self.expire().await?;
+        let chat = chat.clone();
+        self.read(move |snapshot, engine| {
+            let db = snapshot.connection();
+            let row = query::conversation_of(db, &chat)?;
+            query::messages_around(db, &engine.me, &row, around, limit.min(PAGE))
+        })
+        .await
+    }
+
     /// Looks for messages, the newest first.
     ///
     /// # Errors

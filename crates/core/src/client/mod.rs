@@ -20,9 +20,11 @@ mod messages;
 mod options;
 mod profile;
 mod protection;
+mod proxy;
 mod requests;
 mod settings;
 mod streams;
+mod transfers;
 
 use std::{
     collections::HashMap,

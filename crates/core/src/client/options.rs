@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::Ipv6Addr,
     str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -76,10 +77,19 @@ impl FromStr for SocksProxy {
         let Some((host, port)) = text.trim_end_matches('/').rsplit_once(':') else {
             return Err(invalid);
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'));
+        // No credentials: each connection has its own, so that the proxy can't pair them (Tor's stream isolation).
+        let of_a_name =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
+        let is_host = match bare {
+            Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.len() <= 255 && host.chars().all(of_a_name),
+        };
         match port.parse() {
-            Ok(port) if !host.is_empty() => Ok(Self {
-                host: host.to_owned(),
+            Ok(port) if is_host && port != 0 => Ok(Self {
+                host: bare.unwrap_or(host).to_owned(),
                 port,
             }),
             _ => Err(invalid),

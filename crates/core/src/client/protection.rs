@@ -77,8 +77,8 @@ pub struct Protection {
     pub alarm: Vec<ContactId>,
     /// Whether this is the decoy, visited by the passphrase for that.
     pub decoy: bool,
-    /// Whether a device of the account that another one has wiped is removed from the account as soon as it says so, which shows people in
-    /// its chats a line. The same on all of the account's devices.
+    /// Whether a device of the account that was wiped, by another one or by hand, is removed from the account as soon as it says so, which
+    /// shows people in its chats a line; the only one tells them itself. The same on all of the account's devices.
     pub remove_wiped: bool,
     /// The dead-man timer.
     pub dead_man: DeadManStanding,
@@ -462,6 +462,14 @@ impl Client {
     /// # Errors
     /// `state.closed`, `home.io`.
     pub async fn wipe(&self) -> Result<Wiped> {
+        // A task of its own: what has begun is finished, also when whoever asked for it is gone. A page's connection ends when it begins.
+        let client = self.clone();
+        tokio::spawn(async move { client.wipe_all().await })
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))?
+    }
+
+    async fn wipe_all(&self) -> Result<Wiped> {
         // A second caller is told what the first one did.
         let mut done = self.inner.wiped.lock().await;
         if let Some(done) = *done {

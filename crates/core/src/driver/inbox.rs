@@ -20,8 +20,8 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-        account, address, announcement, change::Change, clock, commit, conversation, duty, inbox,
-        keys, kill, linking, outbox, pool, resync, tokens, typing,
+        account, address, announcement, change::Change, commit, conversation, duty, inbox, keys,
+        kill, linking, outbox, pool, resync, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -269,7 +269,6 @@ struct Session {
 }
 
 fn note_clock(work: &crate::sync::Work<'_>, hello: &ServerHello) -> Result<()> {
-    clock::tick(work)?;
     let theirs = i64::try_from(hello.time_s).unwrap_or(i64::MAX);
     let off = theirs.saturating_sub(work.now_ms / 1000);
     account::set_clock_off(work.db, off)?;

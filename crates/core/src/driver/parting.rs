@@ -1,4 +1,4 @@
-//! Telling people, in the last moment, that the account's only device is wiped.
+//! Telling the account's other devices, or people where there are none, in the last moment, that this device is wiped.
 //!
 //! It is called when no key of the home is on the disk any more. What must stay true: it ends soon, whatever the server does, and where the
 //! server is not there at that moment it ends at once.

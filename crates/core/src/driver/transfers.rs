@@ -16,7 +16,7 @@ use crate::{
     sync::{
         commit,
         downloads::{self, Download},
-        duty, fetch, files, outbox, send,
+        duty, fetch, files, send, uploads,
     },
     view::{Event, LinkState},
 };
@@ -251,8 +251,14 @@ async fn fetch_one(shared: &Arc<Shared>, wanted: &fetch::Fetch) -> Result<()> {
 async fn files_refused(shared: &Arc<Shared>, message: i64, why: Error) -> Result<()> {
     tracing::debug!(code = why.code(), "a file can't be sent");
     shared
-        .write(move |work| outbox::give_up(work, message, &why))
+        .write(move |work| uploads::give_up(work, message, &why))
         .await
+}
+
+/// Whether a message still waits for its files.
+fn is_waited_for(shared: &Shared, message: i64) -> Result<bool> {
+    let engine = &shared.engine;
+    engine.read(|snapshot| uploads::waits_for_files(snapshot.connection(), message))
 }
 
 /// Uploads the files of a message, one after the other; then the message can go.
@@ -278,6 +284,9 @@ async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
         };
         match shared.attachments.upload(&blobs, &id, tell).await {
             Ok(()) => {}
+            // Its owner stopped it or deleted the message; when it is to go on, somebody else begins.
+            Err(AttachmentError::Paused) => return Ok(()),
+            Err(_) if !is_waited_for(shared, message)? => return Ok(()),
             Err(AttachmentError::Transport(error)) if !is_of_blob(error.code) => {
                 return Err(error.into());
             }
@@ -291,7 +300,7 @@ async fn upload_files(shared: &Arc<Shared>, message: i64) -> Result<()> {
         }
     }
     shared
-        .write(move |work| outbox::files_ready(work, message))
+        .write(move |work| uploads::files_ready(work, message))
         .await
 }
 
@@ -304,8 +313,8 @@ async fn download_file(shared: &Arc<Shared>, download: Download) {
                 .write(move |work| downloads::done(work, download))
                 .await
         }
-        // Somebody fetches it by hand, or it is to wait for another network.
-        Err(Error::Attachment(AttachmentError::Cancelled)) => Ok(()),
+        // Its owner stopped it, or it is to wait for another network.
+        Err(Error::Attachment(AttachmentError::Cancelled | AttachmentError::Paused)) => Ok(()),
         Err(error) => {
             tracing::debug!(code = error.code(), "a file did not come by itself");
             let online = shared.links.borrow().inbox == LinkState::Online;

@@ -122,13 +122,17 @@ pub(super) fn check_ownership(home: &Path) -> HomeResult<()> {
     Ok(())
 }
 
-/// Gives both stores the same times, so that the dates do not tell which one is used. Failing to do so
-/// harms nothing else, hence no error.
+/// Gives the key table and both stores the same times, so that the dates do not tell which store is used, nor whether there
+/// is a decoy that was made later than the home. Failing to do so harms nothing else, hence no error.
 pub(super) fn even_out_times(home: &Path) {
     let now = std::time::SystemTime::now();
     let times = fs::FileTimes::new().set_accessed(now).set_modified(now);
-    for which in [Which::A, Which::B] {
-        if let Ok(file) = fs::OpenOptions::new().write(true).open(store(home, which)) {
+    for path in [
+        home.join(KEYS),
+        store(home, Which::A),
+        store(home, Which::B),
+    ] {
+        if let Ok(file) = fs::OpenOptions::new().write(true).open(path) {
             let _ = file.set_times(times);
         }
     }

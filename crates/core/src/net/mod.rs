@@ -13,7 +13,7 @@ mod read;
 mod tls;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use undertone_wire::{Error, forward::ServerKey, ids::BlobId, tokens::Token};
@@ -31,9 +31,23 @@ use crate::{
 
 /// The network: TLS, directly or through a SOCKS5 proxy.
 pub struct TlsTransport {
-    proxy: Option<SocksProxy>,
+    way: RwLock<Arc<Way>>,
     timing: Timing,
+}
+
+/// How servers are reached.
+struct Way {
+    proxy: Option<SocksProxy>,
     blobs: BlobClient,
+}
+
+impl Way {
+    fn new(proxy: Option<SocksProxy>, timing: Timing) -> Arc<Self> {
+        Arc::new(Self {
+            blobs: BlobClient::new(proxy.clone(), timing),
+            proxy,
+        })
+    }
 }
 
 impl TlsTransport {
@@ -47,10 +61,13 @@ impl TlsTransport {
     #[must_use]
     pub fn with_timing(proxy: Option<SocksProxy>, timing: Timing) -> Self {
         Self {
-            blobs: BlobClient::new(proxy.clone(), timing),
-            proxy,
+            way: RwLock::new(Way::new(proxy, timing)),
             timing,
         }
+    }
+
+    fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.way.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Opens a connection and waits for ServerHello.
@@ -62,12 +79,18 @@ impl TlsTransport {
         server: &ServerAddress,
         role: Role,
     ) -> Result<SocketConnection, Error> {
-        let greeted = connect::greet(server, role, self.proxy.as_ref(), &self.timing).await?;
+        let way = self.way();
+        let greeted = connect::greet(server, role, way.proxy.as_ref(), &self.timing).await?;
         Ok(SocketConnection::start(greeted, self.timing))
     }
 }
 
 impl Transport for TlsTransport {
+    fn use_proxy(&self, proxy: Option<SocksProxy>) {
+        let way = Way::new(proxy, self.timing);
+        *self.way.write().unwrap_or_else(PoisonError::into_inner) = way;
+    }
+
     fn connect<'a>(
         &'a self,
         server: &'a ServerAddress,
@@ -80,18 +103,17 @@ impl Transport for TlsTransport {
     }
 
     fn look_up_pin<'a>(&'a self, origin: &'a Origin) -> BoxFuture<'a, Result<PinOfServer, Error>> {
-        Box::pin(connect::look_up_pin(
-            origin,
-            self.proxy.as_ref(),
-            &self.timing,
-        ))
+        Box::pin(async move {
+            let way = self.way();
+            connect::look_up_pin(origin, way.proxy.as_ref(), &self.timing).await
+        })
     }
 
     fn server_key<'a>(
         &'a self,
         server: &'a ServerAddress,
     ) -> BoxFuture<'a, Result<ServerKey, Error>> {
-        Box::pin(async move { self.blobs.server_key(server).await })
+        Box::pin(async move { self.way().blobs.server_key(server).await })
     }
 
     fn create_blob<'a>(
@@ -101,7 +123,7 @@ impl Transport for TlsTransport {
         length: u64,
         token: &'a Token,
     ) -> BoxFuture<'a, Result<BlobState, Error>> {
-        Box::pin(async move { self.blobs.create(server, id, length, token).await })
+        Box::pin(async move { self.way().blobs.create(server, id, length, token).await })
     }
 
     fn append_blob<'a>(
@@ -112,7 +134,12 @@ impl Transport for TlsTransport {
         bytes: Bytes,
         token: &'a Token,
     ) -> BoxFuture<'a, Result<BlobState, Error>> {
-        Box::pin(async move { self.blobs.append(server, id, offset, bytes, token).await })
+        Box::pin(async move {
+            self.way()
+                .blobs
+                .append(server, id, offset, bytes, token)
+                .await
+        })
     }
 
     fn blob_state<'a>(
@@ -120,7 +147,7 @@ impl Transport for TlsTransport {
         server: &'a ServerAddress,
         id: &'a BlobId,
     ) -> BoxFuture<'a, Result<BlobState, Error>> {
-        Box::pin(async move { self.blobs.state(server, id).await })
+        Box::pin(async move { self.way().blobs.state(server, id).await })
     }
 
     fn read_blob<'a>(
@@ -130,6 +157,6 @@ impl Transport for TlsTransport {
         from: u64,
         length: u64,
     ) -> BoxFuture<'a, Result<Bytes, Error>> {
-        Box::pin(async move { self.blobs.read(server, id, from, length).await })
+        Box::pin(async move { self.way().blobs.read(server, id, from, length).await })
     }
 }

@@ -6,10 +6,11 @@ use undertone_content::{Meaning, MimiContent};
 use undertone_mls::AccountId;
 
 use crate::{
+    attachments::{CANCELLED, State},
     error::{Reason, Result},
     ids::{ChatId, ContactId, MessageId},
     rich_text,
-    sync::{account::Me, card, conversation, message},
+    sync::{account::Me, card, conversation, downloads, message},
     view::*,
 };
 
@@ -308,8 +309,11 @@ pub(crate) fn history(db: &Connection, local: i64) -> Result<Vec<Version>> {
 fn files(db: &Connection, message: i64) -> Result<Vec<AttachmentInfo>> {
     let mut statement = db.prepare_cached(
         "SELECT f.position, f.name, f.content_type, f.size, f.width, f.height, f.duration_ms, f.waveform, f.preview,
-            EXISTS (SELECT 1 FROM attachments a WHERE a.id = f.attachment AND (a.direction = 1 OR a.state = 3))
-         FROM message_files f WHERE f.message = ?1 ORDER BY f.position",
+            coalesce(a.direction = 1 OR a.state = 3, 0), coalesce(a.direction, 2), coalesce(a.state, 2), coalesce(a.paused, 0),
+            coalesce(a.failure, ''), m.state, d.asked
+         FROM message_files f JOIN messages m ON m.id = f.message LEFT JOIN attachments a ON a.id = f.attachment
+            LEFT JOIN downloads d ON d.message = f.message AND d.position = f.position
+         WHERE f.message = ?1 ORDER BY f.position",
     )?;
     let rows = statement
         .query_map([message], |row| {
@@ -325,10 +329,36 @@ fn files(db: &Connection, message: i64) -> Result<Vec<AttachmentInfo>> {
                 waveform: row.get(7)?,
                 preview: (!preview.is_empty()).then(|| BASE64.encode(&preview)),
                 here: row.get(9)?,
+                transfer: transfer(db, row)?,
             })
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     Ok(rows)
+}
+
+/// Where the transfer of a file is, of a row of [`files`].
+fn transfer(db: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<TransferState>> {
+    let is_upload = row.get::<_, i64>(10)? == 1;
+    let (state, paused, failure): (i64, bool, String) = (row.get(11)?, row.get(12)?, row.get(13)?);
+    let is_going = if is_upload {
+        row.get::<_, i64>(14)? == message::State::Uploading as i64
+    } else {
+        match row.get::<_, Option<bool>>(15)? {
+            None => false,
+            Some(true) => true,
+            Some(false) => downloads::limit(db)
+                .ok()
+                .flatten()
+                .is_some_and(|limit| row.get(3).is_ok_and(|size: i64| size <= limit)),
+        }
+    };
+    Ok(match State::from_number(state) {
+        Some(State::Waiting) if paused && (is_going || !is_upload) => Some(TransferState::Paused),
+        Some(State::Waiting) if is_going => Some(TransferState::Waiting),
+        Some(State::Failed) if failure == CANCELLED => Some(TransferState::Cancelled),
+        Some(State::Failed) => Some(TransferState::Failed),
+        _ => None,
+    })
 }
 
 /// A line by its row.
@@ -373,15 +403,77 @@ pub(crate) fn messages_from(
     from_ms: i64,
     limit: u32,
 ) -> Result<Vec<MessageInfo>> {
-    let first: Option<(u32, u64, i64)> = db
+    let first = db
         .prepare_cached(FIRST_FROM)?
-        .query_row(params![row.id, from_ms], |found| {
-            Ok((found.get(0)?, found.get(1)?, found.get(2)?))
-        })
+        .query_row(params![row.id, from_ms], place)
         .optional()?;
-    let Some((generation, number, id)) = first else {
+    first.map_or_else(
+        || Ok(Vec::new()),
+        |first| lines_from(db, me, row, first, limit),
+    )
+}
+
+/// The lines of a chat after the line `after`, in its order. Nothing if there is no such line.
+pub(crate) fn messages_after(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<MessageInfo>> {
+    let Some((generation, number, id)) = place_of(db, row, after)? else {
         return Ok(Vec::new());
     };
+    let next = (generation, number, id.saturating_add(1));
+    lines_from(db, me, row, next, limit)
+}
+
+/// A line of a chat with those on both sides of it, in its order: half of `limit` before it, the rest of it and after it. Nothing if there
+/// is no such line.
+pub(crate) fn messages_around(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    around: i64,
+    limit: u32,
+) -> Result<Vec<MessageInfo>> {
+    let Some(place) = place_of(db, row, around)? else {
+        return Ok(Vec::new());
+    };
+    let before = limit / 2;
+    let mut lines = messages(db, me, row, before, Some(around))?;
+    lines.extend(lines_from(db, me, row, place, limit - before)?);
+    Ok(lines)
+}
+
+/// Where a line stands in its chat: generation, number, row.
+type Place = (u32, u64, i64);
+
+fn place(found: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
+    Ok((found.get(0)?, found.get(1)?, found.get(2)?))
+}
+
+fn place_of(
+    db: &Connection,
+    row: &conversation::Conversation,
+    local: i64,
+) -> Result<Option<Place>> {
+    let place = db
+        .prepare_cached(
+            "SELECT generation, number, id FROM messages WHERE id = ?1 AND conversation = ?2",
+        )?
+        .query_row([local, row.id], place)
+        .optional()?;
+    Ok(place)
+}
+
+fn lines_from(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+    (generation, number, id): Place,
+    limit: u32,
+) -> Result<Vec<MessageInfo>> {
     let mut statement = db.prepare_cached(&format!("{MESSAGE} {FROM}"))?;
     let raw = statement
         .query_map(params![row.id, limit, generation, number, id], message_row)?

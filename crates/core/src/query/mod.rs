@@ -11,11 +11,14 @@ mod storage;
 #[cfg(test)]
 pub(crate) use messages::chat_queries;
 pub(crate) use messages::{
-    find_message, history, message_by_row, messages, messages_from, pinned, receipts,
+    find_message, history, message_by_row, messages, messages_after, messages_around,
+    messages_from, pinned, receipts,
 };
 pub(crate) use people::{blocked, find_request, invites, join_requests, report, reports, requests};
 pub(crate) use search::{index, is_indexed, search};
 pub(crate) use storage::{removable, storage};
+
+use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, Act};
@@ -266,34 +269,48 @@ pub(crate) fn links(db: &Connection, uri: impl Fn(i64) -> Result<String>) -> Res
 
 // ---- chats
 
-/// All chats: pinned ones first, archived ones last, each by their newest line.
-pub(crate) fn chats(db: &Connection, me: &Me) -> Result<Vec<ChatInfo>> {
+/// Chats: pinned ones first, archived ones last, each by their newest line.
+pub(crate) fn chats(db: &Connection, me: &Me, page: &ChatPage) -> Result<Vec<ChatInfo>> {
+    let except = page
+        .except
+        .iter()
+        .map(ChatId::bytes)
+        .collect::<std::result::Result<HashSet<_>, _>>()?;
+    let limit = page.limit.map_or(usize::MAX, |limit| limit as usize);
+    in_order(db)?
+        .into_iter()
+        .filter(|(_, group)| !except.contains(group.as_slice()))
+        .take(limit)
+        .map(|(id, _)| chat(db, me, &conversation::load(db, id)?))
+        .collect()
+}
+
+/// The conversations that are chats, with their group ids, in the order of the list.
+fn in_order(db: &Connection) -> Result<Vec<(i64, Vec<u8>)>> {
     let mut statement =
+        // A conversation that somebody began with a link and has not proven is nobody's yet.
         db.prepare_cached(
-            "SELECT c.id FROM conversations c LEFT JOIN chat_settings s ON s.conversation = c.id
+            "SELECT c.id, c.group_id FROM conversations c LEFT JOIN chat_settings s ON s.conversation = c.id
+             WHERE c.link = 0 AND c.request = 0
              ORDER BY coalesce(s.archived, 0), coalesce(s.pinned_at_ms, 0) > 0 DESC, c.changed_at_ms DESC, c.id DESC",
         )?;
-    let ids = statement
-        .query_map([], |row| row.get::<_, i64>(0))?
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    let mut chats = Vec::with_capacity(ids.len());
-    for id in ids {
-        let row = conversation::load(db, id)?;
-        // A conversation that somebody began with a link and has not proven is nobody's yet.
-        if row.link == 0 && !row.request {
-            chats.push(chat(db, me, &row)?);
-        }
+    Ok(rows)
+}
+
+/// What a chat is called.
+fn title(db: &Connection, row: &conversation::Conversation) -> Result<String> {
+    match (row.kind, &row.peer) {
+        (conversation::Kind::Direct, Some(peer)) => conversation::name_of(db, row.id, peer),
+        (conversation::Kind::Notes, _) => Ok("Notes to self".to_owned()),
+        _ => Ok(row.name.clone()),
     }
-    Ok(chats)
 }
 
 /// One chat.
 pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -> Result<ChatInfo> {
-    let name = match (row.kind, &row.peer) {
-        (conversation::Kind::Direct, Some(peer)) => conversation::name_of(db, row.id, peer)?,
-        (conversation::Kind::Notes, _) => "Notes to self".to_owned(),
-        _ => row.name.clone(),
-    };
     let (members, role): (u32, Option<i64>) = db
         .prepare_cached(
             "SELECT count(DISTINCT account_id), max(CASE WHEN account_id = ?2 THEN role END) FROM members WHERE conversation = ?1",
@@ -321,7 +338,7 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
             conversation::Kind::Group => ChatKind::Group,
             conversation::Kind::Notes => ChatKind::Notes,
         },
-        name,
+        name: title(db, row)?,
         members,
         unread,
         last,
@@ -402,15 +419,23 @@ fn policy_view(policy: &undertone_mls::Policy) -> GroupPolicy {
 
 /// The chat that a person means; a contact's name or id means the direct chat with them.
 pub(crate) fn find_chat(db: &Connection, me: &Me, selector: &str) -> Result<ChatInfo> {
+    // Names first: there may be a thousand chats, and one is wanted whole.
+    let named = in_order(db)?
+        .into_iter()
+        .map(|(id, _)| {
+            let row = conversation::load(db, id)?;
+            Ok((title(db, &row)?, row))
+        })
+        .collect::<Result<Vec<_>>>()?;
     let found = select(
-        chats(db, me)?,
+        named,
         selector,
-        |chat| chat.id.to_string(),
-        |chat| chat.name.clone(),
+        |(_, row)| ChatId::from_bytes(row.group.as_bytes()).to_string(),
+        |(name, _)| name.clone(),
         Reason::ChatUnknown,
         Reason::ChatAmbiguous,
     );
-    match found {
+    match found.and_then(|(_, row)| chat(db, me, &row)) {
         Err(error) if error.is(Reason::ChatUnknown) => {
             let Ok(contact) = find_contact(db, selector) else {
                 return find_request(db, me, selector)

@@ -160,6 +160,11 @@ pub const STEPS: &[Migration] = &[
         name: "absent",
         step: Step::Sql(include_str!("../../migrations/0023_absent.sql")),
     },
+    Migration {
+        version: 24,
+        name: "stopped transfers",
+        step: Step::Sql(include_str!("../../migrations/0024_stopped_transfers.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -181,8 +181,8 @@ pub(crate) fn ask(work: &Work<'_>, row: &Conversation, request: &[u8]) -> Result
 /// When this device says so next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     Ok(work.db.query_row(
-        "SELECT min(since_ms + (?1 << (2 * said))) FROM absent WHERE said < ?2",
-        params![patience(work), SAYS],
+        "SELECT min(at) FROM (SELECT since_ms + (?1 << (2 * said)) AS at FROM absent WHERE said < ?2) WHERE at > ?3",
+        params![patience(work), SAYS, work.now_ms],
         |row| row.get(0),
     )?)
 }

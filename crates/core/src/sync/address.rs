@@ -6,6 +6,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_wire::secrets::AddressSecret;
+use zeroize::Zeroizing;
 
 use super::{Work, alarm, conversation, resync};
 use crate::error::Result;
@@ -79,7 +80,8 @@ fn find(work: &Work<'_>, condition: &str, value: impl rusqlite::ToSql) -> Result
             "SELECT id, secret, conversation FROM addresses WHERE {condition}"
         ))?
         .query_row([value], |row| {
-            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
+            let secret = Zeroizing::new(row.get::<_, Vec<u8>>(1)?);
+            Ok((row.get(0)?, secret, row.get(2)?))
         })
         .optional()?;
     row.map(|(id, secret, conversation)| {
@@ -173,7 +175,7 @@ fn rows(work: &Work<'_>, condition: &str, limit: usize) -> Result<Vec<(i64, [u8;
         .query_map([limit], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
-                row.get::<_, Vec<u8>>(1)?,
+                Zeroizing::new(row.get::<_, Vec<u8>>(1)?),
                 row.get(2)?,
             ))
         })?

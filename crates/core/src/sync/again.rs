@@ -27,6 +27,8 @@ const AGAIN_MESSAGES: usize = 8;
 const SHARE_BYTES: usize = 1024 * 1024;
 /// What was sent again for a device is not sent again for it within this time.
 const SHARE_MS: i64 = 3600 * 1000;
+/// How far what a device writes may get out of turn, by when it was read here.
+const OUT_OF_TURN_MS: i64 = 3600 * 1000;
 
 /// A member misses something: what this device wrote of it is sent again.
 pub(crate) fn asked(work: &Work<'_>, row: &Conversation, sender: &Sender, ask: &Ask) -> Result<()> {
@@ -171,23 +173,24 @@ pub(super) fn send_again(
     Ok(())
 }
 
-/// Whether a message is missing by its author's counter, and was said to stand between what that device said before and what told that it
-/// is missing: the numbers of a channel that was left tell nothing of what was said last there.
+/// Whether a message is missing by its author's counter, and may have been said where it is said to stand: the numbers of a channel that was
+/// left tell nothing of what was said last there.
 fn is_missing_there(
     work: &Work<'_>,
     row: &Conversation,
     sender: &Sender,
     content: &MimiContent,
     said: Place,
+    top: Place,
 ) -> Result<bool> {
     let device = sender.device.as_bytes();
     let Some(counter) = content.device_counter() else {
         return Ok(false);
     };
-    let Some(gap) = gaps::gap_at(work, row, device, 0, counter)? else {
+    if gaps::gap_at(work, row, device, 0, counter)?.is_none() {
         return Ok(false);
-    };
-    let before: Option<Place> = work
+    }
+    let before = work
         .db
         .prepare_cached(&format!(
             "SELECT generation, number FROM (
@@ -198,15 +201,45 @@ fn is_missing_there(
         ))?
         .query_row(
             params![row.id, device, i64::try_from(counter).unwrap_or(-1)],
-            |row| {
-                Ok(Place {
-                    generation: row.get(0)?,
-                    number: row.get(1)?,
-                })
-            },
+            place,
         )
         .optional()?;
-    Ok(said < gap && before.is_none_or(|before| before < said))
+    let Some(before) = before else {
+        return Ok(said <= top);
+    };
+    Ok(before.max(said) <= top && (before < said || is_little_before(work, row, before, said)?))
+}
+
+/// Whether a place is before another one by no more than what was read within [`OUT_OF_TURN_MS`]. A photo that takes its time to upload is
+/// overtaken by the words after it; nobody is to write into what was read long ago.
+fn is_little_before(
+    work: &Work<'_>,
+    row: &Conversation,
+    place_there: Place,
+    said: Place,
+) -> Result<bool> {
+    let oldest: Option<Place> = work
+        .db
+        .prepare_cached(
+            "WITH before AS (SELECT generation, number, received_at_ms FROM messages
+                WHERE conversation = ?1 AND kind = 1 AND (generation, number) <= (?2, ?3))
+             SELECT generation, number FROM before
+             WHERE received_at_ms < (SELECT received_at_ms FROM before ORDER BY generation DESC, number DESC LIMIT 1) - ?4
+             ORDER BY generation DESC, number DESC LIMIT 1",
+        )?
+        .query_row(
+            params![row.id, place_there.generation, place_there.number, OUT_OF_TURN_MS],
+            place,
+        )
+        .optional()?;
+    Ok(oldest.is_none_or(|oldest| oldest < said))
+}
+
+fn place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place {
+        generation: row.get(0)?,
+        number: row.get(1)?,
+    })
 }
 
 /// Somebody sent again what was missing.
@@ -227,16 +260,17 @@ pub(crate) fn came_again(
         // Somebody's say about a place counts only where something is missing.
         let missing = gaps::gap_at(work, row, &[], said.generation, said.number)?.is_some();
         let now = conversation::load(work.db, row.id)?;
-        let place = if missing || is_missing_there(work, row, sender, &content, said)? {
+        let top = Place {
+            generation: now.generation,
+            number: now.top_number,
+        };
+        let place = if missing || is_missing_there(work, row, sender, &content, said, top)? {
             said
         } else if message::is_known(work, row, sender, &message.content, &content)? {
             // It stays where it is.
             Place::FIRST
         } else {
-            Place {
-                generation: now.generation,
-                number: now.top_number,
-            }
+            top
         };
         // What asks or repeats is not repeated once more; its number is closed all the same.
         if automatic::read(&content).is_none() {

@@ -6,7 +6,12 @@
 use rusqlite::{Connection, params};
 use undertone_wire::{limits, response::Announcement};
 
-use super::{Work, account::Me, change::Change};
+use super::{
+    Work,
+    account::Me,
+    change::Change,
+    shared::{self, Kind},
+};
 use crate::{
     error::{Reason, Result},
     ids::AnnouncementId,
@@ -73,8 +78,17 @@ fn take(work: &Work<'_>, one: &Announcement) -> Result<bool> {
         return Ok(false);
     }
     work.db.execute(
-        "INSERT INTO announcements (id, text, day, until_day, came_at_ms, dismissed, gone) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
-        params![&one.id[..], text, one.day, one.until_day, work.now_ms],
+        // Another device of the account may have heard of it, and its owner dismissed it there.
+        "INSERT INTO announcements (id, text, day, until_day, came_at_ms, dismissed, gone)
+         VALUES (?1, ?2, ?3, ?4, ?5, EXISTS (SELECT 1 FROM shared WHERE key = ?6), 0)",
+        params![
+            &one.id[..],
+            text,
+            one.day,
+            one.until_day,
+            work.now_ms,
+            shared::key(Kind::Dismissed, &[&one.id])
+        ],
     )?;
     Ok(true)
 }
@@ -96,17 +110,44 @@ fn plain(text: &str) -> String {
     text
 }
 
-/// The owner has read it.
+/// The owner has read it: that counts on every device of the account.
 pub(crate) fn dismiss(work: &Work<'_>, id: &[u8; 16]) -> Result<()> {
-    let found = work.db.execute(
-        "UPDATE announcements SET dismissed = 1 WHERE id = ?1",
-        [&id[..]],
-    )?;
-    if found == 0 {
+    if !mark(work, id)? {
         return Err(Reason::AnnouncementUnknown.into());
     }
-    work.tell(Change::Announcements);
+    put(work, id)
+}
+
+/// The same, on another device. One that is not here yet is looked up when it comes.
+pub(crate) fn dismissed_elsewhere(work: &Work<'_>, id: &[u8]) -> Result<()> {
+    mark(work, id)?;
     Ok(())
+}
+
+/// Those dismissed here become entries.
+pub(crate) fn put_dismissed(work: &Work<'_>) -> Result<()> {
+    let mut statement = work
+        .db
+        .prepare("SELECT id FROM announcements WHERE dismissed = 1 AND gone = 0")?;
+    let ids = statement
+        .query_map([], |row| row.get::<_, [u8; 16]>(0))?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    ids.iter().try_for_each(|id| put(work, id))
+}
+
+fn put(work: &Work<'_>, id: &[u8; 16]) -> Result<()> {
+    shared::put(work, &shared::key(Kind::Dismissed, &[id]), &[])
+}
+
+/// False: it is not here.
+fn mark(work: &Work<'_>, id: &[u8]) -> Result<bool> {
+    let found = work
+        .db
+        .execute("UPDATE announcements SET dismissed = 1 WHERE id = ?1", [id])?;
+    if found > 0 {
+        work.tell(Change::Announcements);
+    }
+    Ok(found > 0)
 }
 
 /// What is announced at a moment, the newest first.

@@ -16,6 +16,7 @@ use undertone_wire::{
     request::{AddressRename, ChannelCommit},
     secrets::{AddressSecret, Secret},
 };
+use zeroize::Zeroizing;
 
 use super::{
     Work, address, automatic, changes, channel,
@@ -46,7 +47,7 @@ pub(crate) enum Step {
 struct Row {
     body: Vec<u8>,
     blob_id: Vec<u8>,
-    blob_key: Vec<u8>,
+    blob_key: Zeroizing<Vec<u8>>,
     blob_done: bool,
     payload: Vec<u8>,
     sent: bool,
@@ -62,7 +63,7 @@ fn row(work: &Work<'_>, conversation: i64) -> Result<Option<Row>> {
             Ok(Row {
                 body: row.get(0)?,
                 blob_id: row.get(1)?,
-                blob_key: row.get(2)?,
+                blob_key: Zeroizing::new(row.get(2)?),
                 blob_done: row.get(3)?,
                 payload: row.get(4)?,
                 sent: row.get(5)?,

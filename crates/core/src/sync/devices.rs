@@ -29,7 +29,7 @@ const WANTED: u32 = 6;
 /// The most that a new device puts there at once: what a server holds for an address.
 const WANTED_AT_FIRST: u32 = 96;
 /// Conversations looked at in one round.
-const AT_ONCE: usize = 32;
+const AT_ONCE: i64 = 32;
 
 /// As stored (devices.state).
 pub(crate) const IN_USE: i64 = 1;
@@ -307,21 +307,12 @@ fn rank(work: &Work<'_>, row: &Conversation) -> Result<usize> {
 
 /// Looks at the conversations whose turn it is. Called now and then.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
-    let due = {
-        let mut statement = work.db.prepare_cached(
-            "SELECT conversation FROM device_checks WHERE not_before_ms <= ?1 ORDER BY not_before_ms LIMIT ?2",
-        )?;
-        statement
-            .query_map(params![work.now_ms, AT_ONCE], |row| row.get::<_, i64>(0))?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
+    let due = work.take_due("device_checks", AT_ONCE)?;
     if due.is_empty() {
         return Ok(());
     }
     let all = all(work.db)?;
     for id in due {
-        work.db
-            .execute("DELETE FROM device_checks WHERE conversation = ?1", [id])?;
         if let Some(row) = conversation::get(work.db, id)? {
             look_at(work, &row, &all)?;
         }
@@ -375,6 +366,10 @@ fn look_at(work: &Work<'_>, row: &Conversation, all: &[Device]) -> Result<()> {
                 &work.me.account,
                 &[source],
             )?;
+        }
+        if !device.in_use {
+            // Its pool is gone, and would be asked in vain for a long time.
+            intent::end_waiting(work, row.id, intent::Kind::AddDevice, device.id.as_bytes())?;
         }
         if !device.in_use && is_here && !waits(work, row.id, intent::Kind::RemoveDevice, device)? {
             intent::add(

@@ -1,11 +1,12 @@
-//! Files that come by themselves: those up to a size that the owner has set, for a network that costs nothing and for one that does.
+//! Files that come by themselves: those up to a size that the owner has set, for a network that costs nothing and for one that does, and those
+//! that were asked for.
 //!
 //! What must stay true: nothing comes by itself from somebody who was not accepted, nor what may be opened once; a file over the limit
 //! of the network waits, and is there to be fetched when somebody wants it. Limits are this device's own: its networks are.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Work, conversation::Conversation, settings};
+use super::{Work, change::Change, conversation::Conversation, settings};
 use crate::error::Result;
 
 /// Downloads at a time.
@@ -60,15 +61,13 @@ pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Download>> {
     if !any {
         return Ok(Vec::new());
     }
-    let Some(limit) = limit(work.db)? else {
-        return Ok(Vec::new());
-    };
-    let mut statement = work.db.prepare_cached(
-        "SELECT d.message, d.position FROM downloads d JOIN message_files f ON f.message = d.message AND f.position = d.position
-         WHERE d.not_before_ms <= ?1 AND f.size <= ?2 ORDER BY d.message DESC, d.position LIMIT ?3",
-    )?;
+    let limit = limit(work.db)?.unwrap_or(NONE);
+    let mut statement = work.db.prepare_cached(&format!(
+        "SELECT d.message, d.position {WANTED} AND (d.asked = 1 OR f.size <= ?1) AND d.not_before_ms <= ?2
+         ORDER BY d.asked DESC, d.message DESC, d.position LIMIT ?3"
+    ))?;
     let found = statement
-        .query_map(params![work.now_ms, limit, AT_ONCE], |row| {
+        .query_map(params![limit, work.now_ms, AT_ONCE], |row| {
             Ok(Download {
                 message: row.get(0)?,
                 position: row.get(1)?,
@@ -79,7 +78,7 @@ pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Download>> {
 }
 
 /// The largest file that comes by itself on this network, as stored; None: none does.
-fn limit(db: &Connection) -> Result<Option<i64>> {
+pub(crate) fn limit(db: &Connection) -> Result<Option<i64>> {
     let settings = settings::all(db)?;
     let limit = match settings.metered {
         true => settings.download_metered_bytes,
@@ -87,6 +86,13 @@ fn limit(db: &Connection) -> Result<Option<i64>> {
     };
     Ok((limit > 0).then(|| stored(limit)))
 }
+
+/// Where no file comes by itself.
+const NONE: i64 = -1;
+/// Files noted here whose owner does not let them wait.
+const WANTED: &str =
+    "FROM downloads d JOIN message_files f ON f.message = d.message AND f.position = d.position
+    LEFT JOIN attachments a ON a.id = f.attachment WHERE coalesce(a.paused, 0) = 0";
 
 /// When one is due that is not due yet.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
@@ -98,15 +104,31 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
 
 /// Whether it is still to be fetched on the network as it is now: a limit may have been lowered on the way.
 pub(crate) fn is_wanted(db: &Connection, download: Download) -> Result<bool> {
-    let Some(limit) = limit(db)? else {
-        return Ok(false);
-    };
+    let limit = limit(db)?.unwrap_or(NONE);
     Ok(db
+        .prepare_cached(&format!(
+            "SELECT 1 {WANTED} AND (d.asked = 1 OR f.size <= ?1) AND d.message = ?2 AND d.position = ?3"
+        ))?
+        .exists(params![limit, download.message, download.position])?)
+}
+
+/// Whether it is noted to come by itself, now or on another network.
+pub(super) fn is_noted(db: &Connection, download: Download) -> Result<bool> {
+    Ok(db
+        .prepare_cached("SELECT 1 FROM downloads WHERE message = ?1 AND position = ?2")?
+        .exists(params![download.message, download.position])?)
+}
+
+/// Its owner wants it now, whatever its size and the network.
+pub(super) fn ask(work: &Work<'_>, download: Download) -> Result<()> {
+    work.db
         .prepare_cached(
-            "SELECT 1 FROM downloads d JOIN message_files f ON f.message = d.message AND f.position = d.position
-             WHERE d.message = ?1 AND d.position = ?2 AND f.size <= ?3",
+            "INSERT INTO downloads (message, position, attempts, not_before_ms, asked) VALUES (?1, ?2, 0, ?3, 1)
+             ON CONFLICT (message, position) DO UPDATE SET attempts = 0, not_before_ms = excluded.not_before_ms, asked = 1",
         )?
-        .exists(params![download.message, download.position, limit])?)
+        .execute(params![download.message, download.position, work.now_ms])?;
+    work.wake();
+    Ok(())
 }
 
 /// It is here, or never will be.
@@ -114,6 +136,7 @@ pub(crate) fn done(work: &Work<'_>, download: Download) -> Result<()> {
     work.db
         .prepare_cached("DELETE FROM downloads WHERE message = ?1 AND position = ?2")?
         .execute(params![download.message, download.position])?;
+    work.tell(Change::MessageState(download.message));
     Ok(())
 }
 
@@ -147,7 +170,7 @@ pub(crate) fn limits_changed(work: &Work<'_>) -> Result<()> {
     let settings = settings::all(work.db)?;
     let most = settings.download_bytes.max(settings.download_metered_bytes);
     work.db.execute(
-        "DELETE FROM downloads WHERE NOT EXISTS (
+        "DELETE FROM downloads WHERE asked = 0 AND NOT EXISTS (
             SELECT 1 FROM message_files f WHERE f.message = downloads.message AND f.position = downloads.position AND f.size <= ?1)",
         [stored(most)],
     )?;

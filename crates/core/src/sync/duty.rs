@@ -17,14 +17,14 @@ use undertone_wire::{
 };
 
 use super::{
-    Work, absent, address, clock, commit,
+    Work, absent, address, commit,
     conversation::{self, State},
     devices,
     downloads::{self, Download},
     elsewhere::{self, Elsewhere},
     fetch, gaps, history, invite, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
-    profile, proof, receipt, resync, send, shared, take, tokens,
+    profile, proof, receipt, resync, send, shared, take, tokens, uploads,
 };
 use crate::error::Result;
 
@@ -32,6 +32,8 @@ use crate::error::Result;
 const ADDRESSES: usize = 64;
 /// Conversations that are served at once.
 const CONVERSATIONS: usize = 16;
+/// Messages whose files are uploaded at once.
+const UPLOADS: usize = 2;
 
 /// Something for the inbox connection.
 pub(crate) enum Inbox {
@@ -155,7 +157,6 @@ pub(crate) fn publish(publication: &Publication) -> PublishKeyPackages {
 
 /// What can be sent now: at most one thing of each conversation, since the next depends on it; nothing of those that are `waiting`.
 pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outbox>> {
-    clock::tick(work)?;
     gaps::tick(work)?;
     resync::tick(work)?;
     link::tick(work)?;
@@ -190,7 +191,7 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
             },
         });
     }
-    duties.extend(uploads(work)?.into_iter().map(Outbox::Files));
+    duties.extend(uploads::due(work, UPLOADS)?.into_iter().map(Outbox::Files));
     duties.extend(downloads::due(work)?.into_iter().map(Outbox::Download));
     for row in proof::by_commit(work)? {
         // The own copy must be able to come back.
@@ -275,32 +276,21 @@ fn conversation_duty(work: &Work<'_>, row: &conversation::Conversation) -> Resul
     Ok((!ready.is_empty()).then_some(Outbox::Messages(row.id, ready)))
 }
 
-/// Messages whose files are not all on the server.
-fn uploads(work: &Work<'_>) -> Result<Vec<i64>> {
-    let mut statement = work.db.prepare_cached(
-        "SELECT message FROM outbox WHERE state = 0 AND not_before_ms <= ?1 ORDER BY id LIMIT 2",
-    )?;
-    let rows = statement
-        .query_map([work.now_ms], |row| row.get(0))?
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    Ok(rows)
-}
-
-/// When something is due that is not due yet; None: nothing.
+/// When something is due that is not due yet; None: nothing. What is due already, and can't be done at present, must not hide what comes
+/// after it: the first of each that is due after now counts.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     let queued: Option<i64> = work
         .db
         .prepare_cached(
             "SELECT min(at) FROM (
-            SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3
-            UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0
-            UNION ALL SELECT min(not_before_ms) FROM sends
-            UNION ALL SELECT min(not_before_ms) FROM device_checks
-            UNION ALL SELECT min(not_before_ms) FROM profile_due
-            UNION ALL SELECT min(expires_at_ms) FROM linking WHERE failure = ''
-            UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x''
-            UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0)
-         WHERE at > ?1",
+            SELECT min(not_before_ms) AS at FROM outbox WHERE state < 3 AND not_before_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM intents WHERE state = 0 AND not_before_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM sends WHERE not_before_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM device_checks WHERE not_before_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM profile_due WHERE not_before_ms > ?1
+            UNION ALL SELECT min(expires_at_ms) FROM linking WHERE failure = '' AND expires_at_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM takes WHERE packages = x'' AND not_before_ms > ?1
+            UNION ALL SELECT min(not_before_ms) FROM fetches WHERE state = 0 AND not_before_ms > ?1)",
         )?
         .query_row([work.now_ms], |row| row.get(0))?;
     let parts = [

@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{broadcast, watch};
 use undertone_mls::{Group, GroupId, Provider};
 
-use super::{Work, account::Me, change::Change};
+use super::{Work, account::Me, change::Change, clock, resync};
 use crate::{
     attachments::Attachments,
     client::{Clock, SendingPace},
@@ -122,8 +122,20 @@ impl Engine {
         }
     }
 
-    /// Runs one event as one transaction. If it fails nothing has changed.
+    /// Runs one event as one transaction. If it fails nothing has changed, but that a group may have been found lost, and help is asked for.
     pub(crate) fn write<T>(&self, event: impl FnOnce(&Work<'_>) -> Result<T>) -> Result<T> {
+        let (value, lost) = self.transact(event)?;
+        if let Some(group) = lost {
+            self.transact(|work| resync::state_lost(work, &group))?.0?;
+        }
+        value
+    }
+
+    /// What came of the event, and a group that it found to be lost. An error of its own: it did not come to the event.
+    fn transact<T>(
+        &self,
+        event: impl FnOnce(&Work<'_>) -> Result<T>,
+    ) -> Result<(Result<T>, Option<GroupId>)> {
         let mut kept = lock(&self.groups);
         let transaction = self.database.begin()?;
         let work = Work {
@@ -143,8 +155,16 @@ impl Engine {
             voided: RefCell::new(Vec::new()),
             recertified: RefCell::new(None),
             renamed: RefCell::new(None),
+            lost: Cell::new(None),
         };
-        let value = event(&work)?;
+        // First, since a clock that ran ahead may be put right before anything else looks at it.
+        clock::tick(&work)?;
+        let outcome = event(&work);
+        let lost = work.lost.get();
+        let value = match outcome {
+            Ok(value) => value,
+            Err(error) => return Ok((Err(error), lost)),
+        };
         let Work {
             groups,
             changes,
@@ -178,7 +198,7 @@ impl Engine {
             self.duties.send_modify(|count| *count += 1);
         }
         self.tell(&changes.into_inner());
-        Ok(value)
+        Ok((Ok(value), lost))
     }
 
     fn note_voided(&self, wishes: &[(i64, Reason)]) {

@@ -82,7 +82,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
     Ok(())
 }
 
-fn emptied(work: &Work<'_>, row: &Conversation, counter: u64) -> Result<Vec<u8>> {
+pub(super) fn emptied(work: &Work<'_>, row: &Conversation, counter: u64) -> Result<Vec<u8>> {
     let source = Source::with_counter(work, row, counter);
     let content = MimiContent::emptied(&source.origin(work));
     Ok(content.encode().map_err(|_| Reason::ContentMalformed)?)

@@ -1,7 +1,10 @@
 //! The files of a message: which attachment each is.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use undertone_content::{MediaInfo, MimiContent};
+use undertone_content::{
+    ENCRYPTION_STREAM, ExternalPart, HASH_SHA_256, MediaInfo, MimiContent, uri,
+};
+use zeroize::Zeroizing;
 
 use undertone_wire::origin::ServerAddress;
 
@@ -60,6 +63,22 @@ pub(crate) struct Part {
     pub(crate) content_type: String,
     pub(crate) preview: Option<Vec<u8>>,
     pub(crate) info: Option<MediaInfo>,
+}
+
+/// How a message names a file.
+pub(crate) fn external(reference: &Reference, content_type: String, name: &str) -> ExternalPart {
+    ExternalPart {
+        content_type,
+        url: uri::blob(reference.blob_id.as_bytes()),
+        size: reference.size,
+        encryption: ENCRYPTION_STREAM,
+        key: Zeroizing::new(reference.key.key().to_vec()),
+        nonce: reference.key.nonce().to_vec(),
+        hash_algorithm: HASH_SHA_256,
+        content_hash: reference.content_hash.to_vec(),
+        filename: name.to_owned(),
+        ..ExternalPart::default()
+    }
 }
 
 /// What a message says of one of its files.

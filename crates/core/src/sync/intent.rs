@@ -20,6 +20,7 @@ const BLOCK: usize = 32;
 /// After a hundred attempts an intent is dropped: it is refused for a reason that does not go away.
 const OVERTRIED: &str = "attempts > 100";
 const IS_STAGED: &str = "state = 1";
+const IS_WAITING: &str = "state IN (0, 2)";
 
 /// As stored (intents.kind).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +218,21 @@ fn up_to_date(
             Ok(None)
         }
     }
+}
+
+/// What waits of this kind for exactly this is not wanted any more.
+pub(crate) fn end_waiting(
+    work: &Work<'_>,
+    conversation: i64,
+    kind: Kind,
+    subject: &[u8],
+) -> Result<()> {
+    for intent in rows(work, conversation, IS_WAITING, i64::MAX)? {
+        if intent.kind == kind && intent.subject == subject {
+            end(work, intent.id)?;
+        }
+    }
+    Ok(())
 }
 
 /// It is fulfilled, or there is nothing to do for it any more.

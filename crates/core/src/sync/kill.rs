@@ -17,7 +17,7 @@ use undertone_wire::{
     ids::{QueueId, random_bytes, sha256},
     secrets::Secret,
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     Work, account,
@@ -43,6 +43,12 @@ pub(crate) struct SharedCode {
     pub(crate) generation: u32,
     #[prost(int64, tag = "4")]
     pub(crate) made_at_ms: i64,
+}
+
+impl Drop for SharedCode {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
 }
 
 /// A device's place.
@@ -166,11 +172,11 @@ pub(crate) fn signer(work: &Work<'_>) -> Result<KillSigner> {
     Ok(KillSigner::from_secret(&make_row(work)?.signing_key))
 }
 
-fn entry(work: &Work<'_>, key: &[u8]) -> Result<Option<Vec<u8>>> {
+fn entry(work: &Work<'_>, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok(work
         .db
         .prepare_cached("SELECT value FROM shared WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
+        .query_row([key], |row| row.get(0).map(Zeroizing::new))
         .optional()?)
 }
 

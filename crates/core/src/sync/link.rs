@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{Application, KpKey};
 use undertone_wire::secrets::LinkSecret;
+use zeroize::Zeroizing;
 
 use super::{
     Work,
@@ -149,12 +150,12 @@ pub(crate) fn proof_came(
     if row.link == 0 || row.state != State::Joining || Some(application.account) != row.peer {
         return Ok(());
     }
-    let link: Option<(Vec<u8>, u32)> = work
+    let link: Option<(Zeroizing<Vec<u8>>, u32)> = work
         .db
         .query_row(
             "SELECT secret, uses_left FROM links WHERE id = ?1 AND state = 1",
             [row.link],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((Zeroizing::new(row.get(0)?), row.get(1)?)),
         )
         .optional()?;
     let Some((secret, uses_left)) = link else {

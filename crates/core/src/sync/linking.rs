@@ -35,7 +35,8 @@ use crate::{
 };
 
 /// A device that was given the account must say so within this time.
-const PROVISIONED_MS: i64 = 2 * 24 * 3600 * 1000;
+/// That is also the longest that anything waits here: a code that is taken counts for less.
+pub(crate) const LONGEST_MS: i64 = 2 * 24 * 3600 * 1000;
 
 /// As stored (linking.state).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -383,7 +384,7 @@ fn provision(work: &Work<'_>, row: &Linking) -> Result<()> {
     say(work, row, &LinkMessage::Provision(sealed))?;
     work.db.execute(
         "UPDATE linking SET invitation = x'', expires_at_ms = ?1 WHERE id = 1",
-        [work.now_ms + PROVISIONED_MS],
+        [work.now_ms + LONGEST_MS],
     )?;
     // There is a group for the two from now on, and this device is one of several.
     devices::make_own_group(work)?;

@@ -18,12 +18,9 @@ use super::{
     Work, action, automatic, channel,
     conversation::{self, Conversation},
     elsewhere::{self, Elsewhere, Split},
-    message, policy, reach, resync, shared, typing,
+    message, policy, reach, resync, shared, typing, uploads,
 };
-use crate::{
-    error::{Error, Result},
-    view::Notice,
-};
+use crate::error::Result;
 
 /// How many messages of one conversation are on their way at once.
 const PIPELINED: usize = 32;
@@ -122,38 +119,6 @@ fn insert(
         )?
         .execute(params![conversation, message, kind, content, state, not_before_ms])?;
     work.wake();
-    Ok(())
-}
-
-/// All files of a message are on the server: it can go.
-pub(crate) fn files_ready(work: &Work<'_>, message: i64) -> Result<()> {
-    work.db.execute(
-        "UPDATE outbox SET state = 1 WHERE message = ?1 AND state = 0",
-        [message],
-    )?;
-    message::set_state(work, message, message::State::Queued)?;
-    work.wake();
-    Ok(())
-}
-
-/// The files of a message can't be uploaded: it will not go.
-pub(crate) fn give_up(work: &Work<'_>, message: i64, why: &Error) -> Result<()> {
-    let conversation: Option<i64> = work
-        .db
-        .query_row(
-            "DELETE FROM outbox WHERE message = ?1 RETURNING conversation",
-            [message],
-            |row| row.get(0),
-        )
-        .optional()?;
-    message::set_state(work, message, message::State::Failed)?;
-    if let Some(conversation) = conversation {
-        let notice = Notice::FileNotSent {
-            code: why.code().to_owned(),
-            why: why.to_string(),
-        };
-        conversation::notice(work, conversation, &notice)?;
-    }
     Ok(())
 }
 
@@ -467,7 +432,11 @@ pub(crate) fn waiting(db: &rusqlite::Connection) -> Result<u32> {
 pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
     Ok(work
         .db
-        .prepare_cached("SELECT 1 FROM outbox o JOIN conversations c ON c.id = o.conversation WHERE c.state IN (1, 2) AND o.not_before_ms <= ?1")?
+        .prepare_cached(&format!(
+            "SELECT 1 FROM outbox o JOIN conversations c ON c.id = o.conversation
+             WHERE c.state IN (1, 2) AND o.not_before_ms <= ?1 AND NOT ({})",
+            uploads::PAUSED
+        ))?
         .exists([work.now_ms])?)
 }
 

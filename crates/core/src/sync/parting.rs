@@ -1,7 +1,8 @@
-//! The last word of an account's only device: that it is wiped.
+//! The last word of a device: that it is wiped.
 //!
-//! Where the account has other devices, they tell people by removing it. What must stay true: it goes to those whom the account talks with
-//! directly and to nobody else, only if the owner chose so, and no key of the home is kept for it a moment longer.
+//! Where the account has other devices, it goes to them: they remove it, which shows people a line. What must stay true: it goes to those
+//! devices, or else to those whom the account talks with directly, and to nobody else, only if the owner chose so, and no key of the home is
+//! kept for it a moment longer.
 
 use super::{
     Work, automatic,
@@ -12,15 +13,20 @@ use super::{
 };
 use crate::{error::Result, view::Notice};
 
-/// Puts it into the outbox for every direct conversation, if the owner chose so and no other device is there to tell. Answers how many
-/// will hear it.
+/// Puts it into the outbox for the account's other devices, or for every direct conversation if there are none, where the owner chose so.
+/// Answers in how many conversations it is said.
 pub(crate) fn say(work: &Work<'_>) -> Result<usize> {
-    if devices::has_siblings(work)? || !devices::removes_wiped(work.db)? {
+    if !devices::removes_wiped(work.db)? {
         return Ok(0);
     }
+    let to_siblings = devices::has_siblings(work)?;
     let mut told = 0;
     for row in conversation::sendable(work)? {
-        if !hears(work, &row)? {
+        let is_told = match to_siblings {
+            true => row.kind == Kind::Notes,
+            false => hears(work, &row)?,
+        };
+        if !is_told {
             continue;
         }
         let content = automatic::gone(work, &row)?;
@@ -49,8 +55,14 @@ pub(crate) fn waits(work: &Work<'_>) -> Result<bool> {
         .exists([])?)
 }
 
-/// A contact's device says that it is wiped: a line in the conversation with them.
+/// A device says that it is wiped. An own one is removed, if the owner chose so; a contact's is a line in the conversation with them.
 pub(crate) fn came(work: &Work<'_>, row: &Conversation, sender: &Sender) -> Result<()> {
+    if row.kind == Kind::Notes && sender.account == work.me.account {
+        if sender.device == work.me.device {
+            return Ok(());
+        }
+        return devices::was_wiped(work, &sender.device);
+    }
     let is_theirs = row.peer == Some(sender.account) && sender.account != work.me.account;
     if !is_theirs || !hears(work, row)? {
         ignored::note("device.gone");

@@ -6,6 +6,7 @@
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{LeafProfile, create_key_package, delete_key_package, seal_key_package};
 use undertone_wire::secrets::{AddressSecret, KpKey};
+use zeroize::Zeroizing;
 
 use super::{
     Work,
@@ -57,7 +58,7 @@ pub(crate) fn get(work: &Work<'_>, address: i64) -> Result<Option<Pool>> {
             [address],
             |row| {
                 Ok((
-                    row.get::<_, Vec<u8>>(0)?,
+                    Zeroizing::new(row.get::<_, Vec<u8>>(0)?),
                     row.get(1)?,
                     row.get(2)?,
                     row.get(3)?,

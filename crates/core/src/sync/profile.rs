@@ -172,21 +172,12 @@ pub(crate) fn look(work: &Work<'_>, conversation: i64) -> Result<()> {
 
 /// Puts the profile into the outbox where its time has come. Called now and then.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
-    let due = {
-        let mut statement = work.db.prepare_cached(
-            "SELECT conversation FROM profile_due WHERE not_before_ms <= ?1 ORDER BY not_before_ms LIMIT ?2",
-        )?;
-        statement
-            .query_map(params![work.now_ms, AT_ONCE], |row| row.get::<_, i64>(0))?
-            .collect::<std::result::Result<Vec<_>, _>>()?
-    };
+    let due = work.take_due("profile_due", AT_ONCE)?;
     if due.is_empty() {
         return Ok(());
     }
     let own = own(work)?;
     for id in due {
-        work.db
-            .execute("DELETE FROM profile_due WHERE conversation = ?1", [id])?;
         if let (Some((profile, _)), Some(row)) = (&own, conversation::get(work.db, id)?)
             && may_be_told(work, &row, profile.stamp)?
         {

@@ -327,6 +327,7 @@ fn settle(work: &Work<'_>, id: i64) -> Result<()> {
         tell_differences(work, id, &before, &after)?;
     }
     heard::tell(work, &conversation::load(work.db, id)?)?;
+    resync::catch_up(work, id)?;
     spare::release_all(work, id)
 }
 
@@ -470,9 +471,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 /// When [`tick`] has something to do next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     Ok(work.one(
-        "SELECT min(since_ms) + ?1 FROM proofs p WHERE way = 2
+        "SELECT min(since_ms) + ?1 FROM proofs p WHERE way = 2 AND since_ms + ?1 > ?2
             AND EXISTS (SELECT 1 FROM spare_welcomes s WHERE s.conversation = p.conversation)",
-        [patience(work)],
+        [patience(work), work.now_ms],
         |row| row.get(0),
     )?)
 }

@@ -138,8 +138,8 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     Ok(work
         .db
-        .prepare_cached("SELECT min(at_ms) FROM receipts_due")?
-        .query_row([], |row| row.get(0))?)
+        .prepare_cached("SELECT min(at_ms) FROM receipts_due WHERE at_ms > ?1")?
+        .query_row([work.now_ms], |row| row.get(0))?)
 }
 
 /// Somebody tells what has become of messages. Those of others are none of this account's business.

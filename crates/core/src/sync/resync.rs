@@ -7,7 +7,7 @@
 use prost::Message as _;
 use rand::seq::SliceRandom as _;
 use rusqlite::{OptionalExtension as _, params};
-use undertone_mls::{KpKey, ResyncAddress, resync};
+use undertone_mls::{Group, GroupId, KpKey, ResyncAddress, resync};
 use undertone_wire::{
     client_proto::{DirectMessage, SealedRequest, direct_message},
     secrets::AddressSecret,
@@ -18,7 +18,7 @@ use super::{
     address::{self, Kind},
     channel,
     conversation::{self, Conversation, State},
-    intent, outbox, pool, proof, send, spare,
+    devices, intent, notes, outbox, pool, profile, proof, send, spare,
 };
 use crate::{error::Result, view::Notice};
 
@@ -41,6 +41,30 @@ pub(crate) fn need(work: &Work<'_>, row: &Conversation) -> Result<()> {
         params![row.id, work.now_ms],
     )?;
     conversation::set_state(work, row.id, State::Resyncing)
+}
+
+/// What this device knew of a group it is a member of is gone, or can't be read.
+pub(crate) fn state_lost(work: &Work<'_>, group: &GroupId) -> Result<()> {
+    let Some(row) = conversation::by_group(work.db, group.as_bytes())? else {
+        return Ok(());
+    };
+    if row.state != State::Active || !is_known_member(work, row.id)? || work.has_group(group)? {
+        return Ok(());
+    }
+    tracing::warn!("the state of a group is lost");
+    work.drop_group(group);
+    Group::forget(&work.mls, group)?;
+    work.wake();
+    if row.kind == conversation::Kind::Notes && conversation::devices(work.db, row.id)?.len() == 1 {
+        // Nobody else could let it in: they go on in a new group.
+        return notes::renew(work, &row);
+    }
+    need(work, &row)
+}
+
+/// Whether this device was a member when it last looked.
+fn is_known_member(work: &Work<'_>, conversation: i64) -> Result<bool> {
+    Ok(conversation::devices(work.db, conversation)?.contains(&work.me.device))
 }
 
 /// What this device could not take in is a change whose body the server has lost. Its maker has the body, so somebody can help; only when
@@ -136,13 +160,13 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
 /// When something here is due next.
 pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
     let behind: Option<i64> = work.one(
-        "SELECT min(since_ms) + ?1 FROM behind",
-        [millis(work.pace.left_out)],
+        "SELECT min(since_ms) + ?1 FROM behind WHERE since_ms + ?1 > ?2",
+        [millis(work.pace.left_out), work.now_ms],
         |row| row.get(0),
     )?;
     let asked: Option<i64> = work.one(
-        "SELECT min(asked_at_ms) + ?1 FROM resyncs WHERE asked_at_ms > 0",
-        [millis(work.pace.resync_again)],
+        "SELECT min(asked_at_ms) + ?1 FROM resyncs WHERE asked_at_ms > 0 AND asked_at_ms + ?1 > ?2",
+        [millis(work.pace.resync_again), work.now_ms],
         |row| row.get(0),
     )?;
     let [first, second, third] = sooner(work);
@@ -210,7 +234,7 @@ fn ask(work: &Work<'_>, row: &Conversation) -> Result<()> {
     };
     let kp_key = (row.kind == conversation::Kind::Direct).then(KpKey::random);
     let mut profile = pool::profile(work, landing.secret, kp_key.as_ref());
-    if !work.has_group(&row.group)? {
+    if !work.has_group(&row.group)? && !is_known_member(work, row.id)? {
         // This device never was a member: it was made with the recovery phrase after the account lost its others.
         profile.replaces = Some(row.group);
     }
@@ -387,8 +411,16 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
             channel::fall_back(work, &row)?;
         }
         conversation::notice(work, id, &Notice::ChangeIgnored {})?;
+        catch_up(work, id)?;
     }
     Ok(())
+}
+
+/// This device can act here again. What it passed over while it could not is looked at now: devices of this account that were linked or removed
+/// meanwhile, and a profile that was changed.
+pub(crate) fn catch_up(work: &Work<'_>, conversation: i64) -> Result<()> {
+    devices::check(work, conversation)?;
+    profile::look(work, conversation)
 }
 
 /// The conversation whose request a Welcome to this address answers.

@@ -73,6 +73,8 @@ pub(crate) enum Kind {
     BackupKey = b'b',
     /// This account's name and picture: `profile::Profile`.
     Profile = b'f',
+    /// || announcement id: that the owner has read it; nothing.
+    Dismissed = b'e',
     /// || device id: `history::Head`. || device id || number: `history::Portion`.
     History = b'h',
 }
@@ -396,6 +398,7 @@ pub(crate) fn fill(work: &Work<'_>) -> Result<()> {
         put_read(work, &row)?;
     }
     super::rotation::put_backup_key(work)?;
+    super::announcement::put_dismissed(work)?;
     shared_apply::put_settings(work)
 }
 

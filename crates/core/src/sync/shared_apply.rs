@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::AccountId;
 
 use super::{
-    Work, absent, alarm,
+    Work, absent, alarm, announcement,
     change::Change,
     conversation::{self, Conversation, Kind as ConversationKind},
     devices, erase, kill, message, profile, rotation, settings,
@@ -61,6 +61,7 @@ pub(crate) fn apply(work: &Work<'_>, key: &[u8], value: &[u8]) -> Result<()> {
             rotation::backup_key_came(work, value)
         }
         kind if kind == Kind::Profile as u8 => profile::changed_elsewhere(work),
+        kind if kind == Kind::Dismissed as u8 => announcement::dismissed_elsewhere(work, rest),
         kind if kind == Kind::History as u8 => {
             work.tell(Change::History);
             Ok(())

@@ -8,6 +8,7 @@ use undertone_mls::{AccountId, DeviceId, KpKey, PeerKeyPackage, open_key_package
 use undertone_wire::{
     ids::SendId, request::TakeKeyPackages, response::TakenKeyPackage, secrets::AddressSecret,
 };
+use zeroize::Zeroizing;
 
 use super::{Work, add, intent};
 use crate::error::{Reason, Result};
@@ -63,14 +64,8 @@ pub(crate) fn push_at(
     sources: &[Source],
     server: &str,
 ) -> Result<()> {
-    let secrets: Vec<u8> = sources
-        .iter()
-        .flat_map(|source| *source.secret.expose())
-        .collect();
-    let kp_keys: Vec<u8> = sources
-        .iter()
-        .flat_map(|source| *source.kp_key.expose())
-        .collect();
+    let secrets = joined(sources, |source| source.secret.expose());
+    let kp_keys = joined(sources, |source| source.kp_key.expose());
     work.db.execute(
         "INSERT INTO takes (purpose, reference, account_id, secrets, kp_keys, send_id, packages, not_before_ms, attempts, server)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, x'', ?7, 0, ?8)",
@@ -78,8 +73,8 @@ pub(crate) fn push_at(
             purpose as i64,
             reference,
             account.as_bytes(),
-            secrets,
-            kp_keys,
+            secrets.as_slice(),
+            kp_keys.as_slice(),
             SendId::random().as_bytes(),
             work.now_ms,
             server
@@ -87,6 +82,15 @@ pub(crate) fn push_at(
     )?;
     work.wake();
     Ok(())
+}
+
+/// The same 32 bytes of each source, one after another. The room is taken at once, so that no copy stays where it was too small.
+fn joined(sources: &[Source], part: impl Fn(&Source) -> &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    let mut all = Zeroizing::new(Vec::with_capacity(32 * sources.len()));
+    for source in sources {
+        all.extend_from_slice(part(source));
+    }
+    all
 }
 
 /// A key package that came by itself, for the intent that adds its owner.
@@ -123,7 +127,7 @@ pub(crate) fn due(work: &Work<'_>, limit: usize) -> Result<Vec<(i64, String, Tak
         .query_map(params![work.now_ms, limit], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
-                row.get::<_, Vec<u8>>(1)?,
+                Zeroizing::new(row.get::<_, Vec<u8>>(1)?),
                 row.get::<_, Vec<u8>>(2)?,
                 row.get::<_, String>(3)?,
             ))
@@ -162,7 +166,7 @@ pub(crate) fn answered(
                     row.get::<_, i64>(0)?,
                     row.get::<_, i64>(1)?,
                     row.get::<_, Vec<u8>>(2)?,
-                    row.get::<_, Vec<u8>>(3)?,
+                    Zeroizing::new(row.get::<_, Vec<u8>>(3)?),
                 ))
             },
         )

@@ -46,6 +46,8 @@ pub(crate) struct Work<'t> {
     pub(super) voided: RefCell<Vec<(i64, Reason)>>,
     pub(super) recertified: RefCell<Option<Arc<DeviceKeys>>>,
     pub(super) renamed: RefCell<Option<String>>,
+    /// A group whose MLS state should be here and is not, or can't be read.
+    pub(super) lost: Cell<Option<GroupId>>,
 }
 
 impl Work<'_> {
@@ -62,6 +64,19 @@ impl Work<'_> {
         of: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         self.db.prepare_cached(sql)?.query_row(values, of)
+    }
+
+    /// Takes the conversations whose turn has come from a table that has one row for each, at most `most`.
+    pub(crate) fn take_due(&self, table: &str, most: i64) -> Result<Vec<i64>> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE conversation IN (
+                SELECT conversation FROM {table} WHERE not_before_ms <= ?1 ORDER BY not_before_ms LIMIT ?2)
+             RETURNING conversation"
+        ))?;
+        let rows = statement
+            .query_map(rusqlite::params![self.now_ms, most], |row| row.get(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok(rows)
     }
 
     /// Random bytes.
@@ -130,7 +145,7 @@ impl Work<'_> {
         let kept = self.groups.borrow_mut().remove(id);
         let mut group = match kept {
             Some(group) => group,
-            None => Group::load(&self.mls, id)?.ok_or(Reason::StateMissing)?,
+            None => self.load(id)?.ok_or(Reason::StateMissing)?,
         };
         let value = act(&mut group)?;
         self.groups.borrow_mut().insert(*id, group);
@@ -142,11 +157,24 @@ impl Work<'_> {
         if self.groups.borrow().contains_key(id) {
             return Ok(true);
         }
-        let Some(group) = Group::load(&self.mls, id)? else {
+        let Some(group) = self.load(id)? else {
             return Ok(false);
         };
         self.keep(group);
         Ok(true)
+    }
+
+    /// MLS state of this group, if it is here and makes sense. What should be here and is not is noted, so that this device asks for help once
+    /// this transaction is over, however it ends.
+    fn load(&self, id: &GroupId) -> Result<Option<Group>> {
+        let group = match Group::load(&self.mls, id) {
+            Err(undertone_mls::Error::Corrupt(_)) => None,
+            group => group?,
+        };
+        if group.is_none() {
+            self.lost.set(Some(*id));
+        }
+        Ok(group)
     }
 
     /// Keeps a new group in memory.

@@ -17,7 +17,7 @@ view! {
         /// When it was made, Unix milliseconds of a UTC day's beginning, as the server says.
         #[ts(type = "number")]
         day_ms: i64,
-        /// Whether the owner has dismissed it on this device.
+        /// Whether the owner has dismissed it, on any device of the account.
         dismissed: bool,
     }
 }

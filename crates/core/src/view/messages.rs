@@ -198,6 +198,20 @@ view! {
 }
 
 view! {
+    /// Where the transfer of a file is that is not over.
+    enum TransferState {
+        /// It is under way, or begins as soon as it can.
+        Waiting,
+        /// Its owner lets it wait.
+        Paused,
+        /// Its owner ended it.
+        Cancelled,
+        /// It can't succeed.
+        Failed,
+    }
+}
+
+view! {
     /// A file in a message.
     struct AttachmentInfo {
         /// Which of the message's files, from 0.
@@ -222,6 +236,8 @@ view! {
         preview: Option<String>,
         /// Whether the file's (encrypted) bytes are on this device.
         here: bool,
+        /// Where its transfer is; None: it is over, or nobody asked for the file yet.
+        transfer: Option<TransferState>,
     }
 }
 

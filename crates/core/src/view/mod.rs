@@ -366,6 +366,20 @@ impl PolicyChange {
     }
 }
 
+/// Which chats to read. Without anything: all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ChatPage {
+    /// At most so many, the first of the list; left out: all.
+    #[serde(default)]
+    #[ts(optional)]
+    pub limit: Option<u32>,
+    /// Without these: whoever has the first ones asks for the others, and misses none however the list changed between.
+    #[serde(default)]
+    #[ts(optional, as = "Option<Vec<ChatId>>")]
+    pub except: Vec<ChatId>,
+}
+
 view! {
     /// A chat.
     struct ChatInfo {

@@ -502,6 +502,7 @@ impl World {
         let Outcome::Done(link) = link else {
             return Some(());
         };
+        self.asked.push((maker, owner));
         let line = format!("comes by {}'s link", NAMES[other]);
         self.does(who, &line, async |client| {
             client.add_contact(&link.uri).await
@@ -562,7 +563,7 @@ impl World {
         }
         let gone = self.pick(&others)?;
         let open = self.devices[gone].at != At::Closed;
-        if !open {
+        if !open || self.somebody_waits_on(gone, who).await {
             return None;
         }
         let id = self.devices[gone]

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use undertone_core::{
-    ChatId, ChatInfo, ChatKind, ChatState, Client, MessageId, MessageInfo, MessageKind, Page,
-    Result,
+    ChatId, ChatInfo, ChatKind, ChatState, Client, MessageId, MessageInfo, MessageKind,
+    MessageState, Page, Result,
 };
 
 use crate::{
@@ -134,7 +134,11 @@ async fn chat(world: &World, client: &Client, chat: &ChatInfo, text: &mut String
     let all = client.messages(&chat.id, page).await?;
     let mut lines = Vec::new();
     for one in all.iter().filter(|line| line.kind != MessageKind::Notice) {
-        lines.push(line(world, client, one, text).await?);
+        let line = line(world, client, one, text).await?;
+        // What was never said, since the group had agreed otherwise meanwhile, is shown to whoever wrote it, as not sent.
+        if one.state != MessageState::Failed {
+            lines.push(line);
+        }
     }
     let mut members = BTreeSet::new();
     let mut listed = BTreeSet::new();

@@ -10,7 +10,7 @@ use undertone_core::{
     ChatId, ChatInfo, ChatState, MessageId, MessageInfo, MessageKind, Page, Result,
 };
 
-use crate::fake::{FakeServer, LIMIT, Person, meet};
+use crate::fake::{FakeServer, LIMIT, Patience, Person, meet};
 
 const MINUTE_MS: i64 = 60_000;
 /// How long a person looks at what they did before they do something else.
@@ -115,6 +115,8 @@ pub struct World {
     /// Links to groups, and who made them.
     pub invites: Vec<(ChatId, String)>,
     pub files: usize,
+    /// Devices by whose link somebody came who is to be accepted first.
+    pub asked: Vec<(usize, usize)>,
     /// What is left out, by name.
     pub without: Vec<String>,
     pub linked: usize,
@@ -170,6 +172,7 @@ impl World {
             holes: HashMap::new(),
             invites: Vec::new(),
             files: 0,
+            asked: Vec::new(),
             without: without(),
             linked: 0,
         };
@@ -182,9 +185,9 @@ impl World {
         let contacts = ada.client().contacts().await.unwrap();
         let ids: Vec<_> = contacts.into_iter().map(|contact| contact.id).collect();
         ada.client().create_group("Desk", &ids).await.unwrap();
-        let deadline = tokio::time::Instant::now() + LIMIT;
+        let mut patience = Patience::new();
         while let Some(missing) = world.not_in_the_group().await {
-            assert!(tokio::time::Instant::now() < deadline, "{missing}");
+            assert!(!patience.is_over(), "{missing}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         for device in &world.devices {
@@ -216,18 +219,20 @@ impl World {
     pub async fn links(&mut self, owner: usize, sort: &str) -> Option<usize> {
         // A code counts for some minutes, by both clocks.
         let old = self.devices.iter().find(|device| {
-            device.owner == owner
+            let fits = device.owner == owner
                 && device.at == At::Online
                 && device.jumped_ms.abs() < MINUTE_MS
-                && !device.removed
-                && !device.person.has_ended()
+                && !device.removed;
+            if fits {
+                device.person.ends_no_more();
+            }
+            fits && !device.person.has_ended()
         })?;
         // Linking that is cut short is tested elsewhere.
         self.server.calm();
-        old.person.ends_no_more();
         let label = format!("{}'s {sort}", NAMES[owner]);
         let linked = Person::links(&old.person, label.clone().leak(), &self.server);
-        let Ok(person) = tokio::time::timeout(2 * LIMIT, linked).await else {
+        let Ok(person) = tokio::time::timeout(4 * LIMIT, linked).await else {
             let client = old.person.client();
             panic!(
                 "{label} is never linked: {:?}, {:?}",
@@ -236,10 +241,9 @@ impl World {
             );
         };
         // Until one of the others has let it in it is known to nobody but the one that it was linked by, which waits for some hours only.
-        let deadline = tokio::time::Instant::now() + 2 * LIMIT;
+        let mut patience = Patience::new();
         while person.client().devices().await.unwrap().len() < 2 {
-            let is_late = tokio::time::Instant::now() > deadline;
-            assert!(!is_late, "{label} is never let in");
+            assert!(!patience.is_over(), "{label} is never let in");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.devices.push(Device {
@@ -252,6 +256,19 @@ impl World {
             since: self.part,
         });
         Some(self.devices.len() - 1)
+    }
+
+    /// Whether somebody came by a link of `device`, and is not in a chat with `sibling` yet. They wait on that one device, and would have a chat
+    /// with nobody once it is removed.
+    pub async fn somebody_waits_on(&self, device: usize, sibling: usize) -> bool {
+        let client = self.devices[sibling].person.client();
+        for (_, who) in self.asked.iter().filter(|(maker, _)| *maker == device) {
+            let chat = client.find_chat(NAMES[*who]).await;
+            if !chat.is_ok_and(|chat| chat.state == ChatState::Active) {
+                return true;
+            }
+        }
+        false
     }
 
     pub fn note(&mut self, line: impl Into<String>) {

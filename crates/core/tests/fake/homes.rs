@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use undertone_core::Client;
 
-use super::{FakeServer, Person, TestClock, copy_folder, options, passphrase};
+use super::{FakeServer, Person, TestClock, copy_folder, options, pace, passphrase};
 
 impl Person {
     /// Somebody whose home was made elsewhere; the app is open, and not on-line.
@@ -18,9 +18,11 @@ impl Person {
             home,
             client: None,
             linking: None,
+            pace: pace(),
             server: server.by_way_of(&ended),
             clock,
             ended,
+            end: Arc::default(),
             _folder: folder,
         };
         person.open().await;
@@ -84,9 +86,11 @@ impl Person {
             home,
             client: Some(client),
             linking: None,
+            pace: pace(),
             server,
             clock,
             ended,
+            end: Arc::default(),
             _folder: folder,
         };
         (person, report)

@@ -5,13 +5,14 @@
 pub mod clock;
 mod homes;
 mod kept;
+pub mod killing;
 pub mod server;
 
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -27,6 +28,33 @@ pub use server::{FakeServer, Fault, Nonsense};
 
 /// Long enough for anything here on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// The end of a wait: when nobody has asked any server for anything for [`LIMIT`], or after four times that in any case. On a machine that is
+/// starved things take longer, but they go on.
+pub struct Patience {
+    asked: u64,
+    since: tokio::time::Instant,
+    began: tokio::time::Instant,
+}
+
+impl Patience {
+    pub fn new() -> Self {
+        let now = tokio::time::Instant::now();
+        Self {
+            asked: server::asked(),
+            since: now,
+            began: now,
+        }
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        let (now, asked) = (tokio::time::Instant::now(), server::asked());
+        if asked != self.asked {
+            (self.asked, self.since) = (asked, now);
+        }
+        now - self.since > LIMIT || now - self.began > 4 * LIMIT
+    }
+}
 
 /// Waits that would be minutes are moments.
 pub fn pace() -> SendingPace {
@@ -59,14 +87,19 @@ pub struct Person {
     pub home: PathBuf,
     pub client: Option<Client>,
     pub linking: Option<Linking>,
+    /// How long its app waits, from when it is opened the next time.
+    pub pace: SendingPace,
     server: FakeServer,
     clock: Arc<TestClock>,
     /// The app has ended; nothing more goes out or is written.
     ended: Arc<AtomicBool>,
+    /// At which commit from now it is to end, and how.
+    end: Arc<Mutex<Option<(u64, End)>>>,
     _folder: tempfile::TempDir,
 }
 
-fn passphrase() -> Passphrase {
+/// Of every home here.
+pub fn passphrase() -> Passphrase {
     Passphrase::new(Zeroizing::new("correct horse battery staple".to_owned())).expect("long enough")
 }
 
@@ -104,9 +137,11 @@ impl Person {
             home,
             client: Some(client),
             linking: None,
+            pace: pace(),
             server,
             clock,
             ended,
+            end: Arc::default(),
             _folder: folder,
         };
         (person, phrase.words().to_owned())
@@ -162,9 +197,11 @@ impl Person {
             home,
             client: None,
             linking: Some(linking),
+            pace: pace(),
             server,
             clock,
             ended,
+            end: Arc::default(),
             _folder: folder,
         }
     }
@@ -206,25 +243,33 @@ impl Person {
 
     /// The app ends at its `nth` commit from now: right before that commit, or right after it, before anything leaves.
     pub fn ends_at(&self, nth: u64, end: End) {
-        let hook = self.end_at(nth, end);
+        *self.end() = Some((nth, end));
+        let (end, ended) = (Arc::clone(&self.end), Arc::clone(&self.ended));
+        let hook = move || {
+            let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
+            if ended.load(SeqCst) {
+                return false;
+            }
+            match &mut *end {
+                Some((1, how)) => {
+                    ended.store(true, SeqCst);
+                    *how == End::AfterCommit
+                }
+                Some((left, _)) => {
+                    *left -= 1;
+                    true
+                }
+                None => true,
+            }
+        };
         match &self.linking {
             Some(linking) => linking.ask_before_commits_for_tests(hook),
             None => self.client().ask_before_commits_for_tests(hook),
         }
     }
 
-    fn end_at(&self, nth: u64, end: End) -> impl Fn() -> bool + Send + Sync + 'static {
-        let (left, ended) = (AtomicU64::new(nth), Arc::clone(&self.ended));
-        move || {
-            if ended.load(SeqCst) {
-                return false;
-            }
-            if left.fetch_sub(1, SeqCst) > 1 {
-                return true;
-            }
-            ended.store(true, SeqCst);
-            end == End::AfterCommit
-        }
+    fn end(&self) -> std::sync::MutexGuard<'_, Option<(u64, End)>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the app has ended.
@@ -232,9 +277,9 @@ impl Person {
         self.ended.load(SeqCst)
     }
 
-    /// The app does not end at a commit any more.
+    /// The app does not end at a commit any more, also not at one that is under way: whether it has ended is settled after this.
     pub fn ends_no_more(&self) {
-        self.client().ask_before_commits_for_tests(|| true);
+        *self.end() = None;
     }
 
     /// Does something in an app that may end meanwhile. None: it did, and nobody knows what came of it.
@@ -290,7 +335,10 @@ impl Person {
 
     /// What this person's app is opened with.
     pub fn options(&self) -> ClientOptions {
-        options(&self.server, &self.clock)
+        ClientOptions {
+            sending: self.pace,
+            ..options(&self.server, &self.clock)
+        }
     }
 
     /// The app is gone, as after a crash: nothing is tidied up first.
@@ -381,7 +429,7 @@ impl Person {
 
     /// Waits until the chat reads like this.
     pub async fn reads(&self, chat: &str, wanted: &[&str]) {
-        let deadline = tokio::time::Instant::now() + LIMIT;
+        let mut patience = Patience::new();
         loop {
             let lines = match self.client().find_chat(chat).await {
                 Ok(_) => self.lines(chat).await,
@@ -391,7 +439,7 @@ impl Person {
                 return;
             }
             assert!(
-                tokio::time::Instant::now() < deadline,
+                !patience.is_over(),
                 "{} reads {lines:#?}, not {wanted:#?}",
                 self.name
             );
@@ -402,17 +450,31 @@ impl Person {
 
 /// Waits until something holds.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let deadline = tokio::time::Instant::now() + LIMIT;
+    let mut patience = Patience::new();
     while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "never: {what}");
+        assert!(!patience.is_over(), "never: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until everybody has their server again.
+pub async fn on_line_again(people: &[&Person]) {
+    for person in people {
+        eventually("on-line again", || async {
+            person
+                .client()
+                .settle(LIMIT)
+                .await
+                .is_ok_and(|settled| settled.online)
+        })
+        .await;
     }
 }
 
 /// Waits until nobody of these has anything to do by itself, now or later, and nothing is on its way to them. As long as somebody's own update
 /// is still to come a group changes at a moment that no test has chosen.
 pub async fn at_rest(server: &FakeServer, people: &[&Person]) {
-    let deadline = tokio::time::Instant::now() + LIMIT;
+    let mut patience = Patience::new();
     let mut before = None;
     loop {
         // What one did while another was asked shows in the second look.
@@ -431,10 +493,7 @@ pub async fn at_rest(server: &FakeServer, people: &[&Person]) {
             return;
         }
         before = rest.then_some(asked);
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "never at rest: {left:?}"
-        );
+        assert!(!patience.is_over(), "never at rest: {left:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -98,6 +98,8 @@ struct State {
     uploads_refused: Option<Code>,
     blob_checks: BlobChecks,
     blobs_read: u64,
+    /// How often a piece of a blob was asked for, with or without a server.
+    pieces_asked_for: u64,
     outboxes: Vec<Arc<Mutex<Line>>>,
     sign_ins: u64,
     unknown_tokens: u64,
@@ -110,6 +112,8 @@ struct State {
     /// Every item goes into each queue so often.
     deliver_times: u32,
     online: bool,
+    /// Blobs that were asked for where it was not to be reached.
+    blobs_missed: u64,
     /// What it claims the time to be, from what it is.
     clock_off_s: i64,
     lose_next_to: Option<QueueId>,
@@ -185,9 +189,19 @@ pub struct FakeServer {
     issuers: Arc<Mutex<Vec<Arc<TokenIssuer>>>>,
     /// Answers to commits and messages are held back.
     answers_held: Arc<tokio::sync::watch::Sender<bool>>,
+    /// So many more pieces of blobs go; None: all do.
+    pieces_left: Arc<tokio::sync::watch::Sender<Option<u64>>>,
     /// Nothing more leaves through this way.
     cut: Arc<std::sync::atomic::AtomicBool>,
     pub address: ServerAddress,
+}
+
+/// Requests to all servers of this process.
+static ASKED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// How many there were so far.
+pub fn asked() -> u64 {
+    ASKED.load(std::sync::atomic::Ordering::SeqCst)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -213,6 +227,7 @@ impl FakeServer {
                 uploads_refused: None,
                 blob_checks: BlobChecks::default(),
                 blobs_read: 0,
+                pieces_asked_for: 0,
                 outboxes: Vec::new(),
                 sign_ins: 0,
                 unknown_tokens: 0,
@@ -223,6 +238,7 @@ impl FakeServer {
                 faults: HashMap::new(),
                 deliver_times: 1,
                 online: true,
+                blobs_missed: 0,
                 clock_off_s: 0,
                 lose_next_to: None,
                 spoil_next_commit: false,
@@ -254,6 +270,7 @@ impl FakeServer {
             })),
             inline_max: None,
             answers_held: Arc::new(tokio::sync::watch::Sender::new(false)),
+            pieces_left: Arc::new(tokio::sync::watch::Sender::new(None)),
             issuers: Arc::new(Mutex::new(vec![new_issuer(), new_issuer()])),
             cut: Arc::default(),
             address: ServerAddress {

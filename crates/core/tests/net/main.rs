@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blobs;
+mod damage;
 mod proxy;
 mod requests;
 mod server;

@@ -36,7 +36,7 @@ fn accepted(number: u64) -> Result<Response, Error> {
     }))
 }
 
-fn item(sequence: u64) -> FromServer {
+pub fn item(sequence: u64) -> FromServer {
     FromServer::Item(Item {
         sequence,
         key_id: KeyId::new([1; 16]),
@@ -45,7 +45,7 @@ fn item(sequence: u64) -> FromServer {
     })
 }
 
-fn seal_key() -> FromServer {
+pub fn seal_key() -> FromServer {
     FromServer::SealKey(SealKey {
         key_id: KeyId::new([1; 16]),
         enc: vec![0; 1120].into(),

@@ -131,6 +131,7 @@ impl Server {
         task.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
                 if let Ok(stream) = acceptor.accept(stream).await {
                     script(stream).await;
                 }

@@ -1,8 +1,8 @@
 //! Bells: a connection that holds a queue's bell hears that something came to the queue, and nothing else.
 //!
 //! The owner, signed in, leaves the hash of a secret; whoever shows the secret later hears. It is for a device that is locked: what it
-//! then holds can neither read, nor count, nor acknowledge what waits. All of it is in memory only, so a disk says nothing of it, and a
-//! restart ends every bell.
+//! then holds can neither read, nor count, nor acknowledge what waits. The hash is stored beside the queue, with up to where it has been rung
+//! ([`Place`]), so that a restart ends no bell and rings for nothing twice; who hears, and when it rang, is in memory only.
 //!
 //! What must stay true: a queue has at most one bell, and a bell at most one that hears; setting a bell ends the one before, and who hears
 //! it is told; it rings at most once in [`QUIET`], on however many connections, so that it tells neither how much came nor exactly when.
@@ -13,17 +13,18 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use undertone_wire::ids::sha256;
+use undertone_wire::ids::{random_bytes, sha256};
 
 use super::Hub;
-use crate::store::{Day, FetchLimit, QueueId, Store, StoreError};
+use super::bell_place::Place;
+use crate::store::{Day, QueueId, Store, StoreError, StoredBell};
 
 /// The least time between two rings.
 const QUIET: Duration = Duration::from_secs(60);
 /// Days until a bell ends that nobody sets anew.
 const BELL_DAYS: u32 = 31;
 
-/// All bells of this node.
+/// The bells of this node that were set or heard since it was started.
 #[derive(Default)]
 pub(super) struct Bells(Mutex<State>);
 
@@ -80,6 +81,11 @@ impl State {
         }
     }
 
+    fn insert(&mut self, queue: QueueId, bell: Bell) {
+        self.by_hash.insert(bell.hash, queue);
+        self.bells.insert(queue, bell);
+    }
+
     fn sweep(&mut self, today: Day) {
         if self.swept >= today {
             return;
@@ -102,26 +108,33 @@ impl Bells {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, queue: QueueId, hash: [u8; 32], next: u64, today: Day) {
+    fn set(&self, queue: QueueId, hash: [u8; 32], next: u64, ends: Day) {
         let mut state = self.lock();
-        state.sweep(today);
         state.remove(&queue);
-        // Nobody finds another's hash by chance; who copies one takes nothing over.
-        if state.by_hash.contains_key(&hash) {
-            return;
+        state.insert(queue, Bell::new(hash, ends, next, 0));
+    }
+
+    /// Whether setting this one would change nothing.
+    fn is_as_set(&self, queue: &QueueId, hash: &[u8; 32], ends: Day) -> bool {
+        self.lock().bells.get(queue).is_some_and(|bell| {
+            bell.hash == *hash && bell.ends == ends && bell.rung == 0 && bell.hearer.is_none()
+        })
+    }
+
+    /// One that was set before this node was started. It changes nothing if the queue has another by now.
+    fn load(&self, queue: QueueId, stored: &StoredBell, rung: u64) {
+        let mut state = self.lock();
+        if !state.bells.contains_key(&queue) {
+            let bell = Bell::new(stored.hash, stored.last_day, rung, rung);
+            state.insert(queue, bell);
         }
-        state.by_hash.insert(hash, queue);
-        state.bells.insert(
-            queue,
-            Bell {
-                hash,
-                ends: today.plus(BELL_DAYS),
-                came: next,
-                rung: 0,
-                quiet_until: Instant::now(),
-                hearer: None,
-            },
-        );
+    }
+
+    /// Everything below `next` has come.
+    fn came_up_to(&self, queue: &QueueId, next: u64) {
+        if let Some(bell) = self.lock().bells.get_mut(queue) {
+            bell.came = bell.came.max(next);
+        }
     }
 
     /// An item of this sequence is being queued. Answers who is to be told when it is on disk.
@@ -150,13 +163,16 @@ impl Bells {
         Some(self.lock().bells.get(queue)?.quiet_until)
     }
 
-    fn rung(&self, queue: &QueueId, hearer: &Arc<Hearer>) {
-        if let Some(bell) = self.lock().bells.get_mut(queue)
-            && bell.is_heard_by(hearer)
-        {
-            bell.rung = bell.came;
-            bell.quiet_until = Instant::now() + QUIET;
+    /// It rings. Answers up to where it has been rung now.
+    fn rung(&self, queue: &QueueId, hearer: &Arc<Hearer>) -> Option<u64> {
+        let mut state = self.lock();
+        let bell = state.bells.get_mut(queue)?;
+        if !bell.is_heard_by(hearer) {
+            return None;
         }
+        bell.rung = bell.came;
+        bell.quiet_until = Instant::now() + QUIET;
+        Some(bell.rung)
     }
 
     fn leave(&self, queue: &QueueId, hearer: &Arc<Hearer>) {
@@ -173,6 +189,17 @@ impl Bells {
 }
 
 impl Bell {
+    fn new(hash: [u8; 32], ends: Day, came: u64, rung: u64) -> Self {
+        Self {
+            hash,
+            ends,
+            came,
+            rung,
+            quiet_until: Instant::now(),
+            hearer: None,
+        }
+    }
+
     fn is_heard_by(&self, hearer: &Arc<Hearer>) -> bool {
         self.hearer
             .as_ref()
@@ -181,9 +208,37 @@ impl Bell {
 }
 
 impl Hub {
-    /// The owner of `queue`, which has given out sequences below `next`, sets its bell.
-    pub(crate) fn set_bell(&self, queue: QueueId, hash: [u8; 32], next: u64, today: Day) {
-        self.bells.set(queue, hash, next, today);
+    /// The owner of `queue`, which has given out sequences below `next`, sets its bell. It is on its way to the disk when this returns,
+    /// and set when the future resolves. A hash that another queue's bell has is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownQueue`], or the store's own.
+    pub(crate) fn set_bell(
+        self: &Arc<Self>,
+        store: &dyn Store,
+        queue: QueueId,
+        hash: [u8; 32],
+        next: u64,
+        today: Day,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static + use<> {
+        self.bells.lock().sweep(today);
+        let hub = Arc::clone(self);
+        let bell = StoredBell {
+            hash,
+            last_day: today.plus(BELL_DAYS),
+            rung: random_bytes(),
+        };
+        let setting = (!hub.bells.is_as_set(&queue, &hash, bell.last_day))
+            .then(|| store.set_bell(queue, bell));
+        async move {
+            let Some(setting) = setting else {
+                return Ok(());
+            };
+            if setting.await? {
+                hub.bells.set(queue, hash, next, bell.last_day);
+            }
+            Ok(())
+        }
     }
 
     /// The queue is gone.
@@ -203,9 +258,15 @@ pub enum Heard {
 
 /// A bell that is heard. Dropping it ends that.
 pub struct Hearing {
+    store: Arc<dyn Store>,
     hub: Arc<Hub>,
+    hash: [u8; 32],
     queue: QueueId,
     hearer: Arc<Hearer>,
+    /// None: what it rings for is not written down, and rung for another time after a restart.
+    place: Option<Place>,
+    /// Up to where it rang, as long as that has not gone out.
+    untold: Option<u64>,
     due: bool,
 }
 
@@ -215,24 +276,55 @@ impl Hearing {
     /// # Errors
     /// The store's own.
     pub async fn open(
-        store: &dyn Store,
+        store: &Arc<dyn Store>,
         hub: &Arc<Hub>,
         secret: &[u8],
         today: Day,
     ) -> Result<Option<Self>, StoreError> {
-        // Heard first: what comes after the look at the store rings.
-        let Some((queue, hearer, from)) = hub.bells.hear(&sha256(secret), today) else {
+        let hash = sha256(secret);
+        let mut heard = hub.bells.hear(&hash, today);
+        if heard.is_none() {
+            let Some((queue, stored)) = store.bell(hash).await? else {
+                return Ok(None);
+            };
+            if stored.last_day < today {
+                return Ok(None);
+            }
+            let place = Place::new(secret, queue).ok();
+            let rung = place.and_then(|place| place.open(&stored.rung));
+            hub.bells.load(queue, &stored, rung.unwrap_or(0));
+            heard = hub.bells.hear(&hash, today);
+        }
+        let Some((queue, hearer, from)) = heard else {
             return Ok(None);
         };
         let mut hearing = Self {
+            store: Arc::clone(store),
             hub: Arc::clone(hub),
+            hash,
             queue,
             hearer,
+            place: Place::new(secret, queue).ok(),
+            untold: None,
             due: false,
         };
-        let one = FetchLimit { items: 1, bytes: 0 };
-        hearing.due = !store.fetch(queue, from, one).await?.items.is_empty();
+        // Heard first: what comes after the look at the store rings.
+        if let Some(newest) = store.newest(queue).await? {
+            hearing.due = newest >= from;
+            hub.bells.came_up_to(&queue, newest + 1);
+        }
         Ok(Some(hearing))
+    }
+
+    /// The ring has gone out: after a restart it does not ring for the same again. If the server ends before, it does: better twice than never.
+    pub fn told(&mut self) {
+        if let Some(rung) = self.untold.take()
+            && let Some(place) = &self.place
+            && let Ok(sealed) = place.seal(rung)
+        {
+            // Nobody waits for it.
+            drop(self.store.bell_rung(self.hash, sealed));
+        }
     }
 
     /// Waits until it rings. Dropping the future loses nothing.
@@ -258,7 +350,7 @@ impl Hearing {
             return Heard::Over;
         }
         self.due = false;
-        self.hub.bells.rung(&self.queue, &self.hearer);
+        self.untold = self.hub.bells.rung(&self.queue, &self.hearer);
         Heard::Ring
     }
 }
@@ -278,7 +370,7 @@ mod tests {
     fn bells() -> (Bells, QueueId) {
         let bells = Bells::default();
         let queue = QueueId::new([1; 16]);
-        bells.set(queue, sha256(b"one"), 5, TODAY);
+        bells.set(queue, sha256(b"one"), 5, TODAY.plus(BELL_DAYS));
         (bells, queue)
     }
 
@@ -287,6 +379,7 @@ mod tests {
         let (bells, queue) = bells();
         let (_, hearer, _) = bells.hear(&sha256(b"one"), TODAY).expect("set");
         bells.set(queue, sha256(b"two"), 5, TODAY);
+        assert!(bells.is_as_set(&queue, &sha256(b"two"), TODAY));
         assert!(hearer.is_ended());
         assert!(bells.hear(&sha256(b"one"), TODAY).is_none());
         assert!(bells.hear(&sha256(b"two"), TODAY).is_some());
@@ -322,9 +415,17 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_hash_takes_nothing_over() {
+    fn one_that_was_set_anew_meanwhile_is_not_loaded() {
         let (bells, queue) = bells();
-        bells.set(QueueId::new([2; 16]), sha256(b"one"), 0, TODAY);
-        assert_eq!(bells.hear(&sha256(b"one"), TODAY).expect("set").0, queue);
+        let before = StoredBell {
+            hash: sha256(b"before"),
+            last_day: TODAY,
+            rung: random_bytes(),
+        };
+        bells.load(queue, &before, 3);
+        assert!(bells.hear(&before.hash, TODAY).is_none());
+        bells.end(&queue);
+        bells.load(queue, &before, 3);
+        assert_eq!(bells.hear(&before.hash, TODAY).expect("loaded").2, 3);
     }
 }

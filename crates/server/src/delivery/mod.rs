@@ -11,6 +11,7 @@
 //! - a device that is locked hears a bell ([`Hearing`]) and gets nothing;
 //! - what is never stored ([`hand_over`]) goes past the store and the sequences: an inbox that is not there never gets it.
 
+mod bell_place;
 mod bells;
 mod ephemeral;
 mod hub;

@@ -132,7 +132,11 @@ impl Session<'_> {
                         frames = Some(frame::client_frames(message));
                         self.gateway.store.ready().await;
                     }
-                    Event::Flushed => {}
+                    Event::Flushed => {
+                        if let Some(hearing) = &mut self.hearing {
+                            hearing.told();
+                        }
+                    }
                     Event::Closed => return End::Gone,
                     Event::Slow => return End::Slow,
                     Event::Refused(code) => return End::Refused(code.into()),
@@ -329,8 +333,7 @@ impl Session<'_> {
         let gateway = Arc::clone(self.gateway);
         let hearing = async move {
             let today = gateway.clock.day();
-            let hearing =
-                Hearing::open(&*gateway.store, &gateway.hub, secret.expose(), today).await;
+            let hearing = Hearing::open(&gateway.store, &gateway.hub, secret.expose(), today).await;
             let hearing = hearing
                 .map_err(|error| refusal(&error))?
                 .ok_or(Error::new(Code::BellUnknown))?;
@@ -397,9 +400,12 @@ impl Session<'_> {
             Request::SetBell(hash) => {
                 let next = self.inbox.as_ref().map_or(0, |inbox| inbox.end());
                 let today = self.gateway.clock.day();
-                self.gateway.hub.set_bell(queue, hash, next, today);
+                let setting = self
+                    .gateway
+                    .hub
+                    .set_bell(&**store, queue, hash, next, today);
                 self.pending
-                    .known(id, Ok(response::Body::Done(proto::Done {})));
+                    .slow(id, 0, Box::pin(async move { done(setting.await) }));
             }
             Request::DeleteQueue => {
                 let reply = store.delete_queue(queue);

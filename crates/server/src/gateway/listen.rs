@@ -54,3 +54,29 @@ pub fn bind_error(address: SocketAddr, error: &std::io::Error) -> ServerError {
         _ => ServerError::AddressUnavailable(address),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_port_takes_both_kinds_of_address() {
+        let listener = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .expect("IPv4");
+        // A machine without IPv6 is content with the other.
+        if listener.local_addr().is_ok_and(|address| address.is_ipv6()) {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port))
+                .await
+                .expect("IPv6");
+        }
+        let again = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        assert!(matches!(again, Err(ServerError::AddressInUse(_))));
+    }
+}

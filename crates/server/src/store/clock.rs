@@ -19,7 +19,8 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
-/// The machine's clocks.
+/// The machine's clocks. In debug builds `UNDERTONE_TEST_CLOCK_OFF_S` moves the one that is set by so many seconds, for tests that run the server as a
+/// process of its own; release builds know nothing of it.
 pub struct SystemClock(Instant);
 
 impl Default for SystemClock {
@@ -28,11 +29,26 @@ impl Default for SystemClock {
     }
 }
 
+#[cfg(debug_assertions)]
+fn off_s() -> u64 {
+    static OFF_S: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *OFF_S.get_or_init(|| {
+        let off = std::env::var("UNDERTONE_TEST_CLOCK_OFF_S").ok();
+        off.and_then(|off| off.parse().ok()).unwrap_or(0)
+    })
+}
+
+#[cfg(not(debug_assertions))]
+fn off_s() -> u64 {
+    0
+}
+
 impl Clock for SystemClock {
     fn unix_s(&self) -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())
+            .saturating_add(off_s())
     }
 
     fn monotonic(&self) -> Duration {

@@ -66,6 +66,16 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a queue with its addresses, items and key packages. An unknown queue is no error.
     fn delete_queue(&self, queue: QueueId) -> Reply<()>;
 
+    /// Sets the queue's bell in the place of the one before. False: another queue has one of this hash, and nothing is changed.
+    /// Errors: `UnknownQueue`.
+    fn set_bell(&self, queue: QueueId, bell: StoredBell) -> Reply<bool>;
+
+    /// The bell of this hash, and whose it is. Reads only.
+    fn bell(&self, hash: [u8; 32]) -> Reply<Option<(QueueId, StoredBell)>>;
+
+    /// Up to where the bell of this hash has been rung. An unknown bell is no error.
+    fn bell_rung(&self, hash: [u8; 32], rung: [u8; RUNG_BYTES]) -> Reply<()>;
+
     /// Takes `count` from the queue's daily token allowance of `daily`; the answer is what is left today.
     /// `count` 0 only asks. Errors: `UnknownQueue`, `AllowanceSpent`.
     fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32) -> Reply<u32>;
@@ -128,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
     /// Reads only, and may see items that were not answered yet because they are not on disk: those must not be given out.
     /// At least one item is given if there is one, whatever the byte limit.
     fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched>;
+
+    /// The highest sequence that waits in a queue. Reads only, and may see what is not on disk yet.
+    fn newest(&self, queue: QueueId) -> Reply<Option<u64>>;
 
     /// Deletes all items up to and including `sequence` (which is cut to what the queue has given out). Applied
     /// within [`StoreLimits::ack_delay`]; it is lost if the server dies before, and the owner's next one repeats it.

@@ -99,6 +99,20 @@ pub struct QueueRecord {
     pub hpke_key_day: Day,
 }
 
+/// Length of [`StoredBell::rung`]: a nonce, a sealed sequence, a tag.
+pub const RUNG_BYTES: usize = 12 + 8 + 16;
+
+/// A queue's bell, as it is stored.
+#[derive(Clone, Copy)]
+pub struct StoredBell {
+    /// SHA-256 of the secret that it is heard with.
+    pub hash: [u8; 32],
+    /// It ends after this day.
+    pub last_day: Day,
+    /// Up to where it has been rung, sealed to whoever holds the secret; random bytes if it never was.
+    pub rung: [u8; RUNG_BYTES],
+}
+
 /// Where a queue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {

@@ -100,7 +100,7 @@ async fn who_hears_a_bell_learns_that_something_came_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bell_is_in_no_file_and_ends_with_its_queue_or_the_server() {
+async fn a_bells_secret_is_in_no_file_and_its_hash_goes_with_its_queue() {
     let mut server = TestServer::start().await;
     let mut ben = Device::new(&server).await;
     let secret = Secret::random();
@@ -119,18 +119,73 @@ async fn a_bell_is_in_no_file_and_ends_with_its_queue_or_the_server() {
         Code::BellUnknown
     );
 
+    let stands_in_a_file = |server: &TestServer, value: &[u8; 32]| {
+        walk(server.dir.path()).iter().any(|path| {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            bytes.windows(32).any(|part| part == value)
+        })
+    };
     server.stop().await;
-    for path in walk(server.dir.path()) {
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        assert!(bytes.windows(32).all(|part| part != hash));
-    }
+    assert!(!stands_in_a_file(&server, secret.expose()));
+    assert!(stands_in_a_file(&server, &hash));
     server.start_again().await;
     let mut late = server.inbox().await;
-    assert_eq!(late.refused(hear(&secret)).await, Code::BellUnknown);
+    assert_eq!(late.ask(hear(&secret)).await, Ok(Response::Done));
 
     ben.sign_in(&server).await;
-    ben.inbox.ask(Request::SetBell(hash)).await.unwrap();
     ben.inbox.ask(Request::DeleteQueue).await.unwrap();
+    assert_eq!(late.notice().await, Notice::Replaced);
     let mut late = server.inbox().await;
     assert_eq!(late.refused(hear(&secret)).await, Code::BellUnknown);
+    server.stop().await;
+    assert!(!stands_in_a_file(&server, &hash));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_ends_no_bell_and_rings_for_nothing_twice() {
+    let mut server = TestServer::start().await;
+    let (mut ada, mut ben) = (Device::new(&server).await, Device::new(&server).await);
+    let address = ben.address(AddressKind::Conversation).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let secret = Secret::random();
+    let set = Request::SetBell(sha256(secret.expose()));
+    ben.inbox.ask(set).await.unwrap();
+    ben.inbox = server.inbox().await;
+    one_is_online(&server).await;
+
+    // One was rung for, and one comes while nobody hears.
+    outbox.deliver(b"one", &[&address]).await.unwrap();
+    let mut bell = server.inbox().await;
+    bell.ask(hear(&secret)).await.unwrap();
+    assert_eq!(bell.notice().await, Notice::Bell);
+    // What is asked behind a ring is answered when the ring has gone out.
+    bell.ask(Request::Ping).await.unwrap();
+    server.stop().await;
+    server.start_again().await;
+    let mut bell = server.inbox().await;
+    assert_eq!(bell.ask(hear(&secret)).await, Ok(Response::Done));
+    assert!(bell.is_quiet(300).await, "it was rung for");
+
+    drop(bell);
+    ada.sign_in(&server).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    outbox.deliver(b"two", &[&address]).await.unwrap();
+    server.stop().await;
+    server.start_again().await;
+    let mut bell = server.inbox().await;
+    bell.ask(hear(&secret)).await.unwrap();
+    assert_eq!(bell.notice().await, Notice::Bell);
+    assert!(bell.is_quiet(300).await, "once");
+    bell.ask(Request::Ping).await.unwrap();
+    server.stop().await;
+    server.start_again().await;
+    let mut bell = server.inbox().await;
+    bell.ask(hear(&secret)).await.unwrap();
+    assert!(bell.is_quiet(300).await);
+
+    // What comes while it is heard rings as before.
+    ada.sign_in(&server).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    outbox.deliver(b"333", &[&address]).await.unwrap();
+    assert_eq!(bell.notice().await, Notice::Bell);
 }

@@ -135,5 +135,6 @@ pub fn file(name: &str, content_type: &str, size: u64) -> AttachmentInfo {
         waveform: Vec::new(),
         preview: None,
         here: false,
+        transfer: None,
     }
 }

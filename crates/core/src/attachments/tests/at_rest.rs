@@ -229,7 +229,10 @@ fn removing_follows_the_transaction_and_spares_what_other_stores_own() {
 
     // Killed between the commit and the removal.
     let id = ada.takes_in(b"another note");
-    ada.attachments.finish(&id, State::Removing, "").unwrap();
+    ada.attachments
+        .database
+        .transaction(|tx| super::super::rows::set_state(tx, &id, State::Removing, ""))
+        .unwrap();
     ada.starts_again();
     assert_eq!(ada.files(), [foreign]);
 }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Stdio;
 
+use super::processes::{child, told_place};
 use super::{PASSPHRASE, SECRET_TEXT, make, passphrase, secret_of, unlock};
 use crate::home::dead_man::{self, Moment};
 use crate::home::panic::{self, Press};
@@ -101,31 +103,48 @@ fn pulling_the_plug_before_the_verdict_spends_the_attempt() {
 }
 
 #[test]
-fn two_at_once_get_no_more_attempts_than_one() {
+fn child_that_guesses_when_told() {
+    let Some(place) = told_place() else { return };
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for _ in 0..50 {
+        match unlock(&place, "a guess").err() {
+            Some(HomeError::WrongPassphrase) => println!("judged"),
+            Some(HomeError::Wiped | HomeError::Missing) => return,
+            Some(HomeError::Owned | HomeError::TooSoon(_)) => std::thread::yield_now(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn processes_that_guess_at_once_get_no_more_attempts_than_one() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("home");
     drop(make(&place).unwrap());
     limit(&place, 5);
-    let judged = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..50 {
-                    match unlock(&place, "a guess").err() {
-                        Some(HomeError::WrongPassphrase) => {
-                            judged.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Some(HomeError::Wiped | HomeError::Missing) => return,
-                        Some(HomeError::Owned | HomeError::TooSoon(_)) => {
-                            std::thread::yield_now();
-                        }
-                        other => panic!("{other:?}"),
-                    }
-                }
-            });
-        }
-    });
-    assert!(judged.load(Ordering::Relaxed) <= 4);
+    let mut guessing: Vec<_> = (0..4)
+        .map(|_| {
+            let mut child = child("attempts::child_that_guesses_when_told", &place)
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+            assert!(said.any(|line| line.unwrap().contains("ready")));
+            (child, said)
+        })
+        .collect();
+    for (child, _) in &mut guessing {
+        writeln!(child.stdin.take().unwrap(), "go").unwrap();
+    }
+    let mut judged = 0;
+    for (mut child, said) in guessing {
+        judged += said
+            .filter(|line| line.as_ref().unwrap().contains("judged"))
+            .count();
+        assert!(child.wait().unwrap().success());
+    }
+    assert!((1..=4).contains(&judged), "{judged}");
     // They may all have looked away from the lock each time.
     while Owner::acquire(&place).is_ok() {
         let _ = unlock(&place, "a guess");

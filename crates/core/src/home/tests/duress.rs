@@ -189,6 +189,58 @@ fn a_home_with_a_decoy_looks_like_one_without() {
     }
 }
 
+/// What the dates in a home tell: which of its files were changed last at one moment, and in which order those moments came.
+fn dates(home: &Path) -> Vec<Vec<String>> {
+    let mut all: Vec<_> = names(home)
+        .into_iter()
+        .map(|name| {
+            (
+                fs::metadata(home.join(&name)).unwrap().modified().unwrap(),
+                name,
+            )
+        })
+        .collect();
+    all.sort();
+    all.chunk_by(|one, next| one.0 == next.0)
+        .map(|same| same.iter().map(|(_, name)| name.clone()).collect())
+        .collect()
+}
+
+#[test]
+fn the_dates_in_a_home_that_is_used_do_not_tell_that_there_is_a_decoy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (with, without) = (folder.path().join("with"), folder.path().join("without"));
+    let writes = |place: &Path, typed: &str| {
+        let home = unlock(place, typed).unwrap();
+        home.database()
+            .transaction(|tx| -> StoreResult<()> {
+                tx.connection()
+                    .execute("INSERT INTO note VALUES ('one more')", [])?;
+                Ok(())
+            })
+            .unwrap();
+    };
+    for (place, has_decoy) in [(&with, true), (&without, false)] {
+        drop(make(place).unwrap());
+        for _ in 0..2 {
+            writes(place, PASSPHRASE);
+        }
+        if has_decoy {
+            let home = unlock(place, PASSPHRASE).unwrap();
+            set_duress(&home, Some(VISIT));
+            drop(home);
+            writes(place, VISIT);
+        }
+        writes(place, PASSPHRASE);
+        // Moments of a clock that is not finer than this.
+        std::thread::sleep(Duration::from_millis(20));
+        drop(unlock(place, PASSPHRASE).unwrap());
+    }
+    assert_eq!(dates(&with), dates(&without));
+    let latest = dates(&with).pop().unwrap();
+    assert_eq!(latest, ["keys", "store-a", "store-b"]);
+}
+
 #[test]
 fn the_three_passphrases_must_differ_and_the_present_one_must_be_right() {
     let folder = tempfile::tempdir().unwrap();

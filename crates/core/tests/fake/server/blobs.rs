@@ -24,6 +24,55 @@ impl FakeServer {
         (state.blob_checks.refused, state.blobs_read)
     }
 
+    /// How often a blob was asked for where the server was not to be reached.
+    pub fn blobs_missed(&self) -> u64 {
+        lock(&self.state).blobs_missed
+    }
+
+    /// So many more pieces of blobs go up or down; those after them wait until [`FakeServer::let_pieces_go`].
+    pub fn hold_pieces_after(&self, pieces: u64) {
+        self.pieces_left.send_replace(Some(pieces));
+    }
+
+    /// All pieces go.
+    pub fn let_pieces_go(&self) {
+        self.pieces_left.send_replace(None);
+    }
+
+    /// How often a piece of a blob was asked for, whether or not there was a server.
+    pub fn pieces_asked_for(&self) -> u64 {
+        lock(&self.state).pieces_asked_for
+    }
+
+    /// Bytes that all blobs have so far.
+    pub fn blob_bytes(&self) -> u64 {
+        let state = lock(&self.state);
+        state.blobs.values().map(|blob| blob.1.len() as u64).sum()
+    }
+
+    /// Waits for the turn of one more piece.
+    pub(super) async fn turn_of_a_piece(&self) {
+        let mut left = self.pieces_left.subscribe();
+        loop {
+            let mut may = false;
+            self.pieces_left.send_if_modified(|left| match left {
+                None => {
+                    may = true;
+                    false
+                }
+                Some(0) => false,
+                Some(left) => {
+                    may = true;
+                    *left -= 1;
+                    true
+                }
+            });
+            if may || left.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Blobs there are.
     pub fn blobs(&self) -> usize {
         lock(&self.state).blobs.len()

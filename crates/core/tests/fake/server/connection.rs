@@ -61,6 +61,7 @@ impl FakeConnection {
         if !self.is_open() {
             return Err(lost());
         }
+        ASKED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let mut state = lock(&self.server.state);
         state.requests += 1;
         let number = state.requests;
@@ -162,8 +163,11 @@ impl Connection for FakeConnection {
 }
 
 impl FakeServer {
+    /// Whether a blob can be asked for.
     fn reachable(&self) -> Result<(), Error> {
-        if self.is_cut() || !lock(&self.state).online {
+        let mut state = lock(&self.state);
+        if self.is_cut() || !state.online {
+            state.blobs_missed += 1;
             return Err(Error::new(Code::ConnectionUnreachable));
         }
         Ok(())
@@ -276,6 +280,7 @@ impl Transport for FakeServer {
         token: &'a Token,
     ) -> BoxFuture<'a, Result<BlobState, TransportError>> {
         Box::pin(async move {
+            self.turn_of_a_piece().await;
             self.reachable()?;
             rules::verify(&lock(&self.issuers), token)?;
             let mut state = lock(&self.state);
@@ -325,6 +330,8 @@ impl Transport for FakeServer {
         length: u64,
     ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
         Box::pin(async move {
+            lock(&self.state).pieces_asked_for += 1;
+            self.turn_of_a_piece().await;
             self.reachable()?;
             let mut state = lock(&self.state);
             state.blobs_read += 1;

@@ -48,6 +48,15 @@ impl FakeServer {
         lock(&self.state).damage_next_push = count;
     }
 
+    /// All key packages of this queue's owner have been taken, also those of last resort.
+    pub fn empty_pools_of(&self, queue: QueueId) {
+        let mut state = lock(&self.state);
+        let State {
+            pools, addresses, ..
+        } = &mut *state;
+        pools.retain(|address, _| addresses.get(address).is_none_or(|(of, _)| *of != queue));
+    }
+
     /// Somebody else has the next so many new addresses for key packages.
     pub fn take_next_addresses(&self, count: u32) {
         lock(&self.state).take_addresses = count;

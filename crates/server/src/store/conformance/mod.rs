@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub(crate) mod admission;
+pub(crate) mod bells;
 pub(crate) mod blobs;
 pub(crate) mod channel_model;
 pub(crate) mod channels;
@@ -251,6 +252,7 @@ macro_rules! conformance_suite {
             queues: registering_twice_is_answered_alike, a_queue_id_has_one_owner, an_unknown_queue_is_nobodys,
                 acknowledging_is_cumulative_and_never_ahead, a_sequence_is_never_given_out_twice,
                 deleting_a_queue_takes_all_of_it, what_nobody_fetches_expires, a_queue_whose_owner_stays_away_expires;
+            bells: a_bell_outlives_a_restart_and_goes_with_its_queue, a_bell_is_set_anew_and_ends, a_copied_hash_takes_nothing_over;
             sends: a_send_reaches_every_address, nobody_there_fails_nothing, a_retry_is_answered_from_memory,
                 creating_an_address_twice_leaves_it, an_address_has_one_owner, addresses_are_limited,
                 a_revoked_address_takes_nothing, quotas_are_by_kind_and_freed_by_acknowledging,

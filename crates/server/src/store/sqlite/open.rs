@@ -15,10 +15,11 @@ use crate::store::StoreError;
 pub const DATABASE: &str = "store.sqlite";
 
 /// One file per version, in order; the database's `user_version` says how many have been applied.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_devices.sql"),
     include_str!("../../../migrations/0003_other_servers.sql"),
+    include_str!("../../../migrations/0004_bells.sql"),
 ];
 
 /// The record that makes positions from before a restore incomparable.
@@ -212,7 +213,7 @@ mod tests {
         );
         assert_eq!(pragma("wal_autocheckpoint"), 0);
         assert_eq!(pragma("secure_delete"), 1);
-        assert_eq!(pragma("user_version"), 3);
+        assert_eq!(pragma("user_version"), 4);
         let mode: String = connection
             .pragma_query_value(None, "journal_mode", |row| row.get(0))
             .unwrap();
@@ -266,7 +267,7 @@ mod tests {
             .execute("INSERT INTO queue_floors VALUES (x'01', 5)", [])
             .unwrap();
         copy_before(&connection, &path, 1).unwrap();
-        let copy = folder.path().join(format!("{DATABASE}.before-v3"));
+        let copy = folder.path().join(format!("{DATABASE}.before-v4"));
         assert_eq!(
             fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
             0o600
@@ -316,7 +317,7 @@ mod tests {
             ]
         );
         // Whoever adds a column weighs what it tells somebody who takes the disk.
-        assert_eq!(columns.len(), 62);
+        assert_eq!(columns.len(), 66);
         for telling in [
             "time", "stamp", "created", "ip", "agent", "sender", "member",
         ] {

@@ -145,6 +145,7 @@ impl Writer<'_> {
             "DELETE FROM queue_floors WHERE queue_id = ?1",
             "DELETE FROM token_allowances WHERE queue_id = ?1",
             "DELETE FROM invitation_allowances WHERE queue_id = ?1",
+            "DELETE FROM bells WHERE queue_id = ?1",
             "DELETE FROM temporary_queues WHERE queue_id = ?1",
             "DELETE FROM queues WHERE queue_id = ?1",
         ] {

@@ -19,9 +19,9 @@ use crate::store::{
     Accepted, Activity, AddressHash, AddressKind, BlobHash, BlobRecord, Brought, ChannelCommit,
     ChannelControl, ChannelHash, ChannelSend, Clock, Counts, Day, DirectSend, FetchLimit, Fetched,
     Forwarding, FreeSpace, Incarnation, Invitation, NewChannel, Position, PublishKeyPackages,
-    QueueId, QueueRecord, Ready, Registration, Reply, Responder, SendId, Store, StoreError,
-    StoreLimits, Swept, SystemClock, TakenKeyPackage, TokenHash, VolumeFreeSpace, WaitingParcel,
-    reply,
+    QueueId, QueueRecord, RUNG_BYTES, Ready, Registration, Reply, Responder, SendId, Store,
+    StoreError, StoreLimits, StoredBell, Swept, SystemClock, TakenKeyPackage, TokenHash,
+    VolumeFreeSpace, WaitingParcel, reply,
 };
 
 /// How a store is opened.
@@ -205,6 +205,18 @@ impl Store for SqliteStore {
         self.write(queue, |writer, request| writer.delete_queue(request))
     }
 
+    fn set_bell(&self, queue: QueueId, bell: StoredBell) -> Reply<bool> {
+        self.write((queue, bell), |writer, request| writer.set_bell(request))
+    }
+
+    fn bell(&self, hash: [u8; 32]) -> Reply<Option<(QueueId, StoredBell)>> {
+        self.readers.bell(hash)
+    }
+
+    fn bell_rung(&self, hash: [u8; 32], rung: [u8; RUNG_BYTES]) -> Reply<()> {
+        self.write((hash, rung), |writer, request| writer.bell_rung(request))
+    }
+
     fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32) -> Reply<u32> {
         self.write((queue, count, daily), |writer, request| {
             writer.take_token_allowance(request)
@@ -327,6 +339,10 @@ impl Store for SqliteStore {
 
     fn visit(&self, channel: ChannelHash) -> Reply<bool> {
         self.write(channel, |writer, request| writer.visit(request))
+    }
+
+    fn newest(&self, queue: QueueId) -> Reply<Option<u64>> {
+        self.readers.newest(queue)
     }
 
     fn fetch(&self, queue: QueueId, from: u64, limit: FetchLimit) -> Reply<Fetched> {

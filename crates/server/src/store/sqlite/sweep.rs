@@ -69,6 +69,9 @@ impl Writer<'_> {
             queues: 0,
             last: queues.last().map(|(queue, _)| *queue),
         };
+        if let Some(last) = &step.last {
+            self.sweep_bells(after, last)?;
+        }
         for (queue, last_day) in queues {
             let temporary = last_day < self.today.0 && {
                 self.load_queue(&queue)?;
