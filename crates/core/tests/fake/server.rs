@@ -112,8 +112,6 @@ struct State {
     /// Every item goes into each queue so often.
     deliver_times: u32,
     online: bool,
-    /// Blobs that were asked for where it was not to be reached.
-    blobs_missed: u64,
     /// What it claims the time to be, from what it is.
     clock_off_s: i64,
     lose_next_to: Option<QueueId>,
@@ -238,7 +236,6 @@ impl FakeServer {
                 faults: HashMap::new(),
                 deliver_times: 1,
                 online: true,
-                blobs_missed: 0,
                 clock_off_s: 0,
                 lose_next_to: None,
                 spoil_next_commit: false,

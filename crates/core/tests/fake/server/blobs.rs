@@ -24,11 +24,6 @@ impl FakeServer {
         (state.blob_checks.refused, state.blobs_read)
     }
 
-    /// How often a blob was asked for where the server was not to be reached.
-    pub fn blobs_missed(&self) -> u64 {
-        lock(&self.state).blobs_missed
-    }
-
     /// So many more pieces of blobs go up or down; those after them wait until [`FakeServer::let_pieces_go`].
     pub fn hold_pieces_after(&self, pieces: u64) {
         self.pieces_left.send_replace(Some(pieces));

@@ -254,7 +254,7 @@ mod tests {
         drop(connection);
         let before = fs::read(folder.path().join(DATABASE)).unwrap();
         let error = open_writer(folder.path(), 1 << 20).unwrap_err();
-        assert_eq!(error, StoreError::Newer { found: 7, known: 3 });
+        assert_eq!(error, StoreError::Newer { found: 7, known: 4 });
         assert_eq!(fs::read(folder.path().join(DATABASE)).unwrap(), before);
     }
 
