@@ -102,7 +102,7 @@ fn every_command_answers_in_json_when_asked() -> Outcome {
     run(&["group", "members", "Desk"])?;
     run(&["group", "policy", "Desk"])?;
     run(&["group", "invite", "Desk"])?;
-    run(&["group", "invites"])?;
+    run(&["group", "invites", "Desk"])?;
     run(&["forward", "Ben", &message, "Desk"])?;
     run(&["timer", "Desk", "1d"])?;
     run(&["mute", "Desk"])?;

@@ -185,8 +185,10 @@ fn a_proxy_is_set_while_the_app_is_open_and_used_at_once() -> Outcome {
     let set = ada.run(["proxy", &proxy.url()])?;
     assert_eq!(set["proxy"], proxy.address.to_string());
     ada.send("notes", "Around")?;
-    let around = proxy.asked().len() as u64;
-    assert!(around >= 2, "an inbox and an outbox: {around}");
+    let around = eventually(PATIENCE, "an inbox and an outbox", || {
+        let asked = proxy.asked().len() as u64;
+        Ok((asked >= 2 && arrived() - before >= asked).then_some(asked))
+    })?;
     assert_eq!(arrived() - before, around, "nothing goes the old way");
 
     let set = ada.run(["proxy", "none"])?;

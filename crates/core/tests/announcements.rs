@@ -81,8 +81,10 @@ async fn what_the_operator_says_is_shown_as_theirs_until_it_is_taken_back() -> O
 async fn what_is_dismissed_on_one_device_is_dismissed_on_all() -> Outcome {
     let server = FakeServer::new();
     let laptop = Person::new("Ada", &server).await;
-    server.announce(&[says(1, "Welcome!", 7), says(2, "Maintenance on Sunday.", 7)]);
-    sees(&laptop, &["Welcome!", "Maintenance on Sunday."]).await;
+    laptop.settle().await;
+    let both = [says(1, "Maintenance on Sunday.", 7), says(2, "Welcome!", 7)];
+    server.announce(&both);
+    sees(&laptop, &["Maintenance on Sunday.", "Welcome!"]).await;
     let dismissed = async |person: &Person| -> Vec<String> {
         let all = announced(person).await.into_iter();
         all.filter(|one| one.dismissed)
@@ -97,6 +99,8 @@ async fn what_is_dismissed_on_one_device_is_dismissed_on_all() -> Outcome {
     dismiss(&laptop, "Welcome!").await?;
     // A device that comes later knows of it, and what is dismissed there is dismissed here.
     let tablet = Person::links(&laptop, "Ada's tablet", &server).await;
+    tablet.settle().await;
+    server.announce(&both);
     eventually("the tablet knows", || async {
         announced(&tablet).await.len() == 2 && dismissed(&tablet).await == ["Welcome!"]
     })
