@@ -78,6 +78,7 @@ fn every_command_answers_in_json_when_asked() -> Outcome {
     run(&["profile"])?;
     run(&["status"])?;
     run(&["downloads"])?;
+    run(&["proxy"])?;
     for switch in ["receipts", "typing"] {
         run(&[switch])?;
         run(&[switch, "off"])?;
@@ -93,6 +94,8 @@ fn every_command_answers_in_json_when_asked() -> Outcome {
     run(&["read", "Ben"])?;
     run(&["search", "word"])?;
     run(&["save", "Ben", &message, &place("saved.opus")])?;
+    run(&["send-again", "Ben", &message]).expect_err("it did not fail");
+    run(&["transfer", "cancel", "Ben", &message]).expect_err("nothing of it is under way");
     run(&["storage"])?;
     run(&["storage", "Ben"])?;
     run(&["export", "Ben", &place("export")])?;
@@ -112,7 +115,8 @@ fn every_command_answers_in_json_when_asked() -> Outcome {
     run(&["delete", "Ben", &message])?;
     run(&["block", "Ben"])?;
     run(&["backup", "make", &place("backup")])?;
-    run(&["lock"]).expect_err("nothing has the home open");
+    // Nothing has the home open.
+    assert_eq!(run(&["lock"])?["was_open"], false);
     let refused = run(&["add", "no link"]).expect_err("no link");
     assert!(!refused.code.is_empty(), "{refused}");
 

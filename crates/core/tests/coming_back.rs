@@ -102,6 +102,7 @@ fn forge(forger: &Person, sent: &[Bytes], lie: Lie) -> Option<(AddressSecret, By
                     .unwrap_or_else(|| ChannelId::from_slice(&channel).expect("an id")),
                 number: 40,
             },
+            Vec::new(),
         )
         .expect("a bundle");
     let body = DirectMessage {

@@ -156,7 +156,7 @@ impl BenchDevice {
                 channel_id: *group.first_channel_id(),
                 number: 1,
             };
-            group.welcome_bundle(provider, welcome, channel)
+            group.welcome_bundle(provider, welcome, channel, Vec::new())
         })
     }
 

@@ -92,6 +92,11 @@ impl ServerKey {
         auth::verify(&self.identity, &message, &self.signature).map_err(|_| malformed())
     }
 
+    /// The server that it says it is of.
+    pub fn pin(&self) -> Pin {
+        pin_of(&self.identity)
+    }
+
     /// Its name.
     pub fn id(&self) -> ServerKeyId {
         id_of(&self.hpke)

@@ -486,6 +486,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
     }
     if let Some(welcome) = &merged.welcome {
         let now = conversation::load(work.db, row.id)?;
+        let server_keys = elsewhere::keys_to_hand_on(work, &now)?;
         let bundle = work.group(&row.group, |group| {
             Ok(group.welcome_bundle(
                 &work.mls,
@@ -495,6 +496,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
                     channel_id: now.channel,
                     number: now.top_number,
                 },
+                server_keys,
             )?)
         })?;
         let body = DirectMessage {

@@ -3,10 +3,11 @@
 //! A conversation's channel is on one server. Members whose addresses are on another one are reached by bundles, one for each server, which the
 //! server that takes the send passes on. In the store a server is `host:port+pin`, and empty is this account's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use rusqlite::{OptionalExtension as _, params};
-use undertone_mls::{ChannelId, Group, Member};
+use undertone_mls::{ChannelId, Group, Joined, Member};
 use undertone_wire::{
     forward::ServerKey,
     ids::{ChannelHash, Pin, sha256},
@@ -237,6 +238,55 @@ pub(crate) fn keep_key(work: &Work<'_>, pin: &Pin, key: &ServerKey) -> Result<()
          ON CONFLICT (pin) DO UPDATE SET key = excluded.key, fetched_at_ms = excluded.fetched_at_ms",
         params![pin.as_bytes(), key.encode(), work.now_ms],
     )?;
+    Ok(())
+}
+
+/// Most keys of other servers that are taken from one Welcome.
+const KEYS_HANDED_ON: usize = 64;
+
+/// The keys of a conversation's other servers, as far as they are known and good, for somebody who is let in: one who never asked such a
+/// server for its key can't do so while it is away, and would leave its members out.
+pub(crate) fn keys_to_hand_on(work: &Work<'_>, row: &Conversation) -> Result<Vec<Bytes>> {
+    let mut pins: Vec<Pin> = servers(work, row)?
+        .into_values()
+        .map(|server| server.pin)
+        .collect();
+    pins.sort_unstable_by_key(|pin| *pin.as_bytes());
+    pins.dedup();
+    let mut keys = Vec::new();
+    for pin in pins.into_iter().take(KEYS_HANDED_ON) {
+        if let Some((key, _)) = key(work, &pin)? {
+            keys.push(key.encode().into());
+        }
+    }
+    Ok(keys)
+}
+
+/// Keeps what was handed on so, where nothing is known or something older. A key says itself whose it is, so it does not matter who
+/// brings it; still the server is asked for its present one as soon as it is there.
+pub(crate) fn keys_handed_on(work: &Work<'_>, joined: &Joined) -> Result<()> {
+    let mut pins = HashSet::new();
+    for member in joined.group.members()? {
+        pins.extend(member.pin);
+    }
+    for encoded in joined.server_keys.iter().take(KEYS_HANDED_ON) {
+        let Ok(handed) = ServerKey::decode(encoded) else {
+            continue;
+        };
+        let pin = handed.pin();
+        if !pins.contains(&pin) || handed.check(&pin, today(work)).is_err() {
+            continue;
+        }
+        let known = key(work, &pin)?;
+        if known.is_some_and(|(known, _)| known.last_day() >= handed.last_day()) {
+            continue;
+        }
+        work.db.execute(
+            "INSERT INTO server_keys (pin, key, fetched_at_ms) VALUES (?1, ?2, 0)
+             ON CONFLICT (pin) DO UPDATE SET key = excluded.key, fetched_at_ms = 0",
+            params![pin.as_bytes(), handed.encode()],
+        )?;
+    }
     Ok(())
 }
 

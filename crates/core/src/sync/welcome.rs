@@ -164,6 +164,7 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
     if !right {
         return Ok(false);
     }
+    elsewhere::keys_handed_on(work, &joined)?;
     if let Reason::Resync(conversation) = reason {
         let row = conversation::load(work.db, *conversation)?;
         proof::begin(work, &row, address, joined)?;

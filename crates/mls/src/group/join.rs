@@ -4,6 +4,7 @@
 //! every leaf's certificate, the settings, and that the adder stands in the tree. Whether the account behind it is one that
 //! the user wants to hear from is the caller's to ask.
 
+use bytes::Bytes;
 use openmls::prelude::{
     MlsGroup, MlsMessageBodyIn, MlsMessageIn, StagedWelcome, WelcomeError,
     tls_codec::Deserialize as _,
@@ -38,6 +39,8 @@ pub struct Joined {
     pub last_resort: bool,
     /// It was here before, and this device had asked to come back: call [`Group::settle`] once it is believed.
     pub came_back: bool,
+    /// What the adder says are the keys of other servers that members' addresses are on (docs/protocol.md section 10): to be checked.
+    pub server_keys: Vec<Bytes>,
 }
 
 impl Group {
@@ -86,7 +89,11 @@ impl Group {
         let adder = staged.welcome_sender_index().u32();
         let mls = staged.into_group(provider).map_err(welcome_error)?;
         let settings = verify_tree(&mls, &id, adder)?;
-        let (addresses, channel) = open_table(provider, &mls, &id, &bundle.table)?;
+        let Table {
+            addresses,
+            channel,
+            server_keys,
+        } = open_table(provider, &mls, &id, &bundle.table)?;
         let group = Self {
             id,
             mls,
@@ -109,11 +116,13 @@ impl Group {
             adder,
             last_resort,
             came_back,
+            server_keys,
         })
     }
 
     /// What goes to those whom our merged commit added: in a Payload of a DirectMessage. To be called in the epoch that the
-    /// commit led to. `channel` is where the conversation stands, with the adding commit's number.
+    /// commit led to. `channel` is where the conversation stands, with the adding commit's number; `server_keys` are encoded keys of
+    /// other servers that members' addresses are on: a server that is away can't be asked for its own.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -122,12 +131,14 @@ impl Group {
         provider: &Provider<'_>,
         welcome: &PendingWelcome,
         channel: ChannelPosition,
+        server_keys: Vec<Bytes>,
     ) -> Result<proto::Welcome> {
         let table = proto::WelcomeTable {
             addresses: self.addresses.to_proto(),
             channel_generation: channel.generation,
             channel_id: channel.channel_id.to_bytes(),
             number: channel.number,
+            server_keys,
         };
         let key = self.export(provider, TABLE, &[])?;
         Ok(proto::Welcome {
@@ -164,13 +175,20 @@ fn verify_tree(mls: &MlsGroup, id: &GroupId, adder: u32) -> Result<Settings> {
     Ok(settings)
 }
 
+/// What a WelcomeTable says.
+struct Table {
+    addresses: Addresses,
+    channel: ChannelPosition,
+    server_keys: Vec<Bytes>,
+}
+
 /// Every leaf has an address in the table, and ours is the one we gave.
 fn open_table(
     provider: &Provider<'_>,
     mls: &MlsGroup,
     id: &GroupId,
     sealed: &[u8],
-) -> Result<(Addresses, ChannelPosition)> {
+) -> Result<Table> {
     let malformed = || Error::Malformed("welcome table");
     let key = mls
         .export_secret(provider.crypto(), TABLE, &[], 32)
@@ -193,5 +211,9 @@ fn open_table(
         channel_id: ChannelId::from_slice(&table.channel_id)?,
         number: table.number,
     };
-    Ok((addresses, channel))
+    Ok(Table {
+        addresses,
+        channel,
+        server_keys: table.server_keys,
+    })
 }

@@ -586,7 +586,7 @@ fn a_welcome_does_not_replace_a_conversation_that_is_here() {
                 recipients: Vec::new(),
                 welcome,
             };
-            group.welcome_bundle(provider, &pending, position)
+            group.welcome_bundle(provider, &pending, position, Vec::new())
         })
         .unwrap();
     assert_eq!(

@@ -347,7 +347,7 @@ fn an_answer_that_is_not_believed_leaves_everything_as_it_was() {
             number: 9,
         };
         group
-            .welcome_bundle(&provider, &merged.welcome.unwrap(), channel)
+            .welcome_bundle(&provider, &merged.welcome.unwrap(), channel, Vec::new())
             .unwrap()
     };
     let provider = Provider::new(&town.devices[ben].connection);

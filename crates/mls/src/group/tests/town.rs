@@ -459,7 +459,7 @@ impl Town {
                     let position = self.devices[who].channel[group];
                     let bundle = self.devices[who]
                         .with(group, |group, provider, _| {
-                            group.welcome_bundle(provider, welcome, position)
+                            group.welcome_bundle(provider, welcome, position, Vec::new())
                         })
                         .unwrap();
                     self.fan_out(&welcome.recipients, &Item::Welcome(bundle));
