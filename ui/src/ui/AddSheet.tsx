@@ -98,7 +98,7 @@ function OwnLink() {
       <QrCode content={{ text: link.uri }} label={t("add.qr")} />
       <label class="field">
         <span>{t("add.link")}</span>
-        <textarea class="link-text" readOnly rows={4} dir="ltr" value={link.uri} onFocus={(event) => event.currentTarget.select()} />
+        <textarea class="link-text" readOnly autocomplete="off" rows={4} dir="ltr" value={link.uri} onFocus={(event) => event.currentTarget.select()} />
       </label>
       <label class="check">
         <input type="checkbox" checked={isForSeveral} onChange={(event) => setForSeveral(event.currentTarget.checked)} /> {t("add.several")}

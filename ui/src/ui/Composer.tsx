@@ -20,7 +20,7 @@ import { markOf, marked } from "./formatting.ts";
 import { Icon } from "./Icon.tsx";
 import { Named, plainName } from "./Named.tsx";
 import { isText } from "./Line.tsx";
-import { Menu, type Place } from "./Menu.tsx";
+import { Menu, placeAbove, type Place } from "./Menu.tsx";
 import { Recorder } from "./recorder.ts";
 import { summary } from "./summary.ts";
 import { OWN_TIMERS } from "./timers.ts";
@@ -315,15 +315,13 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           icon="add"
           label={t("share.more")}
           expanded={more !== null}
-          onClick={(event) => {
-            const box = (event.currentTarget as Element).getBoundingClientRect();
-            setMore({ x: document.dir === "rtl" ? box.left : box.right, y: box.top - 150 });
-          }}
+          onClick={(event) => setMore(placeAbove(event.currentTarget as Element))}
         />
         <textarea
           ref={field}
           id="compose"
           rows={1}
+          autocomplete="off"
           dir="auto"
           placeholder={t("compose.placeholder")}
           aria-label={t("compose.label", { name: plainName(chatName(chat)) })}

@@ -9,7 +9,7 @@ export function Copied({ label, text, copy = t("copy"), rows = 2 }: { label: str
     <div class="copied">
       <label class="field">
         <span>{label}</span>
-        <textarea class="link-text" readOnly rows={rows} dir="ltr" value={text} onFocus={(event) => event.currentTarget.select()} />
+        <textarea class="link-text" readOnly autocomplete="off" rows={rows} dir="ltr" value={text} onFocus={(event) => event.currentTarget.select()} />
       </label>
       <IconButton icon="copy" label={copy} onClick={() => void attempt(navigator.clipboard.writeText(text).then(() => tell(t("copied"))))} />
     </div>

@@ -13,7 +13,7 @@ export function DayField({ label, value, onChange, fieldRef }: Props) {
   return (
     <label class="field">
       <span>{label}</span>
-      <input ref={fieldRef ?? null} type="date" max={dayOf(Date.now())} value={value} onInput={(event) => onChange(event.currentTarget.value)} />
+      <input ref={fieldRef ?? null} type="date" autocomplete="off" max={dayOf(Date.now())} value={value} onInput={(event) => onChange(event.currentTarget.value)} />
     </label>
   );
 }

@@ -84,6 +84,7 @@ export function EmojiPicker({ place, onPick, onClose }: { place: Place; onPick: 
       <input
         ref={focusHere}
         type="search"
+        autocomplete="off"
         class="emoji-search"
         placeholder={t("emoji.search")}
         aria-label={t("emoji.search")}

@@ -27,7 +27,7 @@ export function ForwardSheet({ messages }: { messages: readonly MessageInfo[] })
   };
   return (
     <Dialog title={t("forward.title")}>
-      <input autofocus type="search" placeholder={t("search")} aria-label={t("search")} value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
+      <input autofocus type="search" autocomplete="off" placeholder={t("search")} aria-label={t("search")} value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
       <ul class="chats">
         {fitting.map((chat) => (
           <li key={chat.id} class="chat-row">

@@ -14,6 +14,14 @@ export interface Item {
 export interface Place {
   x: number;
   y: number;
+  /** It opens upwards and onwards from there, as from a button at the foot of the page; otherwise downwards and back. */
+  isAtFoot?: boolean;
+}
+
+/** Above a button, beginning where it begins. */
+export function placeAbove(element: Element): Place {
+  const box = element.getBoundingClientRect();
+  return { x: document.dir === "rtl" ? box.right : box.left, y: box.top - 4, isAtFoot: true };
 }
 
 export function placeOf(element: Element): Place {
@@ -49,9 +57,11 @@ export function Menu({
     const element = menu.current;
     if (element === null) return;
     const box = element.getBoundingClientRect();
-    const left = document.dir === "rtl" ? place.x : place.x - box.width;
+    const isAtFoot = place.isAtFoot === true;
+    const left = (document.dir === "rtl") === isAtFoot ? place.x - box.width : place.x;
+    const top = isAtFoot ? place.y - box.height : place.y;
     element.style.left = `${Math.max(8, Math.min(left, innerWidth - box.width - 8))}px`;
-    element.style.top = `${Math.max(8, Math.min(place.y, innerHeight - box.height - 8))}px`;
+    element.style.top = `${Math.max(8, Math.min(top, innerHeight - box.height - 8))}px`;
     element.querySelector<HTMLElement>("[role=menuitem]")?.focus();
   }, [place]);
   useLayoutEffect(() => {

@@ -25,7 +25,7 @@ export function ReportSheet({ contact, name }: { contact: ContactId; name: strin
         <p>{t("report.text")}</p>
         <label class="field">
           <span>{t("report.note")}</span>
-          <textarea autofocus rows={5} maxLength={1000} dir="auto" value={note} onInput={(event) => setNote(event.currentTarget.value)} />
+          <textarea autofocus autocomplete="off" rows={5} maxLength={1000} dir="auto" value={note} onInput={(event) => setNote(event.currentTarget.value)} />
         </label>
         <div class="row end">
           <Button look="quiet" onClick={hide}>

@@ -8,12 +8,13 @@ const FIREFOX = "/usr/bin/firefox-esr";
 /** Between two looks at something that is waited for. */
 const LOOK_AGAIN_MS = 40;
 
-/** What is saved goes into the folder, and nobody is asked. */
-export async function openFirefox(downloads) {
+/** What is saved goes into the folder, and nobody is asked. With a profile's folder it keeps there what people's browsers keep, and does so soon. */
+export async function openFirefox(downloads, profile) {
   return puppeteer.launch({
     browser: "firefox",
     executablePath: FIREFOX,
     headless: true,
+    ...(profile === undefined ? {} : { userDataDir: profile }),
     extraPrefsFirefox: {
       // A microphone and a camera that are not there, for whoever asks: a tone, and a moving picture.
       "media.navigator.streams.fake": true,
@@ -23,6 +24,7 @@ export async function openFirefox(downloads) {
       "browser.download.folderList": 2,
       "browser.download.dir": downloads,
       "browser.download.always_ask_before_handling_new_types": false,
+      ...(profile === undefined ? {} : { "browser.sessionstore.resume_from_crash": true, "browser.sessionstore.interval": 1000 }),
     },
   });
 }
@@ -112,10 +114,10 @@ async function pointOf(element, position) {
   return top !== null && (element.contains(top) || top.contains(element) || [...(element.labels ?? [])].some((label) => label.contains(top))) ? { x, y } : null;
 }
 
-/** In the page: notes what the pointer meets when it is pressed next. */
-function watchPointer() {
+/** In the page: notes what is clicked next. Firefox has no click for what was replaced between pressing and letting go. */
+function watchPointer(kind) {
   window.met = null;
-  addEventListener("mousedown", ({ target }) => (window.met = target), { capture: true, once: true });
+  addEventListener(kind, ({ target }) => (window.met = target), { capture: true, once: true });
 }
 
 /** In the page: whether that was this element. */
@@ -189,9 +191,9 @@ class Found {
       const element = await this.#element();
       const at = await element.evaluate(pointOf, position);
       if (at === null) return false;
-      await this.#tab.evaluate(watchPointer);
+      await this.#tab.evaluate(watchPointer, options.button === "right" ? "contextmenu" : "click");
       await this.#tab.mouse.click(at.x, at.y, options);
-      // What moved away meanwhile was not pressed: once more.
+      // What moved away or was replaced meanwhile was not clicked: once more.
       return element.evaluate(wasMet);
     });
   }

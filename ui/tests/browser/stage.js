@@ -242,6 +242,13 @@ export class App {
   }
 }
 
+/** Waits until a program says so. Between two looks the proxy of the tests, which is in this process, has its turn. */
+export async function until(isSo) {
+  const last = Date.now() + LONGEST_WAIT;
+  while (!isSo() && Date.now() < last) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(isSo());
+}
+
 /** Requests to a person's app by another program beside its page. */
 export async function rpc(app, requests) {
   const child = spawn(binary("undertone"), ["--home", app.home, "rpc"], { env: app.environment, stdio: ["pipe", "pipe", "ignore"] });
@@ -287,10 +294,9 @@ export function toneFile(folder) {
   return file;
 }
 
-/** With a film for the camera, if there is one; otherwise it shows a moving pattern. */
-export async function openBrowser(film) {
-  const folder = await temporary("browser");
-  const browser = await chromium.launch({
+/** How Chromium is started. With a film for the camera, if there is one; otherwise it shows a moving pattern. */
+function chromiumOptions(folder, film) {
+  return {
     executablePath: CHROMIUM,
     headless: true,
     args: [
@@ -308,14 +314,31 @@ export async function openBrowser(film) {
       // A page out of a test's hands is not known to be from this computer.
       ...(process.env.UI_TEST_DIST === undefined ? [] : ["--disable-features=LocalNetworkAccessChecks"]),
     ],
-  });
+  };
+}
+
+/** Whose windows keep nothing. */
+export async function openBrowser(film) {
+  const folder = await temporary("browser");
+  const browser = await chromium.launch(chromiumOptions(folder, film));
   browser.once("disconnected", () => rmSync(folder, { recursive: true, force: true }));
   return browser;
 }
 
-/** A window of its own, with nothing of anybody else's; gathers what the page complains of. */
+const WINDOW = { viewport: { width: 1280, height: 820 }, locale: "en-GB" };
+
+/** Whose windows keep in this folder what people's browsers keep. */
+export async function openProfile(folder) {
+  return chromium.launchPersistentContext(folder, { ...chromiumOptions(await temporary("browser")), ...WINDOW });
+}
+
+/** A window of its own, with nothing of anybody else's. */
 export async function openPage(browser, app, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, locale: "en-GB", ...options });
+  return openPageOf(await browser.newContext({ ...WINDOW, ...options }), app);
+}
+
+/** A page that gathers what it complains of. */
+export async function openPageOf(context, app) {
   const origin = new URL(app.address).origin;
   await context.grantPermissions(["camera", "microphone", "clipboard-read", "clipboard-write", "notifications"], { origin });
   if (process.env.UI_TEST_DIST !== undefined) await context.route(/^http:\/\/127\.0\.0\.1:\d+\/(assets\/.*|)(\?.*)?$/, fromDist);
@@ -435,8 +458,12 @@ export async function pressAt(page, name, key = "Enter") {
   await page.keyboard.press(key);
 }
 
-/** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark. */
+/** What browsers keep of a field on their disk, to fill it in again, unless it says that they may not. */
+const KEPT_FIELDS = "textarea:not([autocomplete=off]), input:not([autocomplete=off], [type=checkbox], [type=radio], [type=range], [type=file], [type=password])";
+
+/** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark; and no field is kept by the browser. */
 export async function look(page, what) {
+  assert.deepEqual(await page.locator(KEPT_FIELDS).evaluateAll((fields) => fields.map((field) => field.outerHTML)), [], what);
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     // The colours are those of this look once a frame was painted with them and nothing is on its way any more.
@@ -481,6 +508,9 @@ export const heard = (page) =>
     };
     return { tone: power(tone), other: Math.max(power(tone * 1.37), power(tone * 0.61)), seconds: sound.duration };
   }, TONE_HZ);
+
+/** What the program answers to a page that asks for an address; null if it does not. */
+export const statusOf = (page, address) => page.evaluate(async (url) => (await fetch(url).catch(() => null))?.status ?? null, address);
 
 /** A picture as somebody has it in their files. */
 export async function redSquare(page) {
