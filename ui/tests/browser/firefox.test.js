@@ -5,7 +5,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { openFirefox, openFirefoxPage } from "./firefox.js";
-import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, heard, onboard, openBrowser, openChat, openPage, redSquare, say, speak, temporary } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, heard, onboard, openBrowser, openChat, openPage, redSquare, say, speak, statusOf, temporary } from "./stage.js";
 
 let server, firefox, chromium, ada, ben, page, benPage, downloads;
 
@@ -124,8 +124,8 @@ test("locking takes everything from the page; unlocking brings it back", async (
   await page.keyboard.press("Control+Shift+L");
   await page.getByRole("heading", { name: "Locked" }).waitFor();
   assert.doesNotMatch(await page.evaluate(() => document.body.innerHTML), /Ben|Good evening/);
-  await page.waitForFunction(() => !document.querySelector(".banner"));
-  assert.equal(await page.evaluate(async (url) => (await fetch(url)).status, address), 404);
+  assert.notEqual(await statusOf(page, address), 200);
+  await page.waitForFunction(async (url) => (await fetch(url).catch(() => null))?.status === 404, address);
   await page.getByLabel("Passphrase").fill("not the passphrase");
   await page.keyboard.press("Enter");
   await page.getByText("Wrong passphrase.").waitFor();

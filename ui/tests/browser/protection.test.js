@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage } from "./stage.js";
+import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage, until } from "./stage.js";
 
 const DURESS = "four kettles on a quiet tram";
 const NEXT = "seven lamps along the harbour";
@@ -38,12 +38,6 @@ const part = (name) => page.locator(`#protection-${name}`);
 
 /** What the program says that is set. */
 const set = () => ada.command("protection");
-
-/** Waits until the program has what was just chosen. */
-async function until(isSo) {
-  for (let turn = 0; turn < 300 && !isSo(); turn += 1) await page.waitForTimeout(50);
-  assert.ok(isSo());
-}
 
 test("the page says what each protects from, and is used by keyboard", async () => {
   await open();
