@@ -17,28 +17,32 @@ export type Gallery = ReadonlyMap<SearchKind, Read>;
 
 export const UNREAD: Gallery = new Map();
 
-async function read(chat: ChatId, kind: SearchKind, wanted: number, before: number | undefined): Promise<Read> {
+/** At least so many, and down to this line if there is one. */
+async function read(chat: ChatId, kind: SearchKind, wanted: number, before: number | undefined, downTo = Infinity): Promise<Read> {
   const messages: MessageInfo[] = [];
   for (;;) {
     const from = messages.at(-1)?.local_id ?? before;
-    const limit = Math.min(MOST_AT_ONCE, wanted - messages.length);
+    const limit = Math.min(MOST_AT_ONCE, Math.max(PAGE, wanted - messages.length));
     const page = await call("messages.search", { chat, kind, limit, ...(from === undefined ? {} : { before: from }) });
     messages.push(...page);
     if (page.length < limit) return { messages, hasMore: false };
-    if (messages.length >= wanted) return { messages, hasMore: true };
+    if (messages.length >= wanted && (messages.at(-1)?.local_id ?? 0) <= downTo) return { messages, hasMore: true };
   }
-}
-
-/** Reads what was read before once more, or the first page. */
-export async function again(chat: ChatId, kinds: readonly SearchKind[], before: Gallery): Promise<Gallery> {
-  const found = await Promise.all(
-    kinds.map(async (kind) => [kind, await read(chat, kind, Math.max(PAGE, before.get(kind)?.messages.length ?? 0), undefined)] as const),
-  );
-  return new Map(found);
 }
 
 /** Where a kind's lines end, if there are more of it. */
 const endOf = ({ messages, hasMore }: Read): number => (hasMore ? (messages.at(-1)?.local_id ?? 0) : 0);
+
+/** Reads what was read before once more, or the first page. What came meanwhile drives nothing out. */
+export async function again(chat: ChatId, kinds: readonly SearchKind[], before: Gallery): Promise<Gallery> {
+  const found = await Promise.all(
+    kinds.map(async (kind) => {
+      const known = before.get(kind);
+      return [kind, known === undefined ? await read(chat, kind, PAGE, undefined) : await read(chat, kind, known.messages.length, undefined, endOf(known))] as const;
+    }),
+  );
+  return new Map(found);
+}
 
 /** Down to here nothing is missing of any kind. */
 const horizon = (gallery: Gallery): number => Math.max(0, ...[...gallery.values()].map(endOf));
