@@ -66,18 +66,29 @@ addEventListener("popstate", () => {
   if (chosen.value !== null) choose(null);
 });
 
-let opener: Element | null = null;
+/** Where the focus goes when the sheet is gone; null: where it was before. */
+let wanted: string | null = null;
 
 export function show(next: Sheet): void {
-  if (sheet.value === null) opener = document.activeElement;
   sheet.value = next;
 }
 
 export function hide(): void {
   sheet.value = null;
-  if (opener instanceof HTMLElement && opener.isConnected && opener !== document.body) opener.focus();
-  else document.querySelector<HTMLElement>("#compose")?.focus();
-  opener = null;
+}
+
+/** Puts the sheet away, and goes on to what a selector says. */
+export function hideTo(selector: string): void {
+  wanted = selector;
+  sheet.value = null;
+}
+
+/** A sheet is gone, and the browser has given the focus back to what opened it, if that is still there. */
+export function focusAfter(): void {
+  const next = wanted ?? (document.activeElement === document.body ? "#compose" : null);
+  wanted = null;
+  // Where there is no other way to write, a keyboard would come over the screen.
+  if (next !== null && matchMedia("(pointer: fine)").matches) document.querySelector<HTMLElement>(next)?.focus();
 }
 
 onClose(() => {

@@ -2,10 +2,12 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { pick } from "../state/uploads.ts";
-import { chosen, hide } from "../state/view.ts";
-import { t } from "../i18n/index.ts";
+import { chosen, hideTo } from "../state/view.ts";
+import { playingTime, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
+
+const STOP = "camera-stop";
 
 /** The first that the browser records is taken. */
 const KINDS = [
@@ -63,10 +65,21 @@ export function CameraSheet() {
     running.current = started;
     setRecorder(started);
   };
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    if (recorder === null) return;
+    // What was pressed to begin is gone.
+    document.getElementById(STOP)?.focus();
+    const from = performance.now();
+    const timer = setInterval(() => setSeconds(Math.floor((performance.now() - from) / 1000)), 250);
+    return () => clearInterval(timer);
+  }, [recorder]);
+  /** To the words that go with it. */
+  const leave = (): void => hideTo("#compose");
   const end = (): void => {
     kept.current = true;
     recorder?.stop();
-    hide();
+    leave();
   };
   const take = (): void => {
     const element = video.current;
@@ -79,7 +92,7 @@ export function CameraSheet() {
     canvas.toBlob(
       (blob) => {
         if (blob !== null) pick(chat, [new File([blob], "photo.jpg", { type: "image/jpeg" })]);
-        hide();
+        leave();
       },
       "image/jpeg",
       0.92,
@@ -91,7 +104,7 @@ export function CameraSheet() {
       <div class="row end">
         {recorder === null ? (
           <>
-            <Button icon="play" disabled={!isReady} onClick={() => void begin()}>
+            <Button icon="video" disabled={!isReady} onClick={() => void begin()}>
               {t("camera.record")}
             </Button>
             <Button look="main" icon="camera" disabled={!isReady} onClick={take}>
@@ -99,9 +112,14 @@ export function CameraSheet() {
             </Button>
           </>
         ) : (
-          <Button look="main" icon="check" onClick={end}>
-            {t("camera.stop")}
-          </Button>
+          <>
+            <span class="camera-time" role="timer">
+              {playingTime(seconds * 1000)}
+            </span>
+            <Button id={STOP} look="main" icon="check" onClick={end}>
+              {t("camera.stop")}
+            </Button>
+          </>
         )}
       </div>
     </Dialog>

@@ -6,7 +6,7 @@ import { call } from "../state/app.ts";
 import { contactOf } from "../state/chats.ts";
 import { others } from "../state/others.ts";
 import { attempt, tell } from "../state/notices.ts";
-import { choose, hide, show } from "../state/view.ts";
+import { choose, hideTo, show } from "../state/view.ts";
 import { dayAndTime, t } from "../i18n/index.ts";
 import { Avatar } from "./Avatar.tsx";
 import { Button } from "./Button.tsx";
@@ -47,7 +47,7 @@ export function ContactSheet({ id }: { id: ContactId }) {
           <Button
             look="main"
             onClick={() => {
-              hide();
+              hideTo("#compose");
               choose(chat);
             }}
           >

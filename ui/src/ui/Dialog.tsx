@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../i18n/index.ts";
-import { hide } from "../state/view.ts";
+import { focusAfter, hide } from "../state/view.ts";
 import { IconButton } from "./Button.tsx";
 
 export function Dialog({
@@ -26,7 +26,13 @@ export function Dialog({
   const id = useId();
   // Before the browser paints: a key that is pressed right after is for the sheet.
   useLayoutEffect(() => {
-    dialog.current?.showModal();
+    const element = dialog.current;
+    element?.showModal();
+    return () => {
+      // While it is open nothing behind it takes the focus.
+      element?.close();
+      focusAfter();
+    };
   }, []);
   return (
     <dialog

@@ -5,7 +5,7 @@ import type { ContactId } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { contacts, readChats } from "../state/chats.ts";
 import { attempt } from "../state/notices.ts";
-import { choose, hide } from "../state/view.ts";
+import { choose, hideTo } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
 import { Dialog } from "./Dialog.tsx";
@@ -22,7 +22,7 @@ export function GroupSheet() {
     await attempt(
       call("groups.create", { name: name.trim(), members: [...picked] }).then(async ({ chat }) => {
         await readChats();
-        hide();
+        hideTo("#compose");
         choose(chat);
       }),
     );

@@ -231,10 +231,10 @@ export function LineList({ chat }: { chat: ChatInfo }) {
 
   const focusable = focused !== null && shown.some((line) => line.local_id === focused) ? focused : shown.at(-1)?.local_id;
   const move = (event: KeyboardEvent): void => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
     if (step === undefined || event.altKey || !(event.target instanceof HTMLElement) || !event.target.matches(".line-focus")) return;
     const at = shown.findIndex((line) => line.local_id === focusable);
-    const next = shown[at + step];
+    const next = shown[Math.max(0, Math.min(shown.length - 1, at + step))];
     if (next === undefined) return;
     event.preventDefault();
     setFocused(next.local_id);

@@ -5,7 +5,7 @@ import type { ContactInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
 import { contacts } from "../state/chats.ts";
 import { withTimer } from "../state/own_timer.ts";
-import { chosen, hide } from "../state/view.ts";
+import { chosen, hide, hideTo } from "../state/view.ts";
 import { t } from "../i18n/index.ts";
 import { ActForm } from "./ActForm.tsx";
 import { Avatar } from "./Avatar.tsx";
@@ -24,7 +24,7 @@ export function ShareContactSheet() {
     if (chat === null || person === null) return;
     const given = link.trim();
     await withTimer((timer) => call("messages.send", { chat, contact: { contact: person.id, ...(given === "" ? {} : { link: given }) }, ...timer }));
-    hide();
+    hideTo("#compose");
   };
   return (
     <Dialog title={t("share.contact")}>
@@ -70,7 +70,7 @@ export function PlaceSheet() {
     if (location === null) return t("share.place.wrong");
     if (chat === null) return;
     await withTimer((timer) => call("messages.send", { chat, location, ...timer }));
-    hide();
+    hideTo("#compose");
   };
   return (
     <Dialog title={t("share.place")}>
