@@ -47,6 +47,20 @@ async function paintFace(page) {
   return Buffer.from(text, "base64");
 }
 
+/** A file that is let go over the conversation. */
+async function drop(page, name, size) {
+  const given = [name, size];
+  const dataTransfer = await page.evaluateHandle(([name, size]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(size)], name));
+    return transfer;
+  }, given);
+  await page.dispatchEvent(".pane-chat", "drop", { dataTransfer });
+}
+
+/** What stands in the menu that is open. */
+const menuItem = (page, at) => page.locator("[role=menu]").last().locator("[role=menuitem]").nth(at);
+
 async function shot(look, name) {
   // What was just touched has its colours, and what slides in is there.
   await page.waitForTimeout(250);
@@ -71,8 +85,21 @@ await page.getByRole("button", { name: "Make a new account" }).waitFor();
 await page.setViewportSize({ width: 390, height: 800 });
 await page.getByRole("button", { name: "Make a new account" }).click();
 await page.getByLabel("Invitation or server address with pin").fill(server.invitation());
+await page.getByText("Advanced", { exact: true }).click();
+await page.getByLabel("SOCKS5 proxy, host and port").fill("127.0.0.1:9050");
+await shot("phone-light", "02-server-proxy");
+await page.setViewportSize({ width: 1280, height: 820 });
+await shot("wide-light", "02-server-proxy");
+await page.setViewportSize({ width: 390, height: 800 });
+await page.getByLabel("SOCKS5 proxy, host and port").fill("");
 await page.getByRole("button", { name: "Continue" }).click();
 await page.getByLabel("Name", { exact: true }).fill("Ada Vermeer");
+const own = path.join(ada.folder, "own.jpg");
+writeFileSync(own, await paintFace(page));
+await shot("phone-light", "02-name");
+await page.locator(".gate-card input[type=file]").setInputFiles(own);
+await page.locator(".gate-card .avatar img").waitFor();
+await shot("phone-light", "02-name-picture");
 await page.getByRole("button", { name: "Continue" }).click();
 await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
 await shot("phone-light", "03-passphrase");
@@ -101,6 +128,7 @@ await onboard(benPage, ben, server.invitation());
 await onboard(cleoPage, cleo, server.invitation());
 await befriend(page, benPage);
 await befriend(page, cleoPage);
+for (const one of [ada, ben]) one.command("downloads", "--up-to", "12");
 await chatRow(page, "Ben").waitFor();
 await chatRow(page, "Cléo").waitFor();
 await openChat(page, "Ben");
@@ -124,16 +152,23 @@ await page.keyboard.press("Enter");
 await benPage.locator(".photo-whole.shown").last().waitFor();
 await speak(benPage);
 await page.locator(".memo").waitFor();
-await page.dispatchEvent(".pane-chat", "drop", {
-  dataTransfer: await page.evaluateHandle(() => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File([new Uint8Array(1_300_000)], "Annual report, second draft.pdf"));
-    return transfer;
-  }),
-});
+await drop(page, "Annual report, second draft.pdf", 1_300_000);
 await page.getByRole("button", { name: "Send", exact: true }).click();
 await page.locator(".file-row", { hasText: "Annual report" }).waitFor();
 await say(page, "Thursday it is");
+await bubble(benPage, "Thursday it is").waitFor();
+// Files on their way: one that waits, one that goes no more.
+await server.halt();
+for (const [name, verb] of [
+  ["Interview, uncut.wav", "Pause"],
+  ["Wrong one.zip", "Cancel"],
+]) {
+  await drop(page, name, 900_000);
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await page.getByRole("button", { name: `${verb} the transfer of ${name}` }).click();
+}
+await page.locator(".transfer[data-state=cancelled]").waitFor();
+await server.goOn();
 const face = path.join(ben.folder, "face.jpg");
 writeFileSync(face, await paintFace(benPage));
 ben.command("profile", "--picture", face);
@@ -149,6 +184,7 @@ await say(benPage, "On my way");
 await openChat(cleoPage, "Ada");
 await say(cleoPage, "Are you coming on Thursday?");
 await chatRow(page, "Cléo").locator(".count").waitFor();
+await openChat(benPage, "Ada");
 // Somebody unknown, and a link to the group.
 await onboard(deePage, dee, server.invitation());
 const link = ada.command("link", "--uses", "3").uri;
@@ -180,13 +216,48 @@ for (const look of LOOKS) {
   server.announce("--remove", id.slice(0, 12));
   await page.locator(".announcement").waitFor({ state: "detached" });
   await openChat(page, "Ben");
+  await page.locator(".photo").first().scrollIntoViewIfNeeded();
   await page.locator(".photo-whole.shown").waitFor();
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = 0));
   await shot(look.name, "11-conversation-top");
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = lines.scrollHeight));
+  await benPage.locator("#compose").pressSequentially("I will b");
+  await page.locator(".chat-below.typing").waitFor();
   await shot(look.name, "12-conversation");
+  await benPage.locator("#compose").fill("");
   await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
   await shot(look.name, "13-menu");
+  await page.keyboard.press("Escape");
+  await page.locator(".compose-row [aria-expanded]").first().click();
+  await shot(look.name, "41-share-menu");
+  await menuItem(page, 2).click();
+  await shot(look.name, "41-own-timer-menu");
+  await menuItem(page, 4).click();
+  await page.locator("#compose").fill("**Bring** the _second_ `draft`, please");
+  await drop(page, "Seating plan.odt", 40_000);
+  await page.locator(".picked-one").waitFor();
+  await shot(look.name, "41-composer");
+  await page.locator(".picked-one button").click();
+  await page.locator(".about button").click();
+  await page.locator("#compose").fill("");
+  for (const [at, name] of [
+    [10, "42-forward"],
+    [13, "43-info"],
+    [14, "44-delete"],
+  ]) {
+    await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
+    await menuItem(page, at).click();
+    await page.locator("dialog").waitFor();
+    await shot(look.name, name);
+    await page.keyboard.press("Escape");
+  }
+  await page.locator(".compose-row .icon-button").nth(1).click();
+  await page.locator("dialog video").waitFor();
+  await page.waitForFunction(() => document.querySelector("dialog video")?.currentTime > 0);
+  await shot(look.name, "45-camera");
+  await page.keyboard.press("Escape");
+  await page.locator(".chat-head [aria-expanded]").last().click();
+  await shot(look.name, "46-chat-menu");
   await page.keyboard.press("Escape");
   await page.locator(".compose-row [aria-expanded]").nth(1).click();
   await page.locator(".emoji-one").first().waitFor();
@@ -195,10 +266,18 @@ for (const look of LOOKS) {
   await page.keyboard.press("Alt+i");
   await page.locator(".pane-details").waitFor();
   await shot(look.name, "15-details");
+  await page.locator(".pane-details .gallery").scrollIntoViewIfNeeded();
+  await page.locator(".pane-details .details-body").evaluate((body) => (body.scrollTop = body.scrollHeight));
+  await shot(look.name, "15-details-gallery");
   await page.keyboard.press("Alt+i");
   await page.locator(".chat-title").click();
   await page.locator("dialog .qr-dark").waitFor();
   await shot(look.name, "16-contact");
+  await page.keyboard.press("Escape");
+  await page.locator(".chat-head [aria-expanded]").last().click();
+  await menuItem(page, 2).click();
+  await page.locator("dialog input[type=date]").waitFor();
+  await shot(look.name, "48-date");
   await page.keyboard.press("Escape");
   if (isNarrow) await page.keyboard.press("Escape");
   await openChat(page, "Night desk");
@@ -290,12 +369,24 @@ for (const look of LOOKS) {
   await page.locator("#compose").blur();
   await page.keyboard.press("?");
   await shot(look.name, "21-shortcuts");
+  await page.locator("dialog").locator(".shortcuts > :last-child").scrollIntoViewIfNeeded();
+  await shot(look.name, "21-shortcuts-more");
   await page.keyboard.press("Escape");
   if (isNarrow) await page.keyboard.press("Escape");
   await page.locator("#search").fill("thu");
   await page.locator(".found .chat").first().waitFor();
   await shot(look.name, "22-search");
+  await page.locator(".search-filter").click();
+  await page.locator("form.filter").waitFor();
+  await shot(look.name, "22-search-filter");
+  await page.locator(".search-filter").click();
   await page.locator("#search").fill("");
+  await page.locator(".list-head [aria-expanded]").click();
+  await shot(look.name, "47-new-menu");
+  await menuItem(page, 1).click();
+  await page.locator("dialog input").first().waitFor();
+  await shot(look.name, "47-new-group");
+  await page.keyboard.press("Escape");
 }
 // This device as another one of an account, in the colours of a phone and of a wide screen.
 const other = await App.start("Ada's laptop");

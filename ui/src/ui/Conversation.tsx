@@ -121,7 +121,7 @@ function Head({ chat }: { chat: ChatInfo }) {
           <strong>
             <Named name={chatName(chat)} />
           </strong>
-          <span class={`chat-below ${contact?.verified === true ? "verified" : ""}`}>
+          <span class={`chat-below ${typingWords(chat) !== null ? "typing" : contact?.verified === true ? "verified" : ""}`}>
             {contact?.verified === true ? <Icon name="shield" /> : null}
             {below(chat)}
           </span>
