@@ -42,6 +42,8 @@ const LOCKED = 4423;
 const WIPED = 4410;
 const FIRST_PAUSE = 150;
 const LONGEST_PAUSE = 5000;
+/** Something small that the program has for everybody who may load its page. */
+const KNOCK = "/assets/icon.svg";
 
 export interface Listener {
   standing(standing: Standing): void;
@@ -60,6 +62,7 @@ export class Socket {
   #next = 1;
   #pause = FIRST_PAUSE;
   #timer = 0;
+  #isOver = false;
   #enteringByCode: Waiting | null = null;
 
   constructor(listener: Listener) {
@@ -87,6 +90,7 @@ export class Socket {
 
   /** Never comes back, and leaves nothing in the tab's storage. */
   stop(): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#socket?.close();
@@ -97,8 +101,9 @@ export class Socket {
   /** Tries at once, when there is reason to think that it works now. */
   hurry(): void {
     if (this.#timer !== 0) {
+      clearTimeout(this.#timer);
       this.#pause = FIRST_PAUSE;
-      this.#again();
+      void this.#knock();
     }
   }
 
@@ -112,6 +117,25 @@ export class Socket {
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
       socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
     });
+  }
+
+  /** Comes back as soon as the program answers. A WebSocket that fails has Firefox hold up the next ones, longer each time and up to a minute, whether
+   * or not the program is there by then; asking for a file costs nothing. */
+  async #knock(): Promise<void> {
+    this.#timer = 0;
+    const isThere = await fetch(KNOCK).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    // Somebody came in by a code meanwhile, or nothing is to come back to.
+    if (this.#socket !== null || this.#isOver) return;
+    if (isThere) this.#again();
+    else this.#later();
+  }
+
+  #later(): void {
+    this.#timer = window.setTimeout(() => void this.#knock(), this.#pause);
+    this.#pause = Math.min(this.#pause * 1.7, LONGEST_PAUSE);
   }
 
   #again(): void {
@@ -172,8 +196,7 @@ export class Socket {
         return;
       }
       this.#listener.standing("lost");
-      this.#timer = window.setTimeout(() => this.#again(), this.#pause);
-      this.#pause = Math.min(this.#pause * 1.7, LONGEST_PAUSE);
+      this.#later();
     };
   }
 
