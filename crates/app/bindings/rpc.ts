@@ -2197,7 +2197,7 @@ export interface Methods {
   "groups.set_role": { params: MemberRole; result: Delivered };
   /** Renames a group. */
   "groups.rename": { params: GroupName; result: Delivered };
-  /** Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over. Messages of one connection keep their order. */
+  /** Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over (`message.not_sent` if it was cancelled or failed meanwhile). Messages of one connection keep their order. */
   "messages.send": { params: NewMessage; result: Sent };
   /** A chat's messages, oldest first, in the conversation's order. Of `before`, `from_ms`, `after` and `around` at most one can be given. Nothing comes for a line that the chat does not have. */
   "messages.list": { params: ListMessages; result: Array<MessageInfo> };

@@ -112,6 +112,7 @@ reasons! {
     AttachmentUnknown = "attachment.unknown", Never, "This message has no such attachment.";
     AttachmentNotMoving = "attachment.not_moving", Never, "No transfer of this attachment is under way or stopped.";
     MessageNotFailed = "message.not_failed", Never, "Only an own message that failed or was cancelled can be sent again.";
+    MessageNotSent = "message.not_sent", Never, "The message did not go: it was cancelled or failed meanwhile. It stays here, and can be sent again.";
     AttachmentMissing = "attachment.missing", Never, "The server does not have this attachment any more.";
     AttachmentDamaged = "attachment.damaged", Never, "The attachment is not what its sender sent; nothing was saved.";
     AttachmentNotVideo = "attachment.not_video", Never, "A poster and a length go with a video, and this file is none.";

@@ -3,11 +3,14 @@
 
 mod fake;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fake::{FakeServer, Person, eventually, three};
 use undertone_core::{
-    ChatId, Draft, Event, EventStream, MessageId, MessageInfo, MessageState, SettingsChange,
+    ChatId, Draft, Event, EventStream, MessageId, MessageInfo, MessageState, Sent, SettingsChange,
     TransferState,
 };
 
@@ -152,9 +155,20 @@ async fn a_cancelled_upload_does_not_go_nobody_misses_it_and_it_can_be_sent_agai
             .attach(folder.file("large", LARGE))
             .attach(folder.file("small", 9))
     };
-    let sent = ada.client().enqueue(&chat, draft).await?.message;
+    let Sent {
+        message: sent,
+        local_id,
+        ..
+    } = ada.client().enqueue(&chat, draft).await?;
     progress_until(&mut events, |done, _| done > 0).await;
-    ada.client().cancel_transfer(&chat, &sent, Some(0)).await?;
+    // Whoever waits for it to go is told that it does not.
+    let (waiting, cancelling) = tokio::join!(
+        ada.client()
+            .wait_sent(&chat, local_id, Duration::from_secs(20)),
+        ada.client().cancel_transfer(&chat, &sent, Some(0)),
+    );
+    cancelling?;
+    assert_eq!(waiting.unwrap_err().code(), "message.not_sent");
     let cancelled = line(&ada, &chat, &sent).await;
     assert_eq!(cancelled.state, MessageState::Failed);
     for file in &cancelled.attachments {

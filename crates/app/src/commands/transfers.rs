@@ -1,7 +1,7 @@
 //! `undertone transfer` and `undertone send-again`.
 
 use serde_json::json;
-use undertone_core::Delivery;
+use undertone_core::{Delivery, Error, MessageState, Reason};
 
 use super::{DELIVERY, NEWS, Visit, select, with};
 use crate::{
@@ -93,6 +93,17 @@ pub(super) async fn send_again(
                 .call::<SyncSettle>(Settle { limit_ms })
                 .await?;
             visit.has_waited = true;
+            // Somebody may have cancelled it again, or its files could not be sent.
+            let now = visit
+                .session
+                .call::<MessagesGet>(OneMessage {
+                    chat: chat.id.clone(),
+                    message: sent.message.to_string(),
+                })
+                .await?;
+            if now.state == MessageState::Failed {
+                return Err(Error::from(Reason::MessageNotSent).into());
+            }
             if settled.online && settled.outbox_left == 0 {
                 sent.state = Delivery::Accepted;
             }

@@ -428,7 +428,7 @@ methods! {
         state: context.client.group_rename(&params.chat, &params.name).await?,
     };
 
-    #[doc = "Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over. Messages of one connection keep their order."]
+    #[doc = "Sends a message. Answers when it is safely in the outbox, or, with `wait_ms`, when the server has it on disk or the wait is over (`message.not_sent` if it was cancelled or failed meanwhile). Messages of one connection keep their order."]
     MessagesSend = "messages.send" (NewMessage) -> Sent, |context, params| {
         let posters = params.attachments.iter().filter_map(|attachment| attachment.film.as_ref()?.poster.as_ref());
         if params.attachments.iter().map(|attachment| &attachment.path).chain(posters).any(|path| !path.is_absolute()) {

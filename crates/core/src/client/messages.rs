@@ -157,7 +157,7 @@ impl Client {
     /// Waits until the server has a message on its disk, at most `limit`.
     ///
     /// # Errors
-    /// `message.unknown`.
+    /// `message.unknown`; `message.not_sent` if it will not go because it failed, or somebody cancelled it meanwhile.
     pub async fn wait_sent(
         &self,
         _chat: &ChatId,
@@ -179,8 +179,10 @@ impl Client {
             if state == message::State::Accepted as i64 || state == message::State::Sent as i64 {
                 return Ok(Delivery::Accepted);
             }
-            if state == message::State::Failed as i64
-                || !self.inner.driver.runs()
+            if state == message::State::Failed as i64 {
+                return Err(Reason::MessageNotSent.into());
+            }
+            if !self.inner.driver.runs()
                 || self.is_unreachable()
                 || tokio::time::Instant::now() >= deadline
             {
@@ -193,7 +195,7 @@ impl Client {
     /// [`Client::enqueue`], then [`Client::wait_sent`] for 15 seconds.
     ///
     /// # Errors
-    /// As [`Client::enqueue`].
+    /// As both.
     pub async fn send(&self, chat: &ChatId, draft: Draft) -> Result<Sent> {
         let sent = self.enqueue(chat, draft).await?;
         let state = self.wait_sent(chat, sent.local_id, WAIT).await?;

@@ -75,6 +75,7 @@ export const failures: Failures = {
   "attachment.paused": "النقل متوقف مؤقتًا؛ تابعه أولًا.",
   "attachment.cancelled": "أُلغي النقل.",
   "message.not_failed": "لا يمكن إعادة إرسال إلا رسالة لك أخفقت أو أُلغيت.",
+  "message.not_sent": "لم تُرسل الرسالة: أُلغيت أو أخفقت في هذه الأثناء. تبقى هنا، ويمكن إعادة إرسالها.",
   "attachment.disk_full": "القرص ممتلئ.",
   "media.too_large": "هذه الصورة أو هذا التسجيل كبير جدًا.",
   "media.unreadable": "لا يمكن قراءة هذه الصورة أو هذا التسجيل.",

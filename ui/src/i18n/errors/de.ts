@@ -75,6 +75,7 @@ export const failures: Failures = {
   "attachment.paused": "Die Übertragung ist angehalten; setze sie zuerst fort.",
   "attachment.cancelled": "Die Übertragung wurde abgebrochen.",
   "message.not_failed": "Nur eine eigene Nachricht, die gescheitert ist oder abgebrochen wurde, kann noch einmal gesendet werden.",
+  "message.not_sent": "Die Nachricht ging nicht hinaus: Sie wurde inzwischen abgebrochen oder ist gescheitert. Sie bleibt hier und kann noch einmal gesendet werden.",
   "attachment.disk_full": "Die Festplatte ist voll.",
   "media.too_large": "Dieses Bild oder diese Aufnahme ist zu groß.",
   "media.unreadable": "Dieses Bild oder diese Aufnahme ist nicht lesbar.",

@@ -75,6 +75,7 @@ export const failures: Failures = {
   "attachment.paused": "La transferencia está en pausa; reanúdala primero.",
   "attachment.cancelled": "La transferencia se canceló.",
   "message.not_failed": "Solo se puede enviar de nuevo un mensaje propio que falló o se canceló.",
+  "message.not_sent": "El mensaje no salió: mientras tanto se canceló o falló. Se queda aquí y se puede enviar de nuevo.",
   "attachment.disk_full": "El disco está lleno.",
   "media.too_large": "Esta foto o grabación es demasiado grande.",
   "media.unreadable": "No se puede leer esta foto o grabación.",

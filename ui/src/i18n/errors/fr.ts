@@ -75,6 +75,7 @@ export const failures: Failures = {
   "attachment.paused": "Le transfert est en pause ; reprenez-le d’abord.",
   "attachment.cancelled": "Le transfert a été annulé.",
   "message.not_failed": "Seul un de vos messages qui a échoué ou a été annulé peut être renvoyé.",
+  "message.not_sent": "Le message n’est pas parti : il a été annulé ou a échoué entre-temps. Il reste ici et peut être renvoyé.",
   "attachment.disk_full": "Le disque est plein.",
   "media.too_large": "Cette photo ou cet enregistrement est trop grand.",
   "media.unreadable": "Cette photo ou cet enregistrement est illisible.",

@@ -75,6 +75,7 @@ export const failures: Failures = {
   "attachment.paused": "De overdracht is gepauzeerd; hervat die eerst.",
   "attachment.cancelled": "De overdracht is geannuleerd.",
   "message.not_failed": "Alleen een eigen bericht dat mislukt of geannuleerd is, kan opnieuw worden verzonden.",
+  "message.not_sent": "Het bericht is niet verzonden: het is intussen geannuleerd of mislukt. Het blijft hier en kan opnieuw worden verzonden.",
   "attachment.disk_full": "De schijf is vol.",
   "media.too_large": "Deze foto of opname is te groot.",
   "media.unreadable": "Deze foto of opname is niet te lezen.",
