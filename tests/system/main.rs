@@ -31,6 +31,7 @@ mod membership;
 mod memory;
 mod order;
 mod other_servers;
+mod other_users;
 mod programs;
 mod protection;
 mod proxy;

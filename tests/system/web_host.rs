@@ -4,15 +4,16 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
-use undertone_tests::{Failed, Outcome, Person, ServerProcess, eventually};
+use undertone_tests::{Failed, Outcome, Person, ServerProcess, binary, eventually};
 
 use crate::web_page::{Host, PATIENCE, Page};
 
 /// Tests without the user interface would say nothing: `./dev` builds it first.
-fn has_interface() -> bool {
+pub fn has_interface() -> bool {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ui/dist/index.html");
     assert!(built.exists(), "ui/dist is not built: use ./dev test");
     true
@@ -444,18 +445,7 @@ async fn locking_begins_the_process_anew_on_the_same_port_and_ends_the_homes_soc
     assert!(ada.home().join("rpc.sock").exists());
     page.call("host.lock", json!({})).await;
     let session = json!({"session": welcome["session"]});
-    let mut page = loop {
-        // Until the new image listens, the connection waits or is cut.
-        if let Ok((answer, mut page)) = host.page(session.clone()).await
-            && answer["admitted"] == true
-        {
-            assert_eq!(
-                page.call("host.state", json!({})).await["result"]["state"],
-                "locked"
-            );
-            break page;
-        }
-    };
+    let mut page = locked_page(&host, &session).await;
     let arguments = fs::read(format!("/proc/{}/cmdline", host.child.id())).expect("readable");
     let arguments = String::from_utf8_lossy(&arguments).into_owned();
     assert!(
@@ -478,4 +468,56 @@ async fn locking_begins_the_process_anew_on_the_same_port_and_ends_the_homes_soc
         .await;
     assert!(page.call("chats.list", json!({})).await["result"].is_array());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_whose_file_was_replaced_locks_all_the_same() -> Outcome {
+    assert!(has_interface());
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("undertone");
+    fs::copy(binary("undertone")?, &program).expect("copied");
+    let host = Host::start_of(
+        &program,
+        &ada.home(),
+        &[
+            "--no-browser",
+            "--passphrase-file",
+            &ada.passphrase_file().display().to_string(),
+        ],
+        &[],
+    )?;
+    let (welcome, mut page) = host.page(json!({"code": host.code})).await?;
+    let session = json!({"session": welcome["session"]});
+    // As an update does it: the new one takes the name, the old one is a file without one.
+    let update = folder.path().join("update");
+    fs::write(&update, "#!/bin/sh\nexit 1\n").expect("written");
+    fs::set_permissions(&update, fs::Permissions::from_mode(0o755)).expect("set");
+    fs::rename(&update, &program).expect("replaced");
+    for _ in 0..2 {
+        page.call("host.lock", json!({})).await;
+        page = locked_page(&host, &session).await;
+        let passphrase = fs::read_to_string(ada.passphrase_file()).expect("readable");
+        page.call("host.unlock", json!({"passphrase": passphrase.trim_end()}))
+            .await;
+        assert!(page.call("chats.list", json!({})).await["result"].is_array());
+    }
+    Ok(())
+}
+
+/// The page of a session, once the process has locked.
+async fn locked_page(host: &Host, session: &Value) -> Page {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        // Until the new image listens, the connection waits or is cut.
+        if let Ok((answer, mut page)) = host.page(session.clone()).await
+            && answer["admitted"] == true
+        {
+            let now = page.call("host.state", json!({})).await;
+            assert_eq!(now["result"]["state"], "locked");
+            return page;
+        }
+        assert!(Instant::now() < until, "it never came back");
+    }
 }

@@ -29,14 +29,18 @@ pub struct Host {
 
 impl Host {
     pub fn command(folder: &Path, home: &Path) -> Outcome<Command> {
-        let mut command = Command::new(binary("undertone")?);
+        Ok(Self::command_of(&binary("undertone")?, folder, home))
+    }
+
+    fn command_of(program: &Path, folder: &Path, home: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .env("XDG_RUNTIME_DIR", folder.join("runtime"))
             .env("PATH", folder.join("bin"))
             .env("UNDERTONE_TEST_CHEAP_KDF", "1")
             .args(["--json", "--home"])
             .arg(home);
-        Ok(command)
+        command
     }
 
     pub fn start(home: &Path, options: &[&str]) -> Outcome<Self> {
@@ -45,6 +49,16 @@ impl Host {
 
     /// The same, with more in its environment.
     pub fn start_in(home: &Path, options: &[&str], more: &[(&str, &str)]) -> Outcome<Self> {
+        Self::start_of(&binary("undertone")?, home, options, more)
+    }
+
+    /// The same, of a program that is at another place.
+    pub fn start_of(
+        program: &Path,
+        home: &Path,
+        options: &[&str],
+        more: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let step = "starting the host";
         let folder = tempfile::tempdir().map_err(|error| Failed::harness(step, error))?;
         let place = folder.path();
@@ -64,7 +78,7 @@ impl Host {
         fs::write(&opener, script).map_err(|error| Failed::harness(step, error))?;
         fs::set_permissions(&opener, fs::Permissions::from_mode(0o700))
             .map_err(|error| Failed::harness(step, error))?;
-        let mut child = Self::command(place, home)?
+        let mut child = Self::command_of(program, place, home)
             .args(options)
             .envs(more.iter().copied())
             .stdout(Stdio::piped())

@@ -42,7 +42,8 @@ const fn stays_readable() -> bool {
 
 /// Replaces this process by a fresh image of the same program with `arguments`: locking. Whatever an
 /// allocator, a library or a register still held is gone with the old image. The home's lock is given
-/// back, for the new image to take.
+/// back, for the new image to take. A program whose file was replaced or removed meanwhile, as by an update, goes on
+/// as the one that it was.
 ///
 /// Returns only if it fails; the caller must then exit.
 #[must_use]
@@ -51,8 +52,18 @@ where
     I: IntoIterator<Item = A>,
     A: AsRef<OsStr>,
 {
-    match std::env::current_exe() {
-        Ok(program) => Command::new(program).args(arguments).exec(),
-        Err(error) => error,
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let arguments: Vec<A> = arguments.into_iter().collect();
+    let error = Command::new(&program).args(&arguments).exec();
+    if error.kind() != io::ErrorKind::NotFound {
+        return error;
     }
+    // The kernel still holds the file that has no name any more.
+    Command::new("/proc/self/exe")
+        .arg0(&program)
+        .args(&arguments)
+        .exec()
 }
