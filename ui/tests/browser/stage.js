@@ -358,7 +358,9 @@ export async function openPageOf(context, app) {
 async function fromDist(route) {
   const asked = new URL(route.request().url()).pathname;
   const file = path.join(root, "ui/dist", asked === "/" ? "index.html" : asked);
-  const response = await route.fetch({ url: new URL("/", route.request().url()).href });
+  const response = await route.fetch({ url: new URL("/", route.request().url()).href }).catch(() => null);
+  // The program is away.
+  if (response === null) return route.abort("connectionrefused");
   if (response.status() !== 200 || !existsSync(file)) return route.fulfill({ response });
   const kinds = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
   const headers = { ...response.headers(), "content-type": kinds[path.extname(file)] };
