@@ -43,6 +43,8 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   const shown = all.slice(start, end);
   const anchor = useRef<{ id: number; top: number } | null>(null);
   const wasAtEnd = useRef(true);
+  /** Of the box, when the list last looked. */
+  const height = useRef(0);
   const hasJumped = useRef(false);
 
   /** Moves the window: it ends before the line at `place`. */
@@ -96,6 +98,7 @@ export function LineList({ chat }: { chat: ChatInfo }) {
     const inside = box?.firstElementChild;
     if (box === null || inside === null || inside === undefined) return;
     const watcher = new ResizeObserver(() => {
+      height.current = box.clientHeight;
       if (wasAtEnd.current) box.scrollTop = box.scrollHeight;
     });
     watcher.observe(inside);
@@ -106,6 +109,13 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   const onScroll = (): void => {
     const box = scroller.current;
     if (box === null) return;
+    const isResized = box.clientHeight !== height.current;
+    height.current = box.clientHeight;
+    // What is written grew and took the end out of view; whoever was there did not leave it.
+    if (isResized && wasAtEnd.current) {
+      box.scrollTop = box.scrollHeight;
+      return;
+    }
     const toEnd = box.scrollHeight - box.scrollTop - box.clientHeight;
     const atEnd = toEnd < AT_END && end === all.length && !hasNewer.value;
     wasAtEnd.current = atEnd;

@@ -79,7 +79,6 @@ export function SearchFilter() {
           ))}
         </select>
       </label>
-      <span />
       <DayField label={t("search.since")} value={since} onChange={(since) => narrow({ since })} />
       <DayField label={t("search.until")} value={until} onChange={(until) => narrow({ until })} />
       <Button look="quiet" icon="close" onClick={endFiltering}>
