@@ -37,9 +37,17 @@ after(async () => {
   await server?.stop();
 });
 
-/** In a page: in place of the system's notifications and of loudspeakers, what was told and heard; and whether somebody is there is said by the
- * test. */
+/** In a page: in place of the system's notifications and of loudspeakers, what was told and heard; whether somebody is there is said by the test;
+ * and the connection to the program can be cut. */
 function standIns() {
+  window.sockets = [];
+  const Socket = window.WebSocket;
+  window.WebSocket = class extends Socket {
+    constructor(address) {
+      super(address);
+      window.sockets.push(this);
+    }
+  };
   window.told = [];
   window.heard = 0;
   window.isAway = false;
@@ -314,6 +322,20 @@ test("a message is pinned for both, and found by its pin", async () => {
   await bubbleMenu(page, "Note for Ben", "Unpin");
   await pinned.waitFor({ state: "detached" });
   await benPage.keyboard.press("Alt+i");
+});
+
+test("a connection to the program that is lost comes back by itself, and nothing is missed", async () => {
+  await benPage.locator("#compose").fill("Half a thought");
+  await benPage.evaluate(() => {
+    window.sameDocument = true;
+    for (const socket of window.sockets) socket.close();
+  });
+  await say(page, "While nobody listened");
+  await bubble(benPage, "While nobody listened").waitFor();
+  assert.equal(await benPage.locator("#compose").inputValue(), "Half a thought");
+  await say(benPage, "Heard all the same");
+  await bubble(page, "Heard all the same").waitFor();
+  assert.ok(await benPage.evaluate(() => window.sameDocument && window.sockets.length > 1));
 });
 
 /** A picture of one colour, as the clipboard or somebody's files have it. */

@@ -7,6 +7,9 @@ import { after, before, test } from "node:test";
 import { openFirefox, openFirefoxPage } from "./firefox.js";
 import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, heard, onboard, openBrowser, openChat, openPage, redSquare, say, speak, statusOf, temporary } from "./stage.js";
 
+/** Long enough for a dozen attempts; what the page lets pass between two of them, and a little. */
+const [AWAY_MS, SOON_MS] = [25_000, 7_000];
+
 let server, firefox, chromium, ada, ben, page, benPage, downloads;
 
 before(async () => {
@@ -133,6 +136,25 @@ test("locking takes everything from the page; unlocking brings it back", async (
   await page.keyboard.press("Enter");
   await openChat(page, "Ben");
   await bubble(page, "Good evening").waitFor();
+});
+
+test("the page is back soon after its program was away for a while", async () => {
+  await page.evaluate(() => (window.sameDocument = true));
+  await ada.end("SIGKILL");
+  await page.locator(".banner").waitFor();
+  await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+  await ada.run(["--port", new URL(ada.address).port]);
+  const from = performance.now();
+  await page.getByLabel("Six-digit code").waitFor();
+  const waited = performance.now() - from;
+  assert.ok(waited < SOON_MS, `${waited} ms`);
+  await page.getByLabel("Six-digit code").fill(ada.code);
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.getByLabel("Passphrase").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await openChat(page, "Ben");
+  await bubble(page, "Good evening").waitFor();
+  assert.ok(await page.evaluate(() => window.sameDocument));
 });
 
 test("no string becomes markup or script in Firefox either", async () => {
