@@ -46,6 +46,8 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   /** Of the box, when the list last looked. */
   const height = useRef(0);
   const hasJumped = useRef(false);
+  /** Of which lines the end was last brought into view. */
+  const followed = useRef("");
 
   /** Moves the window: it ends before the line at `place`. */
   const endBefore = (all: readonly MessageInfo[], place: number): void => setEndId(place >= all.length ? null : (all[place - 1]?.local_id ?? null));
@@ -70,12 +72,15 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   useLayoutEffect(() => {
     const box = scroller.current;
     if (box === null) return;
+    const now = `${endId} ${all.at(-1)?.local_id} ${all.length} ${areLinesRead.value}`;
     if (wasAtEnd.current && endId === null) {
-      box.scrollTop = box.scrollHeight;
+      // Whoever moved a little stays there until something comes.
+      if (now !== followed.current) box.scrollTop = box.scrollHeight;
     } else if (anchor.current !== null) {
       const row = rowOf(anchor.current.id);
       if (row !== null) box.scrollTop += row.getBoundingClientRect().top - anchor.current.top;
     }
+    followed.current = now;
     anchor.current = null;
   });
 

@@ -7,8 +7,8 @@ import { after, before, test } from "node:test";
 import { openFirefox, openFirefoxPage } from "./firefox.js";
 import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, heard, onboard, openBrowser, openChat, openPage, redSquare, say, speak, statusOf, temporary } from "./stage.js";
 
-/** Long enough for a dozen attempts; what the page lets pass between two of them, and a little. */
-const [AWAY_MS, SOON_MS] = [25_000, 7_000];
+/** Long enough for more than a dozen attempts; what the page lets pass between two of them, and a little. */
+const [AWAY_MS, SOON_MS] = [45_000, 7_000];
 
 let server, firefox, chromium, ada, ben, page, benPage, downloads;
 
