@@ -120,10 +120,10 @@ function watchPointer(kind) {
   addEventListener(kind, ({ target }) => (window.met = target), { capture: true, once: true });
 }
 
-/** In the page: whether that was this element. */
+/** In the page: whether that was this element. What is around it is clicked when it moved away between pressing and letting go. */
 function wasMet(element) {
   const { met } = window;
-  return met !== null && (element.contains(met) || met.contains(element) || [...(element.labels ?? [])].some((label) => label.contains(met)));
+  return met !== null && (element.contains(met) || [...(element.labels ?? [])].some((label) => label.contains(met)));
 }
 
 class Found {
