@@ -201,7 +201,7 @@ pub fn group_of(request: &[u8]) -> Result<GroupId> {
 }
 
 /// What the device key signs: everything but the signature.
-fn signed(request: &ResyncRequest) -> Vec<u8> {
+pub(super) fn signed(request: &ResyncRequest) -> Vec<u8> {
     let mut message = b"undertone/1 resync request".to_vec();
     put_part(&mut message, &request.group_id);
     put_part(&mut message, &request.certificate);

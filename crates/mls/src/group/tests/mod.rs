@@ -5,6 +5,7 @@
 mod addresses;
 mod cheat;
 mod conversations;
+mod foreign;
 mod frozen;
 mod hostile;
 mod interop;
