@@ -279,7 +279,7 @@ pub(crate) fn came_again(
         }
         if missing {
             message::stand_at(work, row, sender, &message.content, &content, place)?;
-            gaps::close(work, row.id, &[], message.generation, message.number)?;
+            gaps::number_answered(work, row, message.generation, message.number)?;
         }
     }
     Ok(())

@@ -63,6 +63,30 @@ pub(crate) fn is_number_missing(work: &Work<'_>, row: &Conversation, number: u64
     Ok(gap_at(work, row, &[], row.generation, number)?.is_some())
 }
 
+/// Somebody says what stood at a number that is missing. Only this device's own question closes it: who answers before may hide what another
+/// said there, and whoever said it is asked with all the others.
+pub(crate) fn number_answered(
+    work: &Work<'_>,
+    row: &Conversation,
+    generation: u32,
+    number: u64,
+) -> Result<()> {
+    let asked = work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2 AND number = ?3 AND asks > 0",
+        )?
+        .exists(params![
+            row.id,
+            generation,
+            i64::try_from(number).unwrap_or(-1)
+        ])?;
+    if asked {
+        close(work, row.id, &[], generation, number)?;
+    }
+    Ok(())
+}
+
 /// A number below the highest came after all.
 pub(crate) fn number_came(work: &Work<'_>, row: &Conversation, number: u64) -> Result<()> {
     close(work, row.id, &[], row.generation, number)
