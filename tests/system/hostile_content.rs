@@ -19,10 +19,10 @@ use super::residents::Resident;
 
 /// What the apps of this process log.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         let log = Self::default();
         let writer = log.clone();
         tracing_subscriber::fmt()
@@ -38,7 +38,7 @@ impl Log {
     }
 
     /// How many lines have this code.
-    fn count(&self, code: &str) -> usize {
+    pub(super) fn count(&self, code: &str) -> usize {
         let text = String::from_utf8_lossy(&self.bytes()).into_owned();
         let wanted = format!("code=\"{code}\"");
         text.lines().filter(|line| line.contains(&wanted)).count()

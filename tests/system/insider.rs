@@ -7,7 +7,8 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
-    Extension, Extensions, GroupContext, KeyPackage, LeafNodeIndex, MlsGroup, UnknownExtension,
+    BasicCredential, CredentialWithKey, Extension, Extensions, GroupContext, KeyPackage,
+    LeafNodeIndex, MlsGroup, UnknownExtension,
 };
 use openmls::prelude::{KeyPackageIn, ProtocolVersion};
 use openmls_traits::OpenMlsProvider as _;
@@ -256,26 +257,56 @@ impl Inside<'_> {
     }
 }
 
-/// A key package of somebody whom nobody invited.
-pub fn stranger() -> KeyPackage {
-    let mut db = rusqlite::Connection::open_in_memory().expect("a database");
-    undertone_mls::migrate(&mut db).expect("tables");
-    let provider = Provider::new(&db);
-    let root = AccountRoot::from_phrase(&RecoveryPhrase::generate().expect("a phrase"));
-    let keys = DeviceKeys::generate(&root.device_signing_key(1), 1_700_000_000);
-    let profile = LeafProfile {
+/// How Mallory calls themselves.
+pub fn mallory() -> LeafProfile {
+    LeafProfile {
         address: AddressSecret::random(),
         kp_key: None,
         name: "Mallory".into(),
         origin: String::new(),
         pin: None,
         replaces: None,
-    };
-    let made = create_key_package(&provider, &keys, &profile, false).expect("a key package");
-    KeyPackageIn::tls_deserialize_exact_bytes(&made.bytes)
+    }
+}
+
+/// A key package, out of its encoding.
+pub fn read_key_package(provider: &Provider<'_>, bytes: &[u8]) -> KeyPackage {
+    KeyPackageIn::tls_deserialize_exact_bytes(bytes)
         .expect("reads")
         .validate(provider.crypto(), ProtocolVersion::Mls10)
         .expect("valid")
+}
+
+/// A key package of somebody whom nobody invited.
+pub fn stranger() -> KeyPackage {
+    strangers_device(|_| None)
+}
+
+/// The same with another certificate, made of their own one, in its leaf.
+pub fn strangers_device(certificate: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> KeyPackage {
+    let mut db = rusqlite::Connection::open_in_memory().expect("a database");
+    undertone_mls::migrate(&mut db).expect("tables");
+    let provider = Provider::new(&db);
+    let root = AccountRoot::from_phrase(&RecoveryPhrase::generate().expect("a phrase"));
+    let keys = DeviceKeys::generate(&root.device_signing_key(1), 1_700_000_000);
+    let made = create_key_package(&provider, &keys, &mallory(), false).expect("a key package");
+    let genuine = read_key_package(&provider, &made.bytes);
+    let Some(certificate) = certificate(&keys.certificate().encode()) else {
+        return genuine;
+    };
+    let leaf = genuine.leaf_node();
+    let credential = CredentialWithKey {
+        credential: BasicCredential::new(certificate).into(),
+        signature_key: leaf.signature_key().clone(),
+    };
+    KeyPackage::builder()
+        .key_package_lifetime(*genuine.life_time())
+        .leaf_node_capabilities(leaf.capabilities().clone())
+        .leaf_node_extensions(leaf.extensions().clone())
+        .build(genuine.ciphersuite(), &provider, &keys, credential)
+        .expect("built")
+        .key_package()
+        .clone()
 }
 
 /// Somebody with a paid connection that nothing joins to anybody.

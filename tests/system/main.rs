@@ -18,6 +18,7 @@ mod groups;
 mod harness;
 mod home;
 mod hostile_content;
+mod hostile_device;
 mod hostile_input;
 mod hostile_member;
 mod hostile_policy;

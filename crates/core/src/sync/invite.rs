@@ -13,7 +13,7 @@ use super::{
     address::{self, Address, Kind},
     change::Change,
     conversation::{self, Conversation, State},
-    intent, link, policy, settings, take,
+    ignored, intent, link, policy, settings, take,
 };
 use crate::{
     error::{Reason, Result},
@@ -138,7 +138,10 @@ pub(crate) fn asked(work: &Work<'_>, address: &Address, sealed: &SealedRequest) 
     let package = match invite::open(&work.mls, &work.keys(), &open.secret, sealed) {
         Ok(package) => package,
         Err(undertone_mls::Error::Storage(error)) => return Err(error.into()),
-        Err(_) => return Ok(()),
+        Err(error) => {
+            ignored::note(error.code());
+            return Ok(());
+        }
     };
     let row = conversation::load(work.db, open.conversation)?;
     let account = package.account_id();

@@ -18,7 +18,7 @@ use super::{
     address::{self, Kind},
     channel,
     conversation::{self, Conversation, State},
-    devices, intent, notes, outbox, pool, profile, proof, send, spare,
+    devices, ignored, intent, notes, outbox, pool, profile, proof, send, spare,
 };
 use crate::{error::Result, view::Notice};
 
@@ -329,10 +329,13 @@ pub(super) fn help(work: &Work<'_>, request: &[u8]) -> Result<()> {
         match group.verify_resync(&work.mls, request, work.now_s()) {
             Ok(verified) => Ok(Some(group.helper_rank(&verified)?)),
             Err(
-                undertone_mls::Error::Malformed(_)
+                error @ (undertone_mls::Error::Malformed(_)
                 | undertone_mls::Error::Refused(_)
-                | undertone_mls::Error::Sealed,
-            ) => Ok(None),
+                | undertone_mls::Error::Sealed),
+            ) => {
+                ignored::note(error.code());
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     })?;

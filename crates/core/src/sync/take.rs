@@ -10,7 +10,7 @@ use undertone_wire::{
 };
 use zeroize::Zeroizing;
 
-use super::{Work, add, intent};
+use super::{Work, add, ignored, intent};
 use crate::error::{Reason, Result};
 
 /// Empty or outdated answers after which it is given up.
@@ -181,7 +181,14 @@ pub(crate) fn answered(
         let Some(answer) = answer else { continue };
         match open_key_package(&work.mls, &answer.sealed, &KpKey::from_slice(kp_key)?) {
             Ok(package) if package.account_id() == account => opened.push(package.encode()?),
-            _ => forged = true,
+            Ok(_) => {
+                ignored::note("key_package.another_account");
+                forged = true;
+            }
+            Err(error) => {
+                ignored::note(error.code());
+                forged = true;
+            }
         }
     }
     let is_add = purpose == Purpose::Add as i64;

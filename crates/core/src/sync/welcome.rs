@@ -11,7 +11,7 @@ use super::{
     address::{self, Address, Kind},
     channel,
     conversation::{self, New, State},
-    devices, elsewhere, gaps, held, intent, join, link,
+    devices, elsewhere, gaps, held, ignored, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
     profile, proof, resync, spare,
@@ -91,13 +91,19 @@ fn try_now(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<Take
             }
             Ok(Taken::Yes)
         }
-        Ok(false) => undo(work, Taken::No),
+        Ok(false) => {
+            ignored::note("welcome.unexpected");
+            undo(work, Taken::No)
+        }
         Err(Error::Mls(undertone_mls::Error::GroupExists)) => undo(work, Taken::Early),
         Err(Error::Mls(
-            undertone_mls::Error::UnknownKeyPackage
+            error @ (undertone_mls::Error::UnknownKeyPackage
             | undertone_mls::Error::Malformed(_)
-            | undertone_mls::Error::Refused(_),
-        )) => undo(work, Taken::No),
+            | undertone_mls::Error::Refused(_)),
+        )) => {
+            ignored::note(error.code());
+            undo(work, Taken::No)
+        }
         Err(error) => Err(error),
     }
 }
