@@ -213,3 +213,57 @@ async fn a_message_goes_at_its_moment_with_its_versions_quotes_and_files() -> Ou
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_goes_for_each_person_when_what_it_quotes_has_had_its_time() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, mut ben, mut cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    let draft = Draft {
+        expires: Some(Expires::After(HOUR_S)),
+        ..Draft::text("Under the doormat.")
+    };
+    let sent = ada.client().send(&desk, draft).await?;
+    let said = "Ada: Under the doormat.";
+    for person in [&ben, &cleo] {
+        person.reads("Desk", &[said]).await;
+    }
+    reads_all(&ben, "Desk").await;
+    let answer = Draft {
+        in_reply_to: Some(sent.message.clone()),
+        ..Draft::text("Found it.")
+    };
+    ben.client().send(&desk, answer).await?;
+    let quote = async |person: &Person| {
+        let last = person.chat("Desk").await.last.expect("a line");
+        assert_eq!((last.text.as_str(), last.timer_s), ("Found it.", None));
+        let quote = last.quote.expect("a quote");
+        (quote.text, quote.deleted)
+    };
+    for person in [&ada, &ben, &cleo] {
+        person.reads("Desk", &[said, "Ben: Found it."]).await;
+        let stands = ("Under the doormat.".to_owned(), false);
+        assert_eq!(quote(person).await, stands);
+    }
+
+    // Ada sent it and Ben has read it; Cleo has read neither, and the answer has no time of its own.
+    for person in [&ada, &ben, &cleo] {
+        person.settle().await;
+        person.clock().pass_ms(HOUR_MS + 1000);
+    }
+    for person in [&ada, &ben] {
+        person.reads("Desk", &["Ben: Found it."]).await;
+        assert_eq!(quote(person).await, (String::new(), true));
+    }
+    cleo.reads("Desk", &[said, "Ben: Found it."]).await;
+    assert_eq!(quote(&cleo).await.0, "Under the doormat.");
+    reads_all(&cleo, "Desk").await;
+    cleo.reopen().await;
+    cleo.clock().pass_ms(HOUR_MS + 1000);
+    cleo.reads("Desk", &["Ben: Found it."]).await;
+    assert_eq!(quote(&cleo).await, (String::new(), true));
+    for person in [&mut ada, &mut ben, &mut cleo] {
+        holds_nothing_of(person, "doormat").await;
+    }
+    Ok(())
+}
