@@ -5,7 +5,7 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, eventually};
+use fake::{FakeServer, Person, at_rest, eventually};
 use undertone_core::{
     ContactChange, ContactState, Delivery, Draft, DraftAttachment, Event, LinkOptions, Page,
     RequestInfo, Search,
@@ -204,11 +204,18 @@ async fn who_is_refused_is_gone_and_who_is_blocked_does_not_come_again() -> Outc
     })
     .await;
 
-    // A record stays, here only.
+    // A record stays, here only: nobody is asked for anything, and nothing waits to be told.
+    at_rest(&server, &[&ada, &mallory]).await;
+    let asked = server.requests();
     let report = ada
         .client()
         .report(&waiting.person.id, "Advertising.")
         .await?;
+    assert_eq!(ada.client().reports().await?.len(), 1);
+    let left = ada.client().what_is_left_for_tests().await?;
+    assert_eq!(left, Vec::<String>::new());
+    at_rest(&server, &[&ada, &mallory]).await;
+    assert_eq!(server.requests(), asked);
     ada.client()
         .refuse_request(&waiting.person.id, true)
         .await?;

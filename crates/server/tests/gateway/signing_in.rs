@@ -202,11 +202,20 @@ async fn another_servers_key_is_not_this_servers_pin() {
 async fn a_deleted_queue_is_gone() {
     let server = TestServer::start().await;
     let mut ada = Device::new(&server).await;
+    let address = ada
+        .address(undertone_wire::request::AddressKind::Conversation)
+        .await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let accepted = outbox.deliver(b"waits", &[&address]).await.unwrap();
+    assert!(accepted.missed.is_none());
     assert_eq!(
         ada.inbox.ask(Request::DeleteQueue).await,
         Ok(Response::Done)
     );
     assert!(ada.inbox.next().await.is_none());
+    // Nobody is reached there any more.
+    let accepted = outbox.deliver(b"too late", &[&address]).await.unwrap();
+    assert!(accepted.missed.contains(0));
     let mut inbox = server.inbox().await;
     let request = ada.sign_in_on(&inbox);
     assert_eq!(inbox.refused(request).await, Code::AuthQueueUnknown);
