@@ -125,7 +125,7 @@ async fn an_unlock_of_one_device_puts_the_timer_of_another_off_open_or_locked() 
     let _watch = Watch::locked(&laptop.home, &options, Arc::new(|| ()));
     passes(&laptop, 20);
     let before = record(&laptop);
-    ada.clock().set_off_ms(7 * 3600 * 1000);
+    ada.clock().pass_ms(7 * 3600 * 1000);
     ada.reopen().await;
     eventually("the locked laptop hears of it", || async {
         record(&laptop).heartbeat > before.heartbeat

@@ -5,14 +5,24 @@
 //! transaction looks, also those of an app that is off-line or is closed soon after: what a clock that ran ahead has left behind must not be
 //! found by one that never knew of it.
 //!
+//! A clock may also be behind, and be put right, or be set to nonsense for a while. As long as the app runs that shows: the clock that nobody
+//! sets goes on as ever. Then what was written by the old time is moved along, so that what waits is waited for as long as it was to be, and
+//! a link lives as long as was said. What a clock does between two runs can't be told from time that has passed.
+//!
 //! What must stay true: every column that holds the moment of something past, or of something that is to happen soon, stands in
-//! [`MOMENTS`]. What was ended by a clock that ran ahead (a link that seemed to have expired) stays ended: that is the safe side.
+//! [`MOMENTS`]. What was ended by a clock that ran ahead between two runs (a link that seemed to have expired) stays ended: that is the safe side.
 
 use super::{Work, linking};
 use crate::error::Result;
 
 /// How stale the latest known moment may become, so that not every transaction writes it.
 const STALE_MS: i64 = 60_000;
+
+/// By so much a clock is set by whoever means it, at most. Beyond it nothing is moved: numbers have an end.
+const MOST_SET_MS: i64 = 200 * 365 * DAY_MS;
+/// No moment in [`MOMENTS`] lies further ahead than this; what does is no moment, but stands for never.
+const SOON_MS: i64 = 400 * DAY_MS;
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Tables and columns with a moment that can't lie ahead for long.
 const MOMENTS: &[(&str, &str)] = &[
@@ -56,6 +66,9 @@ const MOMENTS: &[(&str, &str)] = &[
 
 /// Notes the moment; if it is earlier than one known before, brings everything back to it. Called first in every transaction.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
+    if (STALE_MS..MOST_SET_MS).contains(&work.set_by_ms.saturating_abs()) {
+        was_set(work)?;
+    }
     let latest: i64 = work
         .db
         .prepare_cached("SELECT latest_ms FROM clock WHERE id = 1")?
@@ -68,6 +81,39 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     work.db
         .prepare_cached("UPDATE clock SET latest_ms = ?1 WHERE id = 1")?
         .execute([work.now_ms])?;
+    Ok(())
+}
+
+/// The clock was set while the app ran: what was written by it before is moved along.
+fn was_set(work: &Work<'_>) -> Result<()> {
+    let by = work.set_by_ms;
+    let soon = work.now_ms.saturating_sub(by).saturating_add(SOON_MS);
+    for (table, column) in MOMENTS {
+        work.db.execute(
+            &format!(
+                "UPDATE {table} SET {column} = max(1, {column} + ?1) WHERE {column} > 0 AND {column} < ?2"
+            ),
+            [by, soon],
+        )?;
+    }
+    // A link may live for longer.
+    for table in ["links", "invites"] {
+        work.db.execute(
+            &format!(
+                "UPDATE {table} SET created_at_ms = max(1, created_at_ms + ?1),
+                    expires_at_ms = CASE expires_at_ms WHEN 0 THEN 0 ELSE max(1, expires_at_ms + ?1) END
+                 WHERE expires_at_ms < ?2"
+            ),
+            [by, work.now_ms.saturating_add(MOST_SET_MS)],
+        )?;
+    }
+    work.db.execute(
+        "UPDATE linking SET expires_at_ms = max(1, expires_at_ms + ?1) WHERE expires_at_ms > 0 AND expires_at_ms < ?2",
+        [by, soon],
+    )?;
+    // A request to be let in that says another day was refused as wrong: it is made anew.
+    work.db.execute("UPDATE resyncs SET asked_at_ms = 0", [])?;
+    work.wake();
     Ok(())
 }
 

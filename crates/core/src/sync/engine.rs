@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     pub(crate) me: Me,
     pub(crate) clock: Arc<dyn Clock>,
     ages: OnceLock<i64>,
+    /// How far the clock was ahead of the one that nobody sets, at the last transaction of this run.
+    ahead_ms: Mutex<Option<i64>>,
     pub(crate) pace: SendingPace,
     inline_max: usize,
     pub(crate) events: broadcast::Sender<Event>,
@@ -90,6 +92,7 @@ impl Engine {
             me,
             clock,
             ages: OnceLock::new(),
+            ahead_ms: Mutex::new(None),
             pace,
             inline_max,
             events: broadcast::channel(EVENTS_KEPT).0,
@@ -137,15 +140,19 @@ impl Engine {
         event: impl FnOnce(&Work<'_>) -> Result<T>,
     ) -> Result<(Result<T>, Option<GroupId>)> {
         let mut kept = lock(&self.groups);
+        let mut known_ahead_ms = lock(&self.ahead_ms);
         let transaction = self.database.begin()?;
+        let (now_ms, steady_ms) = (self.clock.now_ms(), self.clock.steady_ms());
+        let ahead_ms = now_ms.saturating_sub(steady_ms);
         let work = Work {
             tx: &transaction,
             db: transaction.connection(),
             mls: Provider::new(transaction.connection()),
             attachments: &self.attachments,
             me: &self.me,
-            now_ms: self.clock.now_ms(),
-            steady_ms: self.clock.steady_ms(),
+            now_ms,
+            steady_ms,
+            set_by_ms: known_ahead_ms.map_or(0, |known| ahead_ms.saturating_sub(known)),
             ages: &self.ages,
             pace: &self.pace,
             inline_max: self.inline_max,
@@ -183,6 +190,7 @@ impl Engine {
             }
             return Err(error.into());
         }
+        *known_ahead_ms = Some(ahead_ms);
         if let Some(keys) = recertified.into_inner() {
             self.me.set_keys(keys);
         }
@@ -193,7 +201,7 @@ impl Engine {
         if groups.len() <= GROUPS_KEPT {
             *kept = groups;
         }
-        drop(kept);
+        drop((kept, known_ahead_ms));
         if duties.get() {
             self.duties.send_modify(|count| *count += 1);
         }

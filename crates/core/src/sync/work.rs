@@ -36,6 +36,8 @@ pub(crate) struct Work<'t> {
     pub(crate) pace: &'t SendingPace,
     /// A clock that only goes on, milliseconds.
     pub(crate) steady_ms: i64,
+    /// By how much the other one was set since the last transaction of this run, milliseconds.
+    pub(crate) set_by_ms: i64,
     /// Where that clock stood when the store began to live.
     pub(crate) ages: &'t OnceLock<i64>,
     /// Larger bodies go as blobs; what fits into an item goes inline whatever this says.
