@@ -563,7 +563,10 @@ impl World {
         }
         let gone = self.pick(&others)?;
         let open = self.devices[gone].at != At::Closed;
-        if !open || self.somebody_waits_on(gone, who).await {
+        if !open
+            || self.somebody_waits_on(gone, who).await
+            || self.is_alone_somewhere(gone, who).await
+        {
             return None;
         }
         let id = self.devices[gone]

@@ -271,6 +271,24 @@ impl World {
         false
     }
 
+    /// Whether `device` is in a conversation that `sibling` has not come into yet. Nobody there would hear that it is removed, and nobody could
+    /// bring the account's other devices in.
+    pub async fn is_alone_somewhere(&self, device: usize, sibling: usize) -> bool {
+        let Ok(chats) = self.devices[device].person.client().chats().await else {
+            return true;
+        };
+        let sibling = self.devices[sibling].person.client();
+        for chat in chats {
+            let there = sibling.chat(&chat.id).await;
+            if !matches!(chat.state, ChatState::Left | ChatState::Removed)
+                && !there.is_ok_and(|there| there.state == ChatState::Active)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
     pub fn note(&mut self, line: impl Into<String>) {
         self.script.note(line.into());
     }
