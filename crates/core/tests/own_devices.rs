@@ -199,8 +199,9 @@ async fn what_is_set_read_and_deleted_on_one_device_is_so_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_device_is_out_of_everything_and_stops() {
     let server = FakeServer::new();
-    let (ada, ben, _cleo) = three(&server).await;
+    let (ada, ben, cleo) = three(&server).await;
     let mut laptop = linked(&ada, &server).await;
+    let mailbox = server.queue_numbered(server.registered() - 1);
     for chat in ["Ben", "Cleo", "Desk"] {
         eventually("the chats are on the laptop", || async {
             laptop.client().find_chat(chat).await.is_ok()
@@ -226,16 +227,39 @@ async fn a_removed_device_is_out_of_everything_and_stops() {
             .contains(&"Ada removed one of their devices.".to_owned())
     })
     .await;
+    // Nobody sends there any more, also if whoever has it keeps its mailbox.
+    let all_are_done = || async {
+        for (number, person) in [&ada, &ben, &cleo].into_iter().enumerate() {
+            let left = person.client().what_is_left_for_tests().await.unwrap();
+            if !left.is_empty() || server.items_of(server.queue_numbered(number)) != Some(0) {
+                return false;
+            }
+        }
+        true
+    };
+    eventually("all are done", all_are_done).await;
+    let waits = server.items_of(mailbox);
+    assert!(waits.is_some());
     ben.says("Ada", "after").await;
     ada.reads("Ben", &["Ben: after"]).await;
+    cleo.says("Desk", "all of us").await;
+    ada.reads("Desk", &["Cleo: all of us"]).await;
+    eventually("all are done", all_are_done).await;
+    assert_eq!(server.items_of(mailbox), waits);
 
     laptop.reopen().await;
     eventually("the laptop knows", || async {
         laptop.client().is_removed().await.unwrap()
     })
     .await;
-    let lines = laptop.lines("Ben").await;
-    assert!(lines.is_empty(), "{lines:?}");
+    for chat in ["Ben", "Desk"] {
+        let lines = laptop.lines(chat).await;
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+    eventually("its mailbox is gone, with all that was in it", || async {
+        server.items_of(mailbox).is_none()
+    })
+    .await;
     assert!(laptop.client().status().await.unwrap().problem.is_some());
     let state = ada.client().devices().await.unwrap();
     assert_eq!(state[1].state, DeviceState::RemovedWithoutPhrase);

@@ -559,6 +559,12 @@ impl FakeServer {
         queues.map(|(_, queue)| queue.items.len()).sum()
     }
 
+    /// Items that lie in this queue; none if there is no such queue any more.
+    pub fn items_of(&self, queue: QueueId) -> Option<usize> {
+        let state = lock(&self.state);
+        state.queues.get(&queue).map(|queue| queue.items.len())
+    }
+
     /// Items that lie in all queues.
     pub fn items(&self) -> usize {
         lock(&self.state)
