@@ -8,6 +8,7 @@
 //! What must stay true: nothing here is a test. A figure never makes a build fail; it is read by people.
 
 pub mod connection;
+pub mod crowd;
 pub mod floors;
 mod large;
 pub mod linking;

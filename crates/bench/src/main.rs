@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, ValueEnum};
 use undertone_bench::{
     connection::{Failure, Target},
-    floors, linking, load, local, mls_costs, page,
+    crowd, floors, linking, load, local, mls_costs, page,
     server::Server,
     stage,
     stats::median,
@@ -26,6 +26,9 @@ struct Options {
     /// How often each load is measured; the median is printed.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Members of the crowd, 1,000 at most; each is an app of its own, and all share this machine.
+    #[arg(long, default_value_t = 100)]
+    members: usize,
     /// Used by the client table: the receiving side, in a process of its own.
     #[arg(long, hide = true)]
     receive: Option<PathBuf>,
@@ -45,6 +48,8 @@ enum Which {
     Page,
     /// Linking a second device.
     Devices,
+    /// A large group of real apps.
+    Crowd,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +86,11 @@ fn run(options: &Options) -> Result<(), Failure> {
     }
     if wanted(Which::Devices) {
         linking::table(&options.disk)?;
+    }
+    if wanted(Which::Crowd) {
+        // Sockets and files of each home.
+        raise_file_limit(options.members as u64 * 32 + 1000);
+        crowd::table(&options.disk, options.members)?;
     }
     Ok(())
 }
