@@ -125,7 +125,7 @@ async fn nobody_comes_into_a_group_in_which_a_device_is_not_the_accounts() -> Ou
         };
         let bundle = trap
             .expect("a group")
-            .welcome_bundle(provider, &pending, position)
+            .welcome_bundle(provider, &pending, position, Vec::new())
             .expect("a bundle");
         (hers.address().duplicate(), bundle)
     });

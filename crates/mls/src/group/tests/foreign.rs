@@ -168,7 +168,7 @@ fn a_foreign_device_does_not_stand_in_a_group_that_somebody_is_welcomed_to() {
                     recipients: Vec::new(),
                     welcome,
                 };
-                group.welcome_bundle(provider, &pending, position)
+                group.welcome_bundle(provider, &pending, position, Vec::new())
             })
             .unwrap();
         let wanted = if forgery == 3 {
