@@ -229,6 +229,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
             "message.not_yours",
             "message.not_text",
             "message.not_failed",
+            "message.not_sent",
             "group.",
             "chat.",
             "contact.",
