@@ -5,7 +5,7 @@ use openmls::prelude::{KeyPackage, MlsGroup};
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use undertone_mls::{
-    ChannelId, ChannelPosition, Group, Kind, NewGroup, PendingWelcome, Pin, Policy,
+    ChannelId, ChannelPosition, Group, HandedOn, Kind, NewGroup, PendingWelcome, Pin, Policy,
     open_key_package,
 };
 use undertone_tests::{Outcome, ServerOptions, ServerProcess};
@@ -125,7 +125,7 @@ async fn nobody_comes_into_a_group_in_which_a_device_is_not_the_accounts() -> Ou
         };
         let bundle = trap
             .expect("a group")
-            .welcome_bundle(provider, &pending, position, Vec::new())
+            .welcome_bundle(provider, &pending, position, HandedOn::default())
             .expect("a bundle");
         (hers.address().duplicate(), bundle)
     });

@@ -17,7 +17,7 @@ use prost::Message as _;
 use undertone_core::{ChatState, Clock as _, Draft, SystemClock};
 use undertone_mls::{
     AddressSecret, Change, ChannelId, ChannelPosition, CommitOutcome, DeviceKeys, Group, GroupId,
-    Provider, resync,
+    HandedOn, Provider, resync,
 };
 use undertone_wire::{
     client_proto::{
@@ -102,7 +102,7 @@ fn forge(forger: &Person, sent: &[Bytes], lie: Lie) -> Option<(AddressSecret, By
                     .unwrap_or_else(|| ChannelId::from_slice(&channel).expect("an id")),
                 number: 40,
             },
-            Vec::new(),
+            HandedOn::default(),
         )
         .expect("a bundle");
     let body = DirectMessage {

@@ -324,6 +324,43 @@ async fn what_overtook_a_photo_and_was_lost_with_its_channel_stands_where_it_was
     Ok(())
 }
 
+/// Ben's first word of all is lost with its channel, and only the second one tells of it. Ada's queue is the server's first.
+async fn first_word_lost(server: &FakeServer, ada: &Person, ben: &Person) -> Outcome {
+    at_rest(server, &[ada, ben]).await;
+    server.lose_next_to(server.queue_numbered(0));
+    let chat = ben.chat("Ada").await.id;
+    ben.client()
+        .enqueue(&chat, Draft::text("My first word".to_owned()))
+        .await?;
+    at_rest(server, &[ada, ben]).await;
+    server.restore_from_backup();
+    on_line_again(&[ada, ben]).await;
+    ben.says("Ada", "My second").await;
+    let both = ["Ben: My first word", "Ben: My second"];
+    ada.reads("Ben", &both).await;
+    ben.reads("Ada", &both).await;
+    assert!(ada.notices("Ben").await.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_word_that_was_lost_with_its_channel_is_missed_by_who_was_added() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    first_word_lost(&server, &ada, &ben).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_word_that_was_lost_with_its_channel_is_missed_by_who_added() -> Outcome {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ada, &ben).await;
+    first_word_lost(&server, &ada, &ben).await
+}
+
 /// Ben's own copy of what he said first is lost, so he says it again when he comes back, `later` for Ada. How she then reads it all.
 async fn said_twice(
     later: std::time::Duration,

@@ -12,8 +12,8 @@ use undertone_wire::{
 
 use crate::{
     AccountRoot, Act, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DeviceKeys,
-    EnvelopeKind, Error, Group, GroupId, Kind, LeafProfile, NewGroup, Opened, PeerKeyPackage,
-    PendingCommit, PendingWelcome, Policy, Provider, RecoveryPhrase, Result, Role,
+    EnvelopeKind, Error, Group, GroupId, HandedOn, Kind, LeafProfile, NewGroup, Opened,
+    PeerKeyPackage, PendingCommit, PendingWelcome, Policy, Provider, RecoveryPhrase, Result, Role,
     create_key_package, migrate,
 };
 
@@ -156,7 +156,7 @@ impl BenchDevice {
                 channel_id: *group.first_channel_id(),
                 number: 1,
             };
-            group.welcome_bundle(provider, welcome, channel, Vec::new())
+            group.welcome_bundle(provider, welcome, channel, HandedOn::default())
         })
     }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{
-    Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, INLINE_MAX, Merged, Refusal,
+    Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, HandedOn, INLINE_MAX, Merged,
+    Refusal,
 };
 use undertone_wire::{
     Code, Error as WireError,
@@ -23,7 +24,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices, early_welcome,
     elsewhere::{self, Elsewhere},
-    ending, gaps, intent,
+    ending, gaps, heard, intent,
     message::Place,
     outbox, profile, proof, reach, resync, send, shared,
 };
@@ -472,6 +473,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
     })?;
     follow_own_address(work, row, &own_address)?;
     gaps::members_came(work, row, merged, place)?;
+    heard::members_came(work, row, merged)?;
     if merged.own {
         work.db
             .execute("DELETE FROM commits WHERE conversation = ?1", [row.id])?;
@@ -486,7 +488,10 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
     }
     if let Some(welcome) = &merged.welcome {
         let now = conversation::load(work.db, row.id)?;
-        let server_keys = elsewhere::keys_to_hand_on(work, &now)?;
+        let handed_on = HandedOn {
+            server_keys: elsewhere::keys_to_hand_on(work, &now)?,
+            counters: heard::to_hand_on(work, &now)?,
+        };
         let bundle = work.group(&row.group, |group| {
             Ok(group.welcome_bundle(
                 &work.mls,
@@ -496,7 +501,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
                     channel_id: now.channel,
                     number: now.top_number,
                 },
-                server_keys,
+                handed_on,
             )?)
         })?;
         let body = DirectMessage {

@@ -269,7 +269,7 @@ pub(crate) fn keys_handed_on(work: &Work<'_>, joined: &Joined) -> Result<()> {
     for member in joined.group.members()? {
         pins.extend(member.pin);
     }
-    for encoded in joined.server_keys.iter().take(KEYS_HANDED_ON) {
+    for encoded in joined.handed_on.server_keys.iter().take(KEYS_HANDED_ON) {
         let Ok(handed) = ServerKey::decode(encoded) else {
             continue;
         };

@@ -1,6 +1,11 @@
-//! What was said last: nobody would miss it by a number or a counter, so devices tell each other how far they have come.
+//! What was said last: nobody would miss it by a number or a counter, so devices tell each other how far they have come. And what was said
+//! first: only who knows where a device began misses what came before the first thing that comes of it, so that is noted of each that is
+//! added, and told to each that is let in.
+
+use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension as _, params};
+use undertone_mls::{DeviceId, Joined, Merged};
 
 use super::{
     Work, again,
@@ -12,8 +17,10 @@ use super::{
 };
 use crate::error::Result;
 
-/// Devices of which one message says how far they were heard.
-const HEARD_OF: usize = 1000;
+/// Devices of which one message says how far they were heard: those first that said most.
+const HEARD_OF: usize = 500;
+/// Devices of which a Welcome says so.
+const HANDED_ON: usize = 5000;
 
 /// Tells the others how far this device and they have come. Called when it came back: what was said last before nobody would miss.
 pub(crate) fn tell(work: &Work<'_>, row: &Conversation) -> Result<()> {
@@ -29,7 +36,7 @@ pub(crate) fn tell(work: &Work<'_>, row: &Conversation) -> Result<()> {
     let of = {
         let mut statement = work.db.prepare_cached(
             "SELECT d.device, d.top FROM device_counters d JOIN members m ON m.conversation = d.conversation AND m.device_id = d.device
-             WHERE d.conversation = ?1 AND d.device <> ?2 LIMIT ?3",
+             WHERE d.conversation = ?1 AND d.device <> ?2 ORDER BY d.top DESC LIMIT ?3",
         )?;
         statement
             .query_map(
@@ -45,6 +52,67 @@ pub(crate) fn tell(work: &Work<'_>, row: &Conversation) -> Result<()> {
     };
     let content = automatic::heard(work, row, &Heard { last, of })?;
     outbox::push(work, row.id, 0, &content, false, work.automatic_at())
+}
+
+/// Devices that come for the first time have said nothing yet.
+pub(crate) fn members_came(work: &Work<'_>, row: &Conversation, merged: &Merged) -> Result<()> {
+    for member in &merged.added {
+        if member.device == work.me.device
+            || merged
+                .removed
+                .iter()
+                .any(|gone| gone.device == member.device)
+        {
+            continue;
+        }
+        keep(work, row.id, &member.device, 0)?;
+    }
+    Ok(())
+}
+
+/// How far the devices have come, this one with them, for somebody who is let in now. What waits to be sent counts as said.
+pub(crate) fn to_hand_on(work: &Work<'_>, row: &Conversation) -> Result<Vec<(DeviceId, u64)>> {
+    let mut statement = work.db.prepare_cached(
+        "SELECT d.device, d.top FROM device_counters d JOIN members m ON m.conversation = d.conversation AND m.device_id = d.device
+         WHERE d.conversation = ?1 AND d.device <> ?2
+         UNION ALL SELECT ?2, next_counter - 1 FROM conversations WHERE id = ?1 LIMIT ?3",
+    )?;
+    let rows = statement
+        .query_map(
+            params![row.id, work.me.device.as_bytes(), HANDED_ON],
+            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u64>(1)?)),
+        )?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let counters = rows.into_iter().filter_map(|(device, top)| {
+        let device = DeviceId::from_slice(&device).ok()?;
+        Some((device, top))
+    });
+    Ok(counters.collect())
+}
+
+/// Keeps what was handed on so. Who lies about it has this device miss what others said, or ask for what it was not there for: the first the
+/// others' next message shows as before, the second nobody answers.
+pub(crate) fn handed_on(work: &Work<'_>, conversation: i64, joined: &Joined) -> Result<()> {
+    let members = joined.group.members()?;
+    let devices: HashSet<&DeviceId> = members.iter().map(|member| &member.device).collect();
+    for (device, top) in joined.handed_on.counters.iter().take(HANDED_ON) {
+        if *device != work.me.device && devices.contains(device) {
+            keep(work, conversation, device, *top)?;
+        }
+    }
+    Ok(())
+}
+
+fn keep(work: &Work<'_>, conversation: i64, device: &DeviceId, top: u64) -> Result<()> {
+    let Ok(top) = i64::try_from(top) else {
+        return Ok(());
+    };
+    work.db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO device_counters (conversation, device, top) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![conversation, device.as_bytes(), top])?;
+    Ok(())
 }
 
 /// A device says how far it has come: what it wrote and this one does not have is missing, and what this one wrote and it does not have

@@ -11,7 +11,7 @@ use super::{
     address::{self, Address, Kind},
     channel,
     conversation::{self, New, State},
-    devices, elsewhere, gaps, held, ignored, intent, join, link,
+    devices, elsewhere, gaps, heard, held, ignored, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
     profile, proof, resync, spare,
@@ -177,6 +177,7 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
         return Ok(true);
     }
     let id = put_row(work, address, &joined, reason, peer)?;
+    heard::handed_on(work, id, &joined)?;
     settle_in(work, id, address, joined, reason)?;
     if matches!(reason, Reason::Invite(_)) {
         join::came(work, address.id, id)?;

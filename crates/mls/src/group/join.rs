@@ -18,7 +18,7 @@ use super::{
     authorize::authorize_tree, join_config, pending::PendingWelcome,
 };
 use crate::{
-    Error, GroupId, Provider, Result, Settings, Violation,
+    DeviceId, Error, GroupId, Provider, Result, Settings, Violation,
     derive::{open, seal},
     extension::read_group_extensions,
     key_package::hash_ref,
@@ -39,8 +39,17 @@ pub struct Joined {
     pub last_resort: bool,
     /// It was here before, and this device had asked to come back: call [`Group::settle`] once it is believed.
     pub came_back: bool,
-    /// What the adder says are the keys of other servers that members' addresses are on (docs/protocol.md section 10): to be checked.
+    /// What the adder says beside.
+    pub handed_on: HandedOn,
+}
+
+/// What whoever lets a device in tells it beside what MLS does (docs/protocol.md section 5). Nothing of it is proven.
+#[derive(Debug, Clone, Default)]
+pub struct HandedOn {
+    /// Encoded keys of other servers that members' addresses are on: a server that is away can't be asked for its own. To be checked.
     pub server_keys: Vec<Bytes>,
+    /// The last device counter that each device used before the adding commit, 0 for none, as far as the adder heard it from the beginning.
+    pub counters: Vec<(DeviceId, u64)>,
 }
 
 impl Group {
@@ -92,7 +101,7 @@ impl Group {
         let Table {
             addresses,
             channel,
-            server_keys,
+            handed_on,
         } = open_table(provider, &mls, &id, &bundle.table)?;
         let group = Self {
             id,
@@ -116,13 +125,12 @@ impl Group {
             adder,
             last_resort,
             came_back,
-            server_keys,
+            handed_on,
         })
     }
 
     /// What goes to those whom our merged commit added: in a Payload of a DirectMessage. To be called in the epoch that the
-    /// commit led to. `channel` is where the conversation stands, with the adding commit's number; `server_keys` are encoded keys of
-    /// other servers that members' addresses are on: a server that is away can't be asked for its own.
+    /// commit led to. `channel` is where the conversation stands, with the adding commit's number.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -131,14 +139,21 @@ impl Group {
         provider: &Provider<'_>,
         welcome: &PendingWelcome,
         channel: ChannelPosition,
-        server_keys: Vec<Bytes>,
+        handed_on: HandedOn,
     ) -> Result<proto::Welcome> {
+        let counters = handed_on.counters.into_iter();
         let table = proto::WelcomeTable {
             addresses: self.addresses.to_proto(),
             channel_generation: channel.generation,
             channel_id: channel.channel_id.to_bytes(),
             number: channel.number,
-            server_keys,
+            server_keys: handed_on.server_keys,
+            counters: counters
+                .map(|(device, counter)| proto::DeviceCounter {
+                    device: Bytes::copy_from_slice(device.as_bytes()),
+                    counter,
+                })
+                .collect(),
         };
         let key = self.export(provider, TABLE, &[])?;
         Ok(proto::Welcome {
@@ -179,7 +194,7 @@ fn verify_tree(mls: &MlsGroup, id: &GroupId, adder: u32) -> Result<Settings> {
 struct Table {
     addresses: Addresses,
     channel: ChannelPosition,
-    server_keys: Vec<Bytes>,
+    handed_on: HandedOn,
 }
 
 /// Every leaf has an address in the table, and ours is the one we gave.
@@ -211,9 +226,17 @@ fn open_table(
         channel_id: ChannelId::from_slice(&table.channel_id)?,
         number: table.number,
     };
+    let counters = table.counters.iter().filter_map(|said| {
+        let device = DeviceId::from_slice(&said.device).ok()?;
+        Some((device, said.counter))
+    });
+    let counters = counters.collect();
     Ok(Table {
         addresses,
         channel,
-        server_keys: table.server_keys,
+        handed_on: HandedOn {
+            server_keys: table.server_keys,
+            counters,
+        },
     })
 }

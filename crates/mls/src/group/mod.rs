@@ -34,7 +34,7 @@ pub use channel::ChannelPosition;
 pub use create::NewGroup;
 pub use encrypt::Outgoing;
 pub use envelope::{Body, EnvelopeKind, INLINE_MAX, OpenError, Opened};
-pub use join::Joined;
+pub use join::{HandedOn, Joined};
 pub use member::Member;
 pub use merge::{Merged, SettingsChange};
 pub use pending::{PendingCommit, PendingWelcome, Rename};

@@ -14,7 +14,8 @@ use super::{
     town::{Event, Item, Town, provider_of},
 };
 use crate::{
-    Body, Certificate, ChannelPosition, EnvelopeKind, Error, Kind, PeerKeyPackage, Violation,
+    Body, Certificate, ChannelPosition, EnvelopeKind, Error, HandedOn, Kind, PeerKeyPackage,
+    Violation,
     extension::{capabilities, leaf_extensions},
     group::{invite, resync},
     key_package::{NewKeyPackage, lifetime},
@@ -168,7 +169,7 @@ fn a_foreign_device_does_not_stand_in_a_group_that_somebody_is_welcomed_to() {
                     recipients: Vec::new(),
                     welcome,
                 };
-                group.welcome_bundle(provider, &pending, position, Vec::new())
+                group.welcome_bundle(provider, &pending, position, HandedOn::default())
             })
             .unwrap();
         let wanted = if forgery == 3 {

@@ -11,8 +11,8 @@ use super::{
     town::{Event, Item, Town},
 };
 use crate::{
-    Body, Change, ChannelPosition, DeviceKeys, EnvelopeKind, GroupId, PeerKeyPackage, Provider,
-    Role, Settings, Violation,
+    Body, Change, ChannelPosition, DeviceKeys, EnvelopeKind, GroupId, HandedOn, PeerKeyPackage,
+    Provider, Role, Settings, Violation,
     extension::{GROUP_EXTENSION, group_extensions},
 };
 
@@ -586,7 +586,7 @@ fn a_welcome_does_not_replace_a_conversation_that_is_here() {
                 recipients: Vec::new(),
                 welcome,
             };
-            group.welcome_bundle(provider, &pending, position, Vec::new())
+            group.welcome_bundle(provider, &pending, position, HandedOn::default())
         })
         .unwrap();
     assert_eq!(

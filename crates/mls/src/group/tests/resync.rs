@@ -10,7 +10,9 @@ use super::{
     cheat::Crime,
     town::{Event, Town},
 };
-use crate::{Change, Group, GroupId, Provider, ResyncAddress, VerifiedResync, Violation, resync};
+use crate::{
+    Change, Group, GroupId, HandedOn, Provider, ResyncAddress, VerifiedResync, Violation, resync,
+};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -347,7 +349,12 @@ fn an_answer_that_is_not_believed_leaves_everything_as_it_was() {
             number: 9,
         };
         group
-            .welcome_bundle(&provider, &merged.welcome.unwrap(), channel, Vec::new())
+            .welcome_bundle(
+                &provider,
+                &merged.welcome.unwrap(),
+                channel,
+                HandedOn::default(),
+            )
             .unwrap()
     };
     let provider = Provider::new(&town.devices[ben].connection);

@@ -12,9 +12,9 @@ use undertone_wire::{
 
 use crate::{
     AccountRoot, ApplicationOutcome, Change, ChannelPosition, CommitOutcome, DeviceKeys,
-    DeviceSigningKey, EnvelopeKind, Error, Group, GroupId, Kind, LeafProfile, NewGroup, OpenError,
-    Opened, PendingCommit, Policy, Provider, RecoveryPhrase, Result, create_key_package, migrate,
-    open_key_package, seal_key_package,
+    DeviceSigningKey, EnvelopeKind, Error, Group, GroupId, HandedOn, Kind, LeafProfile, NewGroup,
+    OpenError, Opened, PendingCommit, Policy, Provider, RecoveryPhrase, Result, create_key_package,
+    migrate, open_key_package, seal_key_package,
 };
 
 /// What a device gets from its queue.
@@ -459,7 +459,7 @@ impl Town {
                     let position = self.devices[who].channel[group];
                     let bundle = self.devices[who]
                         .with(group, |group, provider, _| {
-                            group.welcome_bundle(provider, welcome, position, Vec::new())
+                            group.welcome_bundle(provider, welcome, position, HandedOn::default())
                         })
                         .unwrap();
                     self.fan_out(&welcome.recipients, &Item::Welcome(bundle));
