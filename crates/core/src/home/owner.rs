@@ -10,6 +10,7 @@ use super::dead_man::{self, Moment};
 use super::folder;
 use super::key_table::{KeyTable, Meaning, Opened, Purpose};
 use super::keyring::{self, Keyring};
+use super::sentinel::Sentinel;
 use super::wipe::Wipe;
 use super::{HomeError, HomeResult, Passphrase, attempts, duress, kdf};
 use crate::store::{DataKey, Database};
@@ -152,6 +153,9 @@ impl Owner {
             && opened.meaning.purpose == Purpose::Duress
         {
             under_duress = true;
+            // Before the slots: cut off here, the account is still there and puts it back. A disk that can't take it keeps nothing else
+            // from being destroyed.
+            let _ = Sentinel::forget_kill(&self.path);
             // From now on a home like any other.
             opened.meaning = Meaning::own(opened.meaning.which);
             table.scrub(opened.slot)?;

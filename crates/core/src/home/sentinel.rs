@@ -204,6 +204,19 @@ impl Sentinel {
         Ok(result)
     }
 
+    /// Takes what the kill code needs out of both copies: it is of an account that nobody can open any more. An account that is opened
+    /// puts its own back.
+    ///
+    /// # Errors
+    /// As [`Sentinel::update`].
+    pub(super) fn forget_kill(home: &Path) -> HomeResult<()> {
+        for _ in 0..COPIES {
+            let random = KillSection::random()?;
+            Self::update(home, |sentinel| sentinel.kill = random)?;
+        }
+        Ok(())
+    }
+
     /// Writes the wipe marker into both copies, with nothing else that was in them. Hardly waits for
     /// another process's change; one that was stopped in the middle of it can undo this once, which is why the end of a
     /// wipe marks again.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{
     PASSPHRASE, SECRET_TEXT, WHOLE_HOME, every_byte, make, names, passphrase, secret_of, unlock,
 };
-use crate::home::{Home, HomeError};
+use crate::home::{Home, HomeError, Sentinel};
 use crate::store::StoreResult;
 
 const DURESS: &str = "all right, here it is";
@@ -48,6 +48,34 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// The owner's account had a kill code: what that needs stands where no passphrase protects it.
+#[test]
+fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    set_duress(&home, Some(VISIT));
+    drop(home);
+    let needs = [0x5a; 200];
+    for _ in 0..2 {
+        Sentinel::update(&place, |sentinel| {
+            sentinel.kill.bytes_mut()[..200].copy_from_slice(&needs);
+        })
+        .unwrap();
+    }
+    let stands = || {
+        let bytes = fs::read(place.join("sentinel")).unwrap();
+        bytes.windows(16).any(|run| run == &needs[..16])
+    };
+    // Neither a wrong passphrase nor a visit touches it.
+    for typed in ["something else", VISIT, PASSPHRASE] {
+        drop(unlock(&place, typed));
+        assert!(stands(), "{typed}");
+    }
+    drop(unlock(&place, DURESS).unwrap());
+    assert!(!stands());
 }
 
 #[test]
