@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use read::AttachmentReader;
 pub(crate) use read::check_stream;
+pub(crate) use rows::is_file_name;
 pub use rows::{AttachmentId, AttachmentStatus, Direction, State};
 pub use stream::{CHUNK, CHUNK_PLAINTEXT, StreamKey, open_blob, seal_blob};
 pub(crate) use transfer::is_of_blob;

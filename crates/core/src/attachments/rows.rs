@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -339,7 +339,9 @@ impl Attachments {
     }
 
     pub(super) fn file(&self, record: &Record) -> PathBuf {
-        self.folder.join(&record.file_name)
+        // Rows come from backups and other devices, too: whatever a name says, it is one in this folder.
+        let name = Path::new(&record.file_name).file_name();
+        self.folder.join(name.unwrap_or_default())
     }
 
     /// Writes down how a transfer ended, unless its owner was faster and stopped it for good.
@@ -427,6 +429,14 @@ pub(super) fn insert(
         })
         .map_err(StoreError::from)?;
     Ok(AttachmentId(id))
+}
+
+/// Whether the home draws such names of files: 20 bytes in base32, in lower case.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    name.len() == 32
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'2'..=b'7'))
 }
 
 /// Sets what an import has learned; the row stays in [`State::Preparing`].

@@ -26,6 +26,8 @@ pub(crate) use make::{MakeBackup, last_made, make};
 pub(crate) use open::Backup;
 pub(crate) use restore::{Places, Restored, fill, put_block, take_up};
 pub(crate) use seal::{deflate, inflate};
+#[cfg(test)]
+pub(crate) use tables::TABLES;
 
 use crate::{
     error::{Reason, Result},

@@ -16,6 +16,7 @@ use super::{
     block::{Block, Reader, Row, Rows},
 };
 use crate::{
+    attachments::is_file_name,
     error::{Reason, Result},
     store::Database,
     sync::{
@@ -224,6 +225,9 @@ fn put_rows(
     ))?;
     for row in reader.rows {
         let mut values = reader.values(row)?;
+        if !leads_nowhere_else(&columns, &values) {
+            return Err(Reason::BackupDamaged.into());
+        }
         if change(row, &mut values) {
             insert
                 .execute(params_from_iter(values))
@@ -231,6 +235,15 @@ fn put_rows(
         }
     }
     Ok(())
+}
+
+/// Whether the name of a file that a row holds, if it holds one, is one that the home draws: nothing else leads to a place on the disk.
+fn leads_nowhere_else(columns: &[&str], values: &[Sql]) -> bool {
+    columns
+        .iter()
+        .zip(values)
+        .filter(|(column, _)| **column == "file_name")
+        .all(|(_, value)| matches!(value, Sql::Text(name) if is_file_name(name)))
 }
 
 /// What stands elsewhere of messages that are gone goes too.
@@ -283,4 +296,36 @@ pub(crate) fn take_up(work: &Work<'_>, here: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_row_names_no_file_outside_the_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "a2".repeat(16);
+        let outside = folder.path().join(&own);
+        let others = [
+            outside.to_str().unwrap(),
+            "../store-a",
+            "..",
+            "",
+            "keys",
+            &own.to_uppercase(),
+        ];
+        let columns = ["id", "file_name"];
+        let row = |name: &str| [Sql::Blob(vec![1; 16]), Sql::Text(name.to_owned())];
+        assert!(leads_nowhere_else(&columns, &row(&own)));
+        for name in others {
+            assert!(!leads_nowhere_else(&columns, &row(name)), "{name}");
+        }
+        assert!(!leads_nowhere_else(
+            &["file_name"],
+            &[Sql::Blob(own.into())]
+        ));
+        assert!(leads_nowhere_else(&["id"], &[Sql::Integer(1)]));
+    }
 }

@@ -122,8 +122,23 @@ pub(crate) fn take(work: &Work<'_>, number: u32, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What lines are made of; their timers come by themselves.
+const OF_LINES: [&str; 5] = ["names", "messages", "receipts", "message_files", "actions"];
+/// What there is beside of a conversation that the account is not in any more. Nobody says such things of one that it is in.
+const OF_CLOSED: [&str; 7] = [
+    "members",
+    "old_channels",
+    "device_counters",
+    "rules",
+    "chat_settings",
+    "reactions",
+    "pins",
+];
+
 /// Where the rows of a part go.
 struct Here {
+    /// The tables that it may write to.
+    tables: &'static [&'static str],
     conversation: i64,
     /// Of those that are not here yet.
     messages: BTreeMap<i64, i64>,
@@ -152,7 +167,7 @@ impl Places for Here {
                 _ => {}
             }
         }
-        table != "conversations"
+        self.tables.contains(&table)
     }
 }
 
@@ -187,7 +202,7 @@ fn put_closed(work: &Work<'_>, group: &[u8; 16], closed: &Block) -> Result<Optio
         .execute(rusqlite::params_from_iter(values))
         .map_err(|_| Reason::BackupDamaged)?;
     let row = conversation::load(work.db, work.last_id())?;
-    put_rows(work, &row, closed, BTreeMap::new())?;
+    put_rows(work, &row, closed, &OF_CLOSED, BTreeMap::new())?;
     Ok(Some(row))
 }
 
@@ -195,10 +210,12 @@ fn put_rows(
     work: &Work<'_>,
     row: &Conversation,
     block: &Block,
+    tables: &'static [&'static str],
     messages: BTreeMap<i64, i64>,
 ) -> Result<()> {
     let age = timer::age(work)?;
     let here = Here {
+        tables,
         conversation: row.id,
         messages,
     };
@@ -211,7 +228,7 @@ fn put_part(work: &Work<'_>, row: &Conversation, part: &Part) -> Result<()> {
         return Ok(());
     };
     let NewMessages { places, ids } = new_messages(work, row, lines)?;
-    put_rows(work, row, lines, places)?;
+    put_rows(work, row, lines, &OF_LINES, places)?;
     for id in &ids {
         shared_apply::opened_or_gone(work, row, id)?;
     }
@@ -301,4 +318,39 @@ fn targets(lines: &Block) -> Vec<[u8; 32]> {
     targets.sort_unstable();
     targets.dedup();
     targets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::TABLES;
+
+    #[test]
+    fn a_device_that_gives_what_was_said_before_writes_nothing_else() {
+        for (tables, allowed) in [
+            (&OF_LINES[..], OF_LINES.len()),
+            (&OF_CLOSED[..], OF_CLOSED.len()),
+        ] {
+            let here = Here {
+                tables,
+                conversation: 1,
+                messages: BTreeMap::new(),
+            };
+            let taken = TABLES
+                .iter()
+                .filter(|table| here.put(table.name, &[], &mut []));
+            assert_eq!(taken.count(), allowed);
+            for table in [
+                "contacts",
+                "settings",
+                "shared",
+                "conversations",
+                "attachments",
+                "reports",
+            ] {
+                assert!(!here.put(table, &[], &mut []), "{table}");
+            }
+        }
+        assert!(!OF_LINES.contains(&"members") && !OF_LINES.contains(&"rules"));
+    }
 }
