@@ -143,7 +143,8 @@ pub trait Store: Send + Sync + 'static {
     fn newest(&self, queue: QueueId) -> Reply<Option<u64>>;
 
     /// Deletes all items up to and including `sequence` (which is cut to what the queue has given out). Applied
-    /// within [`StoreLimits::ack_delay`]; it is lost if the server dies before, and the owner's next one repeats it.
+    /// within [`StoreLimits::ack_delay`]; it is lost if the server dies before, or the power fails before the disk is next waited
+    /// for, and the owner's next one repeats it.
     fn ack(&self, queue: QueueId, sequence: u64);
 
     /// Resolves when everything submitted before it, acknowledgements included, has been applied or refused.

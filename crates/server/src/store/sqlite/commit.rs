@@ -68,11 +68,16 @@ pub(super) struct Committed {
     pub(super) fresh: Vec<(Arc<Ring>, StoredItem)>,
     pub(super) bells: Vec<Arc<Hearer>>,
     pub(super) tally: Tally,
-    /// Whether it wrote anything that the disk must have first.
+    /// Whether it wrote anything.
     pub(super) changed: bool,
 }
 
 impl Committed {
+    /// Whether there is something to say that is true only once the disk has it.
+    fn needs_disk(&self) -> bool {
+        self.changed && !(self.jobs.is_empty() && self.fresh.is_empty() && self.bells.is_empty())
+    }
+
     /// Hands fresh items to the connections, then answers. Only after [`Log::sync`].
     fn settle(self, shared: &Shared) {
         let mut to_wake: Vec<Arc<Ring>> = Vec::new();
@@ -122,7 +127,7 @@ fn settle_all(batches: Vec<Committed>, log: &mut Log, shared: &Shared) {
         .has_failed()
         .then_some(StoreError::Closed);
     if refused.is_none()
-        && batches.iter().any(|batch| batch.changed)
+        && batches.iter().any(Committed::needs_disk)
         && let Err(error) = log.sync()
     {
         tracing::error!(%error, "the disk did not take what was written; the store stops");
