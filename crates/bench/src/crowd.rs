@@ -1,6 +1,7 @@
 //! A group of many real clients over TLS to the real server, each with a home on the disk: how long the last ones take to come in by a link, a
 //! message and a change to reach everybody, and what each app needs. All of them share this machine's cores, which people's apps do not: the
-//! processor time per member is what one of them would spend.
+//! processor time per member is what one of them would spend. Most members of a large group are off at any moment: only so many stay awake as
+//! is asked for, and the others close once they are in.
 
 use std::{
     path::Path,
@@ -16,8 +17,8 @@ use crate::{
     local::passphrase,
     server::Server,
     stage::Stage,
-    stats::{median, processor_time},
-    table::{self, Row},
+    stats::{median, processor_time, resident_bytes},
+    table::{self, Row, bytes},
 };
 
 /// Who comes at the same time.
@@ -37,6 +38,10 @@ struct Figures {
     gathered: Duration,
     message: Spread,
     change: Spread,
+    /// How long somebody needed who had been off since they came in, and how many changes of the group there were meanwhile.
+    back: Option<(Duration, u64)>,
+    /// Bytes of this process, with all the apps that are awake in it.
+    memory: u64,
 }
 
 /// Something that goes from one to all.
@@ -54,16 +59,17 @@ struct Spread {
 ///
 /// # Errors
 /// What the clients or the server say.
-pub fn table(disk: &Path, members: usize) -> Result<(), Failure> {
+pub fn table(disk: &Path, members: usize, awake: usize) -> Result<(), Failure> {
+    let awake = awake.clamp(2, members.max(2));
     let Stage {
         runtime,
         folder,
         server,
     } = Stage::set_up(disk)?;
-    eprintln!("A group of {members} apps");
-    let figures = runtime.block_on(gather(&server, folder.path(), members))?;
+    eprintln!("A group of {members} apps, {awake} of them awake");
+    let figures = runtime.block_on(gather(&server, folder.path(), members, awake))?;
     let seconds = |took: Duration| format!("{:.2} s", took.as_secs_f64());
-    let each = |spread: &Spread| spread.spent.as_secs_f64() * 1000.0 / members as f64;
+    let each = |spread: &Spread| spread.spent.as_secs_f64() * 1000.0 / awake as f64;
     let last = figures.joined.iter().max().copied().unwrap_or_default();
     let joined = figures.joined.iter().map(Duration::as_secs_f64).collect();
     let mut rows = vec![
@@ -81,7 +87,7 @@ pub fn table(disk: &Path, members: usize) -> Result<(), Failure> {
     for (what, spread) in [("message", &figures.message), ("change", &figures.change)] {
         rows.push(
             Row::new(
-                format!("{members}: a {what}: accepted / half have it / all have it"),
+                format!("{members}: a {what}: accepted / half of {awake} have it / all"),
                 format!(
                     "{} / {} / {}",
                     seconds(spread.accepted),
@@ -89,27 +95,51 @@ pub fn table(disk: &Path, members: usize) -> Result<(), Failure> {
                     seconds(spread.all)
                 ),
             )
-            .note(format!("{:.1} ms of processor time a member", each(spread))),
+            .note(format!("{:.1} ms of processor time an app", each(spread))),
         );
     }
+    if let Some((took, missed)) = figures.back {
+        rows.push(
+            Row::new(
+                format!("{members}: until somebody has read all who was off"),
+                seconds(took),
+            )
+            .note(format!("{missed} changes of the group were missed")),
+        );
+    }
+    rows.push(Row::new(
+        format!("{members}: memory of the {awake} apps together"),
+        bytes(figures.memory as f64),
+    ));
     table::print("Crowd", &rows);
     Ok(())
 }
 
-/// Somebody's app. What a passphrase costs is measured elsewhere.
-async fn app(server: &Server, folder: &Path, number: usize) -> Result<Client, Failure> {
-    let choice: ServerChoice = server.invitation.to_string().parse()?;
-    let options = ClientOptions {
+/// What a passphrase costs is measured elsewhere, and a crowd that fills the tree at the pace of people would take hours to gather.
+fn options() -> ClientOptions {
+    let mut options = ClientOptions {
         cheap_kdf_for_tests: true,
         ..ClientOptions::default()
     };
+    options.sending.update = Duration::from_millis(20);
+    options
+}
+
+/// Somebody's app.
+async fn app(server: &Server, folder: &Path, number: usize) -> Result<Client, Failure> {
+    let choice: ServerChoice = server.invitation.to_string().parse()?;
     let (home, name) = (folder.join(number.to_string()), format!("Member {number}"));
-    let (client, _) = Client::init(&home, &passphrase()?, &choice, &name, options).await?;
+    let (client, _) = Client::init(&home, &passphrase()?, &choice, &name, options()).await?;
     client.start().await?;
     Ok(client)
 }
 
-async fn gather(server: &Server, folder: &Path, members: usize) -> Result<Figures, Failure> {
+async fn gather(
+    server: &Server,
+    folder: &Path,
+    members: usize,
+    awake: usize,
+) -> Result<Figures, Failure> {
     let mut all = vec![app(server, folder, 0).await?, app(server, folder, 1).await?];
     let link = all[1].create_link(LinkOptions::default()).await?;
     all[0].add_contact(&link.uri).await?;
@@ -118,19 +148,22 @@ async fn gather(server: &Server, folder: &Path, members: usize) -> Result<Figure
     }
     let first = all[0].find_contact("Member 1").await?.id;
     let group = all[0].create_group("Crowd", &[first]).await?.chat;
-    let options = InviteOptions {
+    let invite = InviteOptions {
         expires_in_s: Some(0),
         uses: u32::try_from(members.clamp(1, 1000))?,
         approve: false,
     };
-    let link = all[0].create_invite(&group, options).await?.uri;
+    let link = all[0].create_invite(&group, invite).await?.uri;
     let began = Instant::now();
     let mut joined = Vec::new();
-    while all.len() < members {
-        let wave = WAVE.min(members - all.len());
+    let mut came = all.len();
+    // Who went off first, and in which epoch the group was then.
+    let mut off: Option<(usize, u64)> = None;
+    while came < members {
+        let wave = WAVE.min(members - came);
         let mut new = Vec::new();
-        for _ in 0..wave {
-            new.push(app(server, folder, all.len() + new.len()).await?);
+        for number in came..came + wave {
+            new.push(app(server, folder, number).await?);
         }
         let asked = Instant::now();
         for client in &new {
@@ -141,11 +174,23 @@ async fn gather(server: &Server, folder: &Path, members: usize) -> Result<Figure
             Ok(chat.is_ok_and(|chat| chat.state == ChatState::Active))
         };
         joined = until_each(&new, asked, is_in).await?;
-        all.append(&mut new);
+        for client in &new {
+            client.settle(PATIENCE).await?;
+        }
+        for (number, client) in (came..).zip(new) {
+            if number < awake {
+                all.push(client);
+            } else {
+                let epoch = client.chat(&group).await?.epoch;
+                off.get_or_insert((number, epoch));
+                client.close().await?;
+            }
+        }
+        came += wave;
         eprintln!(
-            "  {} of {members} are in, after {:.0} s",
-            all.len(),
-            began.elapsed().as_secs_f64()
+            "  {came} of {members} are in, after {:.0} s; the last of these waited {:.1} s",
+            began.elapsed().as_secs_f64(),
+            joined.last().copied().unwrap_or_default().as_secs_f64()
         );
     }
     at_rest(&all, &group).await?;
@@ -171,6 +216,15 @@ async fn gather(server: &Server, folder: &Path, members: usize) -> Result<Figure
         async |client: &Client| Ok(client.chat(&group).await?.name == "A large crowd"),
     )
     .await?;
+    let back = match off {
+        None => None,
+        Some((number, epoch)) => {
+            let now = all[0].chat(&group).await?.epoch;
+            let took = comes_back(&folder.join(number.to_string()), &group).await?;
+            Some((took, now.saturating_sub(epoch)))
+        }
+    };
+    let memory = resident_bytes(std::process::id());
     for client in all {
         client.close().await?;
     }
@@ -179,7 +233,20 @@ async fn gather(server: &Server, folder: &Path, members: usize) -> Result<Figure
         gathered,
         message,
         change,
+        back,
+        memory,
     })
+}
+
+/// Opens the home of somebody who was off, until they have read the last change.
+async fn comes_back(home: &Path, group: &ChatId) -> Result<Duration, Failure> {
+    let began = Instant::now();
+    let client = Client::open(home, &passphrase()?, options()).await?;
+    client.start().await?;
+    let has = async |client: &Client| Ok(client.chat(group).await?.name == "A large crowd");
+    let took = until_each(std::slice::from_ref(&client), began, has).await?;
+    client.close().await?;
+    Ok(took.last().copied().unwrap_or_default())
 }
 
 /// The first one does something; it is looked when the others have it.

@@ -29,6 +29,9 @@ struct Options {
     /// Members of the crowd, 1,000 at most; each is an app of its own, and all share this machine.
     #[arg(long, default_value_t = 100)]
     members: usize,
+    /// How many of the crowd stay there; the others are off once they are in.
+    #[arg(long, default_value_t = 1000)]
+    awake: usize,
     /// Used by the client table: the receiving side, in a process of its own.
     #[arg(long, hide = true)]
     receive: Option<PathBuf>,
@@ -89,8 +92,8 @@ fn run(options: &Options) -> Result<(), Failure> {
     }
     if wanted(Which::Crowd) {
         // Sockets and files of each home.
-        raise_file_limit(options.members as u64 * 32 + 1000);
-        crowd::table(&options.disk, options.members)?;
+        raise_file_limit((options.awake.min(options.members) + 32) as u64 * 32 + 1000);
+        crowd::table(&options.disk, options.members, options.awake)?;
     }
     Ok(())
 }
