@@ -22,6 +22,7 @@ use undertone_wire::{Code, Error, Result, frame, limits, proto};
 
 use super::hello::{End, respond};
 use super::outbox::{FINISH, TICK, done, shutting_down};
+use super::owed_rows::OwedRows;
 use super::pending::{Effect, Outcome, Pending};
 use super::refuse::refusal;
 use super::socket::{Event, Socket};
@@ -54,6 +55,7 @@ struct Session<'a> {
     /// Set instead once it hears a bell.
     hearing: Option<Box<Hearing>>,
     failed: u32,
+    owed: OwedRows,
     credit: u32,
     /// The last pushed item's key id as a field: consecutive items share it.
     key_id: Option<(KeyId, Bytes)>,
@@ -92,6 +94,7 @@ pub(super) async fn run(
         queue: None,
         hearing: None,
         failed: 0,
+        owed: OwedRows::none(Instant::now()),
         credit: 0,
         key_id: None,
         counted: None,
@@ -109,6 +112,7 @@ impl Session<'_> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut quiet = Duration::ZERO;
         loop {
+            let pause = self.owed.pause(Instant::now());
             if let Some(rest) = &mut frames {
                 match self.take_frames(rest) {
                     Ok(true) => frames = None,
@@ -159,6 +163,7 @@ impl Session<'_> {
                     }
                 },
                 () = stopped(&mut stopping) => return self.shut_down(socket).await,
+                () = tokio::time::sleep_until(pause.unwrap_or_else(Instant::now)), if pause.is_some() && frames.is_some() => {}
                 keys = rolls.next() => {
                     socket.push(ServerBody::Notice(Notice::TokenKeysChanged(keys).to_proto()));
                 },
@@ -225,7 +230,7 @@ impl Session<'_> {
 
     /// Takes frames from a message as long as there is room; true when there are no more.
     fn take_frames(&mut self, frames: &mut Frames) -> std::result::Result<bool, End> {
-        while self.pending.has_room() {
+        while self.pending.has_room() && !self.owed.are_too_many() {
             let Some(frame) = frames.next() else {
                 return Ok(true);
             };
@@ -234,6 +239,9 @@ impl Session<'_> {
                     self.gateway.metrics.requests.inc();
                     if !self.pending.is_new(id) {
                         return Err(End::Refused(Code::RequestDuplicateId.into()));
+                    }
+                    if let Ok(request) = &request {
+                        self.owed.add(request);
                     }
                     if let Err(error) = request.and_then(|request| self.request(id, request)) {
                         self.pending.known(id, Err(error));

@@ -18,6 +18,7 @@ mod http;
 mod inbox;
 pub mod listen;
 mod outbox;
+mod owed_rows;
 mod parcels;
 mod pending;
 mod refuse;

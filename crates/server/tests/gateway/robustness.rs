@@ -1,11 +1,12 @@
 //! What is damaged, too large, too fast or too slow is refused with a code, and the server lives on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt as _;
 use tokio_websockets::Message;
 use undertone_server::{Server, ServerError};
+use undertone_wire::ids::AddressHash;
 use undertone_wire::request::{AddressKind, Request, Role};
 use undertone_wire::response::{FromServer, Notice, Response};
 use undertone_wire::{Code, frame};
@@ -283,4 +284,33 @@ async fn an_address_in_use_names_port_and_remedy() {
         .err()
         .unwrap();
     assert!(matches!(again, ServerError::Running(_)));
+}
+
+/// What an inbox asks for costs nothing, so one that asks without end must not hold up those who send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_free_requests_holds_up_no_send() {
+    let server = TestServer::start().await;
+    let (mut ada, mut ben) = (Device::new(&server).await, Device::new(&server).await);
+    let address = ben.address(AddressKind::Conversation).await;
+    let mut mallory = Device::new(&server).await;
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let flood = tokio::spawn(async move {
+        for _ in 0..2000 {
+            let unknown = (0..1024).map(|_| AddressHash::random()).collect();
+            mallory
+                .inbox
+                .submit(Request::RevokeAddresses(unknown))
+                .await;
+        }
+    });
+    let mut slowest = Duration::ZERO;
+    for _ in 0..40 {
+        let begun = Instant::now();
+        outbox.deliver(b"hello", &[&address]).await.unwrap();
+        slowest = slowest.max(begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!flood.is_finished(), "it is read as slowly as it is done");
+    flood.abort();
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }

@@ -74,6 +74,12 @@ pub(crate) fn a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days(mu
         world.store.create_addresses(ada.queue, few).wait(),
         Err(StoreError::TooManyAddresses)
     );
+    let many = (0..3).map(|_| AddressHash::new(random())).collect();
+    assert_eq!(
+        world.store.revoke_addresses(ada.queue, many).wait(),
+        Err(StoreError::TooManyAddresses),
+        "nor is it looked for more than it can have"
+    );
     let one = address(AddressKind::KeyPackage);
     world
         .store

@@ -1,5 +1,7 @@
 //! Addresses: creating, revoking, renaming, and finding the queue behind one.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::state::{AddressLoad, AddressState};
@@ -49,7 +51,14 @@ impl Writer<'_> {
         {
             return Err(StoreError::Temporary.into());
         }
+        let asked: HashSet<&AddressHash> = addresses.iter().map(|(address, _)| address).collect();
+        // Nobody pays for this, so what can't fit is refused before it is looked up, and what doesn't as soon as that is seen.
+        if asked.len() > most as usize {
+            return Err(StoreError::TooManyAddresses.into());
+        }
+        let room = (most as usize).saturating_sub(self.addresses_of(queue)? as usize);
         let mut fresh: Vec<(AddressHash, AddressKind)> = Vec::new();
+        let mut seen = HashSet::new();
         let mut raised = Vec::new();
         for (address, kind) in addresses {
             if self.load_address(address)? {
@@ -63,22 +72,19 @@ impl Writer<'_> {
                     raised.push(*address);
                 }
             } else if self
-                .resolve(address)?
+                .resolve_old_name(address)?
                 .is_some_and(|(_, holder)| holder != *queue)
             {
                 // The old name of somebody else's, still in grace.
                 return Err(StoreError::AddressTaken.into());
-            } else if fresh.iter().all(|(seen, _)| seen != address) {
+            } else if seen.insert(address) {
+                if fresh.len() >= room {
+                    return Err(StoreError::TooManyAddresses.into());
+                }
                 fresh.push((*address, *kind));
             }
         }
-        let held: u32 = self
-            .connection
-            .prepare_cached("SELECT count(*) FROM addresses WHERE queue_id = ?1")?
-            .query_row([queue.as_bytes()], |row| row.get(0))?;
-        if held as usize + fresh.len() > most as usize {
-            return Err(StoreError::TooManyAddresses.into());
-        }
+        let count = fresh.len() as u32;
         for (address, kind) in fresh {
             self.connection
                 .prepare_cached(
@@ -98,6 +104,9 @@ impl Writer<'_> {
                 },
             );
         }
+        if let Some(state) = self.state.queues.get_mut(queue) {
+            state.addresses = state.addresses.map(|held| held + count);
+        }
         for address in raised {
             self.connection
                 .prepare_cached("UPDATE addresses SET kind = ?2 WHERE address_hash = ?1")?
@@ -112,11 +121,38 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// How many addresses a loaded queue has.
+    fn addresses_of(&mut self, queue: &QueueId) -> rusqlite::Result<u32> {
+        let known = self
+            .state
+            .queues
+            .get(queue)
+            .and_then(|state| state.addresses);
+        if let Some(held) = known {
+            return Ok(held);
+        }
+        let held = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM addresses WHERE queue_id = ?1")?
+            .query_row([queue.as_bytes()], |row| row.get(0))?;
+        if let Some(state) = self.state.queues.get_mut(queue) {
+            state.addresses = Some(held);
+        }
+        Ok(held)
+    }
+
     pub(super) fn revoke_addresses(
         &mut self,
         request: &(QueueId, Vec<AddressHash>),
     ) -> Result<(), Failure> {
         let (queue, addresses) = request;
+        // More than it can have would only be looked up.
+        if addresses.len() > self.shared.limits.temporary_addresses as usize
+            && self.load_queue(queue)?
+            && self.is_temporary(queue)
+        {
+            return Err(StoreError::TooManyAddresses.into());
+        }
         for address in addresses {
             // By its old name too: whoever has not seen the rename yet means the same address.
             if let Some((name, holder)) = self.resolve(address)?
@@ -138,7 +174,11 @@ impl Writer<'_> {
                 .prepare_cached(sql)?
                 .execute([address.as_bytes()])?;
         }
-        self.state.addresses.remove(address);
+        if let Some(held) = self.state.addresses.remove(address)
+            && let Some(state) = self.state.queues.get_mut(&held.queue)
+        {
+            state.addresses = state.addresses.map(|count| count.saturating_sub(1));
+        }
         Ok(())
     }
 
@@ -180,18 +220,27 @@ impl Writer<'_> {
         &mut self,
         address: &AddressHash,
     ) -> rusqlite::Result<Option<(AddressHash, QueueId)>> {
+        if self.load_address(address)? {
+            let state = self.state.addresses.get(address);
+            return Ok(state.map(|state| (*address, state.queue)));
+        }
+        self.resolve_old_name(address)
+    }
+
+    /// The same for what is no address any more.
+    fn resolve_old_name(
+        &mut self,
+        address: &AddressHash,
+    ) -> rusqlite::Result<Option<(AddressHash, QueueId)>> {
         let mut name = *address;
         for _ in 0..RENAMES_FOLLOWED {
-            if self.load_address(&name)? {
-                return Ok(self
-                    .state
-                    .addresses
-                    .get(&name)
-                    .map(|state| (name, state.queue)));
-            }
             match self.state.grace.get(&name) {
                 Some((new, until)) if self.now < *until => name = *new,
                 _ => return Ok(None),
+            }
+            if self.load_address(&name)? {
+                let state = self.state.addresses.get(&name);
+                return Ok(state.map(|state| (name, state.queue)));
             }
         }
         Ok(None)

@@ -248,6 +248,7 @@ impl Writer<'_> {
         let state = QueueState {
             next,
             temporary,
+            addresses: None,
             floor,
             floor_unsaved: false,
             held,

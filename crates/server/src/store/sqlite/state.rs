@@ -76,6 +76,8 @@ pub(super) struct QueueState {
     pub(super) next: u64,
     /// Made by anybody, for a day or two.
     pub(super) temporary: bool,
+    /// How many addresses lead to it; None: to be counted.
+    pub(super) addresses: Option<u32>,
     /// Every sequence below is gone.
     pub(super) floor: u64,
     /// Whether `floor` differs from what is stored.

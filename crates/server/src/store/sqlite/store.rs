@@ -6,12 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::OptionalExtension;
+use undertone_wire::padding;
 
 use super::checkpoint::Copier;
 use super::commit::Syncer;
 use super::open::{DATABASE, INCARNATION, open_reader, open_writer};
 use super::read::Readers;
-use super::submit::Submissions;
+use super::submit::{ROW_BYTES, Submissions};
 use super::writer;
 use super::{engine_error, sweep};
 use crate::delivery::Hub;
@@ -140,6 +141,16 @@ impl SqliteStore {
     {
         self.shared.submissions.submit(request, 0, run)
     }
+
+    /// A call that touches so many small rows.
+    fn write_rows<R, T>(&self, request: R, rows: usize, run: super::submit::Run<R, T>) -> Reply<T>
+    where
+        R: Send + 'static,
+        T: Send + 'static,
+    {
+        let bytes = rows.saturating_mul(ROW_BYTES);
+        self.shared.submissions.submit(request, bytes, run)
+    }
 }
 
 /// Sees to it that nobody waits for a writer that is gone, however it went.
@@ -228,13 +239,15 @@ impl Store for SqliteStore {
         queue: QueueId,
         addresses: Vec<(AddressHash, AddressKind)>,
     ) -> Reply<()> {
-        self.write((queue, addresses), |writer, request| {
+        let rows = addresses.len();
+        self.write_rows((queue, addresses), rows, |writer, request| {
             writer.create_addresses(request)
         })
     }
 
     fn revoke_addresses(&self, queue: QueueId, addresses: Vec<AddressHash>) -> Reply<()> {
-        self.write((queue, addresses), |writer, request| {
+        let rows = addresses.len();
+        self.write_rows((queue, addresses), rows, |writer, request| {
             writer.revoke_addresses(request)
         })
     }
@@ -243,7 +256,8 @@ impl Store for SqliteStore {
         let bytes = publish
             .one_time
             .iter()
-            .map(|package| package.sealed.len())
+            .chain(&publish.last_resort)
+            .map(|package| package.sealed.len() + ROW_BYTES)
             .sum();
         self.shared
             .submissions
@@ -257,7 +271,8 @@ impl Store for SqliteStore {
         send_id: SendId,
         addresses: Vec<AddressHash>,
     ) -> Reply<Vec<TakenKeyPackage>> {
-        self.write((send_id, addresses), |writer, request| {
+        let rows = addresses.len();
+        self.write_rows((send_id, addresses), rows, |writer, request| {
             writer.take_key_packages(request)
         })
     }
@@ -389,7 +404,8 @@ impl Store for SqliteStore {
     }
 
     fn spend_tokens(&self, tokens: Vec<TokenHash>, last_day: Day) -> Reply<Vec<bool>> {
-        self.write((tokens, last_day), |writer, request| {
+        let rows = tokens.len();
+        self.write_rows((tokens, last_day), rows, |writer, request| {
             writer.spend_tokens(request)
         })
     }
@@ -441,10 +457,11 @@ impl Store for SqliteStore {
     }
 }
 
-/// What a send weighs: its payload once for each copy, for the bound on a batch.
+/// What a send weighs: a copy as it is stored for each address, padded, for the bound on a batch.
 fn fan_out_bytes(payload: usize, addresses: usize) -> usize {
-    payload
-        .saturating_mul(addresses.max(1))
+    let copy = padding::item_class(payload.saturating_add(padding::ITEM_FIELDS)).unwrap_or(payload);
+    let copy = copy.saturating_add(padding::SEAL_OVERHEAD);
+    copy.saturating_mul(addresses.max(1))
         .saturating_add(addresses * AddressHash::LEN)
 }
 

@@ -25,6 +25,8 @@ const EARLY_BYTES: usize = 4 << 20;
 const GATHER_STEP: Duration = Duration::from_millis(2);
 /// What a call costs beside its payload.
 const CALL_BYTES: usize = 256;
+/// What looking up or writing one small row counts for.
+pub(super) const ROW_BYTES: usize = 256;
 
 /// One call on its way through the writer.
 pub(super) trait Job: Send {

@@ -410,6 +410,43 @@ mod files {
         assert!(!store.activity().accepts_sends);
     }
 
+    /// Calls that turn out to be long are not all done before anything is answered.
+    #[test]
+    fn a_batch_ends_when_it_has_taken_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::delivery::Hub::new(Default::default());
+        let store = SqliteStore::open(folder.path(), Options::new(folder.path(), hub)).unwrap();
+        let (begun, first) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let gate = store.write((begun, std::sync::Mutex::new(gone)), |_, (begun, gone)| {
+            let _ = begun.send(());
+            let _ = gone.lock().unwrap().recv();
+            Ok(())
+        });
+        first.recv().unwrap();
+        // All of these wait together.
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let slow: Vec<_> = (0..12)
+            .map(|number| {
+                store.write((number, Arc::clone(&order)), |_, (number, order)| {
+                    std::thread::sleep(Duration::from_millis(60));
+                    order.lock().unwrap().push(*number);
+                    Ok(())
+                })
+            })
+            .collect();
+        let before = store.activity().commits;
+        go.send(()).unwrap();
+        gate.wait().unwrap();
+        for reply in slow {
+            reply.wait().unwrap();
+        }
+        let commits = store.activity().commits - before;
+        assert!(commits >= 4, "{commits} transactions for 720 ms of work");
+        let order = order.lock().unwrap();
+        assert!(order.iter().copied().eq(0..12), "each once, in order: {order:?}");
+    }
+
     /// A backup reads for as long as it takes; the log can't be truncated meanwhile, but sends go on.
     #[test]
     fn a_long_reader_holds_up_no_send() {

@@ -21,9 +21,11 @@ use super::{Shared, engine_error};
 use crate::delivery::{Hearer, Ring};
 use crate::store::{Day, QueueId, StoreError, StoredItem};
 
-/// Most calls and bytes in one transaction: bounds how long the first of them waits for the last.
+/// Most calls and bytes in one transaction, and the time after which no further call is begun in it: bounds how long the first of
+/// them waits for the last, whatever they turn out to cost.
 const BATCH_CALLS: usize = 4096;
 const BATCH_BYTES: usize = 16 << 20;
+const BATCH_TIME: Duration = Duration::from_millis(100);
 /// How often expired names and idle sealing keys are looked for.
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 /// An eighth of the last batch's time is spent on waiting for company, if that is at least the one and at most the other.
@@ -83,6 +85,8 @@ pub(super) struct Writer<'c> {
     pub(super) unsaved_queues: Vec<QueueId>,
     pub(super) unsaved_channels: Vec<crate::store::ChannelHash>,
     pub(super) tally: Tally,
+    /// Calls of this batch that were begun.
+    begun: usize,
     /// Wiping what deletions leave behind.
     pub(super) scrub: Scrub,
     next_upkeep: Duration,
@@ -164,6 +168,7 @@ impl<'c> Writer<'c> {
             unsaved_queues: Vec::new(),
             unsaved_channels: Vec::new(),
             tally: Tally::default(),
+            begun: 0,
             scrub: Scrub::due(),
             next_upkeep: Duration::ZERO,
         };
@@ -193,9 +198,18 @@ impl<'c> Writer<'c> {
             count += 1;
         }
         let mut jobs: Vec<Box<dyn Job>> = backlog.drain(..count).collect();
-        let calls = jobs.len();
         let changes = self.connection.total_changes();
-        match self.transact(&mut jobs, acks, upkeep) {
+        let outcome = self.transact(&mut jobs, acks, upkeep);
+        if outcome.is_err() && self.begun == 0 {
+            // It is none of their doing; each is told so.
+            self.begun = jobs.len();
+        }
+        // Those for which there was no time are the next batch's.
+        for job in jobs.drain(self.begun..).rev() {
+            backlog.push_front(job);
+        }
+        let calls = jobs.len();
+        match outcome {
             Ok(()) => {
                 let written = self.connection.total_changes() != changes;
                 self.settle(jobs, Ok(()), written);
@@ -263,6 +277,7 @@ impl<'c> Writer<'c> {
         acks: &HashMap<QueueId, u64>,
         upkeep: bool,
     ) -> rusqlite::Result<()> {
+        self.begun = 0;
         self.hot.begin.execute([])?;
         // Acknowledgements first: they make room for what follows.
         let mut acks: Vec<(&QueueId, &u64)> = acks.iter().collect();
@@ -270,7 +285,12 @@ impl<'c> Writer<'c> {
         for (queue, sequence) in acks {
             self.apply_ack(queue, *sequence)?;
         }
+        let start = Instant::now();
         for job in jobs {
+            if self.begun > 0 && start.elapsed() >= BATCH_TIME {
+                break;
+            }
+            self.begun += 1;
             job.apply(self)?;
         }
         if upkeep {
