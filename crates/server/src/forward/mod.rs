@@ -6,80 +6,67 @@
 
 pub mod dial;
 pub mod keys;
+mod turns;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use undertone_wire::forward::gather;
 use undertone_wire::origin::ServerAddress;
 
+use self::turns::{Standing, Turns};
 use crate::gateway::Gateway;
 use crate::server::stopped;
+use crate::store::WaitingParcel;
 
-/// Servers that are being served at once.
-const AT_ONCE: usize = 32;
-/// What is taken to a server in one request.
+/// What is taken to a server in one request; the first to one that may not be there is smaller.
 const REQUEST_BYTES: usize = 512 * 1024;
-/// The first pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_REQUEST_BYTES: usize = 64 * 1024;
+/// How long the first request of an attempt may take, connecting included: the very first, and those to a server that was not there.
+const NEW_PATIENCE: Duration = Duration::from_secs(10);
+const AWAY_PATIENCE: Duration = Duration::from_secs(45);
 /// How often it is looked even if nobody said that there is something.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// When a server is tried again, and how long the pause was.
-#[derive(Clone, Copy)]
-struct Pause {
-    until: Instant,
-    length: Duration,
+/// How an attempt ended.
+#[derive(Default)]
+struct Attempt {
+    /// It took something.
+    took: bool,
+    /// There is nothing more for it.
+    all: bool,
 }
 
 /// Runs until the server stops.
 pub(crate) async fn run(gateway: Arc<Gateway>, mut stopping: watch::Receiver<bool>) {
     let longest = Duration::from_secs(u64::from(gateway.config.forwarding.retry_s));
-    let mut under_way: JoinSet<(String, bool)> = JoinSet::new();
-    let mut busy: HashSet<String> = HashSet::new();
-    let mut pauses: HashMap<String, Pause> = HashMap::new();
+    let mut under_way: JoinSet<(String, Attempt)> = JoinSet::new();
+    let mut turns = Turns::new(longest);
     loop {
-        let servers = gateway.store.parcel_servers().await.unwrap_or_default();
-        pauses.retain(|server, _| servers.contains(server));
-        let now = Instant::now();
-        for server in servers {
-            let paused = pauses.get(&server).is_some_and(|pause| pause.until > now);
-            if under_way.len() < AT_ONCE && !paused && busy.insert(server.clone()) {
-                let gateway = Arc::clone(&gateway);
-                under_way.spawn(async move {
-                    let done = serve(&gateway, &server).await.is_some();
-                    (server, done)
-                });
-            }
+        let waiting = gateway.store.parcel_servers().await.unwrap_or_default();
+        for (server, standing) in turns.next(&waiting, Instant::now()) {
+            let gateway = Arc::clone(&gateway);
+            under_way.spawn(async move {
+                let mut attempt = Attempt::default();
+                let done = serve(&gateway, &server, standing, &mut attempt).await;
+                if done.is_none() {
+                    gateway.store.not_reached(&server);
+                }
+                (server, attempt)
+            });
         }
-        let next = pauses
-            .iter()
-            .filter(|(server, _)| !busy.contains(*server))
-            .map(|(_, pause)| pause.until)
-            .min()
-            .unwrap_or(now + LOOK)
-            .min(now + LOOK);
+        let now = Instant::now();
+        let next = turns.wake(now).unwrap_or(now + LOOK).min(now + LOOK);
         tokio::select! {
             () = stopped(&mut stopping) => break,
             () = gateway.parcels_wait.notified() => {}
             () = tokio::time::sleep_until(next) => {}
             Some(done) = under_way.join_next() => {
-                let Ok((server, done)) = done else { continue };
-                busy.remove(&server);
-                if done {
-                    pauses.remove(&server);
-                } else {
-                    let length = pauses
-                        .get(&server)
-                        .map_or(FIRST_PAUSE, |pause| pause.length.saturating_mul(2))
-                        .min(longest);
-                    let until = Instant::now() + length;
-                    pauses.insert(server, Pause { until, length });
-                }
+                let Ok((server, attempt)) = done else { continue };
+                turns.over(&server, attempt.took, attempt.all, Instant::now());
             }
         }
     }
@@ -88,32 +75,57 @@ pub(crate) async fn run(gateway: Arc<Gateway>, mut stopping: watch::Receiver<boo
 }
 
 /// Takes a server all that waits for it. None: it did not take it.
-async fn serve(gateway: &Gateway, server: &str) -> Option<()> {
+async fn serve(
+    gateway: &Gateway,
+    server: &str,
+    standing: Standing,
+    attempt: &mut Attempt,
+) -> Option<()> {
     let address: ServerAddress = server.parse().ok()?;
+    let (first_bytes, patience) = match standing {
+        Standing::New => (FIRST_REQUEST_BYTES, Some(NEW_PATIENCE)),
+        Standing::Away => (FIRST_REQUEST_BYTES, Some(AWAY_PATIENCE)),
+        Standing::Good => (REQUEST_BYTES, None),
+    };
     let mut line = None;
     loop {
-        let parcels = gateway
-            .store
-            .parcels(server.to_owned(), REQUEST_BYTES)
-            .await
-            .ok()?;
+        let most = if attempt.took {
+            REQUEST_BYTES
+        } else {
+            first_bytes
+        };
+        let waiting = gateway.store.parcels(server.to_owned(), most);
+        let parcels = waiting.await.ok()?;
         let Some(last) = parcels.last() else {
+            attempt.all = true;
             return Some(());
         };
-        let last = last.sequence;
-        let count = parcels.len();
-        let body = gather(parcels.iter().map(|parcel| &parcel.sealed[..]));
-        if line.is_none() {
-            let allowed = gateway.config.forwarding.private_addresses;
-            line = Some(dial::open(&address, allowed).await?);
+        let bring = bring(gateway, &address, &mut line, &parcels);
+        match patience {
+            Some(patience) if !attempt.took => timeout(patience, bring).await.ok()??,
+            _ => bring.await?,
         }
-        let bearer = gateway.forward_keys.bearer(&address.pin, &body)?;
-        line.as_mut()?.post(bearer, body).await?;
-        gateway
-            .store
-            .parcels_taken(server.to_owned(), last)
-            .await
-            .ok()?;
-        tracing::debug!(count, "another server took what waited for it");
+        let taken = gateway.store.parcels_taken(server.to_owned(), last.mark());
+        taken.await.ok()?;
+        attempt.took = true;
+        tracing::debug!(
+            count = parcels.len(),
+            "another server took what waited for it"
+        );
     }
+}
+
+async fn bring(
+    gateway: &Gateway,
+    address: &ServerAddress,
+    line: &mut Option<dial::Line>,
+    parcels: &[WaitingParcel],
+) -> Option<()> {
+    let body = gather(parcels.iter().map(|parcel| &parcel.sealed[..]));
+    if line.is_none() {
+        let allowed = gateway.config.forwarding.private_addresses;
+        *line = Some(dial::open(address, allowed).await?);
+    }
+    let bearer = gateway.forward_keys.bearer(&address.pin, &body)?;
+    line.as_mut()?.post(bearer, body).await
 }

@@ -53,6 +53,12 @@ pub struct StoreLimits {
     pub parcel_bytes_per_server: u64,
     /// Other servers for which something may wait.
     pub parcel_servers: usize,
+    /// Bytes that may wait for a server that never took anything.
+    pub stranger_bytes_per_server: u64,
+    /// Such servers on one host for which something may wait.
+    pub strangers_per_host: usize,
+    /// Days for which it waits.
+    pub stranger_days: u32,
     /// Free bytes on the volume below which sends, registrations and uploads are refused.
     pub disk_reserve: u64,
     /// The part of that which commits and new channels leave alone too: what is left for acknowledgements and deletes.
@@ -78,6 +84,18 @@ impl StoreLimits {
             AddressKind::Contact => self.contact,
             AddressKind::KeyPackage => self.key_package,
         }
+    }
+
+    /// Servers that never took anything for which something may wait.
+    #[must_use]
+    pub fn strangers(&self) -> usize {
+        (self.parcel_servers / 2).max(1)
+    }
+
+    /// Bytes that may wait for all of them.
+    #[must_use]
+    pub fn stranger_bytes(&self) -> u64 {
+        self.parcel_bytes / 4
     }
 }
 
@@ -114,6 +132,9 @@ impl Default for StoreLimits {
             parcel_bytes: 1024 * MIB,
             parcel_bytes_per_server: 256 * MIB,
             parcel_servers: 1000,
+            stranger_bytes_per_server: 8 * MIB,
+            strangers_per_host: 8,
+            stranger_days: 2,
             disk_reserve: 512 * MIB,
             commit_reserve: 128 * MIB,
             checkpoint_every: Duration::from_secs(3),

@@ -196,8 +196,11 @@ pub trait Store: Send + Sync + 'static {
     /// What waits for a server, from the first, at most `bytes` (but one). Reads only.
     fn parcels(&self, server: String, bytes: usize) -> Reply<Vec<WaitingParcel>>;
 
-    /// A server has taken everything up to this one.
-    fn parcels_taken(&self, server: String, sequence: u64) -> Reply<()>;
+    /// A server has taken everything up to this one, if it is still there.
+    fn parcels_taken(&self, server: String, upto: ParcelMark) -> Reply<()>;
+
+    /// A server was not there, or took nothing. In memory only: one that never took anything makes room for others when there is none.
+    fn not_reached(&self, server: &str);
 
     /// Queues what another server brought; once, however often it comes. Addresses that don't take it are passed over.
     /// Errors: `Full`.

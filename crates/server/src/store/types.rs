@@ -234,6 +234,32 @@ pub struct WaitingParcel {
     pub sealed: Vec<u8>,
 }
 
+impl WaitingParcel {
+    /// Which one it is.
+    #[must_use]
+    pub fn mark(&self) -> ParcelMark {
+        let beginning = &self.sealed[..self.sealed.len().min(ParcelMark::BEGINNING)];
+        ParcelMark {
+            sequence: self.sequence,
+            beginning: beginning.into(),
+        }
+    }
+}
+
+/// Which parcel is meant: numbers alone begin anew when nothing waits any more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ParcelMark {
+    /// Its place in its server's order.
+    pub sequence: u64,
+    /// How it begins, which is random.
+    pub beginning: Box<[u8]>,
+}
+
+impl ParcelMark {
+    /// Bytes that tell parcels apart.
+    const BEGINNING: usize = 32;
+}
+
 /// What another server brought, opened.
 #[derive(Clone)]
 pub struct Brought {

@@ -350,3 +350,87 @@ async fn who_brings_something_signs_it_and_a_server_may_take_nothing() {
         (StatusCode::FORBIDDEN, "forward.refused".to_owned())
     );
 }
+
+/// Servers on hosts of their own that take a connection and never say a word, and bundles for them.
+fn silent_servers(count: u8) -> (Vec<std::net::TcpListener>, Vec<ServerAddress>) {
+    (0..count)
+        .map(|number| {
+            let host = format!("127.1.0.{}", number + 1);
+            let listener = std::net::TcpListener::bind((host.as_str(), 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = ServerAddress {
+                origin: Origin::new(&host, port).unwrap(),
+                pin: undertone_wire::ids::Pin::random(),
+            };
+            (listener, server)
+        })
+        .unzip()
+}
+
+/// A key that anybody can make up, and the pin of whoever it says it is of.
+fn made_up_key() -> (undertone_wire::ids::Pin, ServerKey) {
+    let identity = SigningKey::from_bytes(&random_bytes());
+    let public = identity.verifying_key().to_bytes();
+    let hpke = undertone_wire::hpke::HpkeKeyPair::generate().unwrap();
+    let last_day = SystemClock::default().day().0 + 20;
+    let message = ServerKey::signed_message(hpke.public(), last_day);
+    let signature = identity.sign(&message).to_bytes();
+    let key = ServerKey::new(hpke.public().clone(), last_day, public, signature);
+    (pin_of(&public), key)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_servers_that_never_answer_hold_up_nobody() {
+    let (first, second, third) = (server().await, server().await, server().await);
+    let mut ada = Device::new(&first).await;
+    let (mut ben, mut cleo) = (Device::new(&second).await, Device::new(&third).await);
+    let to_ben = ben.address(AddressKind::Conversation).await;
+    let to_cleo = cleo.address(AddressKind::Conversation).await;
+    ben.give_credit(10).await;
+    cleo.give_credit(10).await;
+    let mut outbox = first.paid_outbox(&mut ada).await;
+    let (keys, places) = (
+        [key(&second).await, key(&third).await],
+        [place(&second), place(&third)],
+    );
+    let for_one = |which: usize, text: &[u8], to: &AddressSecret| {
+        let (place, key) = (places[which].clone(), keys[which].clone());
+        let bundle = Bundle::seal(place, key, text, &[to.duplicate()], &[]).unwrap();
+        forwarding(send(text, &[]), vec![bundle])
+    };
+    // Ben's server is one that answers.
+    accepted(&mut outbox, for_one(0, b"hello", &to_ben)).await;
+    assert_eq!(ben.item().await.1.payload, b"hello"[..]);
+
+    let (_listeners, silent) = silent_servers(208);
+    let (pin, made_up) = made_up_key();
+    for sixteen in silent.chunks(16) {
+        let bundles = sixteen
+            .iter()
+            .map(|server| {
+                let server = ServerAddress {
+                    pin,
+                    ..server.clone()
+                };
+                Bundle::seal(
+                    server,
+                    made_up.clone(),
+                    b"nobody",
+                    &[AddressSecret::random()],
+                    &[],
+                )
+                .unwrap()
+            })
+            .collect();
+        let answer = accepted(&mut outbox, forwarding(send(b"nobody", &[]), bundles)).await;
+        assert!(answer.missed.is_none(), "there is room for all of them");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = tokio::time::Instant::now();
+    accepted(&mut outbox, for_one(0, b"still there?", &to_ben)).await;
+    assert_eq!(ben.item().await.1.payload, b"still there?"[..]);
+    assert!(begun.elapsed() < Duration::from_secs(8), "who answers has a place");
+    // A server that was never written to waits for an attempt or two of theirs.
+    accepted(&mut outbox, for_one(1, b"hello, Cleo", &to_cleo)).await;
+    assert_eq!(cleo.item().await.1.payload, b"hello, Cleo"[..]);
+}

@@ -10,14 +10,14 @@ use undertone_wire::secrets::AddressSecret;
 use super::*;
 
 /// Another server, as far as sealing goes.
-struct Other {
+pub(crate) struct Other {
     pair: HpkeKeyPair,
-    server: ServerAddress,
+    pub(crate) server: ServerAddress,
     address: AddressSecret,
 }
 
 impl Other {
-    fn new(host: &str) -> Self {
+    pub(crate) fn new(host: &str) -> Self {
         Self {
             pair: HpkeKeyPair::generate().unwrap(),
             server: ServerAddress {
@@ -46,7 +46,7 @@ impl Other {
     }
 
     /// What waits for it, opened.
-    fn waiting(&self, world: &World) -> Vec<(u64, Delivery)> {
+    pub(crate) fn waiting(&self, world: &World) -> Vec<(ParcelMark, Delivery)> {
         let parcels = world
             .store
             .parcels(self.server.to_string(), 1 << 20)
@@ -61,7 +61,7 @@ impl Other {
                 let opened = open(&read[0], &self.server.pin, |asked| {
                     (*asked == id).then_some(&self.pair)
                 });
-                (parcel.sequence, opened.unwrap())
+                (parcel.mark(), opened.unwrap())
             })
             .collect()
     }
@@ -109,7 +109,7 @@ pub(crate) fn a_send_leaves_a_parcel_for_each_server_and_restarts_keep_it(mut wo
     // What one has taken is gone, and nothing else.
     world
         .store
-        .parcels_taken(ben.server.to_string(), waiting[0].0)
+        .parcels_taken(ben.server.to_string(), waiting[0].0.clone())
         .wait()
         .unwrap();
     assert_eq!(ben.waiting(&world).len(), 1);
@@ -155,6 +155,101 @@ pub(crate) fn what_finds_no_room_is_left_out_and_the_sender_is_told(mut world: W
     world.pass_days(31);
     world.store.sweep().wait().unwrap();
     assert!(world.store.parcel_servers().wait().unwrap().is_empty());
+}
+
+/// Something for each of them; whether there was room.
+pub(crate) fn finds_room(world: &World, others: &[&Other]) -> bool {
+    let send = forwarding("hello", &[], others);
+    let accepted = world.store.forwarding(send).wait().unwrap();
+    accepted.missed.is_empty()
+}
+
+fn takes_all(world: &World, other: &Other) {
+    for (mark, _) in other.waiting(world) {
+        let server = other.server.to_string();
+        world.store.parcels_taken(server, mark).wait().unwrap();
+    }
+    assert!(other.waiting(world).is_empty());
+}
+
+pub(crate) fn made_up_servers_crowd_out_nobody_who_is_there(mut world: World) {
+    world.limit(|limits| limits.parcel_servers = 8);
+    let (ben, cleo) = (Other::new("ben.example"), Other::new("cleo.example"));
+    assert!(finds_room(&world, &[&ben]));
+    takes_all(&world, &ben);
+    let made_up: Vec<_> = (0..100)
+        .map(|number| Other::new(&format!("h{number}.example")))
+        .collect();
+    let mut found_room = 0;
+    for nobody in &made_up {
+        found_room += usize::from(finds_room(&world, &[nobody]));
+    }
+    assert_eq!(found_room, 4, "half of the places are for who has answered");
+    assert!(finds_room(&world, &[&ben]), "who is away a while keeps it");
+    assert!(!finds_room(&world, &[&cleo]), "nobody knows yet which are there");
+    for nobody in &made_up[..4] {
+        world.store.not_reached(&nobody.server.to_string());
+        world.pass(Duration::from_secs(1));
+    }
+    // From now on each that is made up crowds out another that is.
+    for nobody in &made_up[4..] {
+        assert!(finds_room(&world, &[nobody]));
+        world.store.not_reached(&nobody.server.to_string());
+    }
+    assert!(finds_room(&world, &[&cleo]), "somebody new");
+    assert_eq!((ben.waiting(&world).len(), cleo.waiting(&world).len()), (1, 1));
+    assert_eq!(world.store.parcel_servers().wait().unwrap().len(), 5);
+    takes_all(&world, &cleo);
+    takes_all(&world, &ben);
+}
+
+pub(crate) fn a_stranger_is_waited_for_two_days_and_who_answered_for_a_month(mut world: World) {
+    let (ben, nobody) = (Other::new("ben.example"), Other::new("nobody.example"));
+    for _ in 0..2 {
+        assert!(finds_room(&world, &[&ben, &nobody]));
+    }
+    // One of two is taken: he is there, and the other is waited for longer.
+    let mark = ben.waiting(&world)[0].0.clone();
+    let server = ben.server.to_string();
+    world.store.parcels_taken(server, mark).wait().unwrap();
+    world.pass_days(2);
+    world.store.sweep().wait().unwrap();
+    assert_eq!(nobody.waiting(&world).len(), 2, "it was down for a day");
+    world.pass_days(1);
+    world.store.sweep().wait().unwrap();
+    assert!(nobody.waiting(&world).is_empty());
+    assert_eq!(ben.waiting(&world).len(), 1);
+    // Also after a restart, while something waits.
+    world.restart();
+    assert!(finds_room(&world, &[&ben]));
+    world.pass_days(20);
+    world.store.sweep().wait().unwrap();
+    assert_eq!(ben.waiting(&world).len(), 2);
+}
+
+pub(crate) fn what_runs_out_while_it_is_brought_takes_nothing_with_it(world: World) {
+    let ben = Other::new("ben.example");
+    for _ in 0..3 {
+        assert!(finds_room(&world, &[&ben]));
+    }
+    let under_way = ben.waiting(&world);
+    // They run out, and then there is something new.
+    world.pass_days(31);
+    world.store.sweep().wait().unwrap();
+    assert!(ben.waiting(&world).is_empty());
+    for _ in 0..3 {
+        assert!(finds_room(&world, &[&ben]));
+    }
+    // Now the other side says that it has the three from before.
+    let (mark, _) = under_way.last().unwrap();
+    let server = ben.server.to_string();
+    world
+        .store
+        .parcels_taken(server, mark.clone())
+        .wait()
+        .unwrap();
+    assert_eq!(ben.waiting(&world).len(), 3, "nobody has these yet");
+    takes_all(&world, &ben);
 }
 
 pub(crate) fn what_is_brought_is_queued_once_and_says_by_whom(world: World) {

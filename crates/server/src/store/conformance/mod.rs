@@ -279,7 +279,9 @@ macro_rules! conformance_suite {
                 an_online_owner_does_not_expire, what_is_never_stored_reaches_who_is_there_and_nobody_else,
                 who_takes_no_ephemerals_gets_none_and_the_oldest_go_first;
             forwarding: a_send_leaves_a_parcel_for_each_server_and_restarts_keep_it, a_repeated_send_leaves_no_second_parcel,
-                what_finds_no_room_is_left_out_and_the_sender_is_told, what_is_brought_is_queued_once_and_says_by_whom,
+                what_finds_no_room_is_left_out_and_the_sender_is_told, made_up_servers_crowd_out_nobody_who_is_there,
+                a_stranger_is_waited_for_two_days_and_who_answered_for_a_month,
+                what_runs_out_while_it_is_brought_takes_nothing_with_it, what_is_brought_is_queued_once_and_says_by_whom,
                 a_channel_gives_guests_an_allowance_if_it_was_paid_for;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
                 an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept

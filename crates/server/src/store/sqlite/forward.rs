@@ -11,19 +11,13 @@ use undertone_wire::ids::{random_bytes, sha256};
 use undertone_wire::proto::{self, ItemKind};
 
 use super::fan_out::Payload;
+use super::others::{Room, Waiting};
 use super::writer::{Failure, Writer};
 use super::{loaded, stored};
-use crate::store::{Accepted, AnySend, Brought, Forwarding, Outgoing, StoreError};
+use crate::store::{Accepted, AnySend, Brought, Forwarding, Outgoing, ParcelMark, StoreError};
 
 /// What a row of `brought_parcels` or a renamed address takes.
 const ROW_BYTES: usize = 512;
-
-/// How much waits for one server.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Waiting {
-    next_sequence: u64,
-    bytes: u64,
-}
 
 impl Writer<'_> {
     /// Accepts a send and writes its parcels. One that finds no room is left out, and its bit is set behind those of the addresses.
@@ -34,21 +28,33 @@ impl Writer<'_> {
         }
         self.load_waiting()?;
         let payload = send.payload().len();
-        let mut taken: Vec<(&Outgoing, u64)> = Vec::new();
+        let mut taken: Vec<&Outgoing> = Vec::new();
+        let mut bytes = 0;
         let mut left_out = forwarding.left_out.clone();
-        for outgoing in &forwarding.parcels {
-            let weight = outgoing.wrapping.parcel_bytes(payload) as u64;
-            if self.has_room_for(&outgoing.server, weight, &taken) {
-                taken.push((outgoing, weight));
-            } else {
-                left_out.push(outgoing.index);
+        let crowded_out = {
+            let Some(waiting) = &self.state.waiting else {
+                return Err(StoreError::Busy.into());
+            };
+            let others = self.shared.others();
+            let mut room = Room::new(waiting, &others, &self.shared.limits, self.today);
+            for outgoing in &forwarding.parcels {
+                let weight = outgoing.wrapping.parcel_bytes(payload);
+                if room.take(&outgoing.server, weight as u64) {
+                    taken.push(outgoing);
+                    bytes += weight;
+                } else {
+                    left_out.push(outgoing.index);
+                }
             }
-        }
-        let room: u64 = taken.iter().map(|(_, weight)| *weight).sum();
-        self.take_room(usize::try_from(room).unwrap_or(usize::MAX))?;
+            room.crowded_out()
+        };
+        self.take_room(bytes)?;
         let mut accepted = self.accept(send)?;
+        for server in crowded_out {
+            self.give_up_parcels(&server)?;
+        }
         let item = self.item_of(send, accepted.number);
-        for (outgoing, _) in taken {
+        for outgoing in taken {
             self.put_parcel(outgoing, &item)?;
         }
         if !left_out.is_empty() {
@@ -130,8 +136,9 @@ impl Writer<'_> {
         if self.state.waiting.is_some() {
             return Ok(());
         }
+        let strangers_until = self.today.plus(self.shared.limits.stranger_days).0;
         let mut statement = self.connection.prepare_cached(
-            "SELECT server, max(sequence) + 1, sum(length(sealed)) FROM parcels GROUP BY server",
+            "SELECT server, max(sequence) + 1, sum(length(sealed)), max(last_day) FROM parcels GROUP BY server",
         )?;
         let waiting = statement
             .query_map([], |row| {
@@ -140,6 +147,7 @@ impl Writer<'_> {
                     Waiting {
                         next_sequence: loaded(row.get(1)?),
                         bytes: loaded(row.get(2)?),
+                        stranger: row.get::<_, u32>(3)? <= strangers_until,
                     },
                 ))
             })?
@@ -148,23 +156,28 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn has_room_for(&self, server: &str, weight: u64, taken: &[(&Outgoing, u64)]) -> bool {
-        let Some(waiting) = &self.state.waiting else {
-            return false;
+    /// So many bytes fewer wait for a server.
+    fn no_longer_waits(&mut self, server: &str, bytes: u64) {
+        let Some(all) = &mut self.state.waiting else {
+            return;
         };
-        let limits = &self.shared.limits;
-        let all = waiting.values().map(|waiting| waiting.bytes).sum::<u64>()
-            + taken.iter().map(|(_, weight)| *weight).sum::<u64>();
-        let of_server = waiting.get(server).map_or(0, |waiting| waiting.bytes)
-            + taken
-                .iter()
-                .filter(|(outgoing, _)| outgoing.server == server)
-                .map(|(_, weight)| *weight)
-                .sum::<u64>();
-        let one_more = waiting.contains_key(server) || waiting.len() < limits.parcel_servers;
-        one_more
-            && of_server + weight <= limits.parcel_bytes_per_server
-            && all + weight <= limits.parcel_bytes
+        let Some(waiting) = all.get_mut(server) else {
+            return;
+        };
+        waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        if waiting.bytes == 0 {
+            all.remove(server);
+            self.shared.others().has_nothing_waiting(server);
+        }
+    }
+
+    /// Deletes all that waits for a server.
+    fn give_up_parcels(&mut self, server: &str) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached("DELETE FROM parcels WHERE server = ?1")?
+            .execute([server])?;
+        self.no_longer_waits(server, u64::MAX);
+        Ok(())
     }
 
     fn put_parcel(&mut self, outgoing: &Outgoing, item: &proto::QueueItem) -> Result<(), Failure> {
@@ -174,11 +187,31 @@ impl Writer<'_> {
         let Some(waiting) = &mut self.state.waiting else {
             return Ok(());
         };
-        let entry = waiting.entry(outgoing.server.clone()).or_default();
-        let sequence = entry.next_sequence.max(1);
+        let limits = &self.shared.limits;
+        if !waiting.contains_key(&outgoing.server) {
+            let stranger = self
+                .shared
+                .others()
+                .is_stranger(&outgoing.server, self.today, limits);
+            let new = Waiting {
+                next_sequence: 1,
+                bytes: 0,
+                stranger,
+            };
+            waiting.insert(outgoing.server.clone(), new);
+        }
+        let Some(entry) = waiting.get_mut(&outgoing.server) else {
+            return Ok(());
+        };
+        let sequence = entry.next_sequence;
         entry.next_sequence = sequence + 1;
         entry.bytes += sealed.len() as u64;
-        let last_day = self.today.plus(self.shared.limits.item_days).0;
+        let days = if entry.stranger {
+            limits.stranger_days.min(limits.item_days)
+        } else {
+            limits.item_days
+        };
+        let last_day = self.today.plus(days).0;
         self.connection
             .prepare_cached(
                 "INSERT INTO parcels (server, sequence, last_day, sealed) VALUES (?1, ?2, ?3, ?4)",
@@ -187,14 +220,50 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The other server has everything up to this one.
-    pub(super) fn parcels_taken(&mut self, taken: &(String, u64)) -> Result<(), Failure> {
-        let (server, sequence) = taken;
-        self.connection
-            .prepare_cached("DELETE FROM parcels WHERE server = ?1 AND sequence <= ?2")?
-            .execute(params![server, stored(*sequence)])?;
-        // Counted anew when the next one is written.
-        self.state.waiting = None;
+    /// The other server has everything up to this one. If that has run out meanwhile, its number may stand for another by now; then
+    /// nothing is deleted, and what is left of the others is brought once more.
+    pub(super) fn parcels_taken(&mut self, taken: &(String, ParcelMark)) -> Result<(), Failure> {
+        let (server, upto) = taken;
+        self.load_waiting()?;
+        self.shared.others().took_something(server, self.today);
+        let is_there = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM parcels WHERE server = ?1 AND sequence = ?2 AND substr(sealed, 1, ?3) = ?4",
+            )?
+            .exists(params![
+                server,
+                stored(upto.sequence),
+                upto.beginning.len() as i64,
+                upto.beginning
+            ])?;
+        if !is_there {
+            return Ok(());
+        }
+        let lengths = self
+            .connection
+            .prepare_cached(
+                "DELETE FROM parcels WHERE server = ?1 AND sequence <= ?2 RETURNING length(sealed)",
+            )?
+            .query_map(params![server, stored(upto.sequence)], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        let bytes = lengths.into_iter().map(loaded).sum();
+        self.no_longer_waits(server, bytes);
+        self.no_longer_stranger(server)
+    }
+
+    /// What waits for a server that turned out to be there is kept as long as anything is.
+    fn no_longer_stranger(&mut self, server: &str) -> Result<(), Failure> {
+        let waiting = self.state.waiting.as_mut();
+        let Some(waiting) = waiting.and_then(|all| all.get_mut(server)) else {
+            return Ok(());
+        };
+        if std::mem::replace(&mut waiting.stranger, false) {
+            let last_day = self.today.plus(self.shared.limits.item_days).0;
+            self.connection
+                .prepare_cached("UPDATE parcels SET last_day = ?2 WHERE server = ?1")?
+                .execute(params![server, last_day])?;
+        }
         Ok(())
     }
 
@@ -237,15 +306,20 @@ impl Writer<'_> {
 
     /// Deletes some of what nobody took in time, and marks of parcels that no server brings any more.
     pub(super) fn sweep_parcels(&mut self, at_once: u32) -> Result<u64, Failure> {
-        let parcels = self
+        let gone = self
             .connection
             .prepare_cached(
                 "DELETE FROM parcels WHERE (server, sequence) IN
-                 (SELECT server, sequence FROM parcels WHERE last_day < ?1 LIMIT ?2)",
+                 (SELECT server, sequence FROM parcels WHERE last_day < ?1 LIMIT ?2)
+                 RETURNING server, length(sealed)",
             )?
-            .execute(params![self.today.0, at_once])?;
-        if parcels > 0 {
-            self.state.waiting = None;
+            .query_map(params![self.today.0, at_once], |row| {
+                Ok((row.get(0)?, loaded(row.get(1)?)))
+            })?
+            .collect::<rusqlite::Result<Vec<(String, u64)>>>()?;
+        let parcels = gone.len();
+        for (server, bytes) in gone {
+            self.no_longer_waits(&server, bytes);
         }
         let marks = self
             .connection

@@ -19,6 +19,7 @@ mod fan_out;
 mod forward;
 mod key_packages;
 mod open;
+mod others;
 mod queues;
 mod read;
 mod scrub;
@@ -33,6 +34,7 @@ mod writer;
 pub use backup::{backup, restore};
 pub use open::DATABASE;
 pub(crate) use open::private_folder;
+pub(crate) use others::host_of;
 use store::Shared;
 pub use store::{Options, SqliteStore};
 

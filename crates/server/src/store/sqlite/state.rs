@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use undertone_wire::seal::SealingKey;
 
-use super::forward::Waiting;
+use super::others::Waiting;
 use crate::store::{
     Accepted, AddressHash, AddressKind, ChannelHash, KeyId, QueueId, Quota, SealKey, SendId,
     TakenKeyPackage,

@@ -1,7 +1,7 @@
 //! The handle that the rest of the server holds: puts writes before the writer and reads before the readers.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use undertone_wire::padding;
 use super::checkpoint::Copier;
 use super::commit::Syncer;
 use super::open::{DATABASE, INCARNATION, open_reader, open_writer};
+use super::others::Others;
 use super::read::Readers;
 use super::submit::{ROW_BYTES, Submissions};
 use super::writer;
@@ -19,10 +20,10 @@ use crate::delivery::Hub;
 use crate::store::{
     Accepted, Activity, AddressHash, AddressKind, BlobHash, BlobRecord, Brought, ChannelCommit,
     ChannelControl, ChannelHash, ChannelSend, Clock, Counts, Day, DirectSend, FetchLimit, Fetched,
-    Forwarding, FreeSpace, Incarnation, Invitation, NewChannel, Position, PublishKeyPackages,
-    QueueId, QueueRecord, RUNG_BYTES, Ready, Registration, Reply, Responder, SendId, Store,
-    StoreError, StoreLimits, StoredBell, Swept, SystemClock, TakenKeyPackage, TokenHash,
-    VolumeFreeSpace, WaitingParcel, reply,
+    Forwarding, FreeSpace, Incarnation, Invitation, NewChannel, ParcelMark, Position,
+    PublishKeyPackages, QueueId, QueueRecord, RUNG_BYTES, Ready, Registration, Reply, Responder,
+    SendId, Store, StoreError, StoreLimits, StoredBell, Swept, SystemClock, TakenKeyPackage,
+    TokenHash, VolumeFreeSpace, WaitingParcel, reply,
 };
 
 /// How a store is opened.
@@ -65,6 +66,7 @@ pub(super) struct Shared {
     /// When the store was opened.
     pub(super) opened: Duration,
     closing: Mutex<Closing>,
+    others: Mutex<Others>,
 }
 
 #[derive(Default)]
@@ -106,6 +108,7 @@ impl SqliteStore {
             hub: options.hub,
             incarnation: incarnation.into(),
             closing: Mutex::default(),
+            others: Mutex::default(),
         });
         let readers = Readers::start(folder)?;
         let syncer = Syncer::start(folder, &shared)?;
@@ -164,6 +167,11 @@ impl Drop for Ended {
 }
 
 impl Shared {
+    /// What is known of other servers.
+    pub(super) fn others(&self) -> MutexGuard<'_, Others> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn finish_closing(&self) {
         let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         closing.finished = true;
@@ -333,10 +341,15 @@ impl Store for SqliteStore {
         self.readers.parcels(server, bytes)
     }
 
-    fn parcels_taken(&self, server: String, sequence: u64) -> Reply<()> {
-        self.write((server, sequence), |writer, request| {
+    fn parcels_taken(&self, server: String, upto: ParcelMark) -> Reply<()> {
+        self.write((server, upto), |writer, request| {
             writer.parcels_taken(request)
         })
+    }
+
+    fn not_reached(&self, server: &str) {
+        let now = self.shared.clock.monotonic();
+        self.shared.others().was_not_reached(server, now);
     }
 
     fn bring(&self, brought: Brought) -> Reply<()> {

@@ -410,6 +410,44 @@ mod files {
         assert!(!store.activity().accepts_sends);
     }
 
+    /// How much waits for whom is kept count of, not counted anew in the whole table with every delivery.
+    #[test]
+    fn what_waits_for_other_servers_is_kept_count_of() {
+        use crate::store::conformance::forwarding::{Other, finds_room};
+        let folder = tempfile::tempdir().unwrap();
+        let hub = crate::delivery::Hub::new(Default::default());
+        let opened = SqliteStore::open(folder.path(), Options::new(folder.path(), hub)).unwrap();
+        let store = Arc::clone(&opened);
+        let world = World::new(Box::new(move |_| store.clone()));
+        let others = ["ben", "cleo", "dora"].map(|name| Other::new(&format!("{name}.example")));
+        for _ in 0..3 {
+            assert!(finds_room(&world, &[&others[0], &others[1], &others[2]]));
+        }
+        for (other, taken) in [(0, 1), (1, 3)] {
+            let server = others[other].server.to_string();
+            let mark = others[other].waiting(&world)[taken - 1].0.clone();
+            opened.parcels_taken(server, mark).wait().unwrap();
+        }
+        let (counted, there) = opened
+            .write((), |writer, ()| {
+                let counted = writer.state.waiting.clone();
+                let mut there = writer.connection.prepare(
+                    "SELECT server, sum(length(sealed)) FROM parcels GROUP BY server",
+                )?;
+                let there = there
+                    .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
+                    .collect::<rusqlite::Result<std::collections::HashMap<String, i64>>>()?;
+                Ok((counted, there))
+            })
+            .wait()
+            .unwrap();
+        let counted = counted.expect("not to be counted anew");
+        assert_eq!((counted.len(), there.len()), (2, 2));
+        for (server, waiting) in counted {
+            assert_eq!(i64::try_from(waiting.bytes), Ok(there[&server]));
+        }
+    }
+
     /// Calls that turn out to be long are not all done before anything is answered.
     #[test]
     fn a_batch_ends_when_it_has_taken_long_enough() {
