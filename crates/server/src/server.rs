@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use undertone_wire::ids::Pin;
 
 use crate::admin;
+use crate::admission::bringers::Bringers;
 use crate::admission::guests::{GuestLimits, Guests};
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
@@ -96,7 +97,7 @@ impl Server {
             .await
             .map_err(|error| store_error(dir, &error))?;
         let temporary_rate = Rate::per_minute(config.quotas.temporary_queues_per_minute);
-        let parcel_rate = Rate::per_minute(config.forwarding.requests_per_minute);
+        let bringers = Bringers::per_minute(config.forwarding.requests_per_minute);
         let guests = Guests::new(guest_limits(&config));
         let gateway = Arc::new(Gateway {
             config,
@@ -114,7 +115,7 @@ impl Server {
             guests,
             forward_keys,
             parcels_wait: Arc::new(Notify::new()),
-            parcel_rate,
+            bringers,
         });
         let admin = admin::socket::AdminSocket::bind(dir)?;
         let mut tasks = JoinSet::new();

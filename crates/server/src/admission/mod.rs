@@ -5,6 +5,7 @@
 //! the two. What must stay true: every outbox request costs credit; a token counts once; no time finer than a day
 //! is kept.
 
+pub mod bringers;
 pub mod credit;
 pub mod guests;
 pub mod invitations;

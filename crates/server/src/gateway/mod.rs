@@ -33,6 +33,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use undertone_wire::ids::Pin;
 use undertone_wire::response::Limits;
 
+use crate::admission::bringers::Bringers;
 use crate::admission::guests::Guests;
 use crate::admission::rate::Rate;
 use crate::admission::token_keys::TokenKeys;
@@ -71,7 +72,7 @@ pub struct Gateway {
     /// Told when something has been written for another server.
     pub(crate) parcels_wait: Arc<Notify>,
     /// How often other servers may bring something.
-    pub(crate) parcel_rate: Rate,
+    pub(crate) bringers: Bringers,
 }
 
 impl Gateway {

@@ -52,9 +52,6 @@ pub(super) async fn take(
         .and_then(|value| value.to_str().ok())
         .ok_or(Code::RequestMalformed)?;
     let bearer = Bearer::from_header(bearer)?;
-    if !gateway.parcel_rate.take(gateway.clock.monotonic()) {
-        return Err(Error::retry_after(Code::LimitRate, 60).into());
-    }
     let body = Limited::new(request.into_body(), PARCELS_BYTES).collect();
     let body = timeout(SLOW, body)
         .await
@@ -62,12 +59,18 @@ pub(super) async fn take(
         .map_err(|_| Code::LimitPayload)?
         .to_bytes();
     let from = bearer.check(&gateway.pin, &body)?;
+    // Not before: nobody but a server itself uses up what it may bring.
+    let now = gateway.clock.monotonic();
+    if !gateway.bringers.may_bring(&from, now) {
+        return Err(Error::retry_after(Code::LimitRate, 60).into());
+    }
+    let mut reached = false;
     for brought in open(gateway, from, body).await? {
-        gateway
-            .store
-            .bring(brought)
-            .await
-            .map_err(|error| Refused::from(refusal(&error)))?;
+        let brought = gateway.store.bring(brought).await;
+        reached |= brought.map_err(|error| Refused::from(refusal(&error)))?;
+    }
+    if reached {
+        gateway.bringers.reached_somebody(from, now);
     }
     Ok(Response::new(full("")))
 }

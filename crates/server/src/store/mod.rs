@@ -202,9 +202,9 @@ pub trait Store: Send + Sync + 'static {
     /// A server was not there, or took nothing. In memory only: one that never took anything makes room for others when there is none.
     fn not_reached(&self, server: &str);
 
-    /// Queues what another server brought; once, however often it comes. Addresses that don't take it are passed over.
-    /// Errors: `Full`.
-    fn bring(&self, brought: Brought) -> Reply<()>;
+    /// Queues what another server brought; once, however often it comes. Addresses that don't take it are passed over. The answer is
+    /// whether it reached anybody; what did not leaves nothing behind. Errors: `Full`.
+    fn bring(&self, brought: Brought) -> Reply<bool>;
 
     /// As [`Store::create_channel`], for somebody who has not paid with this server's tokens: it gives guests no allowance.
     fn create_channel_by_guest(&self, channel: NewChannel) -> Reply<()>;

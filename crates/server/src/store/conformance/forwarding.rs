@@ -186,7 +186,10 @@ pub(crate) fn made_up_servers_crowd_out_nobody_who_is_there(mut world: World) {
     }
     assert_eq!(found_room, 4, "half of the places are for who has answered");
     assert!(finds_room(&world, &[&ben]), "who is away a while keeps it");
-    assert!(!finds_room(&world, &[&cleo]), "nobody knows yet which are there");
+    assert!(
+        !finds_room(&world, &[&cleo]),
+        "nobody knows yet which are there"
+    );
     for nobody in &made_up[..4] {
         world.store.not_reached(&nobody.server.to_string());
         world.pass(Duration::from_secs(1));
@@ -197,7 +200,10 @@ pub(crate) fn made_up_servers_crowd_out_nobody_who_is_there(mut world: World) {
         world.store.not_reached(&nobody.server.to_string());
     }
     assert!(finds_room(&world, &[&cleo]), "somebody new");
-    assert_eq!((ben.waiting(&world).len(), cleo.waiting(&world).len()), (1, 1));
+    assert_eq!(
+        (ben.waiting(&world).len(), cleo.waiting(&world).len()),
+        (1, 1)
+    );
     assert_eq!(world.store.parcel_servers().wait().unwrap().len(), 5);
     takes_all(&world, &cleo);
     takes_all(&world, &ben);
@@ -284,6 +290,54 @@ pub(crate) fn what_is_brought_is_queued_once_and_says_by_whom(world: World) {
     let said: Vec<_> = items.iter().map(text).collect();
     assert_eq!(said, ["first", "second"]);
     assert!(items.iter().all(|item| item.server == Some(from)));
+    assert_eq!(marks(&world), 2);
+}
+
+/// How many parcels that were brought are remembered, until they run out.
+fn marks(world: &World) -> u64 {
+    world.pass_days(40);
+    world.store.sweep().wait().unwrap().parcels
+}
+
+pub(crate) fn what_reaches_nobody_leaves_nothing_behind(world: World) {
+    let owner = world.owner();
+    let address = world.address(&owner, AddressKind::Conversation);
+    let brought = |to: AddressHash, renames: Vec<AddressRename>| {
+        let brought = Brought {
+            from: Pin::random(),
+            parcel: random(),
+            item: QueueItem {
+                address: AddressHash::new([0; 32]),
+                kind: ItemKind::Application,
+                number: 1,
+                epoch: 1,
+                next_lock: None,
+                channel: Some(ChannelHash::new([9; 32])),
+                payload: Bytes::from_static(b"is anybody there?"),
+                blob: None,
+                server: None,
+            },
+            addresses: vec![to],
+            renames,
+        };
+        world.store.bring(brought).wait().unwrap()
+    };
+    for _ in 0..1000 {
+        assert!(!brought(AddressHash::random(), Vec::new()));
+    }
+    let unknown = AddressRename {
+        old: AddressHash::random(),
+        new: AddressHash::random(),
+    };
+    assert!(!brought(AddressHash::random(), vec![unknown]));
+    let known = AddressRename {
+        old: address,
+        new: AddressHash::random(),
+    };
+    let new = known.new;
+    assert!(brought(AddressHash::random(), vec![known]));
+    assert!(brought(new, Vec::new()));
+    assert_eq!(marks(&world), 2, "of the two that reached somebody");
 }
 
 pub(crate) fn a_channel_gives_guests_an_allowance_if_it_was_paid_for(mut world: World) {

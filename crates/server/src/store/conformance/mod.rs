@@ -282,6 +282,7 @@ macro_rules! conformance_suite {
                 what_finds_no_room_is_left_out_and_the_sender_is_told, made_up_servers_crowd_out_nobody_who_is_there,
                 a_stranger_is_waited_for_two_days_and_who_answered_for_a_month,
                 what_runs_out_while_it_is_brought_takes_nothing_with_it, what_is_brought_is_queued_once_and_says_by_whom,
+                what_reaches_nobody_leaves_nothing_behind,
                 a_channel_gives_guests_an_allowance_if_it_was_paid_for;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
                 an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept

@@ -183,8 +183,12 @@ impl Writer<'_> {
     }
 
     /// Renames what can be renamed. An unknown old name or a new one that is taken is passed over: the address's
-    /// owner checks, and the sender of the commit has been told nothing that it did not know.
-    pub(super) fn rename_addresses(&mut self, renames: &[AddressRename]) -> rusqlite::Result<()> {
+    /// owner checks, and the sender of the commit has been told nothing that it did not know. Answers how many were renamed.
+    pub(super) fn rename_addresses(
+        &mut self,
+        renames: &[AddressRename],
+    ) -> rusqlite::Result<usize> {
+        let mut renamed = 0;
         let until = self.now + self.shared.limits.rename_grace;
         for AddressRename { old, new } in renames {
             if old == new || !self.load_address(old)? || self.load_address(new)? {
@@ -211,8 +215,9 @@ impl Writer<'_> {
             }
             self.state.grace.remove(new);
             self.state.grace.insert(*old, (*new, until));
+            renamed += 1;
         }
-        Ok(())
+        Ok(renamed)
     }
 
     /// The present name of an address, and its queue; brings it into memory.

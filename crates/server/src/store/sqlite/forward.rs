@@ -267,8 +267,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Queues what another server brought, once.
-    pub(super) fn bring(&mut self, brought: &Brought) -> Result<(), Failure> {
+    /// Queues what another server brought, once. Answers whether it reached anybody, now or before; of what reaches nobody nothing is
+    /// remembered, since anybody can bring that.
+    pub(super) fn bring(&mut self, brought: &Brought) -> Result<bool, Failure> {
         let hash = sha256(&[&brought.from.as_bytes()[..], &brought.parcel].concat());
         let seen = self
             .connection
@@ -276,7 +277,7 @@ impl Writer<'_> {
             .query_row([hash], |_| Ok(()))
             .optional()?;
         if seen.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let item = &brought.item;
         if self.full && item.kind != undertone_wire::response::ItemKind::Commit {
@@ -293,15 +294,19 @@ impl Writer<'_> {
             server: Some(&brought.from),
             bytes: &item.payload,
         };
-        self.fan_out(&payload, &brought.addresses)?;
-        self.rename_addresses(&brought.renames)?;
+        let missed = self.fan_out(&payload, &brought.addresses)?;
+        let missed: u32 = missed.iter().map(|byte| byte.count_ones()).sum();
+        let renamed = self.rename_addresses(&brought.renames)?;
+        if missed as usize == brought.addresses.len() && renamed == 0 {
+            return Ok(false);
+        }
         self.connection
             .prepare_cached("INSERT INTO brought_parcels (parcel_hash, last_day) VALUES (?1, ?2)")?
             .execute(params![
                 hash,
                 self.today.plus(self.shared.limits.item_days + 1).0
             ])?;
-        Ok(())
+        Ok(true)
     }
 
     /// Deletes some of what nobody took in time, and marks of parcels that no server brings any more.

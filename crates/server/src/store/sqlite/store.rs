@@ -352,7 +352,7 @@ impl Store for SqliteStore {
         self.shared.others().was_not_reached(server, now);
     }
 
-    fn bring(&self, brought: Brought) -> Reply<()> {
+    fn bring(&self, brought: Brought) -> Reply<bool> {
         let bytes = fan_out_bytes(brought.item.payload.len(), brought.addresses.len());
         self.shared
             .submissions
