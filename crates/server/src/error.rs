@@ -75,6 +75,12 @@ pub enum ServerError {
     /// A file is no backup, or not a whole one.
     #[error("{} is not a complete backup; nothing was restored.", .0.display())]
     NotABackup(PathBuf),
+    /// A restore was interrupted.
+    #[error(
+        "Restoring into {} was interrupted, so it is no server; remove it and restore once more.",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
     /// A running server's own failure, as it told it.
     #[error("{sentence}")]
     Told {
@@ -128,7 +134,8 @@ impl ServerError {
             Self::Config(_)
             | Self::NotAServerFolder(_)
             | Self::NotEmpty(_)
-            | Self::NotPrivate(_) => 3,
+            | Self::NotPrivate(_)
+            | Self::Unfinished(_) => 3,
             Self::AddressInUse(_) | Self::AddressForbidden(_) | Self::AddressUnavailable(_) => 4,
             Self::Running(_) | Self::NotAnswering(_) => 5,
             Self::NewerData => 6,
@@ -159,6 +166,7 @@ impl ServerError {
             Self::Store(_) => "store",
             Self::Usage(_) => "usage",
             Self::NotABackup(_) => "not_a_backup",
+            Self::Unfinished(_) => "unfinished",
             Self::Told { code, .. } => code,
             Self::Install(_) => "install",
         }

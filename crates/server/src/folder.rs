@@ -26,6 +26,8 @@ use crate::error::ServerError;
 pub const DATA: &str = "data";
 /// The admin socket's name.
 pub const ADMIN_SOCKET: &str = "admin.sock";
+/// Where `restore` unpacks a backup.
+pub const UNPACKED: &str = "restore.partial";
 const LOCK: &str = "server.lock";
 /// No secret file is longer.
 const SECRET_FILE_LIMIT: u64 = 64 * 1024;
@@ -82,6 +84,26 @@ pub fn create(dir: &Path) -> Result<(), ServerError> {
         }
         Err(error) => Err(ServerError::io("open", dir, &error)),
     }
+}
+
+/// Whether a restore into this folder was interrupted: nothing may run on it then. What a finished one left is removed.
+///
+/// # Errors
+/// [`ServerError::Unfinished`].
+pub fn check_restored(dir: &Path) -> Result<(), ServerError> {
+    let unpacked = dir.join(UNPACKED);
+    if !unpacked.exists() {
+        return Ok(());
+    }
+    // The settings are what comes last.
+    let settings = crate::config::FILE_NAME;
+    if !dir.join(settings).exists()
+        || unpacked.join(settings).exists()
+        || unpacked.join(DATA).exists()
+    {
+        return Err(ServerError::Unfinished(dir.to_path_buf()));
+    }
+    std::fs::remove_dir_all(&unpacked).map_err(|e| ServerError::io("remove", &unpacked, &e))
 }
 
 /// Empties a folder that [`create`] accepted, after a failure, so that nothing is left half done.

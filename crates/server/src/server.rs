@@ -69,6 +69,7 @@ impl Server {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServerError> {
         config.check()?;
+        folder::check_restored(dir)?;
         let identity = Arc::new(Identity::read(dir)?);
         let pin = identity.pin();
         let lock = admin::reach::take_for_server(dir).await?;

@@ -11,7 +11,7 @@ use super::{Answer, Command, Context, perform};
 use crate::announcements::Announcements;
 use crate::config::Config;
 use crate::error::ServerError;
-use crate::folder::FolderLock;
+use crate::folder::{self, FolderLock};
 use crate::identity::Identity;
 use crate::server::{Opened, store_error};
 use crate::store::Store as _;
@@ -29,6 +29,7 @@ const HAND_OVER_STEP: Duration = Duration::from_millis(20);
 /// The sentence for what is in the way.
 pub fn ask(dir: &Path, command: &Command) -> Result<Answer, ServerError> {
     // Says plainly when this is no server's folder, before anything is created in it.
+    folder::check_restored(dir)?;
     let config = Config::read(dir)?;
     let answer = match reach(dir)? {
         Reached::Folder(lock) => at_rest(dir, config, lock, command)?,

@@ -5,6 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{LogLevel, RunArgs, answer};
 use crate::config::Config;
 use crate::error::ServerError;
+use crate::folder;
 use crate::logs;
 use crate::server::Server;
 
@@ -15,6 +16,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), ServerError> {
         LogLevel::Info => tracing::Level::INFO,
         LogLevel::Debug => tracing::Level::DEBUG,
     };
+    folder::check_restored(&args.dir)?;
     let mut config = Config::read(&args.dir)?;
     if let Some(listen) = args.listen {
         config.listen = listen;

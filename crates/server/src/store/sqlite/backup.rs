@@ -50,11 +50,12 @@ pub fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
     empty_folder(to)?;
     let database = to.join(DATABASE);
     fs::copy(from.join(DATABASE), &database)?;
-    make_private_and_durable(&database)?;
-    copy_blobs(&from.join(BLOBS), &to.join(BLOBS))?;
+    // At once: positions of the old incarnation must never be given out again.
     let connection = open_writer(to, 1 << 20)?;
     set_incarnation(&connection).map_err(engine_error)?;
     drop(connection);
+    make_private_and_durable(&database)?;
+    copy_blobs(&from.join(BLOBS), &to.join(BLOBS))?;
     fs::File::open(to)?.sync_all()?;
     Ok(())
 }
