@@ -75,6 +75,9 @@ pub enum ServerError {
     /// A file is no backup, or not a whole one.
     #[error("{} is not a complete backup; nothing was restored.", .0.display())]
     NotABackup(PathBuf),
+    /// Two backups at once.
+    #[error("Another backup of {} is being made; try again when it is done.", .0.display())]
+    BackupUnderWay(PathBuf),
     /// A restore was interrupted.
     #[error(
         "Restoring into {} was interrupted, so it is no server; remove it and restore once more.",
@@ -166,6 +169,7 @@ impl ServerError {
             Self::Store(_) => "store",
             Self::Usage(_) => "usage",
             Self::NotABackup(_) => "not_a_backup",
+            Self::BackupUnderWay(_) => "backup_under_way",
             Self::Unfinished(_) => "unfinished",
             Self::Told { code, .. } => code,
             Self::Install(_) => "install",

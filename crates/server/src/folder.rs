@@ -26,6 +26,8 @@ use crate::error::ServerError;
 pub const DATA: &str = "data";
 /// The admin socket's name.
 pub const ADMIN_SOCKET: &str = "admin.sock";
+/// Where a running server, or whoever has the folder, leaves a copy of the store for a backup.
+pub const COPY: &str = "backup.partial";
 /// Where `restore` unpacks a backup.
 pub const UNPACKED: &str = "restore.partial";
 const LOCK: &str = "server.lock";
@@ -58,6 +60,47 @@ impl FolderLock {
             Err(errno) => Err(ServerError::io("lock", &path, &errno.into())),
         }
     }
+}
+
+/// Held by whoever makes a backup, from before there is a [`COPY`] until it is gone. Nobody else may remove it meanwhile; and when
+/// nobody holds this, it was left behind. It ends when dropped or when the process ends.
+#[derive(Debug)]
+pub struct BackupLock {
+    _dir: File,
+}
+
+impl BackupLock {
+    /// Takes it, if nobody else has it.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn take(dir: &Path) -> Result<Option<Self>, ServerError> {
+        let opened = File::open(dir).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ServerError::NotAServerFolder(dir.to_path_buf()),
+            _ => ServerError::io("open", dir, &error),
+        })?;
+        match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { _dir: opened })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(ServerError::io("lock", dir, &errno.into())),
+        }
+    }
+}
+
+/// Removes the copy of a backup that was interrupted. Answers whether there is none any more.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_stale_copy(dir: &Path) -> Result<bool, ServerError> {
+    let copy = dir.join(COPY);
+    if !copy.exists() {
+        return Ok(true);
+    }
+    let Some(_nobody_makes_one) = BackupLock::take(dir)? else {
+        return Ok(false);
+    };
+    std::fs::remove_dir_all(&copy).map_err(|e| ServerError::io("remove", &copy, &e))?;
+    Ok(true)
 }
 
 /// Creates `dir` (0700), or takes it as it is when it is an empty folder.
@@ -189,6 +232,20 @@ mod tests {
         ));
         drop(first);
         FolderLock::take(dir.path()).expect("free again");
+    }
+
+    #[test]
+    fn a_copy_is_removed_when_nobody_makes_a_backup() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        std::fs::create_dir_all(dir.path().join(COPY).join("blobs")).expect("a copy");
+        let making = BackupLock::take(dir.path()).expect("opens");
+        assert!(making.is_some());
+        assert!(BackupLock::take(dir.path()).expect("opens").is_none());
+        assert_eq!(remove_stale_copy(dir.path()).ok(), Some(false));
+        assert!(dir.path().join(COPY).exists(), "it is being packed");
+        drop(making);
+        assert_eq!(remove_stale_copy(dir.path()).ok(), Some(true));
+        assert!(!dir.path().join(COPY).exists());
     }
 
     #[test]

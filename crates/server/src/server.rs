@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use undertone_wire::ids::Pin;
@@ -33,6 +33,9 @@ const SWEEP: Duration = Duration::from_secs(3600);
 
 /// How often it is looked whether a new week has begun.
 const ROLL: Duration = Duration::from_secs(1);
+
+/// How often it is looked for what an interrupted backup left.
+const STALE_COPIES: Duration = Duration::from_secs(5);
 
 /// The first sweep after a start.
 const FIRST_SWEEP: Duration = Duration::from_secs(5);
@@ -124,6 +127,12 @@ impl Server {
         if let Some(port) = metrics_port {
             tasks.spawn(port.serve(stopping.clone()));
         }
+        let copying = Arc::default();
+        tasks.spawn(remove_stale_copies(
+            dir.to_path_buf(),
+            Arc::clone(&copying),
+            stopping.clone(),
+        ));
         tasks.spawn(admin.serve(
             admin::Context {
                 dir: dir.to_path_buf(),
@@ -132,6 +141,7 @@ impl Server {
                 announcements,
                 store: Arc::clone(&opened.store),
                 gateway: Some(Arc::clone(&gateway)),
+                copying: Arc::clone(&copying),
             },
             stopping.clone(),
         ));
@@ -295,6 +305,27 @@ async fn sweep(gateway: Arc<Gateway>, mut stopping: watch::Receiver<bool>) {
         }
         if let Err(error) = gateway.blobs.sweep().await {
             tracing::warn!(error = %error, "sweep of blobs");
+        }
+    }
+}
+
+/// A backup that is interrupted leaves a copy of everything; it must not lie about.
+async fn remove_stale_copies(
+    dir: PathBuf,
+    copying: Arc<Mutex<()>>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        if let Ok(_nobody_copies) = copying.try_lock() {
+            let dir = dir.clone();
+            let removed = tokio::task::spawn_blocking(move || folder::remove_stale_copy(&dir));
+            if let Ok(Err(error)) = removed.await {
+                tracing::warn!(code = error.code(), "the copy of an interrupted backup");
+            }
+        }
+        tokio::select! {
+            () = stopped(&mut stopping) => return,
+            () = tokio::time::sleep(STALE_COPIES) => {}
         }
     }
 }

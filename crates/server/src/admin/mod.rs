@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use undertone_wire::ids::Pin;
 
 use crate::admission::invitations;
@@ -22,9 +23,6 @@ use crate::gateway::Gateway;
 use crate::server::store_error;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Clock as _, Counts, FreeSpace as _, Store as _, SystemClock, VolumeFreeSpace};
-
-/// Name of the folder inside the server's folder in which a running server leaves a copy for a backup.
-pub const COPY: &str = "backup.partial";
 
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,7 +51,7 @@ pub enum Command {
         /// Its id, or the beginning of it.
         id: String,
     },
-    /// A consistent copy of the store in [`COPY`], which whoever asked removes.
+    /// A consistent copy of the store in [`folder::COPY`], which whoever asked removes.
     Copy,
 }
 
@@ -142,6 +140,8 @@ pub struct Context {
     pub store: Arc<SqliteStore>,
     /// The running gateway, if one runs.
     pub gateway: Option<Arc<Gateway>>,
+    /// Held while a copy is made.
+    pub copying: Arc<Mutex<()>>,
 }
 
 /// Does what is asked.
@@ -214,7 +214,8 @@ fn announce(context: &Context, command: Command) -> Result<Answer, ServerError> 
 }
 
 async fn copy(context: &Context) -> Result<Answer, ServerError> {
-    let target = context.dir.join(COPY);
+    let _copying = context.copying.lock().await;
+    let target = context.dir.join(folder::COPY);
     if target.exists() {
         // Left behind by one that was interrupted.
         std::fs::remove_dir_all(&target).map_err(|e| ServerError::io("remove", &target, &e))?;

@@ -108,6 +108,7 @@ fn at_rest(
             announcements: Arc::new(Announcements::read(dir)?),
             store: opened.store.clone(),
             gateway: None,
+            copying: Arc::default(),
         };
         let answer = perform(&context, command.clone()).await;
         let closed = opened.store.close().await;

@@ -7,12 +7,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::BufWriter;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::{BackupArgs, answer, status::size};
-use crate::admin::{self, Command, reach};
+use crate::admin::{Command, reach};
 use crate::archive;
 use crate::error::ServerError;
 use crate::{announcements, config, folder, identity};
+
+/// How long somebody else may be at it.
+const TURN: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &BackupArgs) -> Result<(), ServerError> {
     if args.file.exists() {
@@ -21,7 +25,8 @@ pub(super) fn run(args: &BackupArgs) -> Result<(), ServerError> {
             args.file.display()
         )));
     }
-    let copy = args.dir.join(admin::COPY);
+    let _making = alone(&args.dir)?;
+    let copy = args.dir.join(folder::COPY);
     let partial = partial_name(&args.file);
     let result = reach::ask(&args.dir, &Command::Copy)
         .and_then(|_| pack(&args.dir, &copy, &partial, &args.file));
@@ -38,6 +43,20 @@ pub(super) fn run(args: &BackupArgs) -> Result<(), ServerError> {
     );
     answer(args.json, &value, &text);
     Ok(())
+}
+
+/// Waits for a server that just removes what another backup left.
+fn alone(dir: &Path) -> Result<folder::BackupLock, ServerError> {
+    let deadline = Instant::now() + TURN;
+    loop {
+        if let Some(lock) = folder::BackupLock::take(dir)? {
+            return Ok(lock);
+        }
+        if Instant::now() >= deadline {
+            return Err(ServerError::BackupUnderWay(dir.to_path_buf()));
+        }
+        std::thread::sleep(TURN / 100);
+    }
 }
 
 fn partial_name(file: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use undertone_server::admin::{Answer, Command};
 use undertone_server::config::Registration;
 use undertone_wire::request::AddressKind;
 
-use super::client::{Device, TestServer};
+use super::client::{Device, PATIENCE, TestServer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_is_the_same_through_the_socket_and_at_rest() {
@@ -78,4 +78,28 @@ async fn the_figures_are_counts_and_nothing_else() {
     }
     let body = text.split_once("\r\n\r\n").unwrap().1;
     assert!(!body.contains("127.0.0.1"));
+}
+
+/// Whoever asked for the copy was killed before it was packed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_copy_of_an_interrupted_backup_does_not_lie_about() {
+    let mut server = TestServer::start().await;
+    let copy = server.dir.path().join("backup.partial");
+    let gone = async |copy: &std::path::Path| {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while copy.exists() {
+            assert!(tokio::time::Instant::now() < deadline, "it lies about");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    assert!(matches!(
+        server.ask(Command::Copy).await,
+        Ok(Answer::Copied)
+    ));
+    gone(&copy).await;
+    // Or the server was killed with it.
+    server.stop().await;
+    std::fs::create_dir_all(copy.join("blobs/ab")).unwrap();
+    server.start_again().await;
+    gone(&copy).await;
 }

@@ -22,6 +22,9 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/0004_bells.sql"),
 ];
 
+/// Behind the database's name, the copy that is made before migrating to a version.
+const COPY_ENDING: &str = ".before-v";
+
 /// The record that makes positions from before a restore incomparable.
 pub(super) const INCARNATION: &str = "incarnation";
 
@@ -67,7 +70,35 @@ pub(super) fn open_writer(folder: &Path, cache_bytes: usize) -> Result<Connectio
         copy_before(&connection, &path, found)?;
     }
     migrate(&connection, found).map_err(engine_error)?;
+    if (1..MIGRATIONS.len()).contains(&found) {
+        check(&connection)?;
+    }
+    remove_copies(folder)?;
     Ok(connection)
+}
+
+/// Whether a database that was just migrated is whole.
+fn check(connection: &Connection) -> Result<(), StoreError> {
+    let found: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(engine_error)?;
+    if found != "ok" {
+        return Err(StoreError::Folder("its database is damaged"));
+    }
+    Ok(())
+}
+
+/// Removes the copies that migrations made. Going back to one once anything was accepted would give out positions twice, and
+/// what is deleted from now on would stay in it.
+fn remove_copies(folder: &Path) -> Result<(), StoreError> {
+    let copies = format!("{DATABASE}{COPY_ENDING}");
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&copies) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a connection that can only read.
@@ -130,10 +161,10 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
     usize::try_from(found).map_err(|_| StoreError::Folder("its database is damaged"))
 }
 
-/// Copies the database as it was before a migration, so that the older program can go back to it.
+/// Copies the database as it was before a migration, in case that fails.
 fn copy_before(connection: &Connection, path: &Path, found: usize) -> Result<(), StoreError> {
     let mut copy = path.as_os_str().to_owned();
-    copy.push(format!(".before-v{}", MIGRATIONS.len()));
+    copy.push(format!("{COPY_ENDING}{}", MIGRATIONS.len()));
     let copy = PathBuf::from(copy);
     if copy.exists() {
         fs::remove_file(&copy)?;
@@ -277,6 +308,61 @@ mod tests {
             .query_row("SELECT floor FROM queue_floors", [], |row| row.get(0))
             .unwrap();
         assert_eq!(floor, 5);
+    }
+
+    /// A folder as version 3 left it, with something in it.
+    fn folder_of_version_3() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join(DATABASE)).unwrap();
+        for sql in &MIGRATIONS[..3] {
+            connection.execute_batch(sql).unwrap();
+        }
+        connection
+            .execute(
+                "INSERT INTO queue_floors VALUES (x'0123456789abcdef', 5)",
+                [],
+            )
+            .unwrap();
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        folder
+    }
+
+    fn copies(folder: &Path) -> usize {
+        let names = fs::read_dir(folder).unwrap();
+        names
+            .filter(|entry| {
+                let name = entry.as_ref().unwrap().file_name();
+                name.to_string_lossy().contains(".before-v")
+            })
+            .count()
+    }
+
+    #[test]
+    fn what_is_deleted_after_a_migration_is_in_no_copy() {
+        let folder = folder_of_version_3();
+        // And one that an earlier version left.
+        fs::write(folder.path().join("store.sqlite.before-v2"), b"old").unwrap();
+        let connection = open_writer(folder.path(), 1 << 20).unwrap();
+        assert_eq!(copies(folder.path()), 0);
+        connection.execute("DELETE FROM queue_floors", []).unwrap();
+        connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+            .unwrap();
+        let id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let bytes = fs::read(entry.unwrap().path()).unwrap();
+            assert!(!bytes.windows(8).any(|window| window == id));
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_copy() {
+        let folder = folder_of_version_3();
+        let connection = Connection::open(folder.path().join(DATABASE)).unwrap();
+        connection.execute_batch("CREATE TABLE bells (x)").unwrap();
+        drop(connection);
+        assert!(open_writer(folder.path(), 1 << 20).is_err());
+        assert_eq!(copies(folder.path()), 1);
     }
 
     #[test]
