@@ -76,7 +76,10 @@ impl Readers {
     pub(super) fn newest(&self, queue: QueueId) -> Reply<Option<u64>> {
         self.read(move |connection| {
             let newest: Option<i64> = connection
-                .prepare_cached("SELECT max(sequence) FROM items WHERE queue_id = ?1")
+                .prepare_cached(
+                    "SELECT max(sequence) FROM items WHERE queue_id = ?1 AND sequence >=
+                     coalesce((SELECT floor FROM queue_floors WHERE queue_id = ?1), 0)",
+                )
                 .and_then(|mut statement| statement.query_row([queue.as_bytes()], |row| row.get(0)))
                 .map_err(engine_error)?;
             Ok(newest.map(loaded))

@@ -144,7 +144,14 @@ impl Rounds {
     }
 
     /// How long nothing need be done, if nothing happens.
-    pub(super) fn patience(&self, shared: &Shared, longest: Duration) -> Duration {
+    pub(super) fn patience(&self, shared: &Shared, longest: Duration, erasing: bool) -> Duration {
+        if erasing {
+            return if self.log_has_room() {
+                Duration::ZERO
+            } else {
+                SHORTEN_EVERY
+            };
+        }
         match self.part {
             Part::Scrubbing => Duration::ZERO,
             Part::Copying { .. } => longest,
@@ -155,6 +162,11 @@ impl Rounds {
                 })
             }
         }
+    }
+
+    /// Whether the log is short enough for work that can wait.
+    pub(super) fn log_has_room(&self) -> bool {
+        PAGES.get() < 2 * LONG
     }
 
     /// Two thirds of the time allowed are for waiting, the rest for the round.

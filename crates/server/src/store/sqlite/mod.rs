@@ -4,7 +4,7 @@
 //! `secure_delete`; but the waiting for the disk is done by us and not by SQLite. The way of a write: [`submit`] (bounded
 //! queue) -> [`writer`] (one transaction for all that waits) -> [`commit`] (on disk -> rings of the online queues ->
 //! answers). Reads go to [`read`]. What a call does stands in the file named after the thing: [`queues`], [`addresses`],
-//! [`key_packages`], [`fan_out`], [`channels`], [`admission`], [`bells`], [`blob_rows`], [`sweep`]. [`scrub`] and [`checkpoint`] see
+//! [`key_packages`], [`fan_out`], [`channels`], [`admission`], [`bells`], [`blob_rows`], [`sweep`]. [`erase`], [`scrub`] and [`checkpoint`] see
 //! to it that deleted means gone.
 
 mod addresses;
@@ -15,6 +15,7 @@ mod blob_rows;
 mod channels;
 mod checkpoint;
 mod commit;
+mod erase;
 mod fan_out;
 mod forward;
 mod key_packages;

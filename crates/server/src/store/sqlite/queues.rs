@@ -35,6 +35,9 @@ impl Writer<'_> {
         if self.full {
             return Err(StoreError::Full.into());
         }
+        if self.is_being_erased(&queue)? {
+            return Err(StoreError::Busy.into());
+        }
         if registration.temporary {
             self.take_temporary(&queue)?;
         } else {
@@ -139,10 +142,14 @@ impl Writer<'_> {
         }
         self.scrub.needed = true;
         self.write_items()?;
+        let floor = if self.erase_queue(queue)? {
+            "INSERT OR REPLACE INTO queue_floors (queue_id, floor) VALUES (?1, 9223372036854775807)"
+        } else {
+            "DELETE FROM queue_floors WHERE queue_id = ?1"
+        };
         for sql in [
-            "DELETE FROM items WHERE queue_id = ?1",
+            floor,
             "DELETE FROM sealing_keys WHERE queue_id = ?1",
-            "DELETE FROM queue_floors WHERE queue_id = ?1",
             "DELETE FROM token_allowances WHERE queue_id = ?1",
             "DELETE FROM invitation_allowances WHERE queue_id = ?1",
             "DELETE FROM bells WHERE queue_id = ?1",
@@ -224,10 +231,11 @@ impl Writer<'_> {
         let mut held = Held::default();
         let mut range: Option<(u64, u64)> = None;
         {
+            // What lies below the floor is as good as deleted.
             let mut statement = self.connection.prepare_cached(
-                "SELECT sequence, length(sealed) FROM items WHERE queue_id = ?1 ORDER BY sequence",
+                "SELECT sequence, length(sealed) FROM items WHERE queue_id = ?1 AND sequence >= ?2 ORDER BY sequence",
             )?;
-            let mut rows = statement.query([queue.as_bytes()])?;
+            let mut rows = statement.query(params![queue.as_bytes(), stored(stored_floor)])?;
             while let Some(row) = rows.next()? {
                 let sequence = loaded(row.get(0)?);
                 held.push(row.get::<_, usize>(1)?);
@@ -266,24 +274,33 @@ impl Writer<'_> {
             return Ok(());
         }
         self.write_items()?;
-        let Some(state) = self.state.queues.get_mut(queue) else {
+        let Some(state) = self.state.queues.get(queue) else {
             return Ok(());
         };
         let sequence = sequence.min(state.next - 1);
         if sequence < state.floor {
             return Ok(());
         }
-        let deleted = self
-            .hot
-            .delete_items
-            .execute(params![queue.as_bytes(), stored(sequence)])? as u64;
-        self.scrub.needed |= deleted > 0;
-        state.held.pop(deleted);
+        // Sequences are given out without gaps, so these are the oldest items that are held.
+        let count = (sequence + 1 - state.floor).min(state.held.items);
+        let bytes = state.held.bytes_of(count);
+        if self.may_erase_now(queue, bytes) {
+            self.hot
+                .delete_items
+                .execute(params![queue.as_bytes(), stored(sequence)])?;
+        } else {
+            self.doom(queue);
+        }
+        let Some(state) = self.state.queues.get_mut(queue) else {
+            return Ok(());
+        };
+        self.scrub.needed |= count > 0;
+        state.held.pop(count);
         state.floor = sequence + 1;
         if !std::mem::replace(&mut state.floor_unsaved, true) {
             self.unsaved_queues.push(*queue);
         }
-        self.tally.items_deleted += deleted;
+        self.tally.items_deleted += count;
         self.drop_dead_keys(queue)
     }
 

@@ -242,7 +242,8 @@ fn read_items(
     let mut key: Option<Arc<SealKey>> = None;
     {
         let mut statement = transaction.prepare_cached(
-            "SELECT sequence, key_id, nonce, sealed FROM items WHERE queue_id = ?1 AND sequence >= ?2
+            "SELECT sequence, key_id, nonce, sealed FROM items WHERE queue_id = ?1 AND sequence >=
+             max(?2, coalesce((SELECT floor FROM queue_floors WHERE queue_id = ?1), 0))
              ORDER BY sequence LIMIT ?3",
         )?;
         let mut rows = statement.query(params![queue.as_bytes(), stored(from), limit.items])?;

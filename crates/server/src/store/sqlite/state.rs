@@ -135,6 +135,23 @@ impl Held {
         }
     }
 
+    /// How large the oldest are.
+    pub(super) fn bytes_of(&self, mut count: u64) -> u64 {
+        if count >= self.items {
+            return self.bytes;
+        }
+        let mut bytes = 0;
+        for (size, run) in &self.runs {
+            let taken = count.min(u64::from(*run));
+            bytes += taken * u64::from(*size);
+            count -= taken;
+            if count == 0 {
+                break;
+            }
+        }
+        bytes
+    }
+
     pub(super) fn fits(&self, length: usize, quota: Quota) -> bool {
         self.items < u64::from(quota.items) && self.bytes + length as u64 <= quota.bytes
     }
@@ -280,6 +297,10 @@ mod tests {
         for length in [10, 10, 20, 20, 20, 10] {
             held.push(length);
         }
+        assert_eq!(
+            (held.bytes_of(0), held.bytes_of(3), held.bytes_of(9)),
+            (0, 40, 90)
+        );
         held.pop(3);
         assert_eq!((held.items, held.bytes), (3, 50));
         held.pop(9);

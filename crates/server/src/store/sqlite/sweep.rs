@@ -27,6 +27,14 @@ pub(super) fn sweep(submissions: &Submissions) -> Result<Swept, StoreError> {
             None => break,
         }
     }
+    let mut after: Option<QueueId> = None;
+    loop {
+        let find = submissions.submit(after, 0, |writer, request| writer.find_doomed(request));
+        after = find.wait()?;
+        if after.is_none() {
+            break;
+        }
+    }
     loop {
         let step = submissions
             .submit((), 0, |writer, ()| writer.sweep_rows())

@@ -13,7 +13,7 @@ fn open() -> Open {
     Box::new(move |parts| SqliteStore::open(folder.path(), options(parts)).unwrap())
 }
 
-fn options(parts: &Parts) -> Options {
+pub(super) fn options(parts: &Parts) -> Options {
     Options {
         limits: parts.limits.clone(),
         clock: parts.clock.clone(),
@@ -431,9 +431,9 @@ mod files {
         let (counted, there) = opened
             .write((), |writer, ()| {
                 let counted = writer.state.waiting.clone();
-                let mut there = writer.connection.prepare(
-                    "SELECT server, sum(length(sealed)) FROM parcels GROUP BY server",
-                )?;
+                let mut there = writer
+                    .connection
+                    .prepare("SELECT server, sum(length(sealed)) FROM parcels GROUP BY server")?;
                 let there = there
                     .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?
                     .collect::<rusqlite::Result<std::collections::HashMap<String, i64>>>()?;
@@ -482,7 +482,10 @@ mod files {
         let commits = store.activity().commits - before;
         assert!(commits >= 4, "{commits} transactions for 720 ms of work");
         let order = order.lock().unwrap();
-        assert!(order.iter().copied().eq(0..12), "each once, in order: {order:?}");
+        assert!(
+            order.iter().copied().eq(0..12),
+            "each once, in order: {order:?}"
+        );
     }
 
     /// A backup reads for as long as it takes; the log can't be truncated meanwhile, but sends go on.

@@ -14,6 +14,7 @@ use rusqlite::{Connection, Statement};
 
 use super::checkpoint::{self, Copier, Rounds};
 use super::commit::{Committed, Syncer, Tally};
+use super::erase;
 use super::scrub::Scrub;
 use super::state::State;
 use super::submit::{Job, Submissions};
@@ -87,6 +88,10 @@ pub(super) struct Writer<'c> {
     pub(super) tally: Tally,
     /// Calls of this batch that were begun.
     begun: usize,
+    /// Queues with items below their floor, which are deleted bit by bit; and the bytes that may still be deleted at once in this
+    /// transaction.
+    pub(super) doomed: VecDeque<QueueId>,
+    pub(super) erasable: u64,
     /// Wiping what deletions leave behind.
     pub(super) scrub: Scrub,
     next_upkeep: Duration,
@@ -109,7 +114,7 @@ pub(super) fn run(
     let mut took = Duration::ZERO;
     loop {
         let patience = if backlog.is_empty() {
-            rounds.patience(shared, UPKEEP_EVERY)
+            rounds.patience(shared, UPKEEP_EVERY, writer.has_doomed())
         } else {
             Duration::ZERO
         };
@@ -127,9 +132,13 @@ pub(super) fn run(
         }
         backlog.extend(taken.jobs);
         let begun = Instant::now();
-        let changed = writer.batch(&mut backlog, &taken.acks);
+        let mut changed = writer.batch(&mut backlog, &taken.acks);
         took = begun.elapsed();
-        if taken.closing && backlog.is_empty() {
+        if writer.has_doomed() && rounds.log_has_room() {
+            writer.erase_step();
+            changed = true;
+        }
+        if taken.closing && backlog.is_empty() && !(writer.has_doomed() && rounds.log_has_room()) {
             rounds.finish(&mut writer);
             return Ok(());
         }
@@ -169,6 +178,8 @@ impl<'c> Writer<'c> {
             unsaved_channels: Vec::new(),
             tally: Tally::default(),
             begun: 0,
+            doomed: VecDeque::new(),
+            erasable: erase::IN_ONE_TRANSACTION,
             scrub: Scrub::due(),
             next_upkeep: Duration::ZERO,
         };
@@ -278,6 +289,7 @@ impl<'c> Writer<'c> {
         upkeep: bool,
     ) -> rusqlite::Result<()> {
         self.begun = 0;
+        self.erasable = erase::IN_ONE_TRANSACTION;
         self.hot.begin.execute([])?;
         // Acknowledgements first: they make room for what follows.
         let mut acks: Vec<(&QueueId, &u64)> = acks.iter().collect();
