@@ -1596,6 +1596,8 @@ export type Quote = {
   local_id: number | null,
   /** Who wrote it. */
   sender_name: string,
+  /** Whether this account wrote it: others may have the same name. */
+  mine: boolean,
   /** What it says, at most 300 characters. */
   text: string,
   /** How many files it has. */

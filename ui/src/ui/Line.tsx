@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { ChatInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
-import { account, call } from "../state/app.ts";
+import { call } from "../state/app.ts";
 import { attempt, tell } from "../state/notices.ts";
 import { requestOf } from "../state/requests.ts";
 import { picked, toggle } from "../state/selection.ts";
@@ -285,7 +285,7 @@ function menuItems(message: MessageInfo, chat: ChatInfo): Item[] {
 function QuoteBox({ message }: { message: MessageInfo }) {
   const quote = message.quote;
   if (quote === null || message.deleted) return null;
-  const name = quote.sender_name === account.value?.name ? t("you") : quote.sender_name;
+  const name = quote.mine ? t("you") : quote.sender_name;
   const words = quote.deleted ? t("message.quote.deleted") : quote.text || t("message.quote.files", { count: quote.files });
   return (
     <button

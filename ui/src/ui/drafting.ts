@@ -34,7 +34,10 @@ export function outgoing(text: string, mentioned: readonly Person[]): { text: st
   const parts = text.split(new RegExp(`@(${names})(?![\\p{L}\\p{N}])`, "u"));
   const out = parts.map((part, index) => {
     if (index % 2 === 0) return formatted ? part : escaped(part).replace(/\n/g, "\\\n");
-    const person = there.find((one) => one.name === part);
+    const at = there.findIndex((one) => one.name === part);
+    const person = there[at];
+    // Of several with one name each is meant once, in the order in which they were picked.
+    if (there.some((one, other) => other > at && one.name === part)) there.splice(at, 1);
     return person === undefined ? `@${part}` : `[@${escaped(person.name)}](${person.uri})`;
   });
   return { text: out.join(""), markdown: true };

@@ -507,6 +507,20 @@ test("a contact is verified, that is withdrawn, and who is blocked can't write",
   await bubble(benPage, "Welcome back").waitFor();
 });
 
+test("words of somebody with one's own name are not shown as one's own", async () => {
+  ben.command("profile", "--name", "Ada");
+  await page.locator(".chat-title strong", { hasText: "Ada" }).waitFor();
+  await say(benPage, "I never said this");
+  for (const [text, by] of [
+    ["I never said this", "Ada"],
+    ["Welcome back", "You"],
+  ]) {
+    await bubbleMenu(page, text, "Reply");
+    await say(page, `About: ${text}`);
+    await bubble(page, `About: ${text}`).locator(".quote strong", { hasText: new RegExp(`^${by}$`) }).waitFor();
+  }
+});
+
 test("no page complained of anything", () => {
   for (const one of [page, benPage]) assert.deepEqual(one.complaints, []);
 });

@@ -166,6 +166,10 @@ test("a mention names somebody by id, and the rest of the text stays as it was w
   assert.equal(outgoing("@Ben [x](y)!", people).text, "[@Ben \\[x\\](y)](mimi://undertone.invalid/u/c)!");
   assert.deepEqual(outgoing("@Benno", people), { text: "@Benno", markdown: true });
   assert.deepEqual(outgoing("nobody", people), { text: "nobody", markdown: false });
+  // Two who have one name are two.
+  const namesakes = ["b", "c"].map((id) => ({ name: "Ben", uri: `mimi://undertone.invalid/u/${id}` }));
+  assert.equal(outgoing("@Ben, then @Ben", namesakes).text, "[@Ben](mimi://undertone.invalid/u/b), then [@Ben](mimi://undertone.invalid/u/c)");
+  assert.equal(outgoing("@Ben and again @Ben", namesakes.slice(1)).text, "[@Ben](mimi://undertone.invalid/u/c) and again [@Ben](mimi://undertone.invalid/u/c)");
 });
 
 test("the strength of a passphrase is not flattered", () => {

@@ -177,15 +177,18 @@ fn quote(db: &Connection, me: &Me, conversation: i64, id: &[u8]) -> Result<Quote
             id,
             local_id: None,
             sender_name: String::new(),
+            mine: false,
             text: String::new(),
             files: 0,
             deleted: true,
         });
     };
+    let sender = AccountId::from_slice(&sender)?;
     Ok(Quote {
         id,
         local_id: Some(local),
-        sender_name: sender_name(db, me, conversation, &AccountId::from_slice(&sender)?)?,
+        sender_name: sender_name(db, me, conversation, &sender)?,
+        mine: sender == me.account,
         text: text.chars().take(QUOTED).collect(),
         files,
         deleted: gone != 0,

@@ -265,6 +265,8 @@ view! {
         local_id: Option<i64>,
         /// Who wrote it.
         sender_name: String,
+        /// Whether this account wrote it: others may have the same name.
+        mine: bool,
         /// What it says, at most 300 characters.
         text: String,
         /// How many files it has.

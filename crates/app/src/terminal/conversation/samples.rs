@@ -92,6 +92,7 @@ pub fn quote(of: &MessageInfo) -> Quote {
         id: of.id.clone(),
         local_id: Some(of.local_id),
         sender_name: of.sender_name.clone(),
+        mine: of.mine,
         text: of.text.clone(),
         files: 0,
         deleted: false,
