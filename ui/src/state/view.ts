@@ -37,6 +37,11 @@ export const query = signal("");
 /** What is to be brought into view of the chosen chat. */
 export const goTo = signal<Target | null>(null);
 
+const PHONE = matchMedia("(max-width: 760px)");
+/** Whether there is room for one pane only, as the styles have it. */
+export const isPhone = signal(PHONE.matches);
+PHONE.addEventListener("change", () => (isPhone.value = PHONE.matches));
+
 export const chosenChat = computed(() => (chosen.value === null ? null : (chats.value.get(chosen.value) ?? requestOf(chosen.value)?.chat ?? null)));
 
 export function choose(chat: ChatId | null, line: number | null = null): void {

@@ -20,15 +20,15 @@ export function CameraSheet() {
   const video = useRef<HTMLVideoElement>(null);
   const kept = useRef(false);
   const running = useRef<MediaRecorder | null>(null);
+  const isOver = useRef(false);
   const [isReady, setReady] = useState(false);
   const [isBlind, setBlind] = useState(false);
   useEffect(() => {
     let stream: MediaStream | null = null;
-    let isOver = false;
     navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 }, height: { ideal: 1080 } } }).then(
       (found) => {
         stream = found;
-        if (isOver || video.current === null) {
+        if (isOver.current || video.current === null) {
           found.getTracks().forEach((track) => track.stop());
           return;
         }
@@ -38,7 +38,7 @@ export function CameraSheet() {
       () => setBlind(true),
     );
     return () => {
-      isOver = true;
+      isOver.current = true;
       if (running.current?.state === "recording") running.current.stop();
       stream?.getTracks().forEach((track) => track.stop());
     };
@@ -52,6 +52,11 @@ export function CameraSheet() {
     if (found === undefined) return;
     const [kind, extension] = found;
     const voice = await navigator.mediaDevices.getUserMedia({ audio: true }).catch(() => null);
+    // Closed while the browser was asking about the microphone.
+    if (isOver.current) {
+      voice?.getTracks().forEach((track) => track.stop());
+      return;
+    }
     const tracks = [...picture.getVideoTracks(), ...(voice?.getAudioTracks() ?? [])];
     const started = new MediaRecorder(new MediaStream(tracks), { mimeType: kind, videoBitsPerSecond: 2_500_000 });
     const pieces: Blob[] = [];

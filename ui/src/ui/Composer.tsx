@@ -3,14 +3,14 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { ChatInfo, MemberInfo, MessageId } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
-import { attempt, tell, tellTrouble } from "../state/notices.ts";
+import { attempt } from "../state/notices.ts";
 import { hasNewer, lines } from "../state/lines.ts";
 import { ownTimer, withTimer } from "../state/own_timer.ts";
 import { sendsWithEnter } from "../state/preferences.ts";
 import { tellTyping } from "../state/typing.ts";
-import { pick, remove, takeFor, upload, uploads } from "../state/uploads.ts";
-import { goTo, show } from "../state/view.ts";
-import { explain, fileSize, percent, playingTime, span, t } from "../i18n/index.ts";
+import { pick, remove, takeFor, uploads } from "../state/uploads.ts";
+import { goTo, isPhone, show } from "../state/view.ts";
+import { explain, fileSize, percent, span, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
 import { chatName } from "./ChatList.tsx";
 import { answering, editing } from "./Conversation.tsx";
@@ -21,7 +21,7 @@ import { Icon } from "./Icon.tsx";
 import { Named, plainName } from "./Named.tsx";
 import { isText } from "./Line.tsx";
 import { Menu, placeAbove, type Place } from "./Menu.tsx";
-import { Recorder } from "./recorder.ts";
+import { RecordButton } from "./RecordButton.tsx";
 import { summary } from "./summary.ts";
 import { OWN_TIMERS } from "./timers.ts";
 
@@ -53,6 +53,9 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   const reply = answering.value?.chat === chat.id ? answering.value : null;
   const about = changing ?? reply;
   const timer = ownTimer.value;
+  // A phone has room for words beside the buttons only while there are none. The field itself stays where it is in the document: what moves are
+  // the buttons, so that the keyboard goes from one to the next as the eye does, and nobody who is writing is put out.
+  const isAbove = isPhone.value && text !== "";
   const canSend = !isComing && (text.trim() !== "" || files.some((one) => one.id !== null));
 
   useEffect(() => {
@@ -142,12 +145,18 @@ export function Composer({ chat }: { chat: ChatInfo }) {
     }
   }, [changing?.id]);
 
+  // As high as what is in it, also once a phone was turned.
   useLayoutEffect(() => {
-    const element = field.current;
-    if (element === null) return;
-    element.style.height = "auto";
-    element.style.height = `${Math.min(element.scrollHeight, MOST_LINES_PX)}px`;
-  }, [text]);
+    const fit = (): void => {
+      const element = field.current;
+      if (element === null) return;
+      element.style.height = "auto";
+      element.style.height = `${Math.min(element.scrollHeight, MOST_LINES_PX)}px`;
+    };
+    fit();
+    addEventListener("resize", fit);
+    return () => removeEventListener("resize", fit);
+  }, [text, isAbove]);
 
   const send = async (): Promise<void> => {
     if (!canSend) return;
@@ -219,6 +228,19 @@ export function Composer({ chat }: { chat: ChatInfo }) {
       }
     }
   };
+
+  const tools = (
+    <span key={isAbove ? "below" : "before"} class="compose-tools">
+      <IconButton icon="attach" label={t("compose.attach")} onClick={() => picked.current?.click()} />
+      <IconButton icon="camera" label={t("compose.camera")} onClick={() => show({ sheet: "camera" })} />
+      <IconButton
+        icon="add"
+        label={t("share.more")}
+        expanded={more !== null}
+        onClick={(event) => setMore(placeAbove(event.currentTarget as Element))}
+      />
+    </span>
+  );
 
   return (
     <footer class="composer">
@@ -296,28 +318,22 @@ export function Composer({ chat }: { chat: ChatInfo }) {
           }}
         />
       ) : null}
-      <div class="compose-row">
-        <IconButton icon="attach" label={t("compose.attach")} onClick={() => picked.current?.click()} />
-        <input
-          ref={picked}
-          type="file"
-          multiple
-          hidden
-          id="files"
-          onChange={(event) => {
-            pick(chat.id, event.currentTarget.files ?? []);
-            event.currentTarget.value = "";
-            field.current?.focus();
-          }}
-        />
-        <IconButton icon="camera" label={t("compose.camera")} onClick={() => show({ sheet: "camera" })} />
-        <IconButton
-          icon="add"
-          label={t("share.more")}
-          expanded={more !== null}
-          onClick={(event) => setMore(placeAbove(event.currentTarget as Element))}
-        />
+      <input
+        ref={picked}
+        type="file"
+        multiple
+        hidden
+        id="files"
+        onChange={(event) => {
+          pick(chat.id, event.currentTarget.files ?? []);
+          event.currentTarget.value = "";
+          field.current?.focus();
+        }}
+      />
+      <div class={isAbove ? "compose-row above" : "compose-row"}>
+        {isAbove ? null : tools}
         <textarea
+          key="field"
           ref={field}
           id="compose"
           rows={1}
@@ -339,6 +355,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
             }
           }}
         />
+        {isAbove ? tools : null}
         <IconButton
           icon="emoji"
           label={t("compose.emoji")}
@@ -462,114 +479,3 @@ function Mentions({
     </ul>
   );
 }
-
-/** Held with pointer or space bar while somebody speaks; a short press leaves it running until the next one. */
-function RecordButton({ chat }: { chat: ChatInfo }) {
-  const recorder = useRef<Recorder | null>(null);
-  const [ms, setMs] = useState<number | null>(null);
-  const [level, setLevel] = useState(0);
-  const pressed = useRef(0);
-  const wanted = useRef(false);
-  useLayoutEffect(() => {
-    if (ms === null) return;
-    const timer = setInterval(() => setMs(recorder.current?.ms ?? 0), 200);
-    const escape = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") {
-        event.preventDefault();
-        event.stopPropagation();
-        cancel();
-      }
-    };
-    addEventListener("keydown", escape, true);
-    return () => {
-      clearInterval(timer);
-      removeEventListener("keydown", escape, true);
-    };
-  }, [ms === null]);
-  useEffect(() => () => recorder.current?.cancel(), []);
-  const begin = async (): Promise<void> => {
-    pressed.current = performance.now();
-    wanted.current = true;
-    try {
-      const started = await Recorder.start(setLevel);
-      if (!wanted.current) {
-        started.cancel();
-        tell(t("compose.too_short"));
-        return;
-      }
-      recorder.current = started;
-      setMs(0);
-    } catch {
-      wanted.current = false;
-      tell(t("compose.no_microphone"), true);
-    }
-  };
-  const finish = async (): Promise<void> => {
-    wanted.current = false;
-    const running = recorder.current;
-    recorder.current = null;
-    setMs(null);
-    if (running === null) return;
-    const recorded = await running.stop();
-    if (recorded === null) {
-      tell(t("compose.too_short"));
-      return;
-    }
-    try {
-      const id = await upload(recorded.blob, recorded.name, { memo: recorded.memo }, () => undefined);
-      const reply = answering.value?.chat === chat.id ? { in_reply_to: answering.value.id } : {};
-      answering.value = null;
-      await withTimer((timer) => call("host.send", { chat: chat.id, uploads: [id], ...reply, ...timer }));
-    } catch (error) {
-      tellTrouble(error);
-    }
-  };
-  const cancel = (): void => {
-    wanted.current = false;
-    recorder.current?.cancel();
-    recorder.current = null;
-    setMs(null);
-  };
-  const isRunning = ms !== null;
-  return (
-    <>
-      {isRunning ? (
-        <div class="recording" role="status">
-          <svg class="recording-level" viewBox="0 0 20 20" aria-hidden="true">
-            <circle cx="10" cy="10" r={4 + level * 6} />
-          </svg>
-          <span>{playingTime(ms)}</span>
-          <span class="recording-words">{t("compose.recording")}</span>
-          <IconButton icon="trash" label={t("compose.record.cancel")} onClick={cancel} />
-        </div>
-      ) : null}
-      <button
-        type="button"
-        class={`icon-button accent record ${isRunning ? "running" : ""}`}
-        aria-label={isRunning ? t("compose.record.stop") : t("compose.record")}
-        title={isRunning ? t("compose.record.stop") : t("compose.record")}
-        onPointerDown={(event) => {
-          if (event.button !== 0) return;
-          event.currentTarget.setPointerCapture(event.pointerId);
-          if (isRunning) void finish();
-          else void begin();
-        }}
-        onPointerUp={() => {
-          // A short press leaves it running, for whoever can't hold a button.
-          if (recorder.current !== null && performance.now() - pressed.current > 600) void finish();
-          else if (recorder.current === null && performance.now() - pressed.current > 600) wanted.current = false;
-        }}
-        onKeyDown={(event) => {
-          if ((event.key === "Enter" || event.key === " ") && !event.repeat) {
-            event.preventDefault();
-            if (isRunning) void finish();
-            else void begin();
-          }
-        }}
-      >
-        <Icon name={isRunning ? "send" : "microphone"} />
-      </button>
-    </>
-  );
-}
-

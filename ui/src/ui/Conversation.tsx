@@ -8,7 +8,7 @@ import { others } from "../state/others.ts";
 import { requestOf } from "../state/requests.ts";
 import { searchIn } from "../state/search.ts";
 import { picked } from "../state/selection.ts";
-import { back, show, showsDetails } from "../state/view.ts";
+import { back, isPhone, show, showsDetails } from "../state/view.ts";
 import { pick } from "../state/uploads.ts";
 import { span, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
@@ -105,7 +105,7 @@ function Head({ chat }: { chat: ChatInfo }) {
       act: () => {
         searchIn(chat.id);
         // The list has the whole width of a phone.
-        if (matchMedia("(max-width: 760px)").matches) back();
+        if (isPhone.value) back();
         document.querySelector<HTMLElement>("#search")?.focus();
       },
     },

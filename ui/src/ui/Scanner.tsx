@@ -23,6 +23,7 @@ export function Scanner({ found }: { found: (text: string, bytes: readonly numbe
       }
       element.srcObject = stream;
       await element.play();
+      if (isOver) return;
       const canvas = document.createElement("canvas");
       const context = canvas.getContext("2d", { willReadFrequently: true });
       timer = window.setInterval(() => {

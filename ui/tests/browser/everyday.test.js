@@ -76,6 +76,21 @@ const shown = (text) =>
     return { rows: rows.length, has: rows.some((row) => row.querySelector(".text")?.textContent === text) };
   }, text);
 
+/** The browser asks whether a page may hear or see, and has no answer until there is one. */
+const nobodyAnswers = () =>
+  page.evaluate(() => {
+    delete navigator.mediaDevices.getUserMedia;
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    const answer = new Promise((resolve) => (window.sayYes = resolve));
+    window.given = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      if (wanted.audio !== undefined) await answer;
+      const stream = await ask(wanted);
+      if (wanted.audio !== undefined) window.given.push(...stream.getTracks());
+      return stream;
+    };
+  });
+
 async function chatMenu(one, item) {
   await one.locator(".pane-chat").getByRole("button", { name: "Chat menu" }).click();
   await one.getByRole("menuitem", { name: item, exact: true }).click();
@@ -401,6 +416,33 @@ test("a voice message is sought in, and played faster", async () => {
   // It is among the files of the chat, too.
   await benPage.locator(".pane-details .kept button", { hasText: "Voice message" }).waitFor();
   await benPage.keyboard.press("Alt+i");
+});
+
+test("whoever goes away while the browser asks leaves no microphone and no camera on", async () => {
+  const microphone = page.getByRole("button", { name: "Hold to record a voice message" });
+  const recording = page.getByRole("button", { name: "Record video" });
+  for (const [begin, leave] of [
+    [() => microphone.press("Enter"), () => openChat(page, "Notes to self")],
+    [
+      async () => {
+        await page.getByRole("button", { name: "Take a photo" }).click();
+        await recording.and(page.locator(":enabled")).waitFor();
+        await nobodyAnswers();
+        await recording.click();
+      },
+      () => page.keyboard.press("Escape"),
+    ],
+  ]) {
+    await openChat(page, "Ben");
+    await nobodyAnswers();
+    await begin();
+    await leave();
+    await recording.waitFor({ state: "detached" });
+    await page.evaluate(() => window.sayYes());
+    await page.waitForFunction(() => window.given.length > 0 && window.given.every((track) => track.readyState === "ended"));
+    await page.evaluate(() => delete navigator.mediaDevices.getUserMedia);
+  }
+  await openChat(page, "Ben");
 });
 
 test("a picture that may be opened once is opened once", async () => {

@@ -73,6 +73,75 @@ test("a video is recorded, stopped and sent", async () => {
   await benPage.keyboard.press("Escape");
 });
 
+test("a voice message is spoken while the space bar is held", async () => {
+  await tabTo(page, /^Hold to record/);
+  await page.keyboard.down("Space");
+  await page.locator(".recording", { hasText: "0:02" }).waitFor();
+  await page.keyboard.up("Space");
+  await page.locator(".recording").waitFor({ state: "detached" });
+  await page.locator(".memo").waitFor();
+  await chatRow(benPage, "Ada").getByText("Voice message").waitFor();
+  // Another key says that it is not wanted.
+  await tabTo(page, /^Hold to record/);
+  await page.keyboard.down("Space");
+  await page.locator(".recording", { hasText: "0:01" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator(".recording").waitFor({ state: "detached" });
+  await page.keyboard.up("Space");
+});
+
+/** What is in the composer, in the order in which the keyboard goes through it, with the place of each. */
+async function wayThroughComposer(one) {
+  await one.locator(".composer").evaluate((composer) => {
+    composer.tabIndex = -1;
+    composer.focus();
+  });
+  const way = [];
+  for (;;) {
+    await one.keyboard.press("Tab");
+    const here = await one.evaluate(() => {
+      const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+      return document.activeElement.closest(".compose-row") === null ? null : { left, right, top, bottom };
+    });
+    if (here === null) return way;
+    way.push(here);
+  }
+}
+
+test("the keyboard goes through the composer as the eye does, on a phone and on a wide screen", async () => {
+  const compose = page.locator("#compose");
+  for (const [width, text, rows] of [
+    [1280, "", 1],
+    [1280, "On a wide screen", 1],
+    [390, "", 1],
+    [390, "On a phone", 2],
+  ]) {
+    await page.setViewportSize({ width, height: 820 });
+    await compose.fill("");
+    await compose.press("x");
+    await compose.press("Backspace");
+    // Whoever is writing goes on while the buttons make room.
+    await page.keyboard.type(text);
+    assert.equal(await compose.inputValue(), text);
+    const way = await wayThroughComposer(page);
+    const what = `${width} ${text}: ${JSON.stringify(way)}`;
+    assert.equal(way.length, 6, what);
+    let found = 1;
+    way.slice(1).forEach((here, at) => {
+      const before = way[at];
+      if (here.top >= before.bottom - 1) found += 1;
+      else assert.ok(here.left >= before.right - 1, what);
+    });
+    assert.equal(found, rows, what);
+  }
+  // A phone that is turned has fewer lines of it.
+  await compose.fill("Some more words than there is room for in a line of a phone");
+  const height = await compose.evaluate((field) => field.clientHeight);
+  await page.setViewportSize({ width: 1280, height: 820 });
+  await page.waitForFunction((before) => document.querySelector("#compose").clientHeight < before, height);
+  await compose.fill("");
+});
+
 test("a message is passed on to a chat that is found by its name", async () => {
   await pressAt(page, /^Message to Ben/, "x");
   await page.keyboard.press("Backspace");
