@@ -9,6 +9,7 @@ import { signal } from "@preact/signals";
 import { Avatar } from "./Avatar.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { Copied } from "./Copied.tsx";
+import { focusHere } from "./focus.ts";
 import { Named, plainName } from "./Named.tsx";
 import { QrCode } from "./QrCode.tsx";
 
@@ -112,7 +113,7 @@ function NewInvite({ chat, onDone }: { chat: ChatInfo; onDone: (made: InviteInfo
     >
       <label class="field">
         <span>{t("invite.uses")}</span>
-        <select autofocus value={uses} onChange={(event) => setUses(Number(event.currentTarget.value))}>
+        <select ref={focusHere} value={uses} onChange={(event) => setUses(Number(event.currentTarget.value))}>
           {USES.map((count) => (
             <option key={count} value={count}>
               {new Intl.NumberFormat().format(count)}

@@ -1,8 +1,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { RefObject } from "preact";
 
-/** For `ref`: what appears takes the focus, once. */
-export const focusHere = (element: HTMLElement | null): void => element?.focus();
+/** For `ref`: what appears takes the focus, once. In a sheet that is about to open nothing can have it yet: the browser gives it there. */
+export const focusHere = (element: HTMLElement | null): void => {
+  if (element?.closest("dialog:not([open])") != null) element.autofocus = true;
+  else element?.focus();
+};
 
 /** For `ref`, of the first of several. */
 export const focusNot = (_element: HTMLElement | null): void => undefined;

@@ -2,7 +2,7 @@
 // coming back from a backup.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { App, PASSPHRASE, Server, befriend, bubble, chatRow, look, onboard, openBrowser, openPage, pressAt, redSquare, rpc, tabTo } from "./stage.js";
@@ -190,6 +190,75 @@ test("the pictures of a chat are looked through as far back as they go", async (
   await page.locator(".picture img").waitFor();
   await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
+});
+
+test("a contact is verified by the safety number, and that is withdrawn", async () => {
+  await page.keyboard.press("Escape");
+  await chatRow(page, "Ben").press("Enter");
+  await page.locator(".chat-title strong", { hasText: "Ben" }).waitFor();
+  await pressAt(page, /^BBenNot verified/);
+  const sheet = page.getByRole("dialog");
+  await sheet.locator(".safety").waitFor();
+  const isVerified = () => ada.command("contacts").find((one) => one.name === "Ben").verified;
+  await pressAt(page, /^They are the same$/);
+  await sheet.getByText("Verified", { exact: true }).waitFor();
+  assert.equal(isVerified(), true);
+  // The same place of the sheet takes it back.
+  assert.equal(await focused(page), "No longer verified");
+  await page.keyboard.press("Enter");
+  await sheet.getByRole("button", { name: "They are the same" }).waitFor();
+  assert.equal(isVerified(), false);
+  await page.keyboard.press("Escape");
+  await sheet.waitFor({ state: "detached" });
+  assert.match(await focused(page), /^BBenNot verified/);
+});
+
+test("a chat is exported", async () => {
+  const folder = path.join(ada.folder, "the chat with Ben");
+  await pressAt(page, /^Chat menu$/);
+  await page.getByRole("menu").waitFor();
+  for (let turn = 0; turn < 20 && !/^Export/.test(await focused(page)); turn += 1) await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  // What is to be given is asked for at once.
+  assert.match(await page.evaluate(() => document.activeElement.labels?.[0]?.textContent ?? ""), /^Folder/);
+  await page.keyboard.insertText(folder);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText(path.join(folder, "index.html")).waitFor();
+  assert.match(readFileSync(path.join(folder, "index.html"), "utf8"), /The key is under the mat/);
+  await pressAt(page, /^Close$/);
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+test("a record of a stranger is kept", async () => {
+  const { uri } = ada.command("link", "--uses", "5");
+  const cleo = await App.made("Cleo", server.invitation());
+  try {
+    cleo.commandWithPassphrase("add", uri);
+    cleo.commandWithPassphrase("send", "Ada", "You don't know me");
+    await pressAt(page, /^1 message request/);
+    await chatRow(page, "Cleo").waitFor();
+    await pressAt(page, /^CCleo/);
+    await bubble(page, "You don't know me").waitFor();
+    await pressAt(page, /^Keep a record$/);
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.type("Nobody I know");
+    await pressAt(page, /^Keep a record$/);
+    await page.getByText("The record was kept on this device.").waitFor();
+    assert.equal(ada.command("report", "list").length, 1);
+    await pressAt(page, /^Refuse and block$/);
+    await page.getByText("The request was deleted.").waitFor();
+  } finally {
+    await cleo.stop();
+  }
+});
+
+test("what the server's operator announces is dismissed", async () => {
+  server.announce("Maintenance on Sunday.");
+  await page.locator(".announcement").waitFor();
+  await pressAt(page, /^Dismiss$/);
+  await page.locator(".announcement").waitFor({ state: "detached" });
+  assert.ok(ada.command("status").announcements[0].dismissed);
 });
 
 test("an account comes back from its backup", async () => {

@@ -227,6 +227,7 @@ export class App {
   }
 
   async end(signal = "SIGTERM") {
+    if (this.child === undefined) return;
     this.child.kill(signal);
     await ended(this.child);
   }
