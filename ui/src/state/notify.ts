@@ -6,6 +6,7 @@ import { noticeText } from "../i18n/notice.ts";
 import { onClose, onEvent, rings } from "./app.ts";
 import { chats, isMuted, unread } from "./chats.ts";
 import { plainName } from "../ui/Named.tsx";
+import { summary } from "../ui/summary.ts";
 import { notifies, showsContent } from "./preferences.ts";
 import { choose } from "./view.ts";
 
@@ -19,7 +20,7 @@ onEvent((event) => {
   if (!notifies.value || document.hasFocus()) return;
   const chat = chats.value.get(event.chat);
   if (chat !== undefined && isMuted(chat) && alarm === null) return;
-  const says = alarm === null ? event.message.text : noticeText(alarm);
+  const says = alarm === null ? summary(event.message) : noticeText(alarm);
   const title = showsContent.value ? plainName(event.message.sender_name) || t("notify.title") : t("notify.title");
   const body = showsContent.value ? says.slice(0, 200) : t("notify.text", { count: unread.value + 1 });
   shown?.close();

@@ -284,6 +284,10 @@ test("what comes is counted, told without its words, and not heard, unless that 
   await comes("And a lamp", 3);
   await benPage.waitForFunction(() => window.told.length === 2);
   assert.deepEqual((await told())[1], { title: "Ada", body: "And a lamp" });
+  // What has no words of its own is told as the list of chats tells it.
+  ada.command("send", "Ben", "--location", "52.3702,4.8952");
+  await benPage.waitForFunction(() => window.told.length === 3);
+  assert.match((await told())[2].body, /^Place .*52/);
   for (const name of ["Show who wrote and what", "Play a sound", "Tell me about new messages"]) await benPage.getByRole("switch", { name }).click();
   await benPage.keyboard.press("Escape");
   await benPage.evaluate(() => (window.isAway = false));
