@@ -1,6 +1,6 @@
 // What the whole page stands on: how far the program and its home are, this account, the connection to the server.
 
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, signal, type Signal } from "@preact/signals";
 import type { AccountInfo, Event, HostState, JoiningInfo, Settings, Status } from "../../../crates/app/bindings/rpc.ts";
 import { Socket, asFailed, type MethodName, type Params, type Result, type Standing } from "../host/socket.ts";
 
@@ -87,6 +87,21 @@ export function call<M extends MethodName>(method: M, params: Params<M>): Promis
   return socket.call(method, params);
 }
 
+/** Reads what a signal holds. Of several readings on their way the one that was asked for last counts: it may be newer than what another waits with. */
+function reading<T>(into: Signal<T | null>, ask: () => Promise<T>): () => Promise<void> {
+  let turn = 0;
+  onClose(() => (turn += 1));
+  return async () => {
+    const mine = ++turn;
+    const found = await ask();
+    if (mine === turn) into.value = found;
+  };
+}
+
+export const readAccount = reading(account, () => call("account.get", {}));
+export const readSettings = reading(settings, () => call("settings.get", {}));
+const readStatus = reading(status, () => call("status.get", {}));
+
 export const start = (): void => socket.start();
 export const enterCode = (code: string): Promise<void> => socket.enter(code);
 
@@ -105,12 +120,7 @@ async function greet(): Promise<void> {
     if (info.state === "open") {
       await call("events.subscribe", {});
       // All at once: what somebody waits for is as long as the slowest of them.
-      [account.value, status.value, settings.value] = await Promise.all([
-        call("account.get", {}),
-        call("status.get", {}),
-        call("settings.get", {}),
-        ...openers.map((step) => step()),
-      ]);
+      await Promise.all([readAccount(), readStatus(), readSettings(), ...openers.map((step) => step())]);
     } else {
       forget();
     }
@@ -172,19 +182,10 @@ export async function phraseKept(): Promise<void> {
 onEvent((event) => {
   if (event.event === "connection" && status.value !== null) {
     status.value = { ...status.value, inbox: event.inbox, outbox: event.outbox, problem: event.problem };
-    void refreshStatus();
-  } else if (event.event === "clock_warning" || event.event === "lagged") {
-    void refreshStatus();
   }
+  // Also while it is being read for the first time: what is on its way may be what was before. A connection that is lost is told by itself.
+  if (event.event === "connection" || event.event === "clock_warning" || event.event === "lagged") readStatus().catch(() => undefined);
 });
-
-export async function refreshStatus(): Promise<void> {
-  try {
-    status.value = await call("status.get", {});
-  } catch {
-    // Told by the connection itself.
-  }
-}
 
 addEventListener("online", () => socket.hurry());
 addEventListener("focus", () => socket.hurry());

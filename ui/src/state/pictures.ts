@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { OwnProfile } from "../../../crates/app/bindings/rpc.ts";
-import { account, call, onClose, onEvent, onOpen } from "./app.ts";
+import { call, onClose, onEvent, onOpen, readAccount } from "./app.ts";
 import { onSettings } from "./settings.ts";
 
 /** Longest edge of what is given to the core, which makes it smaller still. */
@@ -47,10 +47,6 @@ export function pictureOf(id: string): string | null {
     );
   }
   return null;
-}
-
-async function readAccount(): Promise<void> {
-  account.value = await call("account.get", {});
 }
 
 /** Gives the account another name. */

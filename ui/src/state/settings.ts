@@ -3,17 +3,13 @@
 
 import { signal, type Signal } from "@preact/signals";
 import type { SettingsChange, SettingsPart } from "../../../crates/app/bindings/rpc.ts";
-import { call, onEvent, settings } from "./app.ts";
+import { call, onEvent, readSettings, settings } from "./app.ts";
 import { attempt } from "./notices.ts";
 
 type Shown = Extract<SettingsPart, "links" | "reports">;
 
 /** Counts the changes of what is read only while it is shown. */
 export const turns: Readonly<Record<Shown, Signal<number>>> = { links: signal(0), reports: signal(0) };
-
-async function readSettings(): Promise<void> {
-  settings.value = await call("settings.get", {});
-}
 
 /** Sets what is named and leaves the rest: it may be set elsewhere at the same time. */
 export function set(change: SettingsChange): void {

@@ -507,10 +507,9 @@ test("search finds what was said, and leads to it", async () => {
 
 test("the page survives the loss of its program without a reload", async () => {
   await benPage.evaluate(() => (window.sameDocument = true));
-  const port = new URL(ben.address).port;
   await ben.end("SIGKILL");
   await benPage.locator(".banner").waitFor();
-  await ben.run(["--port", port]);
+  await ben.runAgain();
   // Another process knows nothing of the session: a code has to be typed, and the home unlocked.
   await benPage.getByLabel("Six-digit code").fill(ben.code);
   await benPage.getByRole("button", { name: "Open" }).click();

@@ -84,6 +84,15 @@ export class Server {
     await ended(this.child);
   }
 
+  /** There, and answering nobody, until it wakes. */
+  freeze() {
+    this.child.kill("SIGSTOP");
+  }
+
+  wake() {
+    this.child.kill("SIGCONT");
+  }
+
   /** As somebody types it. */
   address() {
     return this.origin;
@@ -190,7 +199,13 @@ export class App {
       XDG_RUNTIME_DIR: this.runtime,
       UNDERTONE_TEST_CHEAP_KDF: "1",
       UNDERTONE_TEST_PACE: "fast",
+      UNDERTONE_TEST_CLOCK_OFF_S: String(this.clockOff ?? 0),
     };
+  }
+
+  /** On the port where its page looks for it. */
+  async runAgain(args = []) {
+    await this.run(["--port", new URL(this.address).port, ...args]);
   }
 
   async run(args = []) {
