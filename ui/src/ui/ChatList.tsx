@@ -246,24 +246,29 @@ export function ChatRow({ chat }: { chat: ChatInfo }) {
             {last === null ? null : <time class="chat-when">{shortWhen(last.sent_ms)}</time>}
           </span>
           <span class="chat-line">
-            <span class="chat-last" dir="auto">
+            <span class="chat-last">
               {typing !== null ? (
-                <span class="typing">{typing}</span>
+                <span class="chat-preview typing">{typing}</span>
               ) : draft === null ? (
                 last === null ? null : (
                   <>
                     <Ticks message={last} />
                     {chat.kind === "group" && last.kind === "message" && !last.mine ? (
-                      <>
-                        <Named name={last.sender_name} />:{" "}
-                      </>
+                      <span class="chat-by">
+                        <Named name={last.sender_name} />:
+                      </span>
                     ) : null}
-                    <bdi>{summary(last)}</bdi>
+                    <span class="chat-preview" dir="auto">
+                      {summary(last)}
+                    </span>
                   </>
                 )
               ) : (
                 <>
-                  <em>{t("list.draft")}</em> <bdi>{draft.text.slice(0, 100)}</bdi>
+                  <em class="chat-by">{t("list.draft")}</em>
+                  <span class="chat-preview" dir="auto">
+                    {draft.text.slice(0, 100)}
+                  </span>
                 </>
               )}
             </span>

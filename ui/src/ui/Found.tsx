@@ -104,8 +104,13 @@ function FoundMessage({ message }: { message: MessageInfo }) {
             <time class="chat-when">{shortWhen(message.sent_ms)}</time>
           </span>
           <span class="chat-line">
-            <span class="chat-last" dir="auto">
-              <Named name={message.mine ? t("you") : message.sender_name} />: <bdi>{summary(message)}</bdi>
+            <span class="chat-last">
+              <span class="chat-by">
+                <Named name={message.mine ? t("you") : message.sender_name} />:
+              </span>
+              <span class="chat-preview" dir="auto">
+                {summary(message)}
+              </span>
             </span>
           </span>
         </span>

@@ -39,6 +39,38 @@ async function useLink(one, link) {
   await one.getByRole("dialog").waitFor({ state: "detached" });
 }
 
+const LONG_ARABIC = "سنلتقي مساء الغد عند البوابة القديمة قرب النهر، ومن يصل أولا ينتظر الآخرين هناك حتى يحل الظلام ثم نمشي معا";
+
+/** Where in a row of the list its two parts begin: who says it, and what is said; all of what is said, and the box that it has. */
+const sides = (row) =>
+  row.evaluate((row) => {
+    const begins = (element) => {
+      const range = document.createRange();
+      const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+      range.setStart(text, 0);
+      range.setEnd(text, 1);
+      const { left, right } = range.getBoundingClientRect();
+      return { left, right };
+    };
+    const all = document.createRange();
+    all.selectNodeContents(row.querySelector(".chat-preview"));
+    const whole = all.getBoundingClientRect();
+    const words = row.querySelector(".chat-preview");
+    const { left, right } = words.getBoundingClientRect();
+    return { by: begins(row.querySelector(".chat-by")), said: begins(words), whole: { left: whole.left, right: whole.right }, words: { left, right } };
+  });
+
+function assertOrder({ by, said, whole, words }, direction) {
+  const what = JSON.stringify({ by, said, whole, words, direction });
+  if (direction === "rtl") assert.ok(by.left >= words.right, what);
+  else assert.ok(by.right <= words.left, what);
+  // What has room stands beside who says it.
+  const isShort = whole.right - whole.left < words.right - words.left;
+  if (isShort) assert.ok(Math.abs(direction === "rtl" ? whole.right - words.right : whole.left - words.left) < 2, what);
+  // The beginning is what is seen of something long.
+  assert.ok(said.left >= words.left - 1 && said.right <= words.right + 1, what);
+}
+
 test("a link for several people: each waits until accepted", async () => {
   await page.keyboard.press("Alt+n");
   await page.getByRole("checkbox", { name: "For several people" }).check();
@@ -161,6 +193,22 @@ test("what happened in the group is said in the language of the page", async () 
   // A name keeps its own direction within the line.
   await line("سمّيت المجموعة").locator("bdi", { hasText: "Morning desk" }).waitFor();
   assert.equal(await line(/group|message/).count(), 0);
+  await cleoPage.keyboard.press("Escape");
+  await cleoPage.getByRole("dialog").waitFor({ state: "detached" });
+  // Who says it stands where the line begins, and what is said is cut at its other end, whatever language it is in.
+  await cleoPage.locator("#search").fill("Here I am");
+  assertOrder(await sides(cleoPage.locator(".found .chat", { hasText: "Here I am" })), "rtl");
+  await cleoPage.locator("#search").fill("");
+  await say(benPage, LONG_ARABIC);
+  for (const [one, direction] of [
+    [cleoPage, "rtl"],
+    [page, "ltr"],
+  ]) {
+    const row = chatRow(one, "Morning desk").filter({ hasText: LONG_ARABIC.slice(0, 20) });
+    await row.waitFor();
+    assertOrder(await sides(row), direction);
+  }
+  await cleoPage.keyboard.press("Alt+s");
   await cleoPage.locator("dialog select:has(option[value=nl])").selectOption("en");
   await line("You named the group “Morning desk”.").waitFor();
   await cleoPage.keyboard.press("Escape");
