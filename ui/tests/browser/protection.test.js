@@ -5,10 +5,12 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage, until } from "./stage.js";
+import { App, PASSPHRASE, Server, chatRow, enter, look, onboard, openBrowser, openChat, openPage, rpc, until } from "./stage.js";
 
 const DURESS = "four kettles on a quiet tram";
 const NEXT = "seven lamps along the harbour";
+/** Long enough for a slow machine to press a key in time. */
+const IDLE_S = 12;
 const VISIT = "the other side of the hedge";
 
 let server, browser, ada, second, third, page, secondPage, thirdPage, words;
@@ -58,7 +60,7 @@ test("the page says what each protects from, and is used by keyboard", async () 
   }
 });
 
-test("the program locks after the idle time that was chosen", async () => {
+test("when the program locks by itself is chosen", async () => {
   const before = set();
   assert.equal(before.auto_lock_s, 0);
   await page.getByLabel("Lock by itself").selectOption("300");
@@ -67,6 +69,24 @@ test("the program locks after the idle time that was chosen", async () => {
   await until(() => set().lock_on_suspend !== before.lock_on_suspend);
   await page.getByRole("switch", { name: "Lock with the screen" }).press("Space");
   await until(() => !set().lock_with_screen);
+});
+
+test("whoever uses the page is not locked out, and whoever leaves it is", async () => {
+  await rpc(ada, [["protection.set", { change: { auto_lock_s: IDLE_S } }]]);
+  const locked = page.getByRole("heading", { name: "Locked" });
+  for (const last = Date.now() + 1500 * IDLE_S; Date.now() < last; ) {
+    await page.keyboard.press("Shift");
+    await page.waitForTimeout(500);
+  }
+  assert.equal(await locked.count(), 0);
+  await locked.waitFor();
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.throws(() => ada.command("--offline", "chats"), /passphrase/i);
+  await page.getByLabel("Passphrase").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await locked.waitFor({ state: "detached" });
+  await rpc(ada, [["protection.set", { change: { auto_lock_s: 300 } }]]);
+  await open();
 });
 
 test("the desktop's keyring is asked for with the passphrase only", async () => {
