@@ -64,3 +64,9 @@ await writeFile(path.join(dist, "index.html"), await readFile(path.join(root, "s
 for (const icon of ["icon.svg", "icon-unread.svg"]) {
   await writeFile(path.join(dist, "assets", icon), await readFile(path.join(root, "src", icon)));
 }
+// The sign in the tab with how much is unread; what is more than one digit is told as more.
+const counted = await readFile(path.join(root, "src/icon-count.svg"), "utf8");
+const write = (name, count, size) =>
+  writeFile(path.join(dist, "assets", `icon-unread-${name}.svg`), counted.replace("{count}", count).replace("{size}", size).replace("{base}", 22 + size * 0.36));
+for (let count = 1; count <= 9; count += 1) await write(count, count, 34);
+await write("more", "9+", 25);

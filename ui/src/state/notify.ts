@@ -51,8 +51,9 @@ effect(() => {
   shown.onclick = () => window.focus();
 });
 
-/** The sign in the tab, with a dot while something is unread, or came while it was locked. */
+/** The sign in the tab: how much is unread, or with a dot that something came while it was locked. */
 effect(() => {
   const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
-  if (link !== null) link.href = unread.value + rings.value > 0 ? "/assets/icon-unread.svg" : "/assets/icon.svg";
+  const count = unread.value > 9 ? "-unread-more" : unread.value > 0 ? `-unread-${unread.value}` : rings.value > 0 ? "-unread" : "";
+  if (link !== null) link.href = `/assets/icon${count}.svg`;
 });

@@ -268,11 +268,13 @@ test("what comes is counted, told without its words, and not heard, unless that 
   await benPage.evaluate(() => (window.isAway = true));
   await comes("The garden gate at nine", 1);
   assert.equal(await benPage.title(), "(1) Undertone");
-  assert.equal(await icon(), "/assets/icon-unread.svg");
+  assert.equal(await icon(), "/assets/icon-unread-1.svg");
+  assert.match(await benPage.evaluate(async (icon) => (await fetch(icon)).text(), await icon()), />1</);
   assert.deepEqual([await told(), await heard()], [[], 0], "nothing of it unless somebody wants it");
   await benPage.keyboard.press("Alt+s");
   await benPage.getByRole("switch", { name: "Tell me about new messages" }).click();
   await comes("Bring the key", 2);
+  assert.equal(await icon(), "/assets/icon-unread-2.svg");
   await benPage.waitForFunction(() => window.told.length === 1);
   const [first] = await told();
   assert.doesNotMatch(JSON.stringify(first), /Ada|key|gate/);
