@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
     process::{Command, Output, Stdio},
@@ -133,6 +134,90 @@ fn systemd_has_nothing_to_say_about_the_unit() {
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(checked.status.success(), "{said}");
     assert!(!said.contains("undertone.service"), "{said}");
+}
+
+/// The words of a line as systemd.service(5), "Command lines", and the Desktop Entry Specification, "The Exec key", have them undone:
+/// first the escapes of a string, then those within quotes.
+fn words_of(line: &str, is_entry: bool) -> Vec<String> {
+    let line = if is_entry {
+        line.replace("\\\\", "\\")
+    } else {
+        line.replace("$$", "$")
+    };
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut letters = line
+        .replace("%%", "%")
+        .chars()
+        .collect::<Vec<_>>()
+        .into_iter();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            '\\' => word.extend(letters.next()),
+            ' ' if !is_quoted => words.push(std::mem::take(&mut word)),
+            _ => word.push(letter),
+        }
+    }
+    words.push(word);
+    words
+}
+
+#[test]
+fn what_the_menu_and_the_unit_start_is_the_program_with_its_home() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("100% \"my\" $HOME\\ of `it`");
+    let home = home.to_str().expect("a path");
+    let output = undertone(folder.path(), &["install", "--json", "--home", home]);
+    succeeds(&output);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let paths = FILES.map(|file| folder.path().join(file).display().to_string());
+    assert_eq!(told, json!({"files": paths}));
+    for (file, key, more) in [
+        (FILES[0], "Exec=", &[][..]),
+        (FILES[2], "ExecStart=", &["--no-browser"]),
+    ] {
+        let content = fs::read_to_string(folder.path().join(file)).expect("it is there");
+        let line = content.lines().find_map(|line| line.strip_prefix(key));
+        let words = words_of(line.expect("a line that starts it"), file == FILES[0]);
+        let wanted = [&[env!("CARGO_BIN_EXE_undertone"), "--home", home][..], more].concat();
+        assert_eq!(words, wanted, "{file}");
+        // It is a command that this program takes.
+        let mut started = Command::new(&words[0])
+            .args(&words[1..])
+            .args((file == FILES[0]).then_some("--no-browser"))
+            .arg("--json")
+            .env("HOME", folder.path())
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut said = String::new();
+        let lines = started.stdout.take().expect("what it says");
+        BufReader::new(lines).read_line(&mut said).expect("a line");
+        started.kill().expect("it ends");
+        started.wait().expect("it ends");
+        assert!(said.contains("http://127.0.0.1:"), "{said}");
+    }
+}
+
+#[test]
+fn the_desktop_has_nothing_to_say_about_the_entry_and_the_icon() {
+    let folder = tempfile::tempdir().expect("a folder");
+    succeeds(&undertone(folder.path(), &["install"]));
+    // The icon is a picture of its own, with nothing before it that a reader of SVG stumbles over.
+    let icon = fs::read_to_string(folder.path().join(FILES[1])).expect("it is there");
+    let picture = icon
+        .split_once("-->")
+        .map_or(icon.as_str(), |(_, rest)| rest);
+    assert!(picture.trim_start().starts_with("<svg xmlns="), "{icon}");
+    let checked = Command::new("desktop-file-validate")
+        .arg(folder.path().join(FILES[0]))
+        .output();
+    // Where there is no desktop there is nobody to ask.
+    let Ok(checked) = checked else { return };
+    assert!(checked.status.success(), "{checked:?}");
+    assert!(checked.stdout.is_empty(), "{checked:?}");
 }
 
 #[test]

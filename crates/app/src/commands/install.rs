@@ -139,7 +139,7 @@ fn joined(words: &[String], quote: impl Fn(&str) -> String) -> String {
 fn files(options: &Global, folders: &Folders) -> Result<Vec<Placed>, Failure> {
     let words = command_line(options)?;
     let entry = format!(
-        "{OWN}\n[Desktop Entry]\nType=Application\nVersion=1.5\nName=Undertone\nGenericName=Messenger\n\
+        "{OWN}\n[Desktop Entry]\nType=Application\nVersion=1.0\nName=Undertone\nGenericName=Messenger\n\
          Comment=Private messages on a server you own\n\
          Comment[nl]=Privéberichten op een server van jezelf\n\
          Comment[fr]=Messages privés sur un serveur à vous\n\
