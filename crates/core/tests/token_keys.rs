@@ -81,3 +81,26 @@ async fn tokens_from_before_a_restore_are_thrown_away() -> Outcome {
     assert_eq!(server.sign_ins().1, 0, "none of them was tried");
     Ok(())
 }
+
+/// Tokens of temporary queues' keys are for whoever makes such a queue. An account that had some would be told from the others by them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_takes_no_tokens_of_temporary_queues() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = two(&server).await;
+    // It is nothing to this account what other such keys anonymous connections are shown.
+    server.show_a_temporary_key();
+    server.cut_outboxes();
+    ada.says("Ben", "Shown to some.").await;
+    ben.reads("Ada", &["Ada: Shown to some."]).await;
+
+    server.issue_temporary_tokens_only();
+    eventually("what is issued is not taken", || async {
+        let status = ada.client().status().await.unwrap();
+        status.tokens == 0
+            && status
+                .problem
+                .is_some_and(|problem| problem.code == "token.keys_differ")
+    })
+    .await;
+    Ok(())
+}

@@ -171,8 +171,10 @@ pub struct Tokens {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Disk {
-    /// MiB kept free for acknowledgements, deletes and commits.
+    /// MiB kept free for acknowledgements, deletes and commits. Uploads leave twice as much alone.
     pub reserve_mib: u64,
+    /// MiB that all blobs may hold; 0: as much as the disk has.
+    pub blobs_mib: u64,
 }
 
 impl Default for Limits {
@@ -249,7 +251,10 @@ impl Default for Forwarding {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { reserve_mib: 256 }
+        Self {
+            reserve_mib: 256,
+            blobs_mib: 0,
+        }
     }
 }
 
@@ -369,6 +374,7 @@ impl Config {
             tokens.requests: 1..=1_000_000;
             tokens.mib: 1..=65_536;
             disk.reserve_mib: 1..=1 << 30;
+            disk.blobs_mib: 0..=1 << 40;
             forwarding.mib: 1..=1 << 20;
             forwarding.mib_per_server: 1..=1 << 20;
             forwarding.servers: 1..=1_000_000;
@@ -461,6 +467,7 @@ mib = 64                     # and so many MiB
 
 [disk]
 reserve_mib = 256            # kept free so that reading, deleting and removing people still work when the disk is full
+blobs_mib = 0                # attachments may take so much in all; 0: all but twice the reserve
 
 [forwarding]                 # conversations with people on other servers
 to_others = true             # pass on what is for them
@@ -498,6 +505,7 @@ mod tests {
         );
         assert_eq!(config.tokens.per_day, Tokens::default().per_day);
         assert_eq!(config.disk.reserve_mib, Disk::default().reserve_mib);
+        assert_eq!(config.disk.blobs_mib, Disk::default().blobs_mib);
     }
 
     #[test]

@@ -271,6 +271,11 @@ fn store_limits(config: &Config) -> StoreLimits {
         parcel_bytes_per_server: u64::from(config.forwarding.mib_per_server) << 20,
         parcel_servers: usize::try_from(config.forwarding.servers).unwrap_or(usize::MAX),
         disk_reserve: config.disk.reserve_mib << 20,
+        blob_reserve: (config.disk.reserve_mib << 20).saturating_mul(2),
+        blob_bytes: match config.disk.blobs_mib {
+            0 => u64::MAX,
+            mib => mib << 20,
+        },
         commit_reserve: (config.disk.reserve_mib << 20) / 4,
         ..StoreLimits::default()
     }

@@ -222,8 +222,19 @@ impl TokenIssuer {
         let id = TokenKey::id_of(&public_key);
         Ok(Self {
             server,
-            key: TokenKey { id, public_key },
+            key: TokenKey {
+                id,
+                public_key,
+                temporary: false,
+            },
         })
+    }
+
+    /// The same key, shown as one whose tokens are for temporary queues.
+    #[must_use]
+    pub const fn for_temporary_queues(mut self) -> Self {
+        self.key.temporary = true;
+        self
     }
 
     /// What ServerHello shows.

@@ -319,6 +319,7 @@ fn a_hostile_server_gets_nothing_but_a_code() {
         token_keys: vec![proto::TokenKey {
             id: bytes(8),
             public_key: bytes(32),
+            temporary: false,
         }],
         ..Default::default()
     };

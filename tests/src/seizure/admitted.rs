@@ -81,6 +81,11 @@ pub const ADMITTED: [(&str, &str, &str); 18] = [
         "see which queues are temporary",
     ),
     (
+        "ended_temporary_queues",
+        "last_day queues",
+        "how many temporary queues were used and deleted",
+    ),
+    (
         "invitation_allowances",
         "queue_id day made",
         "how many invitations for further devices a queue made on the last day",

@@ -20,10 +20,11 @@ const KEPT_MS: i64 = 21 * 24 * 3600 * 1000;
 
 /// What the inbox is shown from now on. Whatever the outbox is shown must be among it. Tokens of other keys are worth nothing now (their
 /// week is over, or the server was put back to a backup) and make room for good ones; should their key be shown once more, they are there.
+/// Keys for temporary queues are not this account's: a token of one would tell it from the others.
 pub(crate) fn shown_to_inbox(work: &Work<'_>, keys: &[TokenKey]) -> Result<()> {
     let before = count(work.db)?;
     work.db.execute("UPDATE token_keys SET shown = 0", [])?;
-    for key in keys {
+    for key in keys.iter().filter(|key| !key.temporary) {
         work.db.execute(
             "INSERT INTO token_keys (key_id, public, seen_at_ms, shown_outbox, shown) VALUES (?1, ?2, ?3, 0, 1)
              ON CONFLICT (key_id) DO UPDATE SET seen_at_ms = excluded.seen_at_ms, shown = 1",
@@ -49,7 +50,8 @@ pub(crate) fn shown_to_inbox(work: &Work<'_>, keys: &[TokenKey]) -> Result<()> {
 
 /// Refuses an outbox connection that is shown another key: it could mark a person. The keys it is shown may be spent from now on.
 pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
-    for key in &hello.token_keys {
+    let mine = || hello.token_keys.iter().filter(|key| !key.temporary);
+    for key in mine() {
         let known = work
             .db
             .prepare_cached(
@@ -60,7 +62,7 @@ pub(crate) fn check_outbox(work: &Work<'_>, hello: &ServerHello) -> Result<()> {
             return Err(WireError::new(Code::TokenKeysDiffer).into());
         }
     }
-    for key in &hello.token_keys {
+    for key in mine() {
         work.db.execute(
             "UPDATE token_keys SET shown_outbox = 1 WHERE key_id = ?1",
             [key.id.as_bytes()],
@@ -93,6 +95,7 @@ pub(crate) fn issuing_key(work: &Work<'_>, id: TokenKeyId) -> Result<Option<Toke
             Ok(TokenKey {
                 id,
                 public_key: row.get(0)?,
+                temporary: false,
             })
         })
         .optional()?)

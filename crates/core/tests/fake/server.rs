@@ -206,6 +206,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn new_temporary_issuer() -> Arc<TokenIssuer> {
+    let issuer = TokenIssuer::from_seed(&Secret::random()).expect("an issuer");
+    Arc::new(issuer.for_temporary_queues())
+}
+
 fn new_issuer() -> Arc<TokenIssuer> {
     Arc::new(TokenIssuer::from_seed(&Secret::random()).expect("an issuer"))
 }
@@ -478,6 +483,17 @@ impl FakeServer {
         if tell {
             self.tell_token_keys();
         }
+    }
+
+    /// A key for temporary queues is there too, and nobody who is signed in is told of it.
+    pub fn show_a_temporary_key(&self) {
+        lock(&self.issuers).push(new_temporary_issuer());
+    }
+
+    /// The keys are new, and the tokens of everybody are issued under one for temporary queues.
+    pub fn issue_temporary_tokens_only(&self) {
+        *lock(&self.issuers) = vec![new_temporary_issuer(), new_issuer(), new_issuer()];
+        self.tell_token_keys();
     }
 
     /// Tells those who are signed in which keys there are.

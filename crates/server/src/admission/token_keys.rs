@@ -1,5 +1,7 @@
 //! The weekly keys of the blind tokens, all derived from one master seed in a file.
 //!
+//! Each week has two: one for everybody, and one for temporary queues, which anybody may make and whose tokens buy little.
+//!
 //! A key issues for one week (of seven UTC days counted from 1970-01-01) and is honoured for one more. Deriving
 //! them means that a restart or a second node shows clients the same keys; a restore makes a new seed, so that what was
 //! spent since the backup can't be spent again. The seed's holder can make tokens, and cannot tell whose a token is.
@@ -28,13 +30,30 @@ pub const FILE_NAME: &str = "tokens.seed";
 
 const DAYS_OF_A_KEY: u32 = 7;
 const SEED_LABEL: &[u8] = b"undertone/1 weekly token seed";
+const TEMPORARY_SEED_LABEL: &[u8] = b"undertone/1 weekly token seed for temporary queues";
+
+/// Who a token was issued to, which is all that a server can tell of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The owner of a queue that lasts.
+    Ordinary,
+    /// Somebody with a temporary queue: anybody at all.
+    Temporary,
+}
+
+/// The keys of one week.
+#[derive(Clone)]
+struct Issuers {
+    ordinary: Arc<TokenIssuer>,
+    temporary: Arc<TokenIssuer>,
+}
 
 /// The keys of this week and the one before.
 #[derive(Clone)]
 struct Weeks {
     week: u32,
-    current: Arc<TokenIssuer>,
-    previous: Arc<TokenIssuer>,
+    current: Issuers,
+    previous: Issuers,
 }
 
 /// Issues and checks tokens.
@@ -112,8 +131,26 @@ impl TokenKeys {
     }
 
     /// The key that issues.
-    pub fn issuer(&self) -> Arc<TokenIssuer> {
-        Arc::clone(&self.weeks.borrow().current)
+    pub fn issuer(&self, kind: Kind) -> Arc<TokenIssuer> {
+        let weeks = self.weeks.borrow();
+        Arc::clone(match kind {
+            Kind::Ordinary => &weeks.current.ordinary,
+            Kind::Temporary => &weeks.current.temporary,
+        })
+    }
+
+    /// Under which kind of key a token says that it was issued. Nothing is checked yet.
+    ///
+    /// # Errors
+    /// [`Code::TokenKeyUnknown`].
+    pub fn kind(&self, token: &Token) -> Result<Kind> {
+        let id = token.key_id();
+        let key = self.shown().into_iter().find(|key| key.id == id);
+        match key {
+            Some(key) if key.temporary => Ok(Kind::Temporary),
+            Some(_) => Ok(Kind::Ordinary),
+            None => Err(Code::TokenKeyUnknown.into()),
+        }
     }
 
     /// Checks a token, and names what must be marked as spent and the last day on which that matters. Costs about
@@ -128,13 +165,12 @@ impl TokenKeys {
             previous,
         } = self.weeks.borrow().clone();
         let id: TokenKeyId = token.key_id();
-        let (issuer, issued_in) = if id == current.key().id {
-            (current, week)
-        } else if id == previous.key().id {
-            (previous, week.saturating_sub(1))
-        } else {
-            return Err(Code::TokenKeyUnknown.into());
-        };
+        let weeks = [(&current, week), (&previous, week.saturating_sub(1))];
+        let (issuer, issued_in) = weeks
+            .into_iter()
+            .flat_map(|(issuers, week)| [(&issuers.ordinary, week), (&issuers.temporary, week)])
+            .find(|(issuer, _)| issuer.key().id == id)
+            .ok_or(Code::TokenKeyUnknown)?;
         issuer.verify(token)?;
         let last_day = Day((issued_in.saturating_add(2)).saturating_mul(DAYS_OF_A_KEY));
         Ok((TokenHash(token.input_hash()), last_day))
@@ -145,20 +181,34 @@ impl Weeks {
     fn derive(master: &Secret<32>, week: u32) -> Result<Self> {
         Ok(Self {
             week,
-            current: Arc::new(derive(master, week)?),
-            previous: Arc::new(derive(master, week.saturating_sub(1))?),
+            current: Issuers::derive(master, week)?,
+            previous: Issuers::derive(master, week.saturating_sub(1))?,
         })
     }
 
+    /// Those for everybody first.
     fn shown(&self) -> Vec<TokenKey> {
-        vec![*self.current.key(), *self.previous.key()]
+        let weeks = [&self.current, &self.previous];
+        let ordinary = weeks.map(|issuers| *issuers.ordinary.key());
+        let temporary = weeks.map(|issuers| *issuers.temporary.key());
+        [ordinary, temporary].concat()
     }
 }
 
-fn derive(master: &Secret<32>, week: u32) -> Result<TokenIssuer> {
+impl Issuers {
+    fn derive(master: &Secret<32>, week: u32) -> Result<Self> {
+        let temporary = derive(master, TEMPORARY_SEED_LABEL, week)?.for_temporary_queues();
+        Ok(Self {
+            ordinary: Arc::new(derive(master, SEED_LABEL, week)?),
+            temporary: Arc::new(temporary),
+        })
+    }
+}
+
+fn derive(master: &Secret<32>, label: &[u8], week: u32) -> Result<TokenIssuer> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, master.expose());
     let mut context = hmac::Context::with_key(&key);
-    context.update(SEED_LABEL);
+    context.update(label);
     context.update(&u64::from(week).to_be_bytes());
     let seed = Secret::from_slice(context.sign().as_ref())?;
     TokenIssuer::from_seed(&seed)
@@ -193,7 +243,7 @@ mod tests {
     use undertone_wire::tokens::PendingTokens;
 
     fn a_token(keys: &TokenKeys) -> Token {
-        let issuer = keys.issuer();
+        let issuer = keys.issuer(Kind::Ordinary);
         let pending = PendingTokens::blind(1).expect("blind");
         let issued = issuer.evaluate(pending.blinded()).expect("evaluate");
         pending

@@ -1,7 +1,8 @@
 //! Blobs over HTTP (docs/protocol.md section 6): created, appended to, looked at, and read in ranges, with flat memory.
 //!
 //! Whoever knows a blob's id may read it; creating and appending cost one blind token each. The token is taken last, when
-//! nothing else is known to be in the way, so that a resumed upload does not pay for finding out where it stands.
+//! nothing else is known to be in the way, so that a resumed upload does not pay for finding out where it stands. What was issued to a
+//! temporary queue, which anybody can make, pays for none.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::Gateway;
 use super::http::{Body, Refused, full};
 use super::outbox::redeem;
 use super::refuse::refusal;
+use crate::admission::token_keys::Kind;
 use crate::store::blobs::BlobRead;
 use crate::store::{BlobRecord, StoreError};
 
@@ -87,7 +89,7 @@ async fn create(
         Err(StoreError::UnknownBlob) => {}
         Err(error) => return Err(refused(error)),
     }
-    redeem(gateway, vec![token]).await?;
+    pay(gateway, token).await?;
     let record = gateway.blobs.create(blob, size).await.map_err(refused)?;
     Ok(standing(StatusCode::CREATED, record))
 }
@@ -138,7 +140,7 @@ async fn append_body(
     if announced.is_some_and(|length| length > room) {
         return Err(Code::BlobLength.into());
     }
-    redeem(gateway, vec![token]).await?;
+    pay(gateway, token).await?;
 
     let mut gathered = BytesMut::new();
     let mut received = 0u64;
@@ -244,6 +246,15 @@ fn standing(status: StatusCode, record: BlobRecord) -> Response<Body> {
     headers.insert(UPLOAD_COMPLETE, HeaderValue::from_static(complete));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Spends a token, if it is one that pays for uploads.
+async fn pay(gateway: &Arc<Gateway>, token: Token) -> Result<(), Refused> {
+    if gateway.tokens.kind(&token)? == Kind::Temporary {
+        return Err(Code::QuotaTemporary.into());
+    }
+    redeem(gateway, vec![token]).await?;
+    Ok(())
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Result<u64, Refused> {

@@ -28,7 +28,7 @@ use super::refuse::refusal;
 use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
-use crate::admission::token_keys::Rolls;
+use crate::admission::token_keys::{Kind, Rolls};
 use crate::announcements::Changes;
 use crate::delivery::{self, Heard, Hearing, Pushed, Wake};
 use crate::server::stopped;
@@ -438,12 +438,16 @@ impl Session<'_> {
                 .store
                 .take_token_allowance(queue, count, gateway.config.tokens.per_day);
         let issuing = async move {
-            allowance.await.map_err(|error| refusal(&error))?;
+            let allowance = allowance.await.map_err(|error| refusal(&error))?;
             let permit = Arc::clone(&gateway.arithmetic)
                 .acquire_owned()
                 .await
                 .map_err(|_| Error::new(Code::ServerShuttingDown))?;
-            let issuer = gateway.tokens.issuer();
+            let issuer = gateway.tokens.issuer(if allowance.temporary {
+                Kind::Temporary
+            } else {
+                Kind::Ordinary
+            });
             let issued = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
                 issuer.evaluate(&blinded)
@@ -527,7 +531,8 @@ async fn open(gateway: &Arc<Gateway>, queue: QueueId) -> Outcome {
         .store
         .take_token_allowance(queue, 0, daily)
         .await
-        .map_err(failed)?;
+        .map_err(failed)?
+        .left;
     let (position, inbox) = delivery::Inbox::open(Arc::clone(&gateway.store), &gateway.hub, queue)
         .await
         .map_err(failed)?;

@@ -22,7 +22,8 @@ use super::refuse::refusal;
 use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
-use crate::admission::credit::{Credit, Price};
+use crate::admission::credit::{Credit, Price, Redeemed};
+use crate::admission::token_keys::Kind;
 use crate::delivery;
 use crate::server::stopped;
 use crate::store::{Accepted, ChannelHash, Reply, TakenKeyPackage};
@@ -112,8 +113,8 @@ impl Outbox<'_> {
                     }
                 }
             }
-            if !self.trusted && self.credit.requests > 0 {
-                // It has paid: from here on it may send messages of the full size.
+            if !self.trusted && self.credit.whole.requests > 0 {
+                // It has paid, with more than anybody can have: from here on it may send messages of the full size.
                 self.trusted = true;
                 socket.trust_with_large_messages();
             }
@@ -250,21 +251,14 @@ impl Outbox<'_> {
                 Ok((_, Effect::Redeemed(tokens))) => {
                     self.credit.add(
                         tokens,
-                        self.gateway.config.tokens.requests,
+                        u64::from(self.gateway.config.tokens.requests),
                         self.gateway.token_bytes(),
                     );
-                    response::Body::TokenCredit(proto::TokenCredit {
-                        requests_left: self.credit.requests,
-                        bytes_left: self.credit.bytes,
-                    })
+                    token_credit(&self.credit)
                 }
                 Ok((_, Effect::Visited(requests, bytes))) => {
-                    self.credit.requests = self.credit.requests.saturating_add(requests);
-                    self.credit.bytes = self.credit.bytes.saturating_add(bytes);
-                    response::Body::TokenCredit(proto::TokenCredit {
-                        requests_left: self.credit.requests,
-                        bytes_left: self.credit.bytes,
-                    })
+                    self.credit.whole.add(requests, bytes);
+                    token_credit(&self.credit)
                 }
                 Ok((body, _)) => {
                     if matches!(body, response::Body::Accepted(_)) {
@@ -372,12 +366,21 @@ async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {
     ))
 }
 
-/// Marks tokens as spent; says how many were fresh.
+/// What the connection may still do, as it is told.
+fn token_credit(credit: &Credit) -> response::Body {
+    let all = credit.all();
+    response::Body::TokenCredit(proto::TokenCredit {
+        requests_left: all.requests,
+        bytes_left: all.bytes,
+    })
+}
+
+/// Marks tokens as spent; says how many of each kind were fresh.
 ///
 /// # Errors
 /// `token.invalid` or `token.key_unknown` when any is no token of this server, and then none is spent;
 /// `token.spent` when none was fresh.
-pub(super) async fn redeem(gateway: &Arc<Gateway>, tokens: Vec<Token>) -> Result<u32> {
+pub(super) async fn redeem(gateway: &Arc<Gateway>, tokens: Vec<Token>) -> Result<Redeemed> {
     let today = gateway.clock.day();
     let permit = Arc::clone(&gateway.arithmetic)
         .acquire_owned()
@@ -388,31 +391,38 @@ pub(super) async fn redeem(gateway: &Arc<Gateway>, tokens: Vec<Token>) -> Result
         let _permit = permit;
         let mut checked = tokens
             .iter()
-            .map(|token| shared.tokens.check(token))
+            .map(|token| Ok((shared.tokens.check(token)?, shared.tokens.kind(token)?)))
             .collect::<Result<Vec<_>>>()?;
         // The same token twice in one request counts once.
-        checked.sort_unstable();
-        checked.dedup();
+        checked.sort_unstable_by_key(|(hash, _)| *hash);
+        checked.dedup_by_key(|(hash, _)| *hash);
         Ok::<_, Error>(checked)
     })
     .await
     .map_err(|_| Error::new(Code::Internal))??;
-    let last_day = checked.iter().map(|(_, day)| *day).max().unwrap_or(today);
-    let hashes = checked.into_iter().map(|(hash, _)| hash).collect();
+    let last_day = checked.iter().map(|((_, day), _)| *day).max();
+    let (hashes, kinds): (_, Vec<Kind>) = checked
+        .into_iter()
+        .map(|((hash, _), kind)| (hash, kind))
+        .unzip();
     let fresh = gateway
         .store
-        .spend_tokens(hashes, last_day)
+        .spend_tokens(hashes, last_day.unwrap_or(today))
         .await
-        .map_err(|error| refusal(&error))?
-        .into_iter()
-        .filter(|fresh| *fresh)
-        .count();
-    if fresh == 0 {
+        .map_err(|error| refusal(&error))?;
+    let mut redeemed = Redeemed::default();
+    for (kind, _) in kinds.into_iter().zip(fresh).filter(|(_, fresh)| *fresh) {
+        match kind {
+            Kind::Ordinary => redeemed.ordinary += 1,
+            Kind::Temporary => redeemed.temporary += 1,
+        }
+    }
+    let count = redeemed.ordinary + redeemed.temporary;
+    if count == 0 {
         return Err(Code::TokenSpent.into());
     }
-    let fresh = u32::try_from(fresh).unwrap_or(u32::MAX);
-    gateway.metrics.tokens_redeemed.inc_by(u64::from(fresh));
-    Ok(fresh)
+    gateway.metrics.tokens_redeemed.inc_by(u64::from(count));
+    Ok(redeemed)
 }
 
 /// An outcome that is `Done` or an error.

@@ -13,6 +13,7 @@ use undertone_wire::proto::response::Body;
 use undertone_wire::{Error, proto};
 
 use super::refuse::refusal;
+use crate::admission::credit::Redeemed;
 use crate::delivery::{Hearing, Inbox};
 use crate::store::{Accepted, QueueId, Reply};
 
@@ -31,7 +32,7 @@ pub(super) enum Effect {
     /// The connection hears a bell.
     Hears(Box<Hearing>),
     /// Tokens were redeemed: so many fresh ones.
-    Redeemed(u32),
+    Redeemed(Redeemed),
     /// A guest has so many requests and bytes more.
     Visited(u64, u64),
     /// The queue is gone; the connection ends.

@@ -11,7 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -37,7 +37,10 @@ pub struct Blobs {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     free_space: Arc<dyn FreeSpace>,
-    disk_reserve: u64,
+    reserve: u64,
+    /// Bytes that all may hold, and that they do, from above: counted anew by every sweep.
+    most: u64,
+    held: AtomicU64,
     /// Uploads under way: one at a time for each blob.
     uploading: Mutex<HashSet<BlobHash>>,
     looked_for_strays: AtomicBool,
@@ -55,12 +58,15 @@ impl Blobs {
     ) -> Result<Arc<Self>, StoreError> {
         let folder = data_folder.join(FOLDER);
         private_folder(&folder)?;
+        let held = store.blob_bytes().wait()?;
         Ok(Arc::new(Self {
             folder,
             store,
             clock: Arc::clone(&options.clock),
             free_space: Arc::clone(&options.free_space),
-            disk_reserve: options.limits.disk_reserve,
+            reserve: options.limits.blob_reserve,
+            most: options.limits.blob_bytes,
+            held: AtomicU64::new(held),
             uploading: Mutex::default(),
             looked_for_strays: AtomicBool::new(false),
         }))
@@ -72,7 +78,7 @@ impl Blobs {
     /// [`StoreError::BlobTaken`], [`StoreError::Full`].
     pub async fn create(&self, blob: BlobHash, size: u64) -> Result<BlobRecord, StoreError> {
         match self.state(blob).await {
-            Err(StoreError::UnknownBlob) if self.reserve_reached(size) => Err(StoreError::Full),
+            Err(StoreError::UnknownBlob) if self.no_room(size) => Err(StoreError::Full),
             _ => self.store.create_blob(blob, size).await,
         }
     }
@@ -106,7 +112,7 @@ impl Blobs {
                 offset: record.offset,
             });
         }
-        if self.reserve_reached(0) {
+        if self.no_room(0) {
             return Err(StoreError::Full);
         }
         let path = self.path(&blob);
@@ -176,9 +182,12 @@ impl Blobs {
                 break;
             }
         }
-        if !self.looked_for_strays.swap(true, Ordering::Relaxed) {
+        if !self.looked_for_strays.load(Ordering::Relaxed) {
             deleted += self.delete_strays().await?;
+            self.looked_for_strays.store(true, Ordering::Relaxed);
         }
+        self.held
+            .store(self.store.blob_bytes().await?, Ordering::Relaxed);
         Ok(deleted)
     }
 
@@ -208,10 +217,12 @@ impl Blobs {
         }
     }
 
-    fn reserve_reached(&self, more: u64) -> bool {
-        self.free_space
-            .free_bytes()
-            .is_ok_and(|free| free < self.disk_reserve.saturating_add(more))
+    /// Whether so many bytes more are too many, for what blobs may hold or for the disk. 0: whatever comes, which is at least one.
+    fn no_room(&self, more: u64) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        let free = self.free_space.free_bytes();
+        held.saturating_add(more.max(1)) > self.most
+            || free.is_ok_and(|free| free < self.reserve.saturating_add(more))
     }
 
     fn path(&self, blob: &BlobHash) -> PathBuf {
@@ -247,7 +258,7 @@ impl BlobAppend {
             return Err(StoreError::BlobTooLong);
         }
         if self.at + length >= self.probe_at {
-            if self.uploading.blobs.reserve_reached(0) {
+            if self.uploading.blobs.no_room(length) {
                 return Err(StoreError::Full);
             }
             self.probe_at = self.at + length + PROBE_EVERY;
@@ -271,6 +282,10 @@ impl BlobAppend {
         self.file = Some(file);
         written?;
         self.at += length;
+        self.uploading
+            .blobs
+            .held
+            .fetch_add(length, Ordering::Relaxed);
         Ok(())
     }
 

@@ -59,9 +59,13 @@ pub struct StoreLimits {
     pub strangers_per_host: usize,
     /// Days for which it waits.
     pub stranger_days: u32,
-    /// Free bytes on the volume below which sends, registrations and uploads are refused.
+    /// Free bytes on the volume below which sends and registrations are refused.
     pub disk_reserve: u64,
-    /// The part of that which commits and new channels leave alone too: what is left for acknowledgements and deletes.
+    /// Free bytes on the volume below which no blob is begun or goes on: more than `disk_reserve`, so that blobs alone never stop sends.
+    pub blob_reserve: u64,
+    /// Bytes that all blobs together may hold.
+    pub blob_bytes: u64,
+    /// The part of `disk_reserve` which commits and new channels leave alone too: what is left for acknowledgements and deletes.
     pub commit_reserve: u64,
     /// Longest time from an acknowledgement, expiry or delete until the bytes are out of the data folder: the
     /// write-ahead log is copied back and truncated this often while there is work. A reader that is slower
@@ -136,6 +140,8 @@ impl Default for StoreLimits {
             strangers_per_host: 8,
             stranger_days: 2,
             disk_reserve: 512 * MIB,
+            blob_reserve: 1024 * MIB,
+            blob_bytes: u64::MAX,
             commit_reserve: 128 * MIB,
             checkpoint_every: Duration::from_secs(3),
             ack_delay: Duration::from_millis(100),

@@ -9,7 +9,7 @@
 //!   sealed again for each queue; the only times stored are UTC day numbers.
 //! - **In order.** Writes submitted one after the other by one task are applied in that order.
 //! - **Idempotent or says why not**, as `docs/protocol.md` section 2 lists.
-//! - **A full disk stops sends and nothing else.** Below the reserve, sends, registrations and uploads fail with
+//! - **A full disk stops sends and nothing else.** Below the reserve, sends and registrations, and uploads before them, fail with
 //!   [`StoreError::Full`]; acknowledgements and deletes go on, and so do commits and new channels as long as what they
 //!   write leaves the last part of the reserve alone ([`StoreLimits::commit_reserve`]).
 //! - **What is referred to is there.** A send or commit that names a blob is refused with [`StoreError::BlobNeeded`] unless
@@ -78,7 +78,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes `count` from the queue's daily token allowance of `daily`; the answer is what is left today.
     /// `count` 0 only asks. Errors: `UnknownQueue`, `AllowanceSpent`.
-    fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32) -> Reply<u32>;
+    fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32)
+    -> Reply<TokenAllowance>;
 
     // ---- addresses and key packages ----
 
@@ -158,6 +159,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The row of a blob. Reads only. Errors: `UnknownBlob`.
     fn blob(&self, blob: BlobHash) -> Reply<BlobRecord>;
+
+    /// Bytes that all blobs hold. Reads only.
+    fn blob_bytes(&self) -> Reply<u64>;
 
     /// Moves the uploaded offset from `from` to `to`; the bytes must be synced before.
     /// Errors: `UnknownBlob`, `BlobOffset` if it no longer stands at `from`.

@@ -432,6 +432,15 @@ pub struct Invitation {
     pub expires_s: Option<u64>,
 }
 
+/// What is left of a queue's blind tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenAllowance {
+    /// How many may still be issued: today, or to a temporary queue at all.
+    pub left: u32,
+    /// Whether the queue is a temporary one, whose tokens are of another key and buy little.
+    pub temporary: bool,
+}
+
 /// What a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {

@@ -71,7 +71,7 @@ impl Http {
         }
     }
 
-    async fn create(&mut self, id: &BlobId, size: usize, token: &Token) -> Answer {
+    pub(super) async fn create(&mut self, id: &BlobId, size: usize, token: &Token) -> Answer {
         let headers = [
             ("upload-length", size.to_string()),
             ("authorization", token.to_authorization()),

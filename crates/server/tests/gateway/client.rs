@@ -354,18 +354,37 @@ impl Device {
         Self::with_invitation(server, None).await.unwrap()
     }
 
-    pub async fn with_invitation(
-        server: &TestServer,
-        code: Option<InvitationCode>,
-    ) -> Result<Self, Error> {
-        let mut device = Self {
+    /// Somebody whom nobody has invited, with a temporary queue.
+    pub async fn temporary(server: &TestServer) -> Result<Self, Error> {
+        let mut device = Self::unregistered(server).await;
+        let inbox = &device.inbox;
+        let request = auth::register_temporary(
+            &device.key,
+            &inbox.pin,
+            &inbox.hello.challenge,
+            device.queue,
+            device.hpke.public(),
+        );
+        device.inbox.ask(Request::RegisterQueue(request)).await?;
+        Ok(device)
+    }
+
+    async fn unregistered(server: &TestServer) -> Self {
+        Self {
             key: SigningKey::from_bytes(&random_bytes()),
             queue: QueueId::random(),
             hpke: HpkeKeyPair::generate().unwrap(),
             inbox: server.inbox().await,
             tokens: Vec::new(),
             opening: Vec::new(),
-        };
+        }
+    }
+
+    pub async fn with_invitation(
+        server: &TestServer,
+        code: Option<InvitationCode>,
+    ) -> Result<Self, Error> {
+        let mut device = Self::unregistered(server).await;
         let request = device.registration(code);
         device.inbox.ask(request).await?;
         Ok(device)
@@ -423,8 +442,9 @@ impl Device {
         let Response::IssuedTokens(issued) = self.inbox.ask(request).await? else {
             panic!()
         };
-        let key = self.inbox.hello.token_keys[0];
-        self.tokens.extend(pending.finalize(&key, &issued).unwrap());
+        let shown = &self.inbox.hello.token_keys;
+        let key = shown.iter().find(|key| key.id == issued.key_id).unwrap();
+        self.tokens.extend(pending.finalize(key, &issued).unwrap());
         Ok(())
     }
 

@@ -186,7 +186,12 @@ async fn every_connection_is_shown_the_same_token_keys_and_its_own_challenge() {
     let inbox = Client::open(&server, Role::Inbox).await;
     let outbox = Client::open(&server, Role::Outbox).await;
     assert_eq!(inbox.hello.token_keys, outbox.hello.token_keys);
-    assert_eq!(inbox.hello.token_keys.len(), 2);
+    let temporary: Vec<_> = inbox.hello.token_keys.iter().map(|k| k.temporary).collect();
+    assert_eq!(
+        temporary,
+        [false, false, true, true],
+        "this week's and last week's for everybody, and the same for temporary queues"
+    );
     assert_ne!(inbox.hello.challenge, outbox.hello.challenge);
     assert!(inbox.hello.registration_open);
 }

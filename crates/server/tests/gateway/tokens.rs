@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use undertone_server::config::Registration;
 use undertone_server::store::ManualClock;
-use undertone_wire::Code;
-use undertone_wire::ids::random_bytes;
-use undertone_wire::request::{AddressKind, Request};
+use undertone_wire::ids::{BlobId, ChannelId, SendId, random_bytes};
+use undertone_wire::padding::PAYLOAD_CLASSES;
+use undertone_wire::request::{AddressKind, CreateChannel, Request, TakeKeyPackages};
 use undertone_wire::response::{Notice, Response};
 use undertone_wire::tokens::Token;
+use undertone_wire::{Code, Error};
 
+use super::blobs::Http;
 use super::client::{Device, TestServer, send};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,4 +208,81 @@ async fn a_new_week_is_told_to_whoever_is_connected() {
     let credit = outbox.ask(Request::RedeemTokens(vec![old, new])).await;
     assert!(matches!(credit, Ok(Response::TokenCredit(_))));
     assert!(ada.inbox.is_quiet(1500).await, "told once");
+}
+
+/// Somebody makes a temporary queue on a server that nobody invited them to, for the sake of its tokens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_anybody_is_given_pays_for_a_word_and_no_more() {
+    let server =
+        TestServer::start_with(|config| config.registration = Registration::Invitation).await;
+    let mut ada = Device::with_invitation(&server, Some(server.invitation(1).await))
+        .await
+        .unwrap();
+    let address = ada.address(AddressKind::Contact).await;
+    let mut stranger = Device::temporary(&server).await.unwrap();
+    stranger.issue(6).await.unwrap();
+    assert_eq!(stranger.issue(1).await.unwrap_err().code, Code::QuotaTokens);
+
+    // No file,
+    let mut http = Http::open(&server).await;
+    let token = stranger.token().await;
+    let refused = http.create(&BlobId::random(), 4096, &token).await;
+    assert_eq!(refused.code(), "quota.temporary");
+    // no channel, nothing large, nothing to several,
+    let mut outbox = server.outbox().await;
+    let Ok(Response::TokenCredit(credit)) = outbox.ask(Request::RedeemTokens(vec![token])).await
+    else {
+        panic!()
+    };
+    assert_eq!((credit.requests_left, credit.bytes_left), (128, 512 << 10));
+    let channel = Request::CreateChannel(CreateChannel {
+        channel_id: ChannelId::random(),
+        epoch: 0,
+        lock: random_bytes(),
+        min_send_epoch: 0,
+    });
+    let other = ada.address(AddressKind::Contact).await;
+    for too_much in [
+        channel,
+        send(&[0; PAYLOAD_CLASSES[2] + 1], &[&address]),
+        send(b"to both", &[&address, &other]),
+    ] {
+        assert_eq!(outbox.refused(too_much).await, Code::TokenRequired);
+    }
+    // but a word, as a device says it that is linked, and a look at who is there.
+    outbox
+        .deliver(&[1; PAYLOAD_CLASSES[2]], &[&address])
+        .await
+        .unwrap();
+    let look = Request::TakeKeyPackages(TakeKeyPackages {
+        send_id: SendId::random(),
+        addresses: (0..32).map(|_| address.duplicate()).collect(),
+    });
+    let taken = outbox.ask(look).await;
+    assert!(matches!(taken, Ok(Response::TakenKeyPackages(_))));
+
+    // What ada is given is of another key, and pays for all of it.
+    let token = ada.token().await;
+    assert_ne!(token.key_id(), stranger.token().await.key_id());
+    let created = http.create(&BlobId::random(), 4096, &token).await;
+    assert_eq!(created.status, hyper::StatusCode::CREATED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_makes_and_deletes_temporary_queues_for_their_tokens() {
+    let server = TestServer::start_with(|config| {
+        config.registration = Registration::Invitation;
+        config.quotas.temporary_queues = 2;
+    })
+    .await;
+    let again = async || -> Result<(), Error> {
+        let mut stranger = Device::temporary(&server).await?;
+        stranger.issue(6).await?;
+        stranger.inbox.ask(Request::DeleteQueue).await.map(drop)
+    };
+    for _ in 0..32 {
+        again().await.unwrap();
+    }
+    let refused = again().await.unwrap_err();
+    assert_eq!(refused.code, Code::RegistrationTemporary);
 }

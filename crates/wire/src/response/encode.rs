@@ -93,6 +93,7 @@ impl TokenKey {
         proto::TokenKey {
             id: self.id.to_bytes(),
             public_key: copy(&self.public_key),
+            temporary: self.temporary,
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct TokenKey {
     pub id: TokenKeyId,
     /// Ristretto255 element.
     pub public_key: [u8; 32],
+    /// Its tokens are issued to temporary queues and buy little. The owner of any other queue takes none of it: it would be told from the rest.
+    pub temporary: bool,
 }
 
 impl TokenKey {

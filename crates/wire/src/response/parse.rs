@@ -159,7 +159,11 @@ impl TokenKey {
         if id != Self::id_of(&public_key) {
             return Err(malformed());
         }
-        Ok(Self { id, public_key })
+        Ok(Self {
+            id,
+            public_key,
+            temporary: key.temporary,
+        })
     }
 }
 

@@ -234,6 +234,7 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
                 token_keys: vec![TokenKey {
                     id: TokenKey::id_of(&public_key),
                     public_key,
+                    temporary: false,
                 }],
                 registration_open: true,
             }),
@@ -319,6 +320,15 @@ pub fn from_server() -> Vec<(&'static str, FromServer)> {
             FromServer::Notice(Notice::TokenKeysChanged(vec![TokenKey {
                 id: TokenKey::id_of(&public_key),
                 public_key,
+                temporary: false,
+            }])),
+        ),
+        (
+            "temporary_token_key_changed",
+            FromServer::Notice(Notice::TokenKeysChanged(vec![TokenKey {
+                id: TokenKey::id_of(&public_key),
+                public_key,
+                temporary: true,
             }])),
         ),
         (

@@ -114,7 +114,11 @@ pub(crate) fn a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days(mu
             .wait()
     };
     assert_eq!(tokens(7), Err(StoreError::AllowanceSpent));
-    assert_eq!(tokens(6), Ok(0));
+    let left = TokenAllowance {
+        left: 0,
+        temporary: true,
+    };
+    assert_eq!(tokens(6), Ok(left));
     // Signing in does not make it last, a day does not bring new tokens, and a restart changes nothing.
     world.pass_days(1);
     world.restart();
@@ -155,6 +159,39 @@ pub(crate) fn temporary_queues_are_few(world: World) {
         .register(stranger().registration())
         .wait()
         .unwrap();
+}
+
+/// Somebody without an invitation wants more than the few tokens of a temporary queue.
+pub(crate) fn temporary_queues_are_not_made_and_deleted_for_their_tokens(mut world: World) {
+    let make = |world: &World| {
+        let queue = Registration {
+            temporary: true,
+            ..stranger().registration()
+        };
+        let id = queue.queue;
+        world.store.register(queue).wait().map(|_| id)
+    };
+    // Those that were given none make room for others at once.
+    for _ in 0..100 {
+        let queue = make(&world).unwrap();
+        world.store.delete_queue(queue).wait().unwrap();
+    }
+    let used = |world: &World| {
+        let queue = make(world)?;
+        world.store.take_token_allowance(queue, 6, 500).wait()?;
+        world.store.delete_queue(queue).wait()
+    };
+    let most = world.limits().temporary_queues * 16;
+    for _ in 0..most {
+        used(&world).unwrap();
+    }
+    assert_eq!(used(&world), Err(StoreError::TooManyTemporary));
+    world.pass_days(1);
+    world.restart();
+    world.store.sweep().wait().unwrap();
+    assert_eq!(used(&world), Err(StoreError::TooManyTemporary));
+    world.pass_days(1);
+    assert_eq!(used(&world), Ok(()), "their days are over");
 }
 
 pub(crate) fn an_owner_brings_in_a_few_devices_a_day(mut world: World) {
@@ -302,6 +339,7 @@ pub(crate) fn the_days_allowance_is_limited(mut world: World) {
             .store
             .take_token_allowance(ada.queue, count, 10)
             .wait()
+            .map(|allowance| allowance.left)
     };
     assert_eq!(take(&world, 0), Ok(10));
     assert_eq!(take(&world, 7), Ok(3));

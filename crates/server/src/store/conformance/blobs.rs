@@ -189,20 +189,20 @@ pub(crate) fn a_full_disk_takes_no_blobs(world: World) {
     run(async {
         let folder = folder(&world);
         let blob = BlobHash::random();
-        world.parts.disk.set(RESERVE + 4000);
+        world.parts.disk.set(2 * RESERVE + 4000);
         assert_eq!(
             folder.blobs.create(blob, 4096).await,
             Err(StoreError::Full),
-            "with its bytes the reserve is gone"
+            "with its bytes what blobs leave alone is gone"
         );
-        world.parts.disk.set(RESERVE + 4096);
+        world.parts.disk.set(2 * RESERVE + 4096);
         folder.blobs.create(blob, 4096).await.unwrap();
-        world.parts.disk.set(RESERVE - 1);
+        world.parts.disk.set(2 * RESERVE - 1);
         assert_eq!(
             append(&folder.blobs, blob, 0, &[1; 10]).await,
             Err(StoreError::Full)
         );
-        world.parts.disk.set(RESERVE);
+        world.parts.disk.set(2 * RESERVE);
         assert_eq!(
             append(&folder.blobs, blob, 0, &[1; 10])
                 .await
@@ -210,6 +210,31 @@ pub(crate) fn a_full_disk_takes_no_blobs(world: World) {
                 .offset,
             10
         );
+    });
+}
+
+pub(crate) fn all_blobs_together_have_a_limit(mut world: World) {
+    world.limit(|limits| limits.blob_bytes = 10_000);
+    run(async {
+        let mut folder = folder(&world);
+        let (first, second, third) = (BlobHash::random(), BlobHash::random(), BlobHash::random());
+        for blob in [first, second] {
+            folder.blobs.create(blob, 8192).await.unwrap();
+        }
+        // What is announced takes no room from anybody; what is there does.
+        append(&folder.blobs, first, 0, &[1; 8192]).await.unwrap();
+        let full = Err(StoreError::Full);
+        assert_eq!(folder.blobs.create(third, 4096).await, full);
+        append(&folder.blobs, second, 0, &[1; 1808]).await.unwrap();
+        assert_eq!(append(&folder.blobs, second, 1808, &[1; 1]).await, full);
+
+        // The same after a restart, until some of it has expired.
+        folder.blobs = open(&world, folder.path.path());
+        assert_eq!(append(&folder.blobs, second, 1808, &[1; 1]).await, full);
+        world.pass_days(31);
+        assert_eq!(folder.blobs.sweep().await.unwrap(), 2);
+        folder.blobs.create(third, 4096).await.unwrap();
+        append(&folder.blobs, third, 0, &[1; 4096]).await.unwrap();
     });
 }
 

@@ -72,6 +72,7 @@ impl World {
                 key_packages: 4,
                 temporary_queues: 3,
                 disk_reserve: RESERVE,
+                blob_reserve: 2 * RESERVE,
                 commit_reserve: RESERVE / 4,
                 ..StoreLimits::default()
             },
@@ -272,6 +273,7 @@ macro_rules! conformance_suite {
             channel_model: channels_keep_to_their_rules;
             admission: an_invitation_is_used_up, an_invitation_expires,
                 a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days, temporary_queues_are_few,
+                temporary_queues_are_not_made_and_deleted_for_their_tokens,
                 an_owner_brings_in_a_few_devices_a_day, a_failed_registration_uses_nothing_up,
                 a_token_is_spent_once, the_days_allowance_is_limited, records_are_kept;
             delivery: what_is_fresh_arrives_in_order, a_slow_reader_loses_nothing, a_second_sign_in_replaces_the_first,
@@ -285,7 +287,7 @@ macro_rules! conformance_suite {
                 what_reaches_nobody_leaves_nothing_behind,
                 a_channel_gives_guests_an_allowance_if_it_was_paid_for;
             blobs: a_blob_goes_up_in_pieces_and_comes_down_in_ranges, an_upload_resumes_where_its_row_says,
-                an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, strays_are_swept
+                an_upload_keeps_to_its_size, a_blob_expires, a_full_disk_takes_no_blobs, all_blobs_together_have_a_limit, strays_are_swept
         );
     };
     ($open:ident; $($area:ident: $($case:ident),+);+) => {

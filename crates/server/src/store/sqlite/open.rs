@@ -15,11 +15,12 @@ use crate::store::StoreError;
 pub const DATABASE: &str = "store.sqlite";
 
 /// One file per version, in order; the database's `user_version` says how many have been applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_devices.sql"),
     include_str!("../../../migrations/0003_other_servers.sql"),
     include_str!("../../../migrations/0004_bells.sql"),
+    include_str!("../../../migrations/0005_temporary_tokens.sql"),
 ];
 
 /// Behind the database's name, the copy that is made before migrating to a version.
@@ -244,7 +245,7 @@ mod tests {
         );
         assert_eq!(pragma("wal_autocheckpoint"), 0);
         assert_eq!(pragma("secure_delete"), 1);
-        assert_eq!(pragma("user_version"), 4);
+        assert_eq!(pragma("user_version"), 5);
         let mode: String = connection
             .pragma_query_value(None, "journal_mode", |row| row.get(0))
             .unwrap();
@@ -285,7 +286,7 @@ mod tests {
         drop(connection);
         let before = fs::read(folder.path().join(DATABASE)).unwrap();
         let error = open_writer(folder.path(), 1 << 20).unwrap_err();
-        assert_eq!(error, StoreError::Newer { found: 7, known: 4 });
+        assert_eq!(error, StoreError::Newer { found: 7, known: 5 });
         assert_eq!(fs::read(folder.path().join(DATABASE)).unwrap(), before);
     }
 
@@ -298,7 +299,7 @@ mod tests {
             .execute("INSERT INTO queue_floors VALUES (x'01', 5)", [])
             .unwrap();
         copy_before(&connection, &path, 1).unwrap();
-        let copy = folder.path().join(format!("{DATABASE}.before-v4"));
+        let copy = folder.path().join(format!("{DATABASE}.before-v5"));
         assert_eq!(
             fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
             0o600
@@ -403,7 +404,7 @@ mod tests {
             ]
         );
         // Whoever adds a column weighs what it tells somebody who takes the disk.
-        assert_eq!(columns.len(), 66);
+        assert_eq!(columns.len(), 68);
         for telling in [
             "time", "stamp", "created", "ip", "agent", "sender", "member",
         ] {

@@ -10,10 +10,16 @@ use undertone_wire::seal::SealingKey;
 use super::state::{ActiveKey, Held, QueueState};
 use super::writer::{Failure, Writer};
 use super::{loaded, stored};
-use crate::store::{Day, KeyId, Position, QueueId, Registration, SealKey, StoreError};
+use crate::store::{
+    Day, KeyId, Position, QueueId, Registration, SealKey, StoreError, TokenAllowance,
+};
 
 /// Days a temporary queue outlives the one it was made on: so it lives at least one whole day, and at most two.
 const TEMPORARY_DAYS: u32 = 1;
+
+/// How many times [`StoreLimits::temporary_queues`](crate::store::StoreLimits) may have been made and given tokens before their last days
+/// are over. Enough for apps, which delete theirs after a minute; a server that runs out of them makes none for a day or two.
+const ENDED: u32 = 16;
 
 /// A queue's newest sealing key cannot be made, because its owner registered a public key that is none.
 pub(super) struct Unsealable;
@@ -61,13 +67,18 @@ impl Writer<'_> {
         self.sign_in(&queue)
     }
 
-    /// Makes room for one more temporary queue, if there is any.
+    /// Makes room for one more temporary queue, if there is any. One that was deleted makes room for another at once; but if it had been
+    /// given tokens it still counts among [`ENDED`] times as many until its last day, so that nobody makes and deletes them for more.
     fn take_temporary(&mut self, queue: &QueueId) -> Result<(), Failure> {
-        let held: u32 = self
+        let (held, ended): (u32, u32) = self
             .connection
-            .prepare_cached("SELECT count(*) FROM temporary_queues")?
-            .query_row([], |row| row.get(0))?;
-        if held >= self.shared.limits.temporary_queues {
+            .prepare_cached(
+                "SELECT (SELECT count(*) FROM temporary_queues),
+                 (SELECT coalesce(sum(queues), 0) FROM ended_temporary_queues WHERE last_day >= ?1)",
+            )?
+            .query_row([self.today.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let most = self.shared.limits.temporary_queues;
+        if held >= most || held.saturating_add(ended) >= most.saturating_mul(ENDED) {
             return Err(StoreError::TooManyTemporary.into());
         }
         self.connection
@@ -147,6 +158,15 @@ impl Writer<'_> {
         } else {
             "DELETE FROM queue_floors WHERE queue_id = ?1"
         };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO ended_temporary_queues (last_day, queues)
+                 SELECT last_day, 1 FROM queues WHERE queue_id = ?1 AND last_day >= ?2
+                 AND queue_id IN (SELECT queue_id FROM temporary_queues)
+                 AND queue_id IN (SELECT queue_id FROM token_allowances)
+                 ON CONFLICT (last_day) DO UPDATE SET queues = queues + 1",
+            )?
+            .execute(params![queue.as_bytes(), self.today.0])?;
         for sql in [
             floor,
             "DELETE FROM sealing_keys WHERE queue_id = ?1",
@@ -167,7 +187,7 @@ impl Writer<'_> {
     pub(super) fn take_token_allowance(
         &mut self,
         request: &(QueueId, u32, u32),
-    ) -> Result<u32, Failure> {
+    ) -> Result<TokenAllowance, Failure> {
         let (queue, count, daily) = *request;
         if !self.load_queue(&queue)? {
             return Err(StoreError::UnknownQueue.into());
@@ -191,7 +211,7 @@ impl Writer<'_> {
         };
         let left = daily.saturating_sub(issued);
         if count == 0 {
-            return Ok(left);
+            return Ok(TokenAllowance { left, temporary });
         }
         if count > left {
             return Err(StoreError::AllowanceSpent.into());
@@ -202,7 +222,10 @@ impl Writer<'_> {
                  ON CONFLICT (queue_id) DO UPDATE SET day = excluded.day, issued = excluded.issued",
             )?
             .execute(params![queue.as_bytes(), self.today.0, issued + count])?;
-        Ok(left - count)
+        Ok(TokenAllowance {
+            left: left - count,
+            temporary,
+        })
     }
 
     /// Brings a queue into memory. Answers whether there is such a queue.

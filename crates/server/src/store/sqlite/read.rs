@@ -144,6 +144,10 @@ impl Readers {
         })
     }
 
+    pub(super) fn blob_bytes(&self) -> Reply<u64> {
+        self.read(|connection| read_blob_bytes(connection).map_err(engine_error))
+    }
+
     pub(super) fn parcel_servers(&self) -> Reply<Vec<String>> {
         self.read(|connection| {
             // A step for each server, however much waits for it.
@@ -304,6 +308,13 @@ pub(super) fn read_blob(
         .optional()
 }
 
+fn read_blob_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT coalesce(sum(uploaded), 0) FROM blobs")?
+        .query_row([], |row| row.get(0))
+        .map(loaded)
+}
+
 fn read_parcels(
     connection: &Connection,
     server: &str,
@@ -342,7 +353,7 @@ fn read_counts(connection: &Connection) -> rusqlite::Result<Counts> {
         key_packages: one("SELECT count(*) FROM key_packages")?,
         channels: one("SELECT count(*) FROM channels")?,
         blobs: one("SELECT count(*) FROM blobs")?,
-        blob_bytes: one("SELECT coalesce(sum(uploaded), 0) FROM blobs")?,
+        blob_bytes: read_blob_bytes(connection)?,
         invitations: one("SELECT count(*) FROM invitations WHERE uses > 0")?,
         spent_tokens: one("SELECT count(*) FROM spent_tokens")?,
         parcels: one("SELECT count(*) FROM parcels")?,

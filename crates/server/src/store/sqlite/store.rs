@@ -236,7 +236,12 @@ impl Store for SqliteStore {
         self.write((hash, rung), |writer, request| writer.bell_rung(request))
     }
 
-    fn take_token_allowance(&self, queue: QueueId, count: u32, daily: u32) -> Reply<u32> {
+    fn take_token_allowance(
+        &self,
+        queue: QueueId,
+        count: u32,
+        daily: u32,
+    ) -> Reply<TokenAllowance> {
         self.write((queue, count, daily), |writer, request| {
             writer.take_token_allowance(request)
         })
@@ -392,6 +397,10 @@ impl Store for SqliteStore {
 
     fn blob(&self, blob: BlobHash) -> Reply<BlobRecord> {
         self.readers.blob(blob)
+    }
+
+    fn blob_bytes(&self) -> Reply<u64> {
+        self.readers.blob_bytes()
     }
 
     fn advance_blob(&self, blob: BlobHash, from: u64, to: u64) -> Reply<BlobRecord> {

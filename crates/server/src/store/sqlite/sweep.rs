@@ -144,6 +144,9 @@ impl Writer<'_> {
                  (SELECT token_hash FROM spent_tokens WHERE last_day < ?1 LIMIT ?2)",
             )?
             .execute(params![self.today.0, ROWS_AT_ONCE])?;
+        self.connection
+            .prepare_cached("DELETE FROM ended_temporary_queues WHERE last_day < ?1")?
+            .execute([self.today.0])?;
         let parcels = self.sweep_parcels(ROWS_AT_ONCE)?;
         Ok(Swept {
             channels: forgotten.len() as u64,
