@@ -34,9 +34,12 @@ pub const SEAL_OVERHEAD: usize = 16;
 /// Bytes of the length that stands before padded content.
 pub const LENGTH_PREFIX: usize = 4;
 
-/// The most that a QueueItem's other fields take beside its payload. The hash of a blob that it names takes 34 more; such a
+/// The most that a QueueItem's other fields take beside its payload. The hash of a blob that it names takes [`BLOB_FIELD`] more; such a
 /// payload is small, and the item is of the next class.
 pub const ITEM_FIELDS: usize = 130;
+
+/// What the hash of a blob takes in a QueueItem.
+pub const BLOB_FIELD: usize = 34;
 
 /// Sizes of a payload that an app sends: each fills its item class.
 pub const PAYLOAD_CLASSES: [usize; 5] = [
@@ -83,6 +86,18 @@ pub fn pad_item_into(item: &proto::QueueItem, padded: &mut Vec<u8>) -> Result<()
 /// The item class for a QueueItem of `length` encoded bytes.
 pub fn item_class(length: usize) -> Option<usize> {
     smallest(&ITEM_CLASSES, length.checked_add(LENGTH_PREFIX)?)
+}
+
+/// What one copy of a payload takes on the server's disk: its padded item, sealed. Right for a payload of one of [`PAYLOAD_CLASSES`], and
+/// never too little for any other.
+pub fn copy_size(payload: usize, names_blob: bool) -> usize {
+    let fields = if names_blob {
+        ITEM_FIELDS + BLOB_FIELD
+    } else {
+        ITEM_FIELDS
+    };
+    let class = item_class(payload.saturating_add(fields));
+    class.unwrap_or(payload) + SEAL_OVERHEAD
 }
 
 /// Takes the padding off and decodes.
@@ -264,6 +279,22 @@ mod tests {
                 ..item(payload)
             };
             assert_eq!(pad_item(&bare).unwrap().len(), class);
+        }
+    }
+
+    #[test]
+    fn a_copy_costs_what_it_takes_on_the_disk() {
+        let sealed = |item: &proto::QueueItem| pad_item(item).unwrap().len() + SEAL_OVERHEAD;
+        for payload in PAYLOAD_CLASSES {
+            assert_eq!(copy_size(payload, false), sealed(&item(payload)));
+        }
+        for payload in (0..limits::PAYLOAD_BYTES).step_by(61) {
+            let by_reference = proto::QueueItem {
+                blob_hash: vec![5; 32].into(),
+                ..item(payload)
+            };
+            assert!(copy_size(payload, false) >= sealed(&item(payload)));
+            assert!(copy_size(payload, true) >= sealed(&by_reference));
         }
     }
 

@@ -247,6 +247,37 @@ fn too_many_and_too_much_have_their_own_codes() {
     assert_eq!(refused(Body::TakeKeyPackages(take)), Code::LimitAddresses);
 }
 
+fn addresses_of(body: &mut Body) -> Option<&mut Vec<Bytes>> {
+    match body {
+        Body::Send(body) => Some(&mut body.address_secrets),
+        Body::ChannelSend(body) => Some(&mut body.address_secrets),
+        Body::ChannelCommit(body) => Some(&mut body.address_secrets),
+        Body::ChannelControl(body) => Some(&mut body.address_secrets),
+        Body::SendEphemeral(body) => Some(&mut body.address_secrets),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_send_names_an_address_once() {
+    let mut tried = 0;
+    for request in samples::requests() {
+        let mut body = request.to_proto();
+        let Some(addresses) = addresses_of(&mut body) else {
+            continue;
+        };
+        *addresses = (0..=255u8)
+            .map(|first| [&[first][..], &[9; 31]].concat().into())
+            .collect();
+        assert!(Request::parse(body.clone()).is_ok());
+        let addresses = addresses_of(&mut body).unwrap();
+        addresses[7] = addresses[255].clone();
+        assert_eq!(refused(body), Code::RequestMalformed);
+        tried += 1;
+    }
+    assert!(tried >= 5);
+}
+
 #[test]
 fn versions_meet_or_say_why_not() {
     let hello = |version_min, version_max| {

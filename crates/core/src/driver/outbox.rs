@@ -34,8 +34,8 @@ use crate::{
 const FEW_REQUESTS: u64 = 48;
 /// A token is redeemed when fewer bytes are left.
 const FEW_BYTES: u64 = 4 * 1024 * 1024;
-/// How often one request is paid for.
-const PAYMENTS: u32 = 3;
+/// How often one request is paid for: the largest, 64 KiB to 4,096 addresses, takes five tokens of 64 MiB.
+const PAYMENTS: u32 = 6;
 /// How often a request is made again that the server says is none: what was damaged on the way, there or inside the server, is whole then, and
 /// a message that was given up for that would be lost.
 const REFUSALS: u32 = 3;

@@ -97,15 +97,21 @@ pub(crate) fn renames_again(renames: &[AddressRename]) -> Vec<AddressRename> {
         .collect()
 }
 
-/// A send's addresses: those on the server that takes it, and the others.
+/// A send's addresses: those on the server that takes it, and the others. Each once: a member whose leaf shows another member's address
+/// gets nothing by it, and must not have the server refuse what everybody sends.
 #[derive(Default)]
 pub(crate) struct Split {
     pub(crate) here: Vec<AddressSecret>,
     pub(crate) elsewhere: Vec<Elsewhere>,
+    seen: HashSet<([u8; 32], Option<Pin>)>,
 }
 
 impl Split {
     fn put(&mut self, address: AddressSecret, server: Option<&ServerAddress>) {
+        let place = (*address.expose(), server.map(|server| server.pin));
+        if !self.seen.insert(place) {
+            return;
+        }
         let Some(server) = server else {
             self.here.push(address);
             return;
@@ -342,6 +348,13 @@ mod tests {
             found.unwrap().addresses.len()
         };
         assert_eq!((of(&near), of(&far)), (1, 2));
+        // Whoever shows another's address gets nothing by it, and nobody's send is refused for it.
+        let twice = [0, 1, 0, 1].map(address).into();
+        let split = split_lines(twice, &lines).unwrap();
+        assert!(split.here == [address(0)]);
+        let addresses: Vec<_> = split.elsewhere.iter().map(|part| &part.addresses).collect();
+        let (second, first) = (vec![address(1)], vec![address(0)]);
+        assert!(addresses == [&second, &first], "each once on each server");
         // What was stored before there were others.
         let split = split_lines((0..4).map(address).collect(), "").unwrap();
         assert!(split.here.len() == 4 && split.elsewhere.is_empty());

@@ -9,6 +9,7 @@ use undertone_wire::ids::{BlobId, ChannelId, SendId, random_bytes};
 use undertone_wire::padding::PAYLOAD_CLASSES;
 use undertone_wire::request::{AddressKind, CreateChannel, Request, TakeKeyPackages};
 use undertone_wire::response::{Notice, Response};
+use undertone_wire::secrets::AddressSecret;
 use undertone_wire::tokens::Token;
 use undertone_wire::{Code, Error};
 
@@ -139,16 +140,31 @@ async fn bytes_are_counted_for_every_address() {
     let mut ada = Device::new(&server).await;
     let address = ada.address(AddressKind::Conversation).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
-    let many: Vec<_> = std::iter::repeat_n(&address, 273).collect();
+    let others: Vec<_> = (0..4096).map(|_| AddressSecret::random()).collect();
+    let many: Vec<_> = others.iter().collect();
     let payload = vec![0; 64 * 1024];
     assert_eq!(
-        outbox.refused(send(&payload, &many)).await,
+        outbox.refused(send(&payload, &many[..256])).await,
         Code::TokenRequired,
-        "17 MiB and a bit"
+        "256 copies of 68 KiB and a tag"
+    );
+    for _ in 0..5 {
+        // 3,211,264 bytes: what the copies of nothing take.
+        assert!(outbox.ask(send(b"", &many)).await.is_ok());
+    }
+    assert_eq!(
+        outbox.refused(send(b"", &many)).await,
+        Code::TokenRequired,
+        "nothing to 4,096 addresses is no bargain"
     );
     assert!(
         outbox.ask(send(b"x", &[&address])).await.is_ok(),
         "a refused request costs nothing"
+    );
+    assert_eq!(
+        outbox.refused(send(b"x", &[&address, &address])).await,
+        Code::RequestMalformed,
+        "nobody gets two copies"
     );
 }
 

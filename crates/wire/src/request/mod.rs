@@ -14,6 +14,7 @@ use crate::{
     forward::Bundle,
     hpke::HpkePublicKey,
     ids::{AddressHash, BlobHash, ChannelId, KeyPackageId, QueueId, SendId},
+    padding::copy_size,
     secrets::{AddressSecret, ChannelKey, InvitationCode, Secret},
     tokens::Token,
 };
@@ -392,14 +393,22 @@ impl Request {
         }
     }
 
-    /// How many bytes of an outbox connection's allowance it uses: a payload costs once for every address, a key package what it
-    /// weighs, anything else a little. A request that costs more than what is left is refused with
+    /// How many bytes of an outbox connection's allowance it uses: a payload costs for every address what its copy takes on the server's
+    /// disk ([`copy_size`]), a key package what it weighs, anything else a little. A request that costs more than what is left is refused with
     /// `token.required` and costs nothing.
     pub fn byte_cost(&self) -> u64 {
         const LEAST: u64 = 256;
-        let fan_out = |payload: &Bytes, addresses: &[AddressSecret]| {
+        let fan_out = |payload: &Bytes, addresses: &[AddressSecret], blob: Option<&BlobHash>| {
             let copies = addresses.len().max(1) as u64;
-            LEAST.max(copies.saturating_mul(payload.len() as u64))
+            copies.saturating_mul(copy_size(payload.len(), blob.is_some()) as u64)
+        };
+        let sent = |send: &AnySend| {
+            let blob = match send {
+                AnySend::Direct(send) => send.blob.as_ref(),
+                AnySend::Commit(commit) => commit.blob.as_ref(),
+                AnySend::Channel(_) | AnySend::Control(_) => None,
+            };
+            fan_out(send.payload(), send.addresses(), blob)
         };
         match self {
             Self::RedeemTokens(_) | Self::Visit(_) => 0,
@@ -410,13 +419,15 @@ impl Request {
                     .iter()
                     .map(|bundle| payload + bundle.len() as u64)
                     .sum();
-                bundles + fan_out(forwarding.send.payload(), forwarding.send.addresses())
+                bundles + sent(&forwarding.send)
             }
-            Self::Send(send) => fan_out(&send.payload, &send.addresses),
-            Self::ChannelSend(send) => fan_out(&send.payload, &send.addresses),
-            Self::ChannelCommit(commit) => fan_out(&commit.payload, &commit.addresses),
-            Self::ChannelControl(control) => fan_out(&control.payload, &control.addresses),
-            Self::SendEphemeral(send) => fan_out(&send.payload, &send.addresses),
+            Self::Send(send) => fan_out(&send.payload, &send.addresses, send.blob.as_ref()),
+            Self::ChannelSend(send) => fan_out(&send.payload, &send.addresses, None),
+            Self::ChannelCommit(commit) => {
+                fan_out(&commit.payload, &commit.addresses, commit.blob.as_ref())
+            }
+            Self::ChannelControl(control) => fan_out(&control.payload, &control.addresses, None),
+            Self::SendEphemeral(send) => fan_out(&send.payload, &send.addresses, None),
             Self::TakeKeyPackages(take) => {
                 (crate::limits::SEALED_KEY_PACKAGE_BYTES as u64) * take.addresses.len() as u64
             }

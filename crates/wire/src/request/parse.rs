@@ -1,5 +1,7 @@
 //! Bytes from a client become types, or a code.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::{
@@ -53,8 +55,15 @@ fn blob(hash: &[u8]) -> Result<Option<BlobHash>> {
     BlobHash::from_slice(hash).map(Some)
 }
 
-fn addresses(secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
-    at_least(1, secrets)
+/// Where a send goes: each address once. A second copy on one queue would be of use to nobody, and would fill it.
+fn recipients(least: usize, secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
+    let all = at_least(least, secrets)?;
+    let mut seen = HashSet::with_capacity(all.len());
+    if all.iter().all(|address| seen.insert(address.expose())) {
+        Ok(all)
+    } else {
+        Err(malformed())
+    }
 }
 
 fn at_least(least: usize, secrets: Vec<Bytes>) -> Result<Vec<AddressSecret>> {
@@ -172,12 +181,15 @@ impl Request {
             ),
             Body::TakeKeyPackages(body) => Self::TakeKeyPackages(TakeKeyPackages {
                 send_id: SendId::from_slice(&body.send_id)?,
-                addresses: addresses(count(
-                    body.address_secrets,
+                addresses: at_least(
                     1,
-                    limits::KEY_PACKAGES_PER_TAKE,
-                    Code::LimitAddresses,
-                )?)?,
+                    count(
+                        body.address_secrets,
+                        1,
+                        limits::KEY_PACKAGES_PER_TAKE,
+                        Code::LimitAddresses,
+                    )?,
+                )?,
             }),
             Body::Send(body) => Self::Send(direct(body, 1)?),
             Body::CreateChannel(body) => Self::CreateChannel(create_channel(body)?),
@@ -188,12 +200,15 @@ impl Request {
             Body::SendEphemeral(body) => Self::SendEphemeral(SendEphemeral {
                 epoch: body.epoch,
                 payload: payload(body.payload, limits::EPHEMERAL_PAYLOAD_BYTES)?,
-                addresses: addresses(count(
-                    body.address_secrets,
+                addresses: recipients(
                     1,
-                    limits::EPHEMERAL_ADDRESSES,
-                    Code::LimitAddresses,
-                )?)?,
+                    count(
+                        body.address_secrets,
+                        1,
+                        limits::EPHEMERAL_ADDRESSES,
+                        Code::LimitAddresses,
+                    )?,
+                )?,
             }),
             Body::ChannelControl(body) => Self::ChannelControl(channel_control(body, 1)?),
             Body::Ping(proto::Ping {}) => Self::Ping,
@@ -292,7 +307,7 @@ fn direct(body: proto::Send, least: usize) -> Result<Send> {
     Ok(Send {
         send_id: SendId::from_slice(&body.send_id)?,
         payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-        addresses: at_least(least, body.address_secrets)?,
+        addresses: recipients(least, body.address_secrets)?,
         blob: blob(&body.blob_hash)?,
     })
 }
@@ -303,7 +318,7 @@ fn channel_send(body: proto::ChannelSend, least: usize) -> Result<ChannelSend> {
         epoch: body.epoch,
         send_id: SendId::from_slice(&body.send_id)?,
         payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-        addresses: at_least(least, body.address_secrets)?,
+        addresses: recipients(least, body.address_secrets)?,
     })
 }
 
@@ -312,7 +327,7 @@ fn channel_control(body: proto::ChannelControl, least: usize) -> Result<ChannelC
         channel_id: ChannelId::from_slice(&body.channel_id)?,
         send_id: SendId::from_slice(&body.send_id)?,
         payload: payload(body.payload, limits::CONTROL_PAYLOAD_BYTES)?,
-        addresses: at_least(least, body.address_secrets)?,
+        addresses: recipients(least, body.address_secrets)?,
     })
 }
 
@@ -343,7 +358,7 @@ fn channel_commit(body: proto::ChannelCommit, least: usize) -> Result<ChannelCom
         key: ChannelKey::from_slice(&body.key)?,
         next_lock: array(&body.next_lock)?,
         payload: payload(body.payload, limits::PAYLOAD_BYTES)?,
-        addresses: at_least(least, body.address_secrets)?,
+        addresses: recipients(least, body.address_secrets)?,
         renames: renames(body.renames)?,
         removes: body.removes,
         blob: blob(&body.blob_hash)?,
@@ -367,5 +382,5 @@ pub(crate) fn bundled(
     secrets: Vec<Bytes>,
     renamed: Vec<proto::AddressRename>,
 ) -> Result<(Vec<AddressSecret>, Vec<AddressRename>)> {
-    Ok((at_least(1, secrets)?, renames(renamed)?))
+    Ok((recipients(1, secrets)?, renames(renamed)?))
 }

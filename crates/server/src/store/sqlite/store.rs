@@ -23,7 +23,7 @@ use crate::store::{
     Forwarding, FreeSpace, Incarnation, Invitation, NewChannel, ParcelMark, Position,
     PublishKeyPackages, QueueId, QueueRecord, RUNG_BYTES, Ready, Registration, Reply, Responder,
     SendId, Store, StoreError, StoreLimits, StoredBell, Swept, SystemClock, TakenKeyPackage,
-    TokenHash, VolumeFreeSpace, WaitingParcel, reply,
+    TokenAllowance, TokenHash, VolumeFreeSpace, WaitingParcel, reply,
 };
 
 /// How a store is opened.
