@@ -9,7 +9,7 @@ use crate::failed::Outcome;
 use undertone_wire::padding::{ITEM_CLASSES, SEAL_OVERHEAD};
 
 /// Table, its columns, and what is said of them.
-pub const ADMITTED: [(&str, &str, &str); 18] = [
+pub const ADMITTED: [(&str, &str, &str); 19] = [
     (
         "server_records",
         "name value",

@@ -29,7 +29,7 @@ impl Amount {
     }
 
     /// Takes what a request costs; false, and nothing is taken, when there is not enough.
-    fn take(&mut self, price: Price) -> bool {
+    pub fn take(&mut self, price: Price) -> bool {
         match (
             self.requests.checked_sub(price.requests),
             self.bytes.checked_sub(price.bytes),

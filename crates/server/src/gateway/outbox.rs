@@ -22,11 +22,14 @@ use super::refuse::refusal;
 use super::socket::{Event, Socket};
 use super::websocket::CloseCode;
 use super::{Gateway, convert};
-use crate::admission::credit::{Credit, Price, Redeemed};
+use crate::admission::credit::{Amount, Credit, Price, Redeemed};
+use crate::admission::guests::Visit;
 use crate::admission::token_keys::Kind;
 use crate::delivery;
 use crate::server::stopped;
-use crate::store::{Accepted, ChannelHash, Reply, TakenKeyPackage};
+use crate::store::{
+    Accepted, AddressHash, ChannelHash, Reply, SendId, StoreError, TakenKeyPackage,
+};
 
 /// How often a quiet connection is looked at.
 pub(super) const TICK: Duration = Duration::from_secs(60);
@@ -50,6 +53,8 @@ struct Outbox<'a> {
     trusted: bool,
     /// It has asked for an allowance as a guest: channels that it makes give guests none.
     guest: bool,
+    /// The channel that it is a guest of, and how much it may do before it asks again. Counted when it does it.
+    visit: Option<(ChannelHash, Amount)>,
 }
 
 /// Runs an outbox connection to its end.
@@ -61,6 +66,7 @@ pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket) -> End {
         credit: Credit::default(),
         trusted: false,
         guest: false,
+        visit: None,
     }
     .run(socket)
     .await;
@@ -113,8 +119,8 @@ impl Outbox<'_> {
                     }
                 }
             }
-            if !self.trusted && self.credit.whole.requests > 0 {
-                // It has paid, with more than anybody can have: from here on it may send messages of the full size.
+            if !self.trusted && (self.credit.whole.requests > 0 || self.visit.is_some()) {
+                // It has paid, with more than anybody can have, or is a guest of somebody who has: from here on it may send messages of the full size.
                 self.trusted = true;
                 socket.trust_with_large_messages();
             }
@@ -158,35 +164,35 @@ impl Outbox<'_> {
         match request {
             Request::Send(request) => {
                 let send = convert::send(gateway, request, message)?;
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 self.pending.send(id, send.payload.len(), store.send(send));
             }
             Request::ChannelSend(request) => {
                 let send = convert::channel_send(gateway, request, message)?;
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 self.pending
                     .send(id, send.payload.len(), store.channel_send(send));
             }
             Request::ChannelCommit(request) => {
                 let commit = convert::channel_commit(gateway, request, message)?;
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 self.pending
                     .send(id, commit.payload.len(), store.channel_commit(commit));
             }
             Request::ChannelControl(request) => {
                 let control = convert::channel_control(gateway, request, message)?;
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 self.pending
                     .send(id, control.payload.len(), store.channel_control(control));
             }
             Request::SendEphemeral(request) => {
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 let gateway = Arc::clone(gateway);
                 self.pending
                     .slow(id, 0, Box::pin(hand_over(gateway, request)));
             }
             Request::CreateChannel(request) => {
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 let new = convert::new_channel(&request);
                 let reply = if self.guest {
                     store.create_channel_by_guest(new)
@@ -198,18 +204,22 @@ impl Outbox<'_> {
             }
             Request::TakeKeyPackages(request) => {
                 let addresses: Vec<_> = request.addresses.iter().map(AddressSecret::hash).collect();
-                if let Err(unpaid) = self.credit.pay(price)
-                    && !(addresses.len() <= FREE_KEY_PACKAGES
-                        && gateway.guests.may_take(&addresses, gateway.clock.day()))
-                {
-                    return Err(unpaid);
+                match self.pay(price) {
+                    Ok(()) => {
+                        let reply = store.take_key_packages(request.send_id, addresses);
+                        self.pending.slow(id, 0, Box::pin(taken(reply)));
+                    }
+                    Err(_) if addresses.len() <= FREE_KEY_PACKAGES => {
+                        let gateway = Arc::clone(gateway);
+                        let taking = taken_for_nothing(gateway, request.send_id, addresses);
+                        self.pending.slow(id, 0, Box::pin(taking));
+                    }
+                    Err(unpaid) => return Err(unpaid),
                 }
-                let reply = store.take_key_packages(request.send_id, addresses);
-                self.pending.slow(id, 0, Box::pin(taken(reply)));
             }
             Request::Forwarding(request) => {
                 let forwarding = convert::forwarding(gateway, *request, message)?;
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 let bytes = forwarding.send.payload().len();
                 let reply = store.forwarding(forwarding);
                 let wait = Arc::clone(&gateway.parcels_wait);
@@ -234,13 +244,44 @@ impl Outbox<'_> {
                 self.pending.barrier(id, 0, Box::pin(redeeming));
             }
             Request::Ping => {
-                self.credit.pay(price)?;
+                self.pay(price)?;
                 self.pending
                     .known(id, Ok(response::Body::Done(proto::Done {})));
             }
             _ => return Err(Code::RequestWrongRole.into()),
         }
         Ok(())
+    }
+
+    /// Takes what a request costs from what tokens have bought, or from what the channel's guests have left today.
+    fn pay(&mut self, price: Price) -> Result<()> {
+        let unpaid = match self.credit.pay(price) {
+            Ok(()) => return Ok(()),
+            Err(unpaid) => unpaid,
+        };
+        let Some((channel, left)) = &mut self.visit else {
+            return Err(unpaid);
+        };
+        let mut after = *left;
+        let day = self.gateway.clock.day();
+        if after.take(price) && self.gateway.guests.spend(*channel, price, day) {
+            *left = after;
+            Ok(())
+        } else {
+            Err(unpaid)
+        }
+    }
+
+    /// What the connection may still do, as it is told.
+    fn token_credit(&self) -> response::Body {
+        let mut all = self.credit.all();
+        if let Some((_, left)) = self.visit {
+            all.add(left.requests, left.bytes);
+        }
+        response::Body::TokenCredit(proto::TokenCredit {
+            requests_left: all.requests,
+            bytes_left: all.bytes,
+        })
     }
 
     /// Puts an answer and those that are ready behind it into one message.
@@ -254,11 +295,16 @@ impl Outbox<'_> {
                         u64::from(self.gateway.config.tokens.requests),
                         self.gateway.token_bytes(),
                     );
-                    token_credit(&self.credit)
+                    self.token_credit()
                 }
-                Ok((_, Effect::Visited(requests, bytes))) => {
-                    self.credit.whole.add(requests, bytes);
-                    token_credit(&self.credit)
+                Ok((_, Effect::Visited(channel, granted))) => {
+                    let mut left = match self.visit {
+                        Some((visited, left)) if visited == channel => left,
+                        _ => Amount::default(),
+                    };
+                    left.add(granted.requests, granted.bytes);
+                    self.visit = Some((channel, left));
+                    self.token_credit()
                 }
                 Ok((body, _)) => {
                     if matches!(body, response::Body::Accepted(_)) {
@@ -330,25 +376,55 @@ async fn forwarded(reply: Reply<Accepted>, wait: Arc<Notify>) -> Outcome {
     ))
 }
 
-/// What a guest may do by a channel.
+/// What a guest may do by a channel. Nobody pays for asking, so the store writes no more than once a day for it, and for no channel that
+/// has no guests.
 async fn visit(gateway: Arc<Gateway>, channel: ChannelHash) -> Outcome {
-    let hosted = gateway
-        .store
-        .visit(channel)
-        .await
-        .map_err(|error| refusal(&error))?;
-    if !hosted {
-        return Err(Code::ChannelUnknown.into());
-    }
-    let (requests, bytes) = gateway
-        .guests
-        .visit(channel, gateway.clock.day())
-        .ok_or(Error::retry_after(Code::QuotaGuests, 3600))?;
+    let day = gateway.clock.day();
+    let granted = match gateway.guests.visit(channel, day) {
+        Visit::Spent => return Err(Error::retry_after(Code::QuotaGuests, 3600)),
+        Visit::Welcome(granted) => granted,
+        Visit::Unknown(granted) => {
+            let failed = |error: StoreError| refusal(&error);
+            if !gateway.store.has_guests(channel).await.map_err(failed)?
+                || !gateway.store.visit(channel).await.map_err(failed)?
+            {
+                return Err(Code::ChannelUnknown.into());
+            }
+            gateway.guests.is_for_guests(channel, day);
+            granted
+        }
+    };
     // Filled in when the credit has been added.
     Ok((
         response::Body::TokenCredit(proto::TokenCredit::default()),
-        Effect::Visited(requests, bytes),
+        Effect::Visited(channel, granted),
     ))
+}
+
+/// A few key packages for somebody who has not paid. What is not there counts for nobody, and costs the store a look and no write.
+async fn taken_for_nothing(
+    gateway: Arc<Gateway>,
+    send_id: SendId,
+    addresses: Vec<AddressHash>,
+) -> Outcome {
+    let exist = gateway
+        .store
+        .exist(addresses.clone())
+        .await
+        .map_err(|error| refusal(&error))?;
+    let there: Vec<_> = addresses
+        .iter()
+        .zip(exist)
+        .filter_map(|(address, exists)| exists.then_some(*address))
+        .collect();
+    if there.is_empty() {
+        let none = vec![TakenKeyPackage::default(); addresses.len()];
+        return taken(Reply::known(Ok(none))).await;
+    }
+    if !gateway.guests.may_take(&there, gateway.clock.day()) {
+        return Err(Code::TokenRequired.into());
+    }
+    taken(gateway.store.take_key_packages(send_id, addresses)).await
 }
 
 async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {
@@ -364,15 +440,6 @@ async fn taken(reply: Reply<Vec<TakenKeyPackage>>) -> Outcome {
         response::Body::TakenKeyPackages(proto::TakenKeyPackages { packages }),
         Effect::None,
     ))
-}
-
-/// What the connection may still do, as it is told.
-fn token_credit(credit: &Credit) -> response::Body {
-    let all = credit.all();
-    response::Body::TokenCredit(proto::TokenCredit {
-        requests_left: all.requests,
-        bytes_left: all.bytes,
-    })
 }
 
 /// Marks tokens as spent; says how many of each kind were fresh.

@@ -13,9 +13,9 @@ use undertone_wire::proto::response::Body;
 use undertone_wire::{Error, proto};
 
 use super::refuse::refusal;
-use crate::admission::credit::Redeemed;
+use crate::admission::credit::{Amount, Redeemed};
 use crate::delivery::{Hearing, Inbox};
-use crate::store::{Accepted, QueueId, Reply};
+use crate::store::{Accepted, ChannelHash, QueueId, Reply};
 
 /// Requests of one connection that may wait at once.
 pub(super) const PENDING_LIMIT: usize = 1024;
@@ -33,8 +33,8 @@ pub(super) enum Effect {
     Hears(Box<Hearing>),
     /// Tokens were redeemed: so many fresh ones.
     Redeemed(Redeemed),
-    /// A guest has so many requests and bytes more.
-    Visited(u64, u64),
+    /// A guest of this channel may do so much more.
+    Visited(ChannelHash, Amount),
     /// The queue is gone; the connection ends.
     Deleted,
 }

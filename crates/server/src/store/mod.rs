@@ -111,6 +111,9 @@ pub trait Store: Send + Sync + 'static {
     /// nowhere. Reads only.
     fn resolve(&self, addresses: Vec<AddressHash>) -> Reply<Vec<Option<QueueId>>>;
 
+    /// Which of these addresses there are, old names in grace included. Reads only.
+    fn exist(&self, addresses: Vec<AddressHash>) -> Reply<Vec<bool>>;
+
     // ---- sends ----
 
     /// Queues a payload on each address. Unknown, revoked or full addresses are reported in the bitmap only.
@@ -213,7 +216,10 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::create_channel`], for somebody who has not paid with this server's tokens: it gives guests no allowance.
     fn create_channel_by_guest(&self, channel: NewChannel) -> Reply<()>;
 
-    /// Whether guests may send by this channel: it is known, and was paid for. It counts as used.
+    /// Whether guests may send by this channel: it is known, and was paid for. Reads only.
+    fn has_guests(&self, channel: ChannelHash) -> Reply<bool>;
+
+    /// The same, and it counts as used.
     fn visit(&self, channel: ChannelHash) -> Reply<bool>;
 
     // ---- upkeep ----

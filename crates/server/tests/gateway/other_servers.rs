@@ -195,6 +195,74 @@ async fn the_guests_of_a_channel_have_so_much_a_day() {
     );
 }
 
+/// Somebody has channels of their own here, visits them over and over, and asks for key packages of addresses that they make up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_for_an_allowance_takes_none_from_others() {
+    let server = TestServer::start_with(|config| {
+        config.forwarding.guests_mib_per_day = 64;
+        config.forwarding.guest_key_packages_per_day = 1;
+    })
+    .await;
+    let mut ada = Device::new(&server).await;
+    let to = ada.address(AddressKind::Conversation).await;
+    let mut paid = server.paid_outbox(&mut ada).await;
+    let hosted: Vec<_> = (0..41).map(|_| ChannelId::random()).collect();
+    for id in &hosted {
+        let made = paid.ask(Request::CreateChannel(CreateChannel {
+            channel_id: *id,
+            epoch: 0,
+            lock: [1; 32],
+            min_send_epoch: 0,
+        }));
+        assert_eq!(made.await, Ok(Response::Done));
+    }
+    let (other, own) = hosted.split_first().unwrap();
+    let mut stranger = server.outbox().await;
+    for round in 0..3000 {
+        let visit = Request::Visit(own[round % own.len()]);
+        assert!(stranger.ask(visit).await.is_ok());
+    }
+    // 100,800 addresses, which is more than are counted in a day.
+    for _ in 0..126 {
+        let mut asked = Vec::new();
+        for _ in 0..100 {
+            let made_up = Request::TakeKeyPackages(TakeKeyPackages {
+                send_id: SendId::random(),
+                addresses: (0..8).map(|_| AddressSecret::random()).collect(),
+            });
+            asked.push(stranger.submit(made_up).await);
+        }
+        for id in asked {
+            let taken = stranger.answer(id).await;
+            assert!(
+                matches!(taken, Ok(Response::TakenKeyPackages(taken)) if taken.iter().all(Option::is_none))
+            );
+        }
+    }
+
+    // Ben, a guest of another channel, still sends, and cleo, who is new, still takes a key package.
+    let mut ben = server.outbox().await;
+    let credit = ben.ask(Request::Visit(*other)).await;
+    assert!(matches!(credit, Ok(Response::TokenCredit(left)) if left.bytes_left == 8 << 20));
+    let says = Request::ChannelSend(ChannelSend {
+        channel_id: *other,
+        epoch: 0,
+        send_id: SendId::random(),
+        payload: Bytes::from_static(b"hello"),
+        addresses: vec![to.duplicate()],
+    });
+    assert_eq!(accepted(&mut ben, says).await.number, 1);
+    let mut cleo = server.outbox().await;
+    let take = || {
+        Request::TakeKeyPackages(TakeKeyPackages {
+            send_id: SendId::random(),
+            addresses: vec![to.duplicate(), AddressSecret::random()],
+        })
+    };
+    assert!(cleo.ask(take()).await.is_ok());
+    assert_eq!(cleo.refused(take()).await, Code::TokenRequired);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_take_a_few_key_packages_and_no_more() {
     let server = TestServer::start_with(|config| {

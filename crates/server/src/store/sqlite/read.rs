@@ -14,8 +14,8 @@ use super::addresses::kind_number;
 use super::open::open_reader;
 use super::{engine_error, loaded, stored};
 use crate::store::{
-    AddressHash, AddressKind, BlobHash, BlobRecord, Counts, Day, FetchLimit, Fetched, KeyId,
-    QueueId, QueueRecord, Reply, SealKey, StoreError, StoredItem, WaitingParcel, reply,
+    AddressHash, AddressKind, BlobHash, BlobRecord, ChannelHash, Counts, Day, FetchLimit, Fetched,
+    KeyId, QueueId, QueueRecord, Reply, SealKey, StoreError, StoredItem, WaitingParcel, reply,
 };
 
 /// More than the readers do at once waits here; more than this is refused.
@@ -117,6 +117,35 @@ impl Readers {
                         .optional()
                 })
                 .collect::<rusqlite::Result<_>>()
+                .map_err(engine_error)
+        })
+    }
+
+    pub(super) fn exist(&self, addresses: Vec<AddressHash>) -> Reply<Vec<bool>> {
+        self.read(move |connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM addresses WHERE address_hash = ?1)
+                     OR EXISTS (SELECT 1 FROM renamed_addresses WHERE old_hash = ?1)",
+                )
+                .map_err(engine_error)?;
+            addresses
+                .iter()
+                .map(|address| statement.query_row([address.as_bytes()], |row| row.get(0)))
+                .collect::<rusqlite::Result<_>>()
+                .map_err(engine_error)
+        })
+    }
+
+    pub(super) fn has_guests(&self, channel: ChannelHash) -> Reply<bool> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT hosted FROM channels WHERE channel_hash = ?1")
+                .and_then(|mut statement| {
+                    let hosted = statement.query_row([channel.as_bytes()], |row| row.get(0));
+                    hosted.optional()
+                })
+                .map(|hosted| hosted.unwrap_or(false))
                 .map_err(engine_error)
         })
     }

@@ -208,6 +208,14 @@ impl Store for SqliteStore {
         self.readers.resolve(addresses)
     }
 
+    fn exist(&self, addresses: Vec<AddressHash>) -> Reply<Vec<bool>> {
+        self.readers.exist(addresses)
+    }
+
+    fn has_guests(&self, channel: ChannelHash) -> Reply<bool> {
+        self.readers.has_guests(channel)
+    }
+
     fn sign_in(&self, queue: QueueId) -> Reply<Position> {
         // What the owner acknowledged on its last connection counts before its new one starts.
         self.shared.submissions.hurry_acks();
