@@ -58,6 +58,8 @@ pub struct Metrics {
     pub tokens_issued: Counter,
     /// Blind tokens redeemed.
     pub tokens_redeemed: Counter,
+    /// Bundles for other servers that were sealed to them.
+    pub bundles_wrapped: Counter,
     /// Blob bytes received.
     pub blob_bytes_in: Counter,
     /// Blob bytes sent.
@@ -112,6 +114,11 @@ impl Metrics {
             "tokens_redeemed",
             "Blind tokens redeemed",
             self.tokens_redeemed.clone(),
+        );
+        r.register(
+            "bundles_wrapped",
+            "Bundles sealed for other servers",
+            self.bundles_wrapped.clone(),
         );
         r.register(
             "blob_bytes_in",

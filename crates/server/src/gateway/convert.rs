@@ -2,7 +2,7 @@
 //! sees one, and the limits of this server's settings are applied.
 
 use bytes::Bytes;
-use undertone_wire::forward::Wrapping;
+use undertone_wire::forward::{Bundle, Wrapping};
 use undertone_wire::ids::sha256;
 use undertone_wire::secrets::AddressSecret;
 use undertone_wire::{Code, Result, request};
@@ -104,13 +104,20 @@ pub(super) fn channel_commit(
     })
 }
 
-/// Refused are: bundles for servers that this one may not dial, for itself, or sealed to a key that is not that server's. Their places are
+/// A send with bundles, before anything is sealed for the servers that they are for.
+pub(super) struct Unwrapped {
+    pub(super) send: AnySend,
+    bundles: Vec<(usize, Bundle)>,
+    left_out: Vec<usize>,
+}
+
+/// Left out are: bundles for servers that this one may not dial, for itself, or sealed to a key that is not that server's. Their places are
 /// kept, so that the sender is told.
 pub(super) fn forwarding(
     gateway: &Gateway,
     request: request::Forwarding,
     message: usize,
-) -> Result<Forwarding> {
+) -> Result<Unwrapped> {
     let send = match request.send {
         request::AnySend::Direct(request) => AnySend::Direct(send(gateway, request, message)?),
         request::AnySend::Channel(request) => {
@@ -124,28 +131,52 @@ pub(super) fn forwarding(
         }
     };
     let settings = &gateway.config.forwarding;
-    let today = gateway.clock.day().0;
-    let (mut parcels, mut left_out) = (Vec::new(), Vec::new());
-    for (index, bundle) in request.bundles.iter().enumerate() {
+    let (mut bundles, mut left_out) = (Vec::new(), Vec::new());
+    for (index, bundle) in request.bundles.into_iter().enumerate() {
         let server = &bundle.server;
-        let allowed = settings.to_others
+        if settings.to_others
             && server.pin != gateway.pin
             && dial::may_dial(&server.origin, settings.private_addresses)
-            && bundle.key.check(&server.pin, today).is_ok();
-        match Wrapping::new(bundle) {
-            Ok(wrapping) if allowed => parcels.push(Outgoing {
+        {
+            bundles.push((index, bundle));
+        } else {
+            left_out.push(index);
+        }
+    }
+    Ok(Unwrapped {
+        send,
+        bundles,
+        left_out,
+    })
+}
+
+/// Public-key work, a good part of a millisecond for each bundle: for a thread of its own, once it is paid for.
+pub(super) fn wrapped(gateway: &Gateway, unwrapped: Unwrapped) -> Forwarding {
+    let today = gateway.clock.day().0;
+    let Unwrapped {
+        send,
+        bundles,
+        mut left_out,
+    } = unwrapped;
+    let mut parcels = Vec::new();
+    for (index, bundle) in bundles {
+        gateway.metrics.bundles_wrapped.inc();
+        let server = &bundle.server;
+        let checked = bundle.key.check(&server.pin, today);
+        match checked.and_then(|()| Wrapping::new(&bundle)) {
+            Ok(wrapping) => parcels.push(Outgoing {
                 index,
                 server: server.to_string(),
                 wrapping,
             }),
-            _ => left_out.push(index),
+            Err(_) => left_out.push(index),
         }
     }
-    Ok(Forwarding {
+    Forwarding {
         send,
         parcels,
         left_out,
-    })
+    }
 }
 
 pub(super) fn new_channel(request: &request::CreateChannel) -> NewChannel {

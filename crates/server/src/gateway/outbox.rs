@@ -4,6 +4,8 @@
 //! [`PENDING_LIMIT`](super::pending::PENDING_LIMIT) wait at once. Redeeming is a barrier: what follows it is looked at
 //! when its credit is there, so that a client may pipeline behind it.
 
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use crate::admission::token_keys::Kind;
 use crate::delivery;
 use crate::server::stopped;
 use crate::store::{
-    Accepted, AddressHash, ChannelHash, Reply, SendId, StoreError, TakenKeyPackage,
+    Accepted, AddressHash, ChannelHash, Forwarding, Reply, SendId, StoreError, TakenKeyPackage,
 };
 
 /// How often a quiet connection is looked at.
@@ -43,6 +45,9 @@ const FREE_KEY_PACKAGES: usize = 8;
 /// Seconds a client should wait when the server stops.
 pub(super) const RETRY_AFTER_S: u32 = 2;
 
+/// Bundles being sealed.
+type Wrapping = Pin<Box<dyn Future<Output = Result<Forwarding>> + Send>>;
+
 /// What is left of a message, and the length it had.
 type Incoming = (frame::Frames<proto::ClientFrame>, usize);
 
@@ -55,6 +60,8 @@ struct Outbox<'a> {
     guest: bool,
     /// The channel that it is a guest of, and how much it may do before it asks again. Counted when it does it.
     visit: Option<(ChannelHash, Amount)>,
+    /// A paid send whose bundles are being sealed. Nothing is read meanwhile, so that sends stay in order.
+    wrapping: Option<(u64, Wrapping)>,
 }
 
 /// Runs an outbox connection to its end.
@@ -67,6 +74,7 @@ pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket) -> End {
         trusted: false,
         guest: false,
         visit: None,
+        wrapping: None,
     }
     .run(socket)
     .await;
@@ -92,12 +100,13 @@ impl Outbox<'_> {
             if !socket.is_writing() {
                 socket.flush();
             }
-            let read = incoming.is_none() && self.pending.has_room();
+            let read = incoming.is_none() && self.has_room();
             tokio::select! {
                 biased;
                 first = self.pending.next(), if !self.pending.is_empty() && socket.has_room() => {
                     self.answer(first, socket).await;
                 }
+                wrapped = wrapped(&mut self.wrapping) => self.forward(wrapped),
                 event = socket.event(read) => match event {
                     Event::Message(message) => {
                         quiet = Duration::ZERO;
@@ -114,7 +123,8 @@ impl Outbox<'_> {
                 _ = tick.tick() => {
                     self.pending.shrink();
                     quiet += TICK;
-                    if quiet >= self.gateway.idle_timeout() && self.pending.is_empty() {
+                    let waits = !self.pending.is_empty() || self.wrapping.is_some();
+                    if quiet >= self.gateway.idle_timeout() && !waits {
                         return End::Over(CloseCode::Normal);
                     }
                 }
@@ -132,7 +142,7 @@ impl Outbox<'_> {
         &mut self,
         (frames, message): &mut Incoming,
     ) -> std::result::Result<bool, End> {
-        while self.pending.has_room() {
+        while self.has_room() {
             let Some(frame) = frames.next() else {
                 return Ok(true);
             };
@@ -218,13 +228,10 @@ impl Outbox<'_> {
                 }
             }
             Request::Forwarding(request) => {
-                let forwarding = convert::forwarding(gateway, *request, message)?;
+                let unwrapped = convert::forwarding(gateway, *request, message)?;
                 self.pay(price)?;
-                let bytes = forwarding.send.payload().len();
-                let reply = store.forwarding(forwarding);
-                let wait = Arc::clone(&gateway.parcels_wait);
-                self.pending
-                    .slow(id, bytes, Box::pin(forwarded(reply, wait)));
+                let wrapping = wrap(Arc::clone(gateway), unwrapped);
+                self.wrapping = Some((id, Box::pin(wrapping)));
             }
             Request::Visit(channel) => {
                 self.guest = true;
@@ -251,6 +258,24 @@ impl Outbox<'_> {
             _ => return Err(Code::RequestWrongRole.into()),
         }
         Ok(())
+    }
+
+    /// Whether another request may be looked at.
+    fn has_room(&self) -> bool {
+        self.pending.has_room() && self.wrapping.is_none()
+    }
+
+    /// A send's bundles are sealed: it goes to the store.
+    fn forward(&mut self, (id, forwarding): (u64, Result<Forwarding>)) {
+        let forwarding = match forwarding {
+            Ok(forwarding) => forwarding,
+            Err(error) => return self.pending.known(id, Err(error)),
+        };
+        let bytes = forwarding.send.payload().len();
+        let reply = self.gateway.store.forwarding(forwarding);
+        let wait = Arc::clone(&self.gateway.parcels_wait);
+        self.pending
+            .slow(id, bytes, Box::pin(forwarded(reply, wait)));
     }
 
     /// Takes what a request costs from what tokens have bought, or from what the channel's guests have left today.
@@ -329,13 +354,14 @@ impl Outbox<'_> {
     async fn shut_down(mut self, socket: &mut Socket) -> End {
         socket.push(shutting_down());
         let finish = async {
-            while !self.pending.is_empty() {
+            while !self.pending.is_empty() || self.wrapping.is_some() {
                 if !socket.is_writing() {
                     socket.flush();
                 }
                 tokio::select! {
                     biased;
-                    first = self.pending.next(), if socket.has_room() => self.answer(first, socket).await,
+                    first = self.pending.next(), if !self.pending.is_empty() && socket.has_room() => self.answer(first, socket).await,
+                    wrapped = wrapped(&mut self.wrapping) => self.forward(wrapped),
                     event = socket.event(false) => {
                         if !matches!(event, Event::Flushed) { return; }
                     }
@@ -361,6 +387,30 @@ async fn hand_over(gateway: Arc<Gateway>, request: SendEphemeral) -> Outcome {
         .filter_map(|(address, queue)| Some((address, queue?)));
     delivery::hand_over(&gateway.hub, request.epoch, &request.payload, to)?;
     Ok((response::Body::Done(proto::Done {}), Effect::None))
+}
+
+/// The send whose bundles are being sealed, when they are. Dropping the future loses nothing.
+async fn wrapped(wrapping: &mut Option<(u64, Wrapping)>) -> (u64, Result<Forwarding>) {
+    let Some((id, work)) = wrapping else {
+        return pending().await;
+    };
+    let done = (*id, work.await);
+    *wrapping = None;
+    done
+}
+
+/// Seals a send's bundles, on one of the few threads that are for such work.
+async fn wrap(gateway: Arc<Gateway>, unwrapped: convert::Unwrapped) -> Result<Forwarding> {
+    let permit = Arc::clone(&gateway.arithmetic)
+        .acquire_owned()
+        .await
+        .map_err(|_| Error::new(Code::ServerShuttingDown))?;
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        convert::wrapped(&gateway, unwrapped)
+    })
+    .await
+    .map_err(|_| Error::new(Code::Internal))
 }
 
 /// A send that is on disk, and whose parcels are: the task that takes them to other servers is told.

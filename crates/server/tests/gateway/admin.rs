@@ -2,8 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use undertone_server::admin::{Answer, Command};
 use undertone_server::config::Registration;
 use undertone_wire::request::AddressKind;
@@ -60,14 +58,7 @@ async fn the_figures_are_counts_and_nothing_else() {
     let address = ada.address(AddressKind::Conversation).await;
     let mut outbox = server.paid_outbox(&mut ada).await;
     outbox.deliver(b"x", &[&address]).await.unwrap();
-    let port = server.server.as_ref().unwrap().metrics_addr().unwrap();
-    let mut stream = TcpStream::connect(port).await.unwrap();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
+    let text = server.figures().await;
     for line in [
         "undertone_inboxes 1",
         "undertone_outboxes 1",

@@ -10,6 +10,7 @@ use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -99,6 +100,19 @@ impl TestServer {
         tokio::task::spawn_blocking(move || admin::reach::ask(&dir, &command))
             .await
             .unwrap()
+    }
+
+    /// The page for Prometheus, as it is sent.
+    pub async fn figures(&self) -> String {
+        let address = self.server.as_ref().unwrap().metrics_addr().unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     pub async fn invitation(&self, uses: u32) -> InvitationCode {

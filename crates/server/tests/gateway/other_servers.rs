@@ -116,6 +116,59 @@ async fn what_is_for_another_server_waits_a_day_for_it_and_arrives_once_and_in_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sealed_for_other_servers_before_it_is_paid_for() {
+    let server = TestServer::start_with(|config| {
+        config.metrics = Some("127.0.0.1:0".parse().unwrap());
+        config.forwarding.private_addresses = true;
+    })
+    .await;
+    let other = self::server().await;
+    let mut ada = Device::new(&server).await;
+    let (near, far) = (AddressSecret::random(), AddressSecret::random());
+    let key = key(&other).await;
+    let to_both = |payload: &[u8]| {
+        let far = [far.duplicate()];
+        let bundle = Bundle::seal(place(&other), key.clone(), payload, &far, &[]).unwrap();
+        forwarding(send(payload, &[&near]), vec![bundle])
+    };
+    let mut outbox = server.outbox().await;
+    for _ in 0..5 {
+        let refused = outbox.refused(to_both(b"unpaid")).await;
+        assert_eq!(refused, Code::TokenRequired);
+    }
+    let sealed = |figures: String, count: u32| {
+        let line = format!("undertone_bundles_wrapped_total {count}\n");
+        assert!(figures.contains(&line), "{line} in {figures}");
+    };
+    sealed(server.figures().await, 0);
+
+    // What is paid for is sealed, and sends stay in the order in which they were read.
+    let mut outbox = server.paid_outbox(&mut ada).await;
+    let to = ada.address(AddressKind::Conversation).await;
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        let request = match number % 2 {
+            0 => {
+                let text = [b'a' + number];
+                let far = [far.duplicate()];
+                let bundle = Bundle::seal(place(&other), key.clone(), &text, &far, &[]).unwrap();
+                forwarding(send(&text, &[&to]), vec![bundle])
+            }
+            _ => send(&[b'a' + number], &[&to]),
+        };
+        ids.push(outbox.submit(request).await);
+    }
+    for id in ids {
+        assert!(outbox.answer(id).await.is_ok());
+    }
+    ada.give_credit(10).await;
+    for text in [b"a", b"b", b"c", b"d", b"e", b"f"] {
+        assert_eq!(ada.item().await.1.payload, &text[..]);
+    }
+    sealed(server.figures().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_sends_by_a_channel_that_was_paid_for_and_by_no_other() {
     let server = server().await;
     let mut ada = Device::new(&server).await;
