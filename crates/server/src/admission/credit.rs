@@ -59,11 +59,13 @@ pub struct Credit {
     pub whole: Amount,
     /// For those only that [`Price::small`] says: paid with what anybody can have.
     small: Amount,
+    bought: bool,
 }
 
 impl Credit {
     /// Adds what `tokens` buy, of which an ordinary one buys this many requests and bytes.
     pub fn add(&mut self, tokens: Redeemed, requests_each: u64, bytes_each: u64) {
+        self.bought |= tokens != Redeemed::default();
         let buy = |amount: &mut Amount, tokens: u32, requests: u64, bytes: u64| {
             let tokens = u64::from(tokens);
             amount.add(
@@ -90,6 +92,12 @@ impl Credit {
         } else {
             Err(Code::TokenRequired.into())
         }
+    }
+
+    /// Whether tokens have ever been redeemed.
+    #[must_use]
+    pub fn has_been_bought(&self) -> bool {
+        self.bought
     }
 
     /// All that is left, of either kind.

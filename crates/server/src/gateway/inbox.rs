@@ -8,10 +8,9 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use undertone_wire::ids::{KeyId, QueueId, sha256};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
@@ -110,7 +109,8 @@ impl Session<'_> {
         let mut pushed = Vec::new();
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut quiet = Duration::ZERO;
+        let unsigned = sleep(self.gateway.stranger_timeout());
+        tokio::pin!(unsigned);
         loop {
             let pause = self.owed.pause(Instant::now());
             if let Some(rest) = &mut frames {
@@ -132,7 +132,6 @@ impl Session<'_> {
                 }
                 event = socket.event(read) => match event {
                     Event::Message(message) => {
-                        quiet = Duration::ZERO;
                         frames = Some(frame::client_frames(message));
                         self.gateway.store.ready().await;
                     }
@@ -171,10 +170,10 @@ impl Session<'_> {
                 _ = tick.tick() => {
                     self.pending.shrink();
                     pushed.shrink_to(0);
-                    quiet += TICK;
-                    if self.inbox.is_none() && self.hearing.is_none() && quiet >= self.gateway.hello_timeout() && self.pending.is_empty() {
-                        return End::Over(CloseCode::Normal);
-                    }
+                }
+                // Whatever else it says meanwhile: it is nobody's.
+                () = &mut unsigned, if self.inbox.is_none() && self.hearing.is_none() && self.pending.is_empty() => {
+                    return End::Over(CloseCode::Normal);
                 }
             }
         }

@@ -88,6 +88,11 @@ impl Gateway {
         Duration::from_secs(u64::from(self.config.limits.hello_timeout_s))
     }
 
+    /// How long a connection may stay that has neither signed in nor paid, whatever it says: time enough for both by a slow network.
+    fn stranger_timeout(&self) -> Duration {
+        self.hello_timeout() * 4
+    }
+
     fn registration_is_open(&self) -> bool {
         self.config.registration == Registration::Open
     }

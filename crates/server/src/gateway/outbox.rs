@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use undertone_wire::proto::server_frame::Body as ServerBody;
 use undertone_wire::proto::{notice, response};
 use undertone_wire::request::{FromClient, Request, Role, SendEphemeral};
@@ -62,6 +62,8 @@ struct Outbox<'a> {
     visit: Option<(ChannelHash, Amount)>,
     /// A paid send whose bundles are being sealed. Nothing is read meanwhile, so that sends stay in order.
     wrapping: Option<(u64, Wrapping)>,
+    /// How long nothing has been paid for.
+    quiet: Duration,
 }
 
 /// Runs an outbox connection to its end.
@@ -75,6 +77,7 @@ pub(super) async fn run(gateway: &Arc<Gateway>, socket: &mut Socket) -> End {
         guest: false,
         visit: None,
         wrapping: None,
+        quiet: Duration::ZERO,
     }
     .run(socket)
     .await;
@@ -88,7 +91,8 @@ impl Outbox<'_> {
         let mut incoming: Option<Incoming> = None;
         let mut tick = interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut quiet = Duration::ZERO;
+        let unpaid = sleep(self.gateway.stranger_timeout());
+        tokio::pin!(unpaid);
         loop {
             if let Some(rest) = &mut incoming {
                 match self.take_requests(rest) {
@@ -109,7 +113,6 @@ impl Outbox<'_> {
                 wrapped = wrapped(&mut self.wrapping) => self.forward(wrapped),
                 event = socket.event(read) => match event {
                     Event::Message(message) => {
-                        quiet = Duration::ZERO;
                         let length = message.len();
                         incoming = Some((frame::client_frames(message), length));
                         self.gateway.store.ready().await;
@@ -122,11 +125,14 @@ impl Outbox<'_> {
                 () = stopped(&mut stopping) => return self.shut_down(socket).await,
                 _ = tick.tick() => {
                     self.pending.shrink();
-                    quiet += TICK;
-                    let waits = !self.pending.is_empty() || self.wrapping.is_some();
-                    if quiet >= self.gateway.idle_timeout() && !waits {
+                    self.quiet += TICK;
+                    if self.quiet >= self.gateway.idle_timeout() && !self.waits() {
                         return End::Over(CloseCode::Normal);
                     }
+                }
+                // Whatever else it says meanwhile: it is nobody's.
+                () = &mut unpaid, if !self.trusted && !self.credit.has_been_bought() && !self.waits() => {
+                    return End::Over(CloseCode::Normal);
                 }
             }
             if !self.trusted && (self.credit.whole.requests > 0 || self.visit.is_some()) {
@@ -265,6 +271,11 @@ impl Outbox<'_> {
         self.pending.has_room() && self.wrapping.is_none()
     }
 
+    /// Whether something is being done for it.
+    fn waits(&self) -> bool {
+        !self.pending.is_empty() || self.wrapping.is_some()
+    }
+
     /// A send's bundles are sealed: it goes to the store.
     fn forward(&mut self, (id, forwarding): (u64, Result<Forwarding>)) {
         let forwarding = match forwarding {
@@ -281,7 +292,10 @@ impl Outbox<'_> {
     /// Takes what a request costs from what tokens have bought, or from what the channel's guests have left today.
     fn pay(&mut self, price: Price) -> Result<()> {
         let unpaid = match self.credit.pay(price) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.quiet = Duration::ZERO;
+                return Ok(());
+            }
             Err(unpaid) => unpaid,
         };
         let Some((channel, left)) = &mut self.visit else {
@@ -291,6 +305,7 @@ impl Outbox<'_> {
         let day = self.gateway.clock.day();
         if after.take(price) && self.gateway.guests.spend(*channel, price, day) {
             *left = after;
+            self.quiet = Duration::ZERO;
             Ok(())
         } else {
             Err(unpaid)
@@ -354,7 +369,7 @@ impl Outbox<'_> {
     async fn shut_down(mut self, socket: &mut Socket) -> End {
         socket.push(shutting_down());
         let finish = async {
-            while !self.pending.is_empty() || self.wrapping.is_some() {
+            while self.waits() {
                 if !socket.is_writing() {
                     socket.flush();
                 }

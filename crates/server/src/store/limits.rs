@@ -35,6 +35,8 @@ pub struct StoreLimits {
     pub key_package: Quota,
     /// Undelivered items of a whole queue.
     pub queue: Quota,
+    /// Undelivered items of a whole temporary queue.
+    pub temporary: Quota,
     /// Addresses of one queue.
     pub addresses: u32,
     /// Temporary queues at once; 0: none are made.
@@ -126,6 +128,10 @@ impl Default for StoreLimits {
             queue: Quota {
                 items: 500_000,
                 bytes: 2048 * MIB,
+            },
+            temporary: Quota {
+                items: 64,
+                bytes: MIB,
             },
             addresses: 16_384,
             temporary_queues: 1000,

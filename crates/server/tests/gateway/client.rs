@@ -212,11 +212,19 @@ impl Client {
 
     /// Sends frames in one message.
     pub async fn send(&mut self, frames: &[ClientFrame]) {
+        self.try_send(frames).await.unwrap();
+    }
+
+    /// The same, to a server that may have closed the connection.
+    pub async fn try_send(
+        &mut self,
+        frames: &[ClientFrame],
+    ) -> Result<(), tokio_websockets::Error> {
         let mut message = BytesMut::new();
         for frame in frames {
             frame::append(&mut message, frame).unwrap();
         }
-        self.send_bytes(message.freeze()).await;
+        self.send_message(Message::binary(message.freeze())).await
     }
 
     pub async fn send_bytes(&mut self, message: Bytes) {

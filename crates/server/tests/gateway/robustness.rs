@@ -204,6 +204,32 @@ async fn silent_and_foreign_connections_are_closed_and_the_limit_holds() {
     server.inbox().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_hold_no_connection_by_talking() {
+    let server = TestServer::start_with(|config| config.limits.hello_timeout_s = 1).await;
+    let mut ada = Device::new(&server).await;
+    let mut paid = server.paid_outbox(&mut ada).await;
+    let (mut inbox, mut outbox) = (server.inbox().await, server.outbox().await);
+    let mut open = [true, true];
+    for _ in 0..60 {
+        if open == [false, false] {
+            break;
+        }
+        for (client, open) in [&mut inbox, &mut outbox].into_iter().zip(&mut open) {
+            if *open {
+                let id = client.fresh_id();
+                let _ = client.try_send(&[Request::Ping.to_frame(id)]).await;
+                *open = client.next().await.is_some();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(open, [false, false], "strangers, closed");
+    // Who has signed in or paid stays, without a word.
+    assert_eq!(paid.ask(Request::Ping).await, Ok(Response::Done));
+    assert_eq!(ada.inbox.ask(Request::Ping).await, Ok(Response::Done));
+}
+
 async fn assert_closed(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
     use tokio::io::AsyncReadExt as _;
     let mut bytes = Vec::new();

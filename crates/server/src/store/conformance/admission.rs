@@ -86,6 +86,20 @@ pub(crate) fn a_temporary_queue_holds_next_to_nothing_and_is_gone_in_two_days(mu
         .create_addresses(ada.queue, vec![one])
         .wait()
         .unwrap();
+    // What waits for it is little, whatever its addresses could take.
+    world.limit(|limits| {
+        limits.key_package.items = 100;
+        limits.temporary.items = 3;
+    });
+    let missed = |world: &World| !world.send("a word", &[one.0]).unwrap().missed.is_empty();
+    assert_eq!(
+        [(); 4].map(|()| missed(&world)),
+        [false, false, false, true]
+    );
+    world.ack(&ada, 3);
+    assert!(!missed(&world));
+    // A restart forgets nothing of what it is.
+    world.restart();
     let package = PublishKeyPackages {
         address: one.0,
         one_time: Vec::new(),

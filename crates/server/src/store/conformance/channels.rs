@@ -493,6 +493,19 @@ pub(crate) fn a_rename_takes_nothing_from_others(world: World) {
     assert_eq!(world.texts(&ada), ["rename 0", "to ada"]);
     assert_eq!(world.texts(&ben), ["rename 0", "to ben"]);
     assert_eq!(world.counts().addresses, 2);
+
+    // Nor the old name of an address that has just got a new one: what is still sent to it is ben's. He himself may have it back.
+    let (bens_new, adas_new) = (AddressHash::random(), AddressHash::random());
+    rename(&world, &channel, 1, &[], &[(to_ben, bens_new)]);
+    rename(&world, &channel, 2, &[], &[(to_ada, to_ben)]);
+    world.send("to ben as before", &[to_ben]).unwrap();
+    world.send("to ada as before", &[to_ada]).unwrap();
+    assert_eq!(world.texts(&ben)[2..], ["to ben as before"]);
+    assert_eq!(world.texts(&ada)[2..], ["to ada as before"]);
+    rename(&world, &channel, 3, &[], &[(bens_new, to_ben)]);
+    rename(&world, &channel, 4, &[], &[(to_ada, adas_new)]);
+    world.send("to ben again", &[to_ben]).unwrap();
+    assert_eq!(world.texts(&ben)[3..], ["to ben again"]);
 }
 
 /// Whoever gets a commit by reference must find what it refers to, today or on the item's last day: a blob that some find

@@ -38,7 +38,7 @@ impl Writer<'_> {
         if !self.load_queue(queue)? {
             return Err(StoreError::UnknownQueue.into());
         }
-        let temporary = self.is_temporary(queue);
+        let temporary = self.is_temporary(queue)?;
         let most = if temporary {
             self.shared.limits.temporary_addresses
         } else {
@@ -182,8 +182,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Renames what can be renamed. An unknown old name or a new one that is taken is passed over: the address's
-    /// owner checks, and the sender of the commit has been told nothing that it did not know. Answers how many were renamed.
+    /// Renames what can be renamed. An unknown old name or a new one that is taken, also as the old name of another address in its grace,
+    /// is passed over: the address's owner checks, and the sender of the commit has been told nothing that it did not know. Answers how many
+    /// were renamed.
     pub(super) fn rename_addresses(
         &mut self,
         renames: &[AddressRename],
@@ -191,7 +192,8 @@ impl Writer<'_> {
         let mut renamed = 0;
         let until = self.now + self.shared.limits.rename_grace;
         for AddressRename { old, new } in renames {
-            if old == new || !self.load_address(old)? || self.load_address(new)? {
+            let taken = self.resolve(new)?.is_some_and(|(name, _)| name != *old);
+            if old == new || taken || !self.load_address(old)? {
                 continue;
             }
             self.connection

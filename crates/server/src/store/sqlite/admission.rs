@@ -23,7 +23,7 @@ impl Writer<'_> {
         if !self.load_queue(queue)? {
             return Err(StoreError::UnknownQueue.into());
         }
-        if self.is_temporary(queue) {
+        if self.is_temporary(queue)? {
             return Err(StoreError::Temporary.into());
         }
         let known = self

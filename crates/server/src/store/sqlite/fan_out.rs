@@ -90,8 +90,12 @@ impl Writer<'_> {
         ) else {
             return Ok(false);
         };
-        if !at.held.fits(length, limits.queue)
-            || !to.load.fits(length, limits.quota(to.kind), at.floor)
+        let of_queue = if at.temporary {
+            limits.temporary
+        } else {
+            limits.queue
+        };
+        if !at.held.fits(length, of_queue) || !to.load.fits(length, limits.quota(to.kind), at.floor)
         {
             return Ok(false);
         }

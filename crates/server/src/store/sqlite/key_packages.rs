@@ -21,7 +21,7 @@ impl Writer<'_> {
         if holder != *queue {
             return Err(StoreError::UnknownAddress.into());
         }
-        if self.is_temporary(queue) {
+        if self.is_temporary(queue)? {
             return Err(StoreError::Temporary.into());
         }
         let held = self.pool_size(&address)?;

@@ -87,12 +87,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Whether a loaded queue is a temporary one.
-    pub(super) fn is_temporary(&self, queue: &QueueId) -> bool {
-        self.state
-            .queues
-            .get(queue)
-            .is_some_and(|state| state.temporary)
+    /// Whether a queue is a temporary one; brings it into memory.
+    pub(super) fn is_temporary(&mut self, queue: &QueueId) -> rusqlite::Result<bool> {
+        self.load_queue(queue)?;
+        let state = self.state.queues.get(queue);
+        Ok(state.is_some_and(|state| state.temporary))
     }
 
     pub(super) fn sign_in(&mut self, queue: &QueueId) -> Result<Position, Failure> {
@@ -104,7 +103,7 @@ impl Writer<'_> {
             .prepare_cached("SELECT hpke_key_day, last_day FROM queues WHERE queue_id = ?1")?
             .query_row([queue.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let pushed_out = self.today.plus(self.shared.limits.queue_days).0;
-        if last_day != pushed_out && !self.is_temporary(queue) {
+        if last_day != pushed_out && !self.is_temporary(queue)? {
             self.connection
                 .prepare_cached("UPDATE queues SET last_day = ?2 WHERE queue_id = ?1")?
                 .execute(params![queue.as_bytes(), pushed_out])?;
@@ -192,7 +191,7 @@ impl Writer<'_> {
         if !self.load_queue(&queue)? {
             return Err(StoreError::UnknownQueue.into());
         }
-        let temporary = self.is_temporary(&queue);
+        let temporary = self.is_temporary(&queue)?;
         // A temporary queue has its few tokens once, not every day.
         let issued: u32 = self
             .connection

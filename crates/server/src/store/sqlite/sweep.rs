@@ -81,10 +81,7 @@ impl Writer<'_> {
             self.sweep_bells(after, last)?;
         }
         for (queue, last_day) in queues {
-            let temporary = last_day < self.today.0 && {
-                self.load_queue(&queue)?;
-                self.is_temporary(&queue)
-            };
+            let temporary = last_day < self.today.0 && self.is_temporary(&queue)?;
             if last_day < self.today.0 && !temporary && self.shared.hub.ring(&queue).is_some() {
                 // Its owner is here, and has been since before that day was set.
                 self.sign_in(&queue)?;
