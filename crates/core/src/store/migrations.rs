@@ -165,6 +165,11 @@ pub const STEPS: &[Migration] = &[
         name: "stopped transfers",
         step: Step::Sql(include_str!("../../migrations/0024_stopped_transfers.sql")),
     },
+    Migration {
+        version: 25,
+        name: "keys of members",
+        step: Step::Sql(include_str!("../../migrations/0025_keys_of_members.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

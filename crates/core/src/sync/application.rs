@@ -41,7 +41,8 @@ pub(crate) fn process(
         ApplicationOutcome::Message(application) => {
             if proof::is_under_way(work, row.id)? {
                 // What the helper says in a state that may be of the helper's own making is asked for once that is proven.
-                if !proof::heard(work, row.id, &application.account)? {
+                let by = &application;
+                if !proof::heard(work, row.id, &by.account, &by.device, &by.key)? {
                     gaps::number_missing(work, row.id, place)?;
                     return Ok(Read::Yes);
                 }

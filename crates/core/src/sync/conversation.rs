@@ -339,8 +339,8 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;
     let mut insert = work.db.prepare_cached(
-        "INSERT INTO members (conversation, leaf, account_id, device_id, name, role, address, resync_key, server)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO members (conversation, leaf, account_id, device_id, name, role, address, resync_key, server, key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for member in group.members()? {
         insert.execute(params![
@@ -352,7 +352,8 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
             role_number(member.role),
             member.address.expose(),
             member.resync.encode(),
-            elsewhere::of_member(work, group, &member)
+            elsewhere::of_member(work, group, &member),
+            member.key
         ])?;
         if !member.name.is_empty() {
             work.db

@@ -8,7 +8,7 @@
 
 use rusqlite::params;
 use sha2::{Digest as _, Sha256};
-use undertone_mls::{DeviceId, Group, Joined, Kind as GroupKind, KpKey};
+use undertone_mls::{DeviceId, Group, Kind as GroupKind, KpKey};
 use undertone_wire::secrets::AddressSecret;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     conversation::{self, Conversation, State},
     intent, linking,
     pool::{self, Pool},
-    shared, shared_apply,
+    shared, shared_apply, siblings,
     take::{self, Source},
 };
 use crate::error::{Reason, Result};
@@ -252,6 +252,9 @@ pub(crate) fn check(work: &Work<'_>, conversation: i64) -> Result<()> {
     {
         let row = conversation::load(work.db, conversation)?;
         note(work, &row)?;
+        if row.kind == conversation::Kind::Notes {
+            return siblings::heard(work);
+        }
     }
     Ok(())
 }
@@ -387,17 +390,6 @@ fn look_at(work: &Work<'_>, row: &Conversation, all: &[Device]) -> Result<()> {
 
 fn waits(work: &Work<'_>, conversation: i64, kind: intent::Kind, device: &Device) -> Result<bool> {
     intent::is_wanted(work, conversation, kind, device.id.as_bytes())
-}
-
-/// Whether another device of this account may bring this one into a conversation: into the account's own group once, into any other one
-/// only by a device that is in the own group and was not removed.
-pub(crate) fn may_bring_in(work: &Work<'_>, joined: &Joined) -> Result<bool> {
-    let own = own_group(work)?;
-    if joined.group.kind() == GroupKind::Notes {
-        return Ok(own.is_none_or(|row| row.group == *joined.group.id()));
-    }
-    let removed = get(work.db, &joined.adder.device)?.is_some_and(|device| !device.in_use);
-    Ok(!removed)
 }
 
 /// This device came into a conversation by a sibling.

@@ -20,7 +20,7 @@ use super::{
     conversation::{self, Conversation, State},
     early_welcome, elsewhere, fetch, gaps, held, ignored, invite, linking,
     message::Place,
-    outbox, proof, resync, spare, welcome,
+    outbox, proof, resync, siblings, spare, welcome,
 };
 use crate::error::Result;
 
@@ -51,6 +51,7 @@ pub(crate) enum Body {
 /// The queue was signed in. Says from which sequence on items count.
 pub(crate) fn signed_in(work: &Work<'_>, answer: &SignedIn) -> Result<()> {
     absent::signed_in(work)?;
+    siblings::read_keys(work)?;
     let state = account::queue_state(work.db)?;
     if state.incarnation.is_empty() {
         return account::set_incarnation(

@@ -74,6 +74,7 @@ pub(crate) mod send;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod shared_apply;
+pub(crate) mod siblings;
 pub(crate) mod spare;
 pub(crate) mod take;
 pub(crate) mod timer;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
-use undertone_mls::{AccountId, ChannelId, DeviceId, Group, Joined, Kind, Merged, Role};
+use undertone_mls::{AccountId, ChannelId, DeviceId, Group, Joined, Kind, Member, Merged, Role};
 use undertone_wire::client_proto::Welcome;
 
 use super::{
@@ -20,7 +20,9 @@ use super::{
     address::{self, Address},
     automatic, commit,
     conversation::{self, Conversation, State, role_from_number},
-    elsewhere, gaps, heard, outbox, resync, spare, welcome,
+    elsewhere, gaps, heard, outbox, resync,
+    siblings::{self, Standing},
+    spare, welcome,
 };
 use crate::{
     error::{Reason, Result},
@@ -150,14 +152,21 @@ fn known(work: &Work<'_>, row: &Conversation) -> Result<Known> {
     })
 }
 
-/// How the state has to be proven. None: it is believed, because it comes from the only other person there is, or from oneself.
+/// How the state has to be proven. None: it is believed, because it comes from the only other person there is, or from a device of this
+/// account that is known to be one.
 fn way(work: &Work<'_>, row: &Conversation, joined: &Joined) -> Result<Option<Way>> {
     let adder = joined.adder.account;
+    let same = joined.channel.channel_id == row.channel;
     let known = known(work, row)?.accounts;
     let alone = known
         .keys()
         .all(|account| *account == adder || *account == work.me.account);
-    if joined.group.kind() != Kind::Group || adder == work.me.account || alone {
+    let believed = if adder == work.me.account {
+        is_believed(work, row, &joined.adder, same)?
+    } else {
+        joined.group.kind() != Kind::Group || alone
+    };
+    if believed {
         return Ok(None);
     }
     let accounts = joined.group.accounts()?;
@@ -167,12 +176,25 @@ fn way(work: &Work<'_>, row: &Conversation, joined: &Joined) -> Result<Option<Wa
     // An owner may give roles. Whoever else says that somebody has a higher one needs a second member who says so: knowing the channel
     // does not give that right.
     let may = !rises || known.get(&adder) == Some(&Role::Owner);
-    let same = joined.channel.channel_id == row.channel;
     Ok(Some(if same && may {
         Way::Channel
     } else {
         Way::Member
     }))
+}
+
+/// Whether what another device of this account gives is believed: one that the account's own group knows, or, in that group itself, the only
+/// other one where the channel can't tell.
+fn is_believed(
+    work: &Work<'_>,
+    row: &Conversation,
+    helper: &Member,
+    by_channel: bool,
+) -> Result<bool> {
+    if row.kind == conversation::Kind::Notes {
+        return Ok(!by_channel && siblings::is_only_other(work, row, helper)?);
+    }
+    Ok(siblings::standing(work, helper)? == Standing::Known)
 }
 
 /// Begins to try out the state of a Welcome that was joined, or believes it at once.
@@ -259,22 +281,68 @@ pub(crate) fn merged(work: &Work<'_>, id: i64, merged: &Merged, on: &ChannelId) 
         }
         return Ok(());
     }
-    heard(work, id, &merged.committer.account).map(|_| ())
+    let by = &merged.committer;
+    heard(work, id, &by.account, &by.device, &by.key).map(|_| ())
 }
 
-/// Something came that this account signed in the state that is tried. Ends the proof, and says so, if it is another member than the
-/// helper, and known from before.
-pub(crate) fn heard(work: &Work<'_>, id: i64, account: &AccountId) -> Result<bool> {
+/// Something came that a device signed in the state that is tried. Ends the proof, and says so, if it is of another account than the helper's
+/// and known from before; in the account's own group, if it is another device.
+pub(crate) fn heard(
+    work: &Work<'_>,
+    id: i64,
+    account: &AccountId,
+    device: &DeviceId,
+    key: &[u8; 32],
+) -> Result<bool> {
     let Some(proof) = load(work, id)? else {
         return Ok(true);
     };
     let row = conversation::load(work.db, id)?;
-    let known = known(work, &row)?.accounts.contains_key(account);
-    if !known || *account == proof.account || *account == work.me.account {
+    let second = if row.kind == conversation::Kind::Notes {
+        *device != proof.helper && siblings::is_one_of(work, &row, device, key)?
+    } else {
+        let known = known(work, &row)?.accounts.contains_key(account);
+        known && *account != proof.account && *account != work.me.account
+    };
+    if !second {
         return Ok(false);
     }
     settle(work, id)?;
     Ok(true)
+}
+
+/// This device has heard of other devices of its account: what one of them gave may be believed now.
+pub(crate) fn look_again(work: &Work<'_>) -> Result<()> {
+    let waiting = {
+        let mut statement = work
+            .db
+            .prepare_cached("SELECT conversation FROM proofs WHERE way = 2 AND account = ?1")?;
+        statement
+            .query_map([work.me.account.as_bytes()], |row| row.get::<_, i64>(0))?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for id in waiting {
+        let row = conversation::load(work.db, id)?;
+        if let Some(helper) = helper(work, &row)?
+            && is_believed(work, &row, &helper, false)?
+        {
+            settle(work, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Who gave the state that is tried, as that shows it.
+fn helper(work: &Work<'_>, row: &Conversation) -> Result<Option<Member>> {
+    let Some(proof) = load(work, row.id)? else {
+        return Ok(None);
+    };
+    work.group(&row.group, |group| {
+        let members = group.members()?.into_iter();
+        Ok(members
+            .filter(|member| member.account == proof.account)
+            .find(|member| member.device == proof.helper))
+    })
 }
 
 /// The state is the group's: the rows follow it, and what has changed meanwhile is told.
@@ -440,6 +508,12 @@ pub(crate) fn by_member_instead(work: &Work<'_>, row: &Conversation) -> Result<(
         "UPDATE proofs SET way = 2, since_ms = ?2 WHERE conversation = ?1",
         params![row.id, work.now_ms],
     )?;
+    if proof.account == work.me.account
+        && let Some(helper) = helper(work, row)?
+        && is_believed(work, row, &helper, false)?
+    {
+        return settle(work, row.id);
+    }
     awaits_word(work, row.id, &proof.account)
 }
 

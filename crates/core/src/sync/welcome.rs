@@ -14,7 +14,9 @@ use super::{
     devices, elsewhere, gaps, heard, held, ignored, intent, join, link,
     message::{self, Place},
     pool::{self, Pool},
-    profile, proof, resync, spare,
+    profile, proof, resync,
+    siblings::{self, Standing},
+    spare,
 };
 use crate::{
     error::{Error, Result},
@@ -57,7 +59,8 @@ pub(crate) enum Taken {
     Yes,
     /// It is not right, and never will be.
     No,
-    /// This device is in that group as far as it knows. It may have been taken out, and not know it yet.
+    /// This device is in that group as far as it knows, or has not heard of the device of its account that sent it. It may hear of the one
+    /// or the other yet.
     Early,
 }
 
@@ -83,7 +86,7 @@ fn try_now(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<Take
     };
     work.db.execute_batch("SAVEPOINT welcome")?;
     match take_in(work, address, welcome, &reason) {
-        Ok(true) => {
+        Ok(Taken::Yes) => {
             work.db.execute_batch("RELEASE welcome")?;
             held::welcome_came(work, address.id)?;
             if let Reason::Resync(conversation) = reason {
@@ -91,10 +94,11 @@ fn try_now(work: &Work<'_>, address: &Address, welcome: &Welcome) -> Result<Take
             }
             Ok(Taken::Yes)
         }
-        Ok(false) => {
+        Ok(Taken::No) => {
             ignored::note("welcome.unexpected");
             undo(work, Taken::No)
         }
+        Ok(Taken::Early) => undo(work, Taken::Early),
         Err(Error::Mls(undertone_mls::Error::GroupExists)) => undo(work, Taken::Early),
         Err(Error::Mls(
             error @ (undertone_mls::Error::UnknownKeyPackage
@@ -137,10 +141,15 @@ fn reason(work: &Work<'_>, address: &Address) -> Result<Option<Reason>> {
     Ok(contact.map(Reason::Contact))
 }
 
-fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reason) -> Result<bool> {
+fn take_in(
+    work: &Work<'_>,
+    address: &Address,
+    welcome: &Welcome,
+    reason: &Reason,
+) -> Result<Taken> {
     let joined = Group::join(&work.mls, welcome)?;
     if joined.came_back != matches!(reason, Reason::Resync(_)) {
-        return Ok(false);
+        return Ok(Taken::No);
     }
     let accounts: Vec<AccountId> = joined.group.accounts()?.into_keys().collect();
     let peer = accounts
@@ -162,19 +171,24 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
             Reason::Contact(contact) | Reason::Invite(contact) => {
                 joined.group.kind() == GroupKind::Group && joined.adder.account == *contact
             }
-            Reason::Sibling => {
-                joined.adder.account == work.me.account && devices::may_bring_in(work, &joined)?
-            }
+            Reason::Sibling => joined.adder.account == work.me.account,
             Reason::Resync(conversation) => is_known(work, *conversation, &joined, peer)?,
         };
     if !right {
-        return Ok(false);
+        return Ok(Taken::No);
+    }
+    if matches!(reason, Reason::Sibling) {
+        match siblings::may_bring_in(work, &joined)? {
+            Standing::Known => {}
+            Standing::Removed => return Ok(Taken::No),
+            Standing::Unheard => return Ok(Taken::Early),
+        }
     }
     elsewhere::keys_handed_on(work, &joined)?;
     if let Reason::Resync(conversation) = reason {
         let row = conversation::load(work.db, *conversation)?;
         proof::begin(work, &row, address, joined)?;
-        return Ok(true);
+        return Ok(Taken::Yes);
     }
     let id = put_row(work, address, &joined, reason, peer)?;
     heard::handed_on(work, id, &joined)?;
@@ -182,7 +196,7 @@ fn take_in(work: &Work<'_>, address: &Address, welcome: &Welcome, reason: &Reaso
     if matches!(reason, Reason::Invite(_)) {
         join::came(work, address.id, id)?;
     }
-    Ok(true)
+    Ok(Taken::Yes)
 }
 
 /// Whether the group is on a server where it can be: the account's own devices on theirs, one that this device was in where it was.
@@ -211,6 +225,7 @@ fn is_known(
     if row.group != *joined.group.id()
         || row.state != State::Resyncing
         || proof::is_refused(work, row.id, &joined.adder.device)?
+        || siblings::is_removed(work, &joined.adder)?
     {
         return Ok(false);
     }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "not every test uses all of it")]
 
 pub mod clock;
+pub mod forger;
 mod homes;
 mod kept;
 pub mod killing;
@@ -495,6 +496,17 @@ pub async fn at_rest(server: &FakeServer, people: &[&Person]) {
         before = rest.then_some(asked);
         assert!(!patience.is_over(), "never at rest: {left:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until nobody of these has anything to do by itself; others may still get something.
+pub async fn are_done(people: &[&Person]) {
+    for person in people {
+        eventually("all is done", || async {
+            let left = person.client().what_is_left_for_tests().await;
+            left.expect("read").is_empty()
+        })
+        .await;
     }
 }
 

@@ -466,6 +466,14 @@ impl FakeServer {
         lock(&self.state).direct_item(std::slice::from_ref(to), &payload, None);
     }
 
+    /// Takes a key package, as anybody can who knows the address.
+    pub fn take_key_package(&self, address: &AddressSecret) -> Bytes {
+        let mut state = lock(&self.state);
+        let hash = state.resolve(address).expect("an address");
+        let pool = state.pools.get_mut(&hash).expect("a pool");
+        pool.one_time.pop_front().expect("a key package").sealed
+    }
+
     /// Whether there is such a channel.
     pub fn has_channel(&self, channel: &ChannelId) -> bool {
         lock(&self.state).channels.contains_key(channel)

@@ -74,6 +74,7 @@ impl Group {
                 leaf: leaf.u32(),
                 account: certificate.account_id(),
                 device: certificate.device_id(),
+                key: *certificate.device_key(),
                 plaintext: Zeroizing::new(message.into_bytes()),
             })),
             _ => Ok(None),

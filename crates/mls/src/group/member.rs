@@ -80,6 +80,8 @@ pub struct Member {
     pub account: AccountId,
     /// Which.
     pub device: DeviceId,
+    /// What it signs with.
+    pub key: [u8; 32],
     /// The account's role.
     pub role: Role,
     /// The name in its leaf.
@@ -109,6 +111,7 @@ impl Member {
             leaf,
             account: facts.account,
             device: facts.device,
+            key: facts.key,
             role: settings.role(&facts.account),
             name: facts.profile.name,
             address,

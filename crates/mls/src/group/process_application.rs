@@ -26,6 +26,8 @@ pub struct Application {
     pub account: AccountId,
     /// Which device.
     pub device: DeviceId,
+    /// What it signed with.
+    pub key: [u8; 32],
     /// What it said.
     pub plaintext: Zeroizing<Vec<u8>>,
 }
@@ -98,6 +100,7 @@ impl Group {
                     leaf,
                     account: certificate.account_id(),
                     device: certificate.device_id(),
+                    key: *certificate.device_key(),
                     plaintext: Zeroizing::new(message.into_bytes()),
                 }))
             }
