@@ -68,6 +68,46 @@ async fn who_may_not_write_does_not_write_in_an_epoch_that_is_past() -> Outcome 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_removed_does_not_write_on_a_channel_that_was_left_before() -> Outcome {
+    let desk = Desk::open().await?;
+    // The channel that Cleo breaks beforehand never hears that Cleo was removed.
+    let late = desk
+        .cleo
+        .inside(true, |inside| inside.text(1, "Still here."));
+    let commit = desk.cleo.commit(Crime::default(), |envelope| {
+        envelope.commit = b"nothing that MLS knows".to_vec().into();
+    });
+    let taken = desk.accomplice.commit(commit).await;
+    taken.expect("the server takes it");
+    for one in [&desk.ada, &desk.ben] {
+        until("it is passed over", || async {
+            let notices = one.notices(&desk.chat).await;
+            notices.iter().any(|line| line.contains("was not valid"))
+        })
+        .await;
+    }
+    let client = desk.ada.client();
+    let cleo = client.find_contact("Cleo").await.expect("a contact").id;
+    let removed = client.group_remove(&desk.chat, &cleo).await;
+    removed.expect("removed");
+    for one in [&desk.ada, &desk.ben] {
+        until("two are left", || async {
+            let members = one.client().members(&desk.chat).await;
+            members.is_ok_and(|members| members.len() == 2)
+        })
+        .await;
+    }
+    let taken = desk.accomplice.send(late).await;
+    taken.expect("the server takes it");
+    desk.ada.says(&desk.chat, "Without Cleo.").await;
+    for one in [&desk.ada, &desk.ben] {
+        one.reads(&desk.chat, &["Ada: Welcome.", "Ada: Without Cleo."])
+            .await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_pin_pins_nothing() -> Outcome {
     let desk = Desk::open().await?;
     let lines = desk.ada.all(&desk.chat).await;

@@ -7,7 +7,7 @@ use super::{
     Work, action, again, alarm,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
-    gaps, heard, ignored, intent, link,
+    departures, gaps, heard, ignored, intent, link,
     message::{self, Place, Sender},
     parting,
     policy::{self, Way},
@@ -39,6 +39,11 @@ pub(crate) fn process(
     })?;
     match outcome {
         ApplicationOutcome::Message(application) => {
+            if !application.is_member && !departures::stood_before(work, row, &application, place)?
+            {
+                ignored::note("group.departed");
+                return Ok(Read::Yes);
+            }
             if proof::is_under_way(work, row.id)? {
                 // What the helper says in a state that may be of the helper's own making is asked for once that is proven.
                 let by = &application;

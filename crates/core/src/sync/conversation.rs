@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
 use super::{
-    Work, address, change::Change, elsewhere, intent, message, other_account, policy, pool, proof,
-    shared,
+    Work, address, change::Change, departures, elsewhere, intent, message, other_account, policy,
+    pool, proof, shared,
 };
 use crate::{
     error::{Reason, Result},
@@ -246,6 +246,7 @@ const HELD_BY_CONVERSATION: &[&str] = &[
     "automatic_sent",
     "behind",
     "commits",
+    "departures",
     "device_counters",
     "gaps",
     "leave_wishes",
@@ -335,6 +336,7 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
     }
     policy::note(work, id, group)?;
     let before = accounts(work.db, id)?;
+    departures::note(work, id, group)?;
     work.db
         .prepare_cached("DELETE FROM members WHERE conversation = ?1")?
         .execute([id])?;

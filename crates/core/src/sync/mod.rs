@@ -28,6 +28,7 @@ pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod contact;
 pub(crate) mod conversation;
+pub(crate) mod departures;
 pub(crate) mod devices;
 pub(crate) mod downloads;
 pub(crate) mod duty;

@@ -474,6 +474,13 @@ impl FakeServer {
         pool.one_time.pop_front().expect("a key package").sealed
     }
 
+    /// Channels take messages of every epoch that they had so far.
+    pub fn take_what_is_old(&self) {
+        for channel in lock(&self.state).channels.values_mut() {
+            channel.min_send_epoch = 0;
+        }
+    }
+
     /// Whether there is such a channel.
     pub fn has_channel(&self, channel: &ChannelId) -> bool {
         lock(&self.state).channels.contains_key(channel)

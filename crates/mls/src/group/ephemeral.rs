@@ -71,6 +71,7 @@ impl Group {
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => Ok(Some(Application {
                 epoch,
+                is_member: true,
                 leaf: leaf.u32(),
                 account: certificate.account_id(),
                 device: certificate.device_id(),

@@ -28,6 +28,8 @@ pub struct Application {
     pub device: DeviceId,
     /// What it signed with.
     pub key: [u8; 32],
+    /// Whether that device is still in the group, or was taken out since.
+    pub is_member: bool,
     /// What it said.
     pub plaintext: Zeroizing<Vec<u8>>,
 }
@@ -95,8 +97,10 @@ impl Group {
         let (leaf, certificate) = (leaf.u32(), certificate_of(&processed)?);
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(message) => {
+                let is_member = epoch == self.epoch() || self.has_device(&certificate)?;
                 Ok(ApplicationOutcome::Message(Application {
                     epoch,
+                    is_member,
                     leaf,
                     account: certificate.account_id(),
                     device: certificate.device_id(),
@@ -109,6 +113,15 @@ impl Group {
             }
             _ => framing,
         }
+    }
+
+    /// Whether the device of a certificate is in the group now.
+    fn has_device(&self, certificate: &Certificate) -> Result<bool> {
+        Ok(self.leaves()?.values().any(|facts| {
+            facts.account == certificate.account_id()
+                && facts.device == certificate.device_id()
+                && facts.key == *certificate.device_key()
+        }))
     }
 
     /// Keeps a leave proposal for the next commit, if it is one and its sender may.
