@@ -469,7 +469,7 @@ export type DeviceRemoved = {
 };
 
 /** Whether a device is still one of the account's. */
-export type DeviceState = "in_use" | "removed" | "removed_without_phrase";
+export type DeviceState = "in_use" | "unknown" | "removed" | "removed_without_phrase";
 
 /** Done; there is nothing more to say. */
 export type Done = Record<symbol, never>;

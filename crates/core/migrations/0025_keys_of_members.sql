@@ -13,3 +13,9 @@ CREATE TABLE departures (
     number        INTEGER NOT NULL,
     PRIMARY KEY (conversation, account_id, device_id)
 ) STRICT, WITHOUT ROWID;
+
+-- Devices in conversations of this account that say that they are its own, and that no device of it has told of (sync/siblings.rs).
+CREATE TABLE strangers (
+    device_id     BLOB    NOT NULL PRIMARY KEY,
+    since_ms      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -14,7 +14,7 @@ use fake::{
     forger::{Lie, Loot, answer_first, copy_of, put_back},
     meet, three,
 };
-use undertone_core::{ChatState, Draft};
+use undertone_core::{ChatState, DeviceInfo, DeviceState, Draft};
 use undertone_mls::ChannelId;
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -124,5 +124,75 @@ async fn a_device_of_ones_own_that_was_removed_lets_nobody_in() -> Outcome {
         eventually("Ben is back", || is_in(&ben, "Desk")).await;
         assert!(!channel.is_some_and(|channel| server.has_channel(&channel)));
     }
+    Ok(())
+}
+
+/// A device that Ada's laptop linked, and of which her phone has never heard.
+async fn hidden_device(ada: &mut Person, laptop: &mut Person, server: &FakeServer) -> Person {
+    let hidden = Person::links(laptop, "Hidden", server).await;
+    eventually("it is in", || is_in(&hidden, "Ben")).await;
+    at_rest(server, &[ada, laptop, &hidden]).await;
+    laptop.quit().await;
+    ada.quit().await;
+    ada.tamper(
+        "DELETE FROM devices WHERE name = 'Hidden';
+         DELETE FROM shared WHERE instr(value, CAST('Hidden' AS BLOB)) > 0;",
+    );
+    ada.reopen().await;
+    hidden
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_nobody_told_of_is_shown_goes_with_the_next_one_and_hears_no_new_key()
+-> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, phrase) = Person::with_phrase("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    let mut laptop = laptop_of(&ada, "Ben", &server).await;
+    at_rest(&server, &[&ada, &ben, &laptop]).await;
+    let hidden = hidden_device(&mut ada, &mut laptop, &server).await;
+    eventually("the phone shows it", || async {
+        let devices = ada.client().devices().await.unwrap();
+        let strange = |device: &&DeviceInfo| device.state == DeviceState::Unknown;
+        devices.iter().filter(strange).count() == 1
+    })
+    .await;
+
+    removes_the_laptop(&ada, Some(&phrase)).await?;
+    eventually("it is out", || async {
+        hidden.client().is_removed().await.unwrap()
+    })
+    .await;
+    assert_eq!(ada.client().device_key_generation().await?, 2);
+    assert_eq!(hidden.client().device_key_generation().await?, 1);
+    are_done(&[&ada, &ben]).await;
+    let devices = ada.client().devices().await?;
+    let in_use = devices
+        .iter()
+        .filter(|device| device.state == DeviceState::InUse);
+    assert_eq!((devices.len(), in_use.count()), (3, 1));
+    let members = ben.client().members(&ben.chat("Ada").await.id).await?;
+    assert_eq!(members.len(), 2);
+    ada.says("Ben", "Without them.").await;
+    ben.reads("Ada", &["Ada: Without them."]).await;
+    assert!(hidden.lines("Ben").await.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_removed_without_the_phrase_is_removed_again_with_it() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, phrase) = Person::with_phrase("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    let mut laptop = laptop_of(&ada, "Ben", &server).await;
+    laptop.quit().await;
+    let state = || async { ada.client().devices().await.unwrap().remove(1).state };
+    removes_the_laptop(&ada, None).await?;
+    assert_eq!(state().await, DeviceState::RemovedWithoutPhrase);
+    removes_the_laptop(&ada, Some(&phrase)).await?;
+    assert_eq!(state().await, DeviceState::Removed);
+    assert_eq!(ada.client().device_key_generation().await?, 2);
     Ok(())
 }

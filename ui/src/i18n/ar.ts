@@ -305,6 +305,7 @@ export const ar: Table = {
   "devices.history.under_way": "الرسائل السابقة: وصل {done} من {total}",
   "devices.history.incomplete": "الرسائل السابقة: وصل {done} من {total} ولم يصل الباقي",
   "devices.removed": "أزيل",
+  "devices.unknown": "موجود في محادثاتك كأحد أجهزتك، ولم يخبر عنه أيٌّ من أجهزتك. إن لم تكن قد ربطت جهازًا للتو فأزله بعبارة الاسترداد.",
   "devices.removed_without_phrase": "أزيل بغير عبارة الاسترداد: قد يُنشئ لصٌّ فتحه أجهزة أخرى. أزله مرة أخرى بالعبارة.",
   "devices.rename": "إعادة تسمية {name}",
   "devices.name": "اسم الجهاز",

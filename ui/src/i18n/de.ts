@@ -305,6 +305,7 @@ export const de: Table = {
   "devices.history.under_way": "Frühere Nachrichten: {done} von {total} sind da",
   "devices.history.incomplete": "Frühere Nachrichten: {done} von {total} kamen an, der Rest nicht",
   "devices.removed": "Entfernt",
+  "devices.unknown": "Steht als dein Gerät in deinen Chats, und keines deiner Geräte hat davon gesagt. Wenn du nicht gerade eines verbunden hast, entferne es mit den Wiederherstellungswörtern.",
   "devices.removed_without_phrase": "Ohne Wiederherstellungswörter entfernt: Ein Dieb, der es geöffnet hat, kann noch andere anlegen. Entferne es noch einmal mit den Wörtern.",
   "devices.rename": "{name} umbenennen",
   "devices.name": "Name des Geräts",

@@ -328,6 +328,7 @@ export const en = {
   "devices.history.under_way": "Earlier messages: {done} of {total} are there",
   "devices.history.incomplete": "Earlier messages: {done} of {total} came, the rest did not",
   "devices.removed": "Removed",
+  "devices.unknown": "In your chats as a device of yours, and none of your devices has told of it. Unless you have just linked one, remove it with the recovery phrase.",
   "devices.removed_without_phrase": "Removed without the recovery phrase: a thief who opened it may still make others. Remove it again with the phrase.",
   "devices.rename": "Rename {name}",
   "devices.name": "Name of the device",

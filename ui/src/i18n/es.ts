@@ -305,6 +305,7 @@ export const es: Table = {
   "devices.history.under_way": "Mensajes anteriores: {done} de {total} están aquí",
   "devices.history.incomplete": "Mensajes anteriores: llegaron {done} de {total}, el resto no",
   "devices.removed": "Retirado",
+  "devices.unknown": "Está en tus chats como dispositivo tuyo, y ninguno de tus dispositivos ha hablado de él. Si no acabas de vincular uno, retíralo con la frase de recuperación.",
   "devices.removed_without_phrase": "Retirado sin la frase de recuperación: un ladrón que lo abrió aún puede crear otros. Retíralo de nuevo con la frase.",
   "devices.rename": "Cambiar el nombre de {name}",
   "devices.name": "Nombre del dispositivo",

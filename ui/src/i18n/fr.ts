@@ -305,6 +305,7 @@ export const fr: Table = {
   "devices.history.under_way": "Messages d’avant : {done} sur {total} sont là",
   "devices.history.incomplete": "Messages d’avant : {done} sur {total} sont arrivés, pas les autres",
   "devices.removed": "Retiré",
+  "devices.unknown": "Présent dans vos discussions comme un de vos appareils, et aucun de vos appareils n’en a parlé. Si vous ne venez pas d’en lier un, retirez-le avec la phrase de récupération.",
   "devices.removed_without_phrase": "Retiré sans la phrase de récupération : un voleur qui l’a ouvert peut encore en créer d’autres. Retirez-le à nouveau avec la phrase.",
   "devices.rename": "Renommer {name}",
   "devices.name": "Nom de l’appareil",

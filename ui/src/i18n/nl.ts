@@ -305,6 +305,7 @@ export const nl: Table = {
   "devices.history.under_way": "Eerdere berichten: {done} van {total} zijn er",
   "devices.history.incomplete": "Eerdere berichten: {done} van {total} zijn aangekomen, de rest niet",
   "devices.removed": "Verwijderd",
+  "devices.unknown": "Staat als jouw apparaat in je chats, en geen van je apparaten heeft ervan verteld. Als je er niet net een hebt gekoppeld, verwijder het met de herstelzin.",
   "devices.removed_without_phrase": "Verwijderd zonder herstelzin: een dief die het opende, kan er nog andere maken. Verwijder het nog eens met de herstelzin.",
   "devices.rename": "{name} hernoemen",
   "devices.name": "Naam van het apparaat",

@@ -71,7 +71,7 @@ export function DevicesSheet() {
                     <Named name={nameOf(device)} />
                   </strong>
                   {device.this ? <span class="badge">{t("devices.this")}</span> : null}
-                  <span class={device.state === "removed_without_phrase" ? "role trouble-text" : "role"}>
+                  <span class={device.state === "removed_without_phrase" || device.state === "unknown" ? "role trouble-text" : "role"}>
                     {device.state === "in_use" ? t("devices.added", { date: dayAndTime(device.added_ms) }) : t(`devices.${device.state}`)}
                   </span>
                   <Past device={device} />
@@ -157,7 +157,7 @@ function Remove({ device, onDone }: { device: DeviceInfo; onDone: () => void }) 
         <Button look="main" submit icon="shield" disabled={words === null}>
           {t("devices.remove.with")}
         </Button>
-        {device.state === "in_use" ? (
+        {device.state === "in_use" || device.state === "unknown" ? (
           <Button look="danger" icon="trash" onClick={() => remove()}>
             {t("devices.remove.without")}
           </Button>

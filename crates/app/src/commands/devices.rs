@@ -436,10 +436,15 @@ pub(super) async fn find(session: &mut Session, wanted: &str) -> Result<DeviceIn
     let devices = session.call::<DevicesList>(Nothing {}).await?;
     let lower = wanted.trim().to_lowercase();
     let fits = |device: &&DeviceInfo| {
-        device.state == DeviceState::InUse
-            && !lower.is_empty()
-            && (device.id.as_str().starts_with(&lower)
-                || device.name.to_lowercase().starts_with(&lower))
+        let by_id = device.id.as_str().starts_with(&lower);
+        let by_name = device.name.to_lowercase().starts_with(&lower);
+        !lower.is_empty()
+            && match device.state {
+                DeviceState::InUse => by_id || by_name,
+                // Whoever means one of these has looked at the list.
+                DeviceState::Unknown | DeviceState::RemovedWithoutPhrase => by_id,
+                DeviceState::Removed => false,
+            }
     };
     let fitting: Vec<&DeviceInfo> = devices.iter().filter(fits).collect();
     match fitting.as_slice() {
@@ -460,7 +465,12 @@ pub(super) async fn find(session: &mut Session, wanted: &str) -> Result<DeviceIn
 
 pub(super) fn name_of(device: &DeviceInfo) -> String {
     if device.name.is_empty() {
-        "This device".to_owned()
+        let name = if device.this {
+            "This device"
+        } else {
+            "A device without a name"
+        };
+        name.to_owned()
     } else {
         single_line(&device.name).to_string()
     }
@@ -489,6 +499,9 @@ fn list(devices: &[DeviceInfo], screen: Screen, clock: &Clock) -> Vec<String> {
             let state = match device.state {
                 DeviceState::InUse if device.this => "this one",
                 DeviceState::InUse => "",
+                DeviceState::Unknown => {
+                    "nobody has told of it; remove it, unless you have just linked one"
+                }
                 DeviceState::Removed => "removed",
                 DeviceState::RemovedWithoutPhrase => {
                     "removed; not safe against a thief who opened it"

@@ -11,7 +11,7 @@ use crate::{
     ids::DeviceId,
     joining::{self, Rendezvous, State},
     store::Database,
-    sync::{account, devices, history, linking, linking::State as Step, rotation},
+    sync::{account, devices, history, linking, linking::State as Step, rotation, siblings},
     view::*,
 };
 
@@ -307,6 +307,14 @@ impl Client {
                     },
                 })
                 .collect();
+            let strangers = siblings::shown(db, &engine.me, engine.clock.now_ms())?;
+            all.extend(strangers.into_iter().map(|(id, since_ms)| DeviceInfo {
+                id: DeviceId::from_bytes(id.as_bytes()),
+                this: false,
+                name: String::new(),
+                added_ms: since_ms,
+                state: DeviceState::Unknown,
+            }));
             if !all.iter().any(|device| device.this) {
                 // An account with one device has never had to tell it from others.
                 all.insert(
@@ -360,7 +368,11 @@ impl Client {
             if let Some(phrase) = &phrase {
                 rotation::rotate(work, phrase)?;
             }
-            devices::remove(work, &id, phrase.is_none())
+            let stale = phrase.is_none();
+            if siblings::remove_with(work, &id, stale)? {
+                return Ok(());
+            }
+            devices::remove(work, &id, stale)
         })
         .await
     }

@@ -60,6 +60,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ("server", "drained_at_ms"),
     ("server_keys", "fetched_at_ms"),
     ("spare_items", "received_at_ms"),
+    ("strangers", "since_ms"),
     ("takes", "not_before_ms"),
     ("token_keys", "seen_at_ms"),
 ];

@@ -7,7 +7,7 @@ use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
 use super::{
     Work, address, change::Change, departures, elsewhere, intent, message, other_account, policy,
-    pool, proof, shared,
+    pool, proof, shared, siblings,
 };
 use crate::{
     error::{Reason, Result},
@@ -366,6 +366,7 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
                 .execute(params![member.account.as_bytes(), member.name])?;
         }
     }
+    siblings::note_strangers(work, id)?;
     if group.kind() == undertone_mls::Kind::Group {
         let mut came = BTreeMap::new();
         for member in group.members()? {

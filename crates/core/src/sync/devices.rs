@@ -126,7 +126,8 @@ pub(crate) fn put(work: &Work<'_>, device: &Device) -> Result<()> {
             name = CASE excluded.name WHEN '' THEN name ELSE excluded.name END,
             pool_secret = CASE excluded.pool_secret WHEN x'' THEN pool_secret ELSE excluded.pool_secret END,
             kp_key = CASE excluded.kp_key WHEN x'' THEN kp_key ELSE excluded.kp_key END,
-            state = max(state, excluded.state), added_at_ms = min(added_at_ms, excluded.added_at_ms), stale = max(stale, excluded.stale)",
+            state = max(state, excluded.state), added_at_ms = min(added_at_ms, excluded.added_at_ms),
+            stale = CASE excluded.state WHEN 2 THEN excluded.stale ELSE stale END",
         params![
             device.id.as_bytes(),
             device.name,
@@ -136,6 +137,10 @@ pub(crate) fn put(work: &Work<'_>, device: &Device) -> Result<()> {
             device.added_at_ms,
             device.stale
         ],
+    )?;
+    work.db.execute(
+        "DELETE FROM strangers WHERE device_id = ?1",
+        [device.id.as_bytes()],
     )?;
     if let Some(source) = &device.source {
         take::moved(work, &device.id, source)?;
@@ -451,13 +456,14 @@ pub(crate) fn rename(work: &Work<'_>, id: &DeviceId, name: &str) -> Result<()> {
     shared::put_device(work, &device)
 }
 
-/// Removes a device from the account: out of every conversation, and nothing it knows leads anywhere any more.
+/// Removes a device from the account: out of every conversation, and nothing it knows leads anywhere any more. One that was removed while it
+/// could still certify devices may be removed once more, with the phrase.
 pub(crate) fn remove(work: &Work<'_>, id: &DeviceId, stale: bool) -> Result<()> {
     if *id == work.me.device {
         return Err(Reason::DeviceOwn.into());
     }
     let device = get(work.db, id)?
-        .filter(|device| device.in_use)
+        .filter(|device| device.in_use || (device.stale && !stale))
         .ok_or(Reason::DeviceUnknown)?;
     let device = Device {
         in_use: false,

@@ -19,7 +19,7 @@ use super::{
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
     devices::{self, Device},
-    outbox, shared_apply,
+    outbox, shared_apply, siblings,
     take::Source,
 };
 use crate::error::{Reason, Result};
@@ -430,16 +430,19 @@ pub(crate) fn told_too_early(work: &Work<'_>, row: &Conversation, content: &[u8]
 
 /// Whether entries can go: there is somebody to tell, and a way.
 fn way(work: &Work<'_>) -> Result<Option<Conversation>> {
-    let waits = work
-        .db
-        .prepare_cached("SELECT 1 FROM shared WHERE told = 0")?
-        .exists([])?;
-    if !waits || !devices::has_siblings(work)? {
+    if !devices::has_siblings(work)? {
         return Ok(None);
     }
     let Some(row) = devices::own_group(work)?.filter(|row| row.state == State::Active) else {
         return Ok(None);
     };
+    let waits = work
+        .db
+        .prepare_cached("SELECT 1 FROM shared WHERE told = 0 AND key <> ?1")?
+        .exists([held_back(work, &row)?])?;
+    if !waits {
+        return Ok(None);
+    }
     let several = conversation::devices(work.db, row.id)?.len() > 1;
     // One round at a time: what is changed meanwhile goes with the next.
     let busy = work
@@ -449,15 +452,25 @@ fn way(work: &Work<'_>) -> Result<Option<Conversation>> {
     Ok((several && !busy).then_some(row))
 }
 
+/// What is told to nobody yet: the account's device-signing key, as long as somebody is in the account's own group who is none of its devices,
+/// or not any more. Who was removed, or made by somebody who was, must not hear of it.
+fn held_back(work: &Work<'_>, own: &Conversation) -> Result<Vec<u8>> {
+    Ok(if siblings::are_among_themselves(work, own)? {
+        Vec::new()
+    } else {
+        key(Kind::SigningKey, &[])
+    })
+}
+
 /// Puts what changed into messages for the other devices. Called now and then.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     for _ in 0..MESSAGES_AT_ONCE {
         let Some(row) = way(work)? else { return Ok(()) };
         let mut statement = work.db.prepare_cached(
-            "SELECT key, value, stamp, device FROM shared WHERE told = 0 ORDER BY key LIMIT 500",
+            "SELECT key, value, stamp, device FROM shared WHERE told = 0 AND key <> ?1 ORDER BY key LIMIT 500",
         )?;
         let all = statement
-            .query_map([], |found| {
+            .query_map([held_back(work, &row)?], |found| {
                 Ok(Entry {
                     key: found.get(0)?,
                     value: found.get(1)?,

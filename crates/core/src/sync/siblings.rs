@@ -3,14 +3,20 @@
 //! Every device of an account can certify others, also one that was stolen and removed: a certificate says no more than that somebody had one
 //! of them once. What counts is the account's own group. A device is one of the account's if it is in there, with the same key, and was not
 //! removed; what another one gives is held until this device has heard of it, or has to be proven like what a stranger gives.
+//!
+//! Who stands in a conversation as a device of the account, and of whom no device has told, is shown to the owner, goes with the next device
+//! that they remove, and hears of no new key.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use undertone_mls::{DeviceId, Joined, Kind as GroupKind, Member};
 
 use super::{
     Work,
+    account::Me,
+    change::Change,
     conversation::{self, Conversation, State},
-    devices, early_welcome, proof,
+    devices::{self, Device},
+    early_welcome, proof,
 };
 use crate::error::Result;
 
@@ -128,4 +134,89 @@ pub(crate) fn read_keys(work: &Work<'_>) -> Result<()> {
 pub(crate) fn heard(work: &Work<'_>) -> Result<()> {
     proof::look_again(work)?;
     early_welcome::try_again(work)
+}
+
+/// How long a device may be in a conversation before others have told of it, without being shown as a stranger. It is told of as soon as it is
+/// in.
+const PATIENCE_MS: i64 = 60_000;
+
+/// The members of a conversation have changed: notes those that say that they are of this account and that nobody has told of.
+pub(crate) fn note_strangers(work: &Work<'_>, conversation: i64) -> Result<()> {
+    let noted = work
+        .db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO strangers (device_id, since_ms) SELECT m.device_id, ?2 FROM members m
+             WHERE m.conversation = ?1 AND m.account_id = ?3 AND m.device_id <> ?4
+                AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.device_id = m.device_id)",
+        )?
+        .execute(params![
+            conversation,
+            work.now_ms,
+            work.me.account.as_bytes(),
+            work.me.device.as_bytes()
+        ])?;
+    if noted > 0 {
+        work.tell(Change::Devices);
+    }
+    Ok(())
+}
+
+/// Those that are in a conversation, nobody having told of them: since when they have been seen.
+fn strangers(db: &Connection, me: &Me) -> Result<Vec<(DeviceId, i64)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT m.device_id, coalesce(s.since_ms, 0) FROM members m JOIN conversations c ON c.id = m.conversation AND c.state IN (1, 2, 3)
+            LEFT JOIN strangers s ON s.device_id = m.device_id
+         WHERE m.account_id = ?1 AND m.device_id <> ?2 AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.device_id = m.device_id)",
+    )?;
+    let rows = statement
+        .query_map(
+            params![me.account.as_bytes(), me.device.as_bytes()],
+            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)),
+        )?
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    rows.iter()
+        .map(|(device, since)| Ok((DeviceId::from_slice(device)?, *since)))
+        .collect()
+}
+
+/// Those that the owner is shown.
+pub(crate) fn shown(db: &Connection, me: &Me, now_ms: i64) -> Result<Vec<(DeviceId, i64)>> {
+    let mut all = strangers(db, me)?;
+    all.retain(|(_, since)| since.saturating_add(PATIENCE_MS) <= now_ms);
+    Ok(all)
+}
+
+/// The owner removes a device: with it go those of whom nobody has told, since whoever had it may have made them. A device that has not
+/// heard of the others yet leaves them alone. True if it was one of these itself.
+pub(crate) fn remove_with(work: &Work<'_>, id: &DeviceId, stale: bool) -> Result<bool> {
+    let all = devices::has_siblings(work)?;
+    let mut was_one = false;
+    for (device, _) in strangers(work.db, work.me)? {
+        if !all && device != *id {
+            continue;
+        }
+        was_one |= device == *id;
+        let known = Device {
+            id: device,
+            name: String::new(),
+            source: None,
+            in_use: true,
+            added_at_ms: work.now_ms,
+            stale: false,
+        };
+        devices::put(work, &known)?;
+        devices::remove(work, &device, stale)?;
+    }
+    Ok(was_one)
+}
+
+/// Whether all that are in the account's own group are devices in use: a secret that is told there reaches nobody else.
+pub(crate) fn are_among_themselves(work: &Work<'_>, own: &Conversation) -> Result<bool> {
+    Ok(!work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM members m WHERE m.conversation = ?1
+                AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.device_id = m.device_id AND d.state = ?2)",
+        )?
+        .exists(params![own.id, devices::IN_USE])?)
 }

@@ -27,6 +27,8 @@ pub struct DeviceInfo {
 pub enum DeviceState {
     /// It is.
     InUse,
+    /// It is in chats as one, and none of the account's devices has said so: somebody may have made it who had one of them.
+    Unknown,
     /// It was removed with the recovery phrase: what it knows is worth nothing.
     Removed,
     /// It was removed without the recovery phrase: not safe against a thief who opened it.
