@@ -139,6 +139,7 @@ reasons! {
     LinkingForged = "linking.forged", Never, "What answered is not the device that showed the code; nothing was sent.";
     LinkingRefused = "linking.refused", Never, "The other device ended it.";
     LinkingNoInvitation = "linking.no_invitation", Never, "The server lets no further device in today.";
+    LinkingTooMany = "linking.too_many", Never, "This account has as many devices as it can have; remove one first.";
     LinkingUnfinished = "linking.unfinished", Never, "This home is still being linked to an account; go on with `undertone init --link`.";
     KillFull = "kill.full", Never, "There is no room for more who may wipe this device.";
     KillNone = "kill.none", Never, "There is no kill code; make one with `undertone kill-code new`.";

@@ -132,6 +132,8 @@ violations! {
     Identity = "mls.identity", "an update changes whose device it is";
     /// A device stands in the group twice, or its key under another name.
     Duplicate = "mls.duplicate", "a device would stand in the conversation twice";
+    /// More devices of one account, or in all, than a conversation may have.
+    TooMany = "mls.too_many", "the account or the conversation would have too many devices";
     /// A kind of proposal that Undertone never uses.
     Proposal = "mls.proposal", "a kind of change that is never used";
     /// The sender's role does not allow the addition.

@@ -245,7 +245,7 @@ impl Client {
     /// what was said before, too; [`Client::histories`] says how far that is.
     ///
     /// # Errors
-    /// `linking.invalid`, `linking.other_server`, `linking.expired`, `linking.busy`.
+    /// `linking.invalid`, `linking.other_server`, `linking.expired`, `linking.busy`, `linking.too_many`.
     pub async fn begin_linking(&self, code: &str, history: bool) -> Result<()> {
         let code = zeroize::Zeroizing::new(code.to_owned());
         self.write(move |work| linking::begin(work, &code, history))

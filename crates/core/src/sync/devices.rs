@@ -107,6 +107,11 @@ pub(crate) fn is_in_use(work: &Work<'_>, id: &DeviceId) -> Result<bool> {
         .exists(params![id.as_bytes(), IN_USE])?)
 }
 
+/// How many devices the account has.
+pub(crate) fn in_use(work: &Work<'_>) -> Result<usize> {
+    Ok(all(work.db)?.iter().filter(|device| device.in_use).count())
+}
+
 /// Whether there are other devices of this account.
 pub(crate) fn has_siblings(work: &Work<'_>) -> Result<bool> {
     Ok(work

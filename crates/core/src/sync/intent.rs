@@ -5,7 +5,8 @@
 
 use rusqlite::params;
 use undertone_mls::{
-    AccountId, Act, Change, DeviceId, Group, Member, PeerKeyPackage, Policy, Role,
+    AccountId, Act, Change, DEVICES_OF_ACCOUNT, DeviceId, Group, Member, PeerKeyPackage, Policy,
+    Role,
 };
 
 use super::{
@@ -364,6 +365,9 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 let packages = take::packages(work, take::Purpose::Intent, intent.id)?;
                 if role_of(&account).is_some() {
                     end(work, intent.id)?;
+                } else if packages.len() > DEVICES_OF_ACCOUNT {
+                    // It would have what else is to be added refused with it.
+                    give_up(work, intent.id, Reason::GroupRefused)?;
                 } else if packages.is_empty() {
                     give_up(work, intent.id, Reason::NoKeyPackage)?;
                 } else if adds.0.len() + packages.len() <= BLOCK

@@ -198,6 +198,9 @@ pub(crate) fn begin(work: &Work<'_>, text: &str, history: bool) -> Result<()> {
             Err(Reason::LinkingBusy.into())
         };
     }
+    if devices::in_use(work)? >= undertone_mls::DEVICES_OF_ACCOUNT {
+        return Err(Reason::LinkingTooMany.into());
+    }
     forget(work)?;
     let keys = PairingKeys::generate()?;
     let public = keys.public();

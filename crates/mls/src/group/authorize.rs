@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openmls::prelude::{Proposal, Sender, StagedCommit};
 use undertone_wire::ids::AccountId;
 
-use super::LeafFacts;
+use super::{DEVICES, DEVICES_OF_ACCOUNT, LeafFacts};
 use crate::{
     Act, GroupId, Kind, Role, Settings, Violation, extension::read_group_extensions,
     key_package::PeerKeyPackage,
@@ -96,6 +96,7 @@ pub(super) fn authorize(
     judge_additions(before, committer, &effect, &removals)?;
     judge_removals(before, committer, &effect, &removals)?;
     judge_members(before, &after)?;
+    judge_numbers(before, &effect, &after)?;
     judge_settings(before, committer, &effect, &after)?;
     judge_generations(before, &effect, &after)?;
     Ok(effect)
@@ -245,6 +246,24 @@ fn judge_members(before: &Before<'_>, after: &[&LeafFacts]) -> Judgement<()> {
         {
             return Err(Violation::FixedMembers);
         }
+    }
+    Ok(())
+}
+
+/// Every member sends to all devices at once, and a server takes so many addresses and no more: whoever may bring in devices of their own must
+/// not bring in so many that nobody can say anything any more. What has too many already may change, and not grow.
+fn judge_numbers(before: &Before<'_>, effect: &Effect, after: &[&LeafFacts]) -> Judgement<()> {
+    let too_many = |most: usize, counts: &dyn Fn(&LeafFacts) -> bool| {
+        let here = before.leaves.values().filter(|facts| counts(facts)).count();
+        let then = after.iter().filter(|facts| counts(facts)).count();
+        then > most && then > here
+    };
+    let accounts: BTreeSet<_> = effect.added.iter().map(|facts| facts.account).collect();
+    let of_one = accounts
+        .iter()
+        .any(|account| too_many(DEVICES_OF_ACCOUNT, &|facts| facts.account == *account));
+    if of_one || too_many(DEVICES, &|_| true) {
+        return Err(Violation::TooMany);
     }
     Ok(())
 }

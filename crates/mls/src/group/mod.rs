@@ -67,6 +67,12 @@ use crate::{
 };
 use addresses::Addresses;
 
+/// Devices of one account in a conversation, at most.
+pub const DEVICES_OF_ACCOUNT: usize = 16;
+/// Devices in a conversation, at most: fewer than the addresses that one send may have.
+pub const DEVICES: usize = 4000;
+const _: () = assert!(DEVICES < undertone_wire::limits::ADDRESSES_PER_SEND);
+
 /// Epochs whose late messages still open; the channel refuses older ones.
 pub(crate) const PAST_EPOCHS: usize = 3;
 /// Messages of one sender that may be overtaken by later ones and still open.

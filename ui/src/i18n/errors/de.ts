@@ -91,6 +91,7 @@ export const failures: Failures = {
   "linking.early": "Das neue Gerät hat noch nicht geantwortet; es gibt noch keine Wörter zu vergleichen.",
   "linking.forged": "Was geantwortet hat, ist nicht das Gerät, das den Code zeigte; nichts wurde gesendet.",
   "linking.no_invitation": "Der Server lässt heute keine weiteren Geräte zu.",
+  "linking.too_many": "Dieses Konto hat so viele Geräte, wie es haben kann; entferne erst eines.",
   "linking.unfinished": "Dieses Gerät wird noch mit einem Konto verbunden; bringe das erst zu Ende.",
   "kill.none": "Es gibt keinen Löschcode.",
   "backup.newer": "Die Sicherung stammt von einer neueren Version von Undertone.",

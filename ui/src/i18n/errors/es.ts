@@ -91,6 +91,7 @@ export const failures: Failures = {
   "linking.early": "El dispositivo nuevo aún no ha respondido; no hay palabras que comparar.",
   "linking.forged": "Lo que ha respondido no es el dispositivo que mostró el código; no se ha enviado nada.",
   "linking.no_invitation": "El servidor no admite más dispositivos hoy.",
+  "linking.too_many": "Esta cuenta ya tiene todos los dispositivos que puede tener; retira uno antes.",
   "linking.unfinished": "Este dispositivo aún se está vinculando a una cuenta; termina eso antes.",
   "kill.none": "No hay código de borrado.",
   "backup.newer": "La copia se hizo con una versión más nueva de Undertone.",

@@ -91,6 +91,7 @@ export const failures: Failures = {
   "linking.early": "Le nouvel appareil n’a pas encore répondu ; il n’y a pas encore de mots à comparer.",
   "linking.forged": "Ce qui a répondu n’est pas l’appareil qui a montré le code ; rien n’a été envoyé.",
   "linking.no_invitation": "Le serveur n’admet plus d’appareil aujourd’hui.",
+  "linking.too_many": "Ce compte a autant d’appareils qu’il peut en avoir ; retirez-en un d’abord.",
   "linking.unfinished": "Cet appareil est encore en cours de liaison à un compte ; terminez d’abord.",
   "kill.none": "Il n’y a pas de code d’effacement.",
   "backup.newer": "La sauvegarde a été faite par une version plus récente d’Undertone.",

@@ -91,6 +91,7 @@ export const failures: Failures = {
   "linking.early": "Het nieuwe apparaat heeft nog niet geantwoord; er zijn nog geen woorden om te vergelijken.",
   "linking.forged": "Wat antwoordde is niet het apparaat dat de code toonde; er is niets verstuurd.",
   "linking.no_invitation": "De server laat vandaag geen apparaten meer toe.",
+  "linking.too_many": "Dit account heeft zoveel apparaten als het kan hebben; verwijder er eerst een.",
   "linking.unfinished": "Dit apparaat wordt nog aan een account gekoppeld; maak dat eerst af.",
   "kill.none": "Er is geen wiscode.",
   "backup.newer": "De reservekopie is gemaakt door een nieuwere versie van Undertone.",
