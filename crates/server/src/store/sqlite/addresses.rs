@@ -148,8 +148,7 @@ impl Writer<'_> {
         let (queue, addresses) = request;
         // More than it can have would only be looked up.
         if addresses.len() > self.shared.limits.temporary_addresses as usize
-            && self.load_queue(queue)?
-            && self.is_temporary(queue)
+            && self.is_temporary(queue)?
         {
             return Err(StoreError::TooManyAddresses.into());
         }
