@@ -222,6 +222,32 @@ impl Error {
         }
     }
 
+    /// Whether it says something about the machine, and nothing about what was worked on: the same may go well another time. What fails
+    /// otherwise fails each time, so nothing else may wait for it.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        use crate::{attachments::AttachmentError, home::HomeError};
+        match self {
+            Self::Store(error) => error.is_of_the_machine(),
+            Self::Reason(reason) => *reason == Reason::Closed,
+            Self::Attachment(error) => matches!(
+                error,
+                AttachmentError::DiskFull | AttachmentError::Io | AttachmentError::Random
+            ),
+            Self::Mls(error) => matches!(error, undertone_mls::Error::Migration),
+            Self::Home(error) => match error {
+                HomeError::ReadOnly
+                | HomeError::DiskFull
+                | HomeError::Memory
+                | HomeError::Random
+                | HomeError::Io => true,
+                HomeError::Store(error) => error.is_of_the_machine(),
+                _ => false,
+            },
+            Self::Media(_) | Self::Wire(_) => false,
+        }
+    }
+
     /// Whether this is the engine's own `reason`.
     #[must_use]
     pub fn is(&self, reason: Reason) -> bool {

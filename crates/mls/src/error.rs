@@ -134,6 +134,8 @@ violations! {
     Duplicate = "mls.duplicate", "a device would stand in the conversation twice";
     /// More devices of one account, or in all, than a conversation may have.
     TooMany = "mls.too_many", "the account or the conversation would have too many devices";
+    /// A key that nothing can be encrypted to, or that stands in the group already.
+    EncryptionKey = "mls.encryption_key", "a key that cannot be encrypted to, or is in use already";
     /// A kind of proposal that Undertone never uses.
     Proposal = "mls.proposal", "a kind of change that is never used";
     /// The sender's role does not allow the addition.

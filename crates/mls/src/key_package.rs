@@ -20,8 +20,8 @@ use undertone_wire::{
 
 use crate::{
     DeviceId, DeviceKeys, Error, LeafProfile, Provider, Result, Violation,
-    extension::{capabilities, leaf_extensions},
-    group::{LeafFacts, resync},
+    extension::{capabilities, has_capabilities, leaf_extensions},
+    group::{LeafFacts, encryption_keys, resync},
     provider::SUITE,
 };
 
@@ -152,7 +152,7 @@ impl PeerKeyPackage {
             .map_err(|_| Error::Library("key package"))
     }
 
-    /// Decodes and checks signatures, certificate, suite, extensions and capabilities.
+    /// Decodes and checks signatures, certificate, suite, extensions, capabilities, and that both keys can be encrypted to.
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::Refused`].
@@ -168,6 +168,10 @@ impl PeerKeyPackage {
         if key_package.ciphersuite() != SUITE || *key_package.life_time() != lifetime() {
             return Err(Violation::Leaf);
         }
+        if !has_capabilities(key_package.leaf_node().capabilities()) {
+            return Err(Violation::Leaf);
+        }
+        encryption_keys::judge_key_package(&key_package)?;
         let facts = LeafFacts::verify(key_package.leaf_node())?;
         Ok(Self { key_package, facts })
     }

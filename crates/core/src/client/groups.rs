@@ -466,19 +466,25 @@ impl Client {
             {
                 return Ok(Delivery::Queued);
             }
-            let sent = {
+            let (leaves, sent) = {
                 let wanted = chat.id.clone();
                 self.read(move |snapshot, _| {
                     let db = snapshot.connection();
                     let row = query::conversation_of(db, &wanted)?;
-                    Ok(!db
+                    let waits = db
                         .prepare_cached(
                             "SELECT 1 FROM outbox WHERE conversation = ?1 AND kind = 2 AND state < 3",
                         )?
-                        .exists([row.id])?)
+                        .exists([row.id])?;
+                    let leaves = row.leaving || matches!(row.state, State::Left | State::Removed);
+                    Ok((leaves, !waits))
                 })
                 .await?
             };
+            if !leaves {
+                // Somebody made this account the only owner meanwhile.
+                return Err(Reason::GroupLastOwner.into());
+            }
             if sent {
                 return Ok(Delivery::Accepted);
             }

@@ -168,11 +168,14 @@ async fn round(
     }
     let waiting = stalls.waiting(Instant::now());
     // Both of one moment: what becomes due between two looks would be seen by neither.
-    let (duties, due) = shared
+    let (found, due) = shared
         .write(move |work| Ok((duty::outbox(work, &waiting)?, duty::next_due(work)?)))
         .await?;
+    for conversation in found.failed {
+        stalls.note(conversation, false, Instant::now());
+    }
     let mut requests = Vec::new();
-    for duty in duties {
+    for duty in found.duties {
         match transfer(duty) {
             Ok((key, work)) => {
                 if under_way.insert(key.clone()) {

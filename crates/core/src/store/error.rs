@@ -68,6 +68,28 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the machine, its disk or who else uses the file is why it failed: the same change may go well later. Everything else is what was
+    /// to be written or read, and that fails in the same way each time.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::WrongKey
+            | Self::Newer { .. }
+            | Self::DiskFull
+            | Self::ReadOnly
+            | Self::CannotOpen
+            | Self::Corrupt
+            | Self::Busy
+            | Self::Io
+            | Self::Random => true,
+            Self::NotFound | Self::Constraint | Self::Malformed => false,
+            // No memory, interrupted, locking protocol, no large files.
+            Self::Sqlite(code) => matches!(code & 0xFF, 7 | 9 | 15 | 22),
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -125,6 +147,7 @@ impl From<rusqlite::Error> for StoreError {
             },
             rusqlite::Error::QueryReturnedNoRows => Self::NotFound,
             rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::ToSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::Utf8Error(..) => Self::Malformed,

@@ -26,7 +26,9 @@ use super::{
     elsewhere::{self, Elsewhere},
     ending, gaps, heard, intent,
     message::Place,
-    outbox, profile, proof, reach, resync, send, shared,
+    outbox,
+    plan::{self, Staged},
+    profile, proof, reach, resync, send, shared,
 };
 use crate::{
     error::{Reason, Result},
@@ -128,31 +130,18 @@ pub(crate) fn next(work: &Work<'_>, conversation: &Conversation) -> Result<Optio
 
 /// Stages the next change that is wanted. False if there is none.
 fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
+    let mut no_proof = false;
     let staged = work.group(&conversation.group, |group| {
         let Some(plan) = intent::plan(work, conversation, group)? else {
             return Ok(None);
         };
-        let pending = match group.stage_commit(&work.mls, &work.keys(), plan.change) {
-            Ok(pending) => pending,
-            // Refused by the group's own rules, or nothing to do any more: these wishes end here.
-            Err(undertone_mls::Error::NothingToDo(_)) => {
-                for id in plan.intents {
-                    intent::end(work, id)?;
-                }
+        let (intents, pending) = match plan::stage(work, group, plan)? {
+            Staged::Yes(intents, pending) => (intents, pending),
+            Staged::No => return Ok(None),
+            Staged::NoProof => {
+                no_proof = true;
                 return Ok(None);
             }
-            Err(undertone_mls::Error::Refused(_) | undertone_mls::Error::TooLong(_)) => {
-                for id in plan.intents {
-                    intent::give_up(work, id, Reason::GroupRefused)?;
-                }
-                return Ok(None);
-            }
-            Err(undertone_mls::Error::CommitPending) => {
-                // Left over from a state that the rows do not know: it was never sent.
-                group.clear_pending(&work.mls)?;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
         };
         let away = !conversation.server.is_empty();
         let most = if away {
@@ -164,7 +153,7 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         if large && away {
             // A guest can't put files on the conversation's server: such a change is for those who are there.
             group.clear_pending(&work.mls)?;
-            for id in plan.intents {
+            for id in intents {
                 intent::give_up(work, id, Reason::GroupRefused)?;
             }
             return Ok(None);
@@ -178,9 +167,12 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
             None => Body::Inline(&pending.body),
         };
         let payload = group.seal(&work.mls, EnvelopeKind::Commit, pending.epoch, &body)?;
-        Ok(Some((plan.intents, pending, blob, payload)))
+        Ok(Some((intents, pending, blob, payload)))
     })?;
     let Some((intents, pending, blob, payload)) = staged else {
+        if no_proof {
+            proof::by_member_instead(work, conversation)?;
+        }
         return Ok(false);
     };
     intent::mark_staged(work, &intents)?;

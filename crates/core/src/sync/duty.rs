@@ -26,7 +26,7 @@ use super::{
     pool::{self, Publication},
     profile, proof, receipt, resync, send, shared, take, tokens, uploads,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Addresses told by one request.
 const ADDRESSES: usize = 64;
@@ -155,51 +155,65 @@ pub(crate) fn publish(publication: &Publication) -> PublishKeyPackages {
     }
 }
 
-/// What can be sent now: at most one thing of each conversation, since the next depends on it; nothing of those that are `waiting`.
-pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outbox>> {
-    gaps::tick(work)?;
-    resync::tick(work)?;
-    link::tick(work)?;
-    invite::tick(work)?;
-    join::tick(work)?;
-    receipt::tick(work)?;
-    linking::tick(work)?;
-    devices::tick(work)?;
-    absent::tick(work)?;
-    shared::tick(work)?;
-    profile::tick(work)?;
-    let mut duties: Vec<Outbox> = fetch::due(work)?.into_iter().map(Outbox::Fetch).collect();
-    for (id, server, request) in take::due(work, CONVERSATIONS)? {
-        let duty = Outbox::Take(id, request);
-        duties.push(match elsewhere::parse(&server)? {
-            None => duty,
-            Some(server) => Outbox::Away(Away {
-                server,
-                doors: Vec::new(),
-                duty: Box::new(duty),
-            }),
-        });
+/// What is due now and then.
+const TICKS: [fn(&Work<'_>) -> Result<()>; 11] = [
+    gaps::tick,
+    resync::tick,
+    link::tick,
+    invite::tick,
+    join::tick,
+    receipt::tick,
+    linking::tick,
+    devices::tick,
+    absent::tick,
+    shared::tick,
+    profile::tick,
+];
+/// A part of what is due.
+type Due = fn(&Work<'_>) -> Result<Vec<Outbox>>;
+/// What waits to be sent outside any conversation's order.
+const OTHERS: [Due; 5] = [
+    |work| Ok(fetch::due(work)?.into_iter().map(Outbox::Fetch).collect()),
+    takes,
+    sends,
+    |work| {
+        let messages = uploads::due(work, UPLOADS)?;
+        Ok(messages.into_iter().map(Outbox::Files).collect())
+    },
+    |work| {
+        let files = downloads::due(work)?;
+        Ok(files.into_iter().map(Outbox::Download).collect())
+    },
+];
+
+/// What [`outbox`] found.
+pub(crate) struct Round {
+    pub(crate) duties: Vec<Outbox>,
+    /// Conversations whose turn it was, and which could not even say what they want.
+    pub(crate) failed: Vec<i64>,
+}
+
+/// What can be sent now: at most one thing of each conversation, since the next depends on it; nothing of those that are `waiting`. Whatever
+/// is wrong with one conversation, or with one thing, is no reason for the others to wait.
+pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Round> {
+    for tick in TICKS {
+        if let Err(error) = work.apart(|| tick(work))? {
+            note(&error);
+        }
     }
-    for (id, step) in send::due(work, CONVERSATIONS)? {
-        duties.push(match step {
-            send::Step::Send(request, elsewhere) => Outbox::Send(id, request, elsewhere),
-            send::Step::Upload { blob, key, body } => Outbox::UploadSend {
-                send: id,
-                blob,
-                key,
-                body,
-            },
-        });
+    let mut round = Round {
+        duties: Vec::new(),
+        failed: Vec::new(),
+    };
+    for due in OTHERS {
+        match work.apart(|| due(work))? {
+            Ok(found) => round.duties.extend(found),
+            Err(error) => note(&error),
+        }
     }
-    duties.extend(uploads::due(work, UPLOADS)?.into_iter().map(Outbox::Files));
-    duties.extend(downloads::due(work)?.into_iter().map(Outbox::Download));
     for row in proof::by_commit(work)? {
-        // The own copy must be able to come back.
-        if address::is_made(work, row.address)?
-            && work.has_group(&row.group)?
-            && let Some(duty) = commit_duty(work, &row)?
-        {
-            duties.push(at_its_server(work, &row, duty)?);
+        if !waiting.contains(&row.id) {
+            round.take(work, &row, proof_duty)?;
         }
     }
     let mut served = 0;
@@ -207,15 +221,87 @@ pub(crate) fn outbox(work: &Work<'_>, waiting: &HashSet<i64>) -> Result<Vec<Outb
         if served == CONVERSATIONS {
             break;
         }
-        if waiting.contains(&row.id) {
-            continue;
-        }
-        if let Some(duty) = conversation_duty(work, &row)? {
-            duties.push(at_its_server(work, &row, duty)?);
+        if !waiting.contains(&row.id) && round.take(work, &row, conversation_duty)? {
             served += 1;
         }
     }
-    Ok(duties)
+    Ok(round)
+}
+
+impl Round {
+    /// Has a conversation say what it wants. True: something.
+    fn take(
+        &mut self,
+        work: &Work<'_>,
+        row: &conversation::Conversation,
+        duty: fn(&Work<'_>, &conversation::Conversation) -> Result<Option<Outbox>>,
+    ) -> Result<bool> {
+        let found = work.apart(|| {
+            duty(work, row)?
+                .map(|duty| at_its_server(work, row, duty))
+                .transpose()
+        })?;
+        match found {
+            Ok(Some(duty)) => {
+                self.duties.push(duty);
+                return Ok(true);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                note(&error);
+                self.failed.push(row.id);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn note(error: &Error) {
+    tracing::info!(
+        code = error.code(),
+        "something that was to be sent has to wait"
+    );
+}
+
+fn takes(work: &Work<'_>) -> Result<Vec<Outbox>> {
+    take::due(work, CONVERSATIONS)?
+        .into_iter()
+        .map(|(id, server, request)| {
+            let duty = Outbox::Take(id, request);
+            Ok(match elsewhere::parse(&server)? {
+                None => duty,
+                Some(server) => Outbox::Away(Away {
+                    server,
+                    doors: Vec::new(),
+                    duty: Box::new(duty),
+                }),
+            })
+        })
+        .collect()
+}
+
+fn sends(work: &Work<'_>) -> Result<Vec<Outbox>> {
+    let due = send::due(work, CONVERSATIONS)?.into_iter();
+    Ok(due
+        .map(|(id, step)| match step {
+            send::Step::Send(request, elsewhere) => Outbox::Send(id, request, elsewhere),
+            send::Step::Upload { blob, key, body } => Outbox::UploadSend {
+                send: id,
+                blob,
+                key,
+                body,
+            },
+        })
+        .collect())
+}
+
+/// The commit by which a state that was given to this device is tried.
+fn proof_duty(work: &Work<'_>, row: &conversation::Conversation) -> Result<Option<Outbox>> {
+    // The own copy must be able to come back.
+    if !address::is_made(work, row.address)? || !work.has_group(&row.group)? {
+        return Ok(None);
+    }
+    commit_duty(work, row)
 }
 
 /// What is for a conversation's channel is done on the server where that is; uploads are this account's own server's.

@@ -4,6 +4,7 @@ use undertone_mls::AccountId;
 
 use super::{
     Work, absent, address,
+    change::Change,
     conversation::{self, Conversation, State},
     devices, intent, message, resync, shared,
 };
@@ -77,6 +78,23 @@ fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
     address::revoke(work, row.address)?;
     resync::forget(work, row.id)?;
     conversation::set_state(work, row.id, state)
+}
+
+/// This account can't leave after all: it has become the group's only owner since it wanted to. It stays, with all of its devices.
+pub(crate) fn not_left(work: &Work<'_>, row: &Conversation) -> Result<()> {
+    work.db.execute(
+        "UPDATE conversations SET leaving = 0 WHERE id = ?1",
+        [row.id],
+    )?;
+    for device in devices::all(work.db)? {
+        if device.in_use {
+            let subject = device.id.as_bytes();
+            intent::end_waiting(work, row.id, intent::Kind::RemoveDevice, subject)?;
+        }
+    }
+    devices::check(work, row.id)?;
+    work.tell(Change::Chat(row.id));
+    Ok(())
 }
 
 /// Leaves a conversation that this device has lost the thread of: it can't ask to be taken out.

@@ -12,12 +12,12 @@ use undertone_mls::{
 use super::{
     Work, absent,
     conversation::{Conversation, role_from_number, role_number},
-    devices, proof, take,
+    devices,
+    plan::{Additions, BLOCK, Plan},
+    proof, take,
 };
 use crate::error::{Reason, Result};
 
-/// Members added by one commit, at most.
-const BLOCK: usize = 32;
 /// After a hundred attempts an intent is dropped: it is refused for a reason that does not go away.
 const OVERTRIED: &str = "attempts > 100";
 const IS_STAGED: &str = "state = 1";
@@ -327,19 +327,10 @@ pub(crate) fn mark_staged(work: &Work<'_>, intents: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// A change to stage and the intents that it carries.
-pub(crate) struct Plan {
-    pub(crate) change: Change,
-    pub(crate) intents: Vec<i64>,
-}
-
 /// The next change that the group still needs. Intents that are fulfilled already, or can't be, are dropped on the way.
 pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Result<Option<Plan>> {
     if proof::is_under_way(work, row.id)? {
-        return Ok(Some(Plan {
-            change: Change::SelfUpdate,
-            intents: Vec::new(),
-        }));
+        return Ok(Some(Plan::proof()));
     }
     let members = group.members()?;
     let role_of = |account: &AccountId| {
@@ -348,17 +339,12 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             .find(|member| member.account == *account)
             .map(|member| member.role)
     };
-    let mut adds: (Vec<PeerKeyPackage>, Vec<i64>) = (Vec::new(), Vec::new());
+    let mut additions = Additions::default();
     for intent in due(work, row.id)? {
-        if !matches!(intent.kind, Kind::Add | Kind::AddDevice) && !adds.1.is_empty() {
+        if !matches!(intent.kind, Kind::Add | Kind::AddDevice) && !additions.adds.is_empty() {
             continue;
         }
-        let one = |change| {
-            Ok(Some(Plan {
-                change,
-                intents: vec![intent.id],
-            }))
-        };
+        let one = |change| Ok(Some(Plan::of(intent.id, change)));
         match intent.kind {
             Kind::Add => {
                 let account = AccountId::from_slice(&intent.subject)?;
@@ -370,11 +356,10 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                     give_up(work, intent.id, Reason::GroupRefused)?;
                 } else if packages.is_empty() {
                     give_up(work, intent.id, Reason::NoKeyPackage)?;
-                } else if adds.0.len() + packages.len() <= BLOCK
+                } else if additions.count + packages.len() <= BLOCK
                     && let Some(packages) = up_to_date(work, group, &intent, &account, packages)?
                 {
-                    adds.0.extend(packages);
-                    adds.1.push(intent.id);
+                    additions.push(work, group, intent.id, packages)?;
                 }
             }
             Kind::AddDevice => {
@@ -384,12 +369,11 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
                 packages.retain(|package| package.device_id() == device);
                 if here || packages.is_empty() || !devices::is_in_use(work, &device)? {
                     end(work, intent.id)?;
-                } else if adds.0.len() + packages.len() <= BLOCK
+                } else if additions.count + packages.len() <= BLOCK
                     && let Some(packages) =
                         up_to_date(work, group, &intent, &work.me.account, packages)?
                 {
-                    adds.0.extend(packages);
-                    adds.1.push(intent.id);
+                    additions.push(work, group, intent.id, packages)?;
                 }
             }
             Kind::RemoveDevice => {
@@ -489,13 +473,10 @@ pub(crate) fn plan(work: &Work<'_>, row: &Conversation, group: &mut Group) -> Re
             Kind::Leave => end(work, intent.id)?,
         }
     }
-    if adds.1.is_empty() {
+    if additions.adds.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Plan {
-        change: Change::Add(adds.0),
-        intents: adds.1,
-    }))
+    Ok(Some(Plan::additions(additions.adds)))
 }
 
 /// What is to change about a policy, as an intent's subject: for each act the lowest role plus one, or 0 to leave it.

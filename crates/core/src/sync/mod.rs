@@ -60,6 +60,7 @@ pub(crate) mod notes;
 pub(crate) mod other_account;
 pub(crate) mod outbox;
 pub(crate) mod parting;
+mod plan;
 pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod profile;

@@ -18,9 +18,9 @@ use super::{
     Work, action, automatic, channel,
     conversation::{self, Conversation},
     elsewhere::{self, Elsewhere, Split},
-    message, policy, reach, resync, shared, typing, uploads,
+    ending, ignored, message, policy, reach, resync, shared, typing, uploads,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How many messages of one conversation are on their way at once.
 const PIPELINED: usize = 32;
@@ -132,6 +132,7 @@ struct Row {
     payload: Vec<u8>,
     send_id: Vec<u8>,
     channel: Vec<u8>,
+    action: i64,
 }
 
 /// A message ready to be sent.
@@ -145,7 +146,7 @@ pub(crate) struct Ready {
 /// The next messages of a conversation, in order, encrypted where they are not yet.
 pub(crate) fn ready(work: &Work<'_>, row: &Conversation) -> Result<Vec<Ready>> {
     let mut statement = work.db.prepare_cached(
-        "SELECT id, message, kind, content, state, epoch, payload, send_id, channel_id FROM outbox
+        "SELECT id, message, kind, content, state, epoch, payload, send_id, channel_id, action FROM outbox
          WHERE conversation = ?1 AND state IN (1, 2) AND not_before_ms <= ?2 ORDER BY id LIMIT ?3",
     )?;
     let rows = statement
@@ -160,6 +161,7 @@ pub(crate) fn ready(work: &Work<'_>, row: &Conversation) -> Result<Vec<Ready>> {
                 payload: found.get(6)?,
                 send_id: found.get(7)?,
                 channel: found.get(8)?,
+                action: found.get(9)?,
             })
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
@@ -180,7 +182,19 @@ pub(crate) fn ready(work: &Work<'_>, row: &Conversation) -> Result<Vec<Ready>> {
                 // What was refused as stale waits until this device has caught up.
                 break;
             } else {
-                encrypt(work, row, &queued)?
+                match encrypt(work, row, &queued) {
+                    Ok(ready) => ready,
+                    Err(Error::Mls(error @ undertone_mls::Error::Corrupt(_))) => {
+                        return Err(Error::Mls(error));
+                    }
+                    // It would be the same the next time, and what was written after it waits.
+                    Err(Error::Mls(error)) => {
+                        ignored::note(error.code());
+                        give_up(work, row, &queued)?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
             };
         ready.push(Ready {
             row: queued.id,
@@ -263,6 +277,22 @@ fn encrypt(
         addresses: split.here,
     };
     Ok((request, split.elsewhere))
+}
+
+/// Nothing can be made of it that could be sent. A wish to leave is the group's to refuse: this account may have become its only owner since.
+fn give_up(work: &Work<'_>, row: &Conversation, queued: &Row) -> Result<()> {
+    work.db
+        .execute("DELETE FROM outbox WHERE id = ?1", [queued.id])?;
+    if queued.kind == LEAVE {
+        return ending::not_left(work, row);
+    }
+    if queued.message != 0 {
+        message::set_state(work, queued.message, message::State::Failed)?;
+    }
+    if queued.action != 0 {
+        action::forget(work, row, queued.action)?;
+    }
+    Ok(())
 }
 
 /// The server has it on disk, and reached all addresses but these.

@@ -253,12 +253,19 @@ pub(crate) fn packages(
     let Some(stored) = stored else {
         return Ok(Vec::new());
     };
-    Packages::decode(&stored[..])
-        .map_err(|_| Reason::StateBroken)?
-        .packages
-        .iter()
-        .map(|bytes| Ok(PeerKeyPackage::decode(&work.mls, bytes)?))
-        .collect()
+    let stored = Packages::decode(&stored[..]).map_err(|_| Reason::StateBroken)?;
+    let mut packages = Vec::with_capacity(stored.packages.len());
+    for bytes in &stored.packages {
+        match PeerKeyPackage::decode(&work.mls, bytes) {
+            Ok(package) => packages.push(package),
+            // Taken by a version that looked at less.
+            Err(
+                error @ (undertone_mls::Error::Malformed(_) | undertone_mls::Error::Refused(_)),
+            ) => ignored::note(error.code()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(packages)
 }
 
 /// What becomes of a wish whose key packages are outdated.

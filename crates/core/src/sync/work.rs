@@ -194,6 +194,32 @@ impl Work<'_> {
         self.groups.borrow_mut().clear();
     }
 
+    /// Does one part of an event by itself: if it fails, what it changed is undone and the rest of the event goes on. What is wrong with the
+    /// machine ends the event.
+    pub(crate) fn apart<T>(&self, part: impl FnOnce() -> Result<T>) -> Result<Result<T>> {
+        self.db.prepare_cached("SAVEPOINT part")?.execute([])?;
+        let (changes, voided) = (self.changes.borrow().len(), self.voided.borrow().len());
+        let duties = self.duties.get();
+        let recertified = self.recertified.borrow().clone();
+        let renamed = self.renamed.borrow().clone();
+        let done = match part() {
+            Err(error) if error.is_of_the_machine() => return Err(error),
+            done => done,
+        };
+        if done.is_err() {
+            self.forget_all_groups();
+            self.changes.borrow_mut().truncate(changes);
+            self.voided.borrow_mut().truncate(voided);
+            // What fails each time would have itself tried again at once each time.
+            self.duties.set(duties);
+            *self.recertified.borrow_mut() = recertified;
+            *self.renamed.borrow_mut() = renamed;
+            self.db.prepare_cached("ROLLBACK TO part")?.execute([])?;
+        }
+        self.db.prepare_cached("RELEASE part")?.execute([])?;
+        Ok(done)
+    }
+
     /// The row id of the last insert.
     pub(crate) fn last_id(&self) -> i64 {
         self.db.last_insert_rowid()

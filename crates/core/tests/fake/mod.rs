@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "not every test uses all of it")]
 
+pub mod cheat;
 pub mod clock;
 pub mod forger;
 mod homes;

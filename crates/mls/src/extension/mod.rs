@@ -37,6 +37,18 @@ pub(crate) fn capabilities() -> Capabilities {
         .build()
 }
 
+/// Whether a leaf says that it can do all of that. A group's commit can't add one that does not.
+pub(crate) fn has_capabilities(shown: &Capabilities) -> bool {
+    fn all<T: PartialEq>(wanted: &[T], shown: &[T]) -> bool {
+        wanted.iter().all(|one| shown.contains(one))
+    }
+    let wanted = capabilities();
+    all(wanted.versions(), shown.versions())
+        && all(wanted.ciphersuites(), shown.ciphersuites())
+        && all(wanted.extensions(), shown.extensions())
+        && all(wanted.credentials(), shown.credentials())
+}
+
 fn required_capabilities() -> Extension {
     Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
         &[

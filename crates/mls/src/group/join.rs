@@ -111,6 +111,7 @@ impl Group {
             next_address: None,
             joined_by_last_resort: last_resort,
         };
+        group.judge_own_keys()?;
         group.save(provider)?;
         // Another answer to the same request may be the right one: its key package stays until this one is believed.
         if came_back {

@@ -6,6 +6,7 @@ use undertone_wire::{
     secrets::{AddressSecret, KpKey},
 };
 
+use super::encryption_keys::{is_whole, of_leaf};
 use crate::{
     Certificate, DeviceId, Error, LeafProfile, Result, ResyncAddress, Role, Settings, Violation,
     extension::read_leaf_extensions,
@@ -37,6 +38,9 @@ impl LeafFacts {
             .map_err(|_| Violation::Certificate)?;
         if certificate.device_key() != leaf.signature_key().as_slice() {
             return Err(Violation::Certificate);
+        }
+        if !is_whole(&of_leaf(leaf)?) {
+            return Err(Violation::EncryptionKey);
         }
         Self::from_parts(leaf, &certificate).map_err(|_| Violation::Leaf)
     }

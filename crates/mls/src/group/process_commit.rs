@@ -146,6 +146,11 @@ impl Group {
             Ok(effect) => effect,
             Err(violation) => return refused(Refusal::by(violation, &committer)),
         };
+        match self.judge_keys_after(provider, &staged) {
+            Ok(()) => {}
+            Err(Error::Refused(violation)) => return refused(Refusal::by(violation, &committer)),
+            Err(error) => return Err(error),
+        }
         if staged.self_removed() {
             // Whoever removes this device and adds it again in one commit says that it asked for that, and the request is not in the
             // commit. Nothing is given up for it: either a Welcome for this device's own request follows, or it asks now.

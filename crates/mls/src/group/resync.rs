@@ -325,6 +325,8 @@ impl Group {
         let same = key_package.facts.key == *certificate.device_key()
             && key_package.facts.device == certificate.device_id()
             && key_package.facts.account == certificate.account_id();
+        // Only a key that is nobody else's can come in; one's own stays what it was where this request was answered.
+        self.judge_additions(std::slice::from_ref(&key_package), &going)?;
         // A request from a leaf's own future or present: it has not missed anything that we know of.
         if !same || going.contains(&self.own_leaf()) || key_package.last_resort() {
             return Err(refused());

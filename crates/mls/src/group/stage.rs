@@ -273,6 +273,8 @@ impl Group {
         {
             return Err(Error::NothingToDo("member"));
         }
+        let going: Vec<_> = plan.remove.iter().chain(leaving).copied().collect();
+        self.judge_additions(&plan.add, &going)?;
         let idle = plan.add.is_empty()
             && plan.remove.is_empty()
             && !plan.path

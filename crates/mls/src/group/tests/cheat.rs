@@ -1,6 +1,11 @@
 //! Commits that no honest client makes, sent with the server's help.
 
-use openmls::prelude::{Extensions, GroupContext, KeyPackage, LeafNodeIndex, LeafNodeParameters};
+use openmls::prelude::{
+    Extensions, GroupContext, KeyPackage, KeyPackageIn, LeafNodeIndex, LeafNodeParameters,
+    ProtocolVersion,
+    tls_codec::{Deserialize as _, Serialize as _, VLBytes},
+};
+use openmls_rust_crypto::RustCrypto;
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use undertone_wire::{client_proto::CommitEnvelope, ids::sha256};
@@ -9,7 +14,7 @@ use super::{
     super::{Body, EnvelopeKind, channel::CHANNEL_KEY, stage::signed_commit},
     town::Town,
 };
-use crate::{Error, GroupId};
+use crate::{DeviceKeys, Error, GroupId};
 
 /// What a cheat commits; with nothing set, an update of its own leaf.
 #[derive(Default)]
@@ -112,4 +117,37 @@ impl Town {
         // The cheat does not read its own commit.
         self.devices[who].queue.clear();
     }
+}
+
+/// A length as in QUIC (RFC 9420 section 2.1.2), and what is that long.
+fn vector(bytes: &[u8]) -> Vec<u8> {
+    VLBytes::from(bytes.to_vec())
+        .tls_serialize_detached()
+        .unwrap()
+}
+
+/// RFC 9420 section 5.1.2.
+fn signed(keys: &DeviceKeys, label: &str, content: &[u8]) -> Vec<u8> {
+    let label = format!("MLS 1.0 {label}");
+    let message = [vector(label.as_bytes()), vector(content)].concat();
+    vector(&keys.sign(&message))
+}
+
+/// The same key package with another key in its leaf: right in everything else, and signed by its owner.
+pub(super) fn with_leaf_key(package: &[u8], keys: &DeviceKeys, key: &[u8]) -> Vec<u8> {
+    const KEY: usize = 2 + 1216;
+    const SIGNATURE: usize = 2 + 64;
+    let read = KeyPackageIn::tls_deserialize_exact(package).unwrap();
+    let read = read
+        .validate(&RustCrypto::default(), ProtocolVersion::Mls10)
+        .unwrap();
+    let leaf = read.leaf_node().tls_serialize_detached().unwrap();
+    // Version, suite and the other key come before the leaf, whose signature is the last of it.
+    let (before, rest) = package.split_at(4 + KEY);
+    let after = &rest[leaf.len()..rest.len() - SIGNATURE];
+    let mut forged = [&vector(key), &leaf[KEY..leaf.len() - SIGNATURE]].concat();
+    forged.extend(signed(keys, "LeafNodeTBS", &forged));
+    let mut package = [before, &forged, after].concat();
+    package.extend(signed(keys, "KeyPackageTBS", &package));
+    package
 }

@@ -9,6 +9,7 @@ mod foreign;
 mod frozen;
 mod hostile;
 mod interop;
+mod keys;
 mod numbers;
 mod policy;
 mod races;

@@ -1,0 +1,86 @@
+//! A member's or contact's app sends what no app sends, to stop the others' apps for good. They pass over it, and go on in every chat.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod fake;
+
+use std::time::Duration;
+
+use fake::{FakeServer, Person, at_rest, cheat::Cheat, eventually, three};
+use undertone_core::Reason;
+
+/// Her app comes back, and everything that it was to send has been sent and taken.
+async fn has_sent(cheat: &mut Person, server: &FakeServer) {
+    let sent = || server.messages() + server.directs().len() as u64;
+    let before = sent();
+    cheat.reopen().await;
+    eventually("the cheat has sent it", || async {
+        sent() > before && server.items_on_their_way() == 0
+    })
+    .await;
+    // Members take turns in letting somebody in.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_come_back_with_somebody_elses_key_stops_nobody() {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three(&server).await;
+    cleo.quit().await;
+    Cheat::of(&cleo, "Desk").is_to_ask_with_the_key_of("Ada");
+    has_sent(&mut cleo, &server).await;
+
+    ada.says("Desk", "Who is there?").await;
+    ben.says("Desk", "I am.").await;
+    ben.says("Ada", "Only we two.").await;
+    for person in [&ada, &ben] {
+        person
+            .reads("Desk", &["Ada: Who is there?", "Ben: I am."])
+            .await;
+    }
+    ada.reads("Ben", &["Ben: Only we two."]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_made_owner_while_leaving_goes_on_writing() {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    let desk = ada.chat("Desk").await.id;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    // Ben wants to leave, and nobody hears it yet.
+    ben.quit().await;
+    ben.tamper(
+        "UPDATE conversations SET leaving = 1 WHERE name = 'Desk';
+         INSERT INTO outbox (conversation, message, kind, content, state, not_before_ms, epoch, payload, payload_hash, send_id, channel_id, accepted_at_ms)
+            SELECT id, 0, 2, x'', 1, 0, 0, x'', x'', x'', x'', 0 FROM conversations WHERE name = 'Desk';",
+    );
+    // Ada gives him the whole group meanwhile.
+    let id = ada.client().find_contact("Ben").await.unwrap().id;
+    ada.client().group_hand_over(&desk, &id).await.unwrap();
+    ada.settle().await;
+    ben.reopen().await;
+    eventually("Ben stays", || async {
+        let left = ben.client().group_leave(&desk, None).await;
+        left.is_err_and(|error| error.is(Reason::GroupLastOwner))
+    })
+    .await;
+    ben.says("Ada", "I am still here.").await;
+    ada.reads("Ben", &["Ben: I am still here."]).await;
+    ben.says("Desk", "And here.").await;
+    cleo.reads("Desk", &["Ben: And here."]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_one_chat_is_no_reason_for_the_others_to_wait() {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    ben.quit().await;
+    // A wish that makes no sense, in a chat that is looked at before the other one.
+    ben.tamper(
+        "INSERT INTO intents (conversation, kind, subject, value, state, not_before_ms, attempts, created_at_ms)
+            SELECT id, 2, x'0102', 0, 0, 0, 0, 0 FROM conversations WHERE name = 'Desk';",
+    );
+    ben.reopen().await;
+    ben.says("Ada", "Here I am.").await;
+    ada.reads("Ben", &["Ben: Here I am."]).await;
+}
