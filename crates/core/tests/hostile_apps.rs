@@ -5,8 +5,36 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, at_rest, cheat::Cheat, eventually, three};
+use fake::{FakeServer, Person, at_rest, cheat::Cheat, eventually, meet, on_line_again, three};
 use undertone_core::Reason;
+
+/// docs/protocol.md section 7.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Again {
+    #[prost(message, repeated, tag = "1")]
+    messages: Vec<Repeated>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Repeated {
+    #[prost(uint32, tag = "1")]
+    generation: u32,
+    #[prost(uint64, tag = "2")]
+    number: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    content: Vec<u8>,
+}
+
+/// How an alarm is known.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Agreement {
+    #[prost(bytes = "vec", tag = "1")]
+    seed: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    signer: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    generation: Vec<u8>,
+}
 
 /// Her app comes back, and everything that it was to send has been sent and taken.
 async fn has_sent(cheat: &mut Person, server: &FakeServer) {
@@ -83,4 +111,69 @@ async fn what_is_wrong_with_one_chat_is_no_reason_for_the_others_to_wait() {
     ben.reopen().await;
     ben.says("Ada", "Here I am.").await;
     ada.reads("Ben", &["Ben: Here I am."]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_agreed_on_twice_with_one_seed_stops_nobody_from_reading() {
+    let server = FakeServer::new();
+    let ada = Person::new("Ada", &server).await;
+    let ben = Person::new("Ben", &server).await;
+    let mut cleo = Person::new("Cleo", &server).await;
+    meet(&ada, &ben).await;
+    meet(&ada, &cleo).await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    cleo.quit().await;
+    {
+        let cheat = Cheat::of(&cleo, "");
+        let agreed = |generation: u8| {
+            let agreement = Agreement {
+                seed: vec![7; 32],
+                signer: vec![8; 32],
+                generation: vec![generation; 32],
+            };
+            cheat.tells("alarm", &agreement)
+        };
+        cheat.is_to_say(&[agreed(1), agreed(2), agreed(3), cheat.text(1, "Read this.")]);
+    }
+    has_sent(&mut cleo, &server).await;
+    ada.reads("Cleo", &["Cleo: Read this."]).await;
+    ben.says("Ada", "And this.").await;
+    ada.reads("Ben", &["Ben: And this."]).await;
+    at_rest(&server, &[&ada, &ben]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_there_can_not_be_stops_nobody_from_reading() {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three(&server).await;
+    // All have been on another channel before.
+    server.restore_from_backup();
+    on_line_again(&[&ada, &ben, &cleo]).await;
+    ada.says("Desk", "On we go.").await;
+    cleo.reads("Desk", &["Ada: On we go."]).await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    cleo.quit().await;
+    {
+        let cheat = Cheat::of(&cleo, "Desk");
+        let hidden = cheat.text(2, "From nowhere.");
+        let again = Again {
+            messages: vec![Repeated {
+                generation: 0,
+                number: u64::MAX,
+                content: hidden,
+            }],
+        };
+        cheat.is_to_say(&[
+            cheat.text(1, "One."),
+            cheat.text(3, "Three."),
+            cheat.tells("again", &again),
+        ]);
+    }
+    has_sent(&mut cleo, &server).await;
+    ben.says("Desk", "Did you read that?").await;
+    eventually("Ada reads what Ben said after it", || async {
+        let lines = ada.lines("Desk").await;
+        lines.iter().any(|line| line == "Ben: Did you read that?")
+    })
+    .await;
 }

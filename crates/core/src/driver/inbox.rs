@@ -20,8 +20,8 @@ use super::{Shared, opening::Opening, pause::Pause};
 use crate::{
     error::{Error, Reason, Result},
     sync::{
-        account, address, announcement, change::Change, commit, conversation, duty, inbox, keys,
-        kill, linking, outbox, pool, resync, tokens, typing,
+        account, address, announcement, change::Change, commit, duty, inbox, keys, kill, linking,
+        outbox, pool, tokens, typing,
     },
     transport::{Connection, Push, Role},
     view::LinkState,
@@ -559,32 +559,16 @@ async fn store(shared: &Arc<Shared>, items: Vec<(u64, Option<QueueItem>)>) -> Re
             .await;
         match alone {
             Ok(()) => {}
-            Err(
-                error @ (Error::Store(_)
-                | Error::Reason(crate::Reason::Closed)
-                | Error::Mls(undertone_mls::Error::Storage(_))),
-            ) => return Err(error),
+            // It waits in the queue until the machine is well again.
+            Err(error) if error.is_of_the_machine() => return Err(error),
             Err(error) => {
-                tracing::debug!(code = error.code(), "an item was passed over");
                 shared
-                    .write(move |work| pass_over(work, sequence, item.as_ref()))
+                    .write(move |work| inbox::pass_over(work, sequence, item.as_ref(), &error))
                     .await?;
             }
         }
     }
     Ok(())
-}
-
-/// The state of a conversation can't take this item: the device asks to be let in again.
-fn pass_over(work: &crate::sync::Work<'_>, sequence: u64, item: Option<&QueueItem>) -> Result<()> {
-    if let Some(item) = item
-        && let Some(address) = address::by_name(work, item.address.as_bytes())?
-    {
-        for row in conversation::at_address(work, address.id)? {
-            resync::need(work, &row)?;
-        }
-    }
-    inbox::take(work, sequence, None)
 }
 
 /// Registers the queue and closes.

@@ -73,6 +73,11 @@ pub(crate) fn by_name(work: &Work<'_>, hash: &[u8; 32]) -> Result<Option<Address
     )
 }
 
+/// The address that has this secret now (addresses.id).
+pub(crate) fn by_secret(work: &Work<'_>, secret: &AddressSecret) -> Result<Option<i64>> {
+    Ok(find(work, "secret = ?1", secret.expose())?.map(|address| address.id))
+}
+
 fn find(work: &Work<'_>, condition: &str, value: impl rusqlite::ToSql) -> Result<Option<Address>> {
     let row = work
         .db
@@ -130,6 +135,16 @@ pub(crate) fn revoke(work: &Work<'_>, id: i64) -> Result<()> {
         .execute("UPDATE addresses SET state = 2 WHERE id = ?1", [id])?;
     work.wake();
     Ok(())
+}
+
+/// An address that was to be revoked is wanted after all. False: it was not to be.
+pub(crate) fn take_back(work: &Work<'_>, id: i64) -> Result<bool> {
+    let taken_back = work.db.execute(
+        "UPDATE addresses SET state = 0 WHERE id = ?1 AND state = 2",
+        [id],
+    )?;
+    work.wake();
+    Ok(taken_back > 0)
 }
 
 /// The address is somebody else's: there is nothing to tell the server.

@@ -12,7 +12,7 @@ use super::{
     Work, application,
     automatic::{self, Again, Ask, Repeated},
     conversation::{self, Conversation},
-    gaps,
+    gaps, ignored,
     message::{self, Place, Sender},
     outbox,
     policy::Way,
@@ -250,6 +250,11 @@ pub(crate) fn came_again(
     again: &Again,
 ) -> Result<()> {
     for message in &again.messages {
+        // Beyond what SQLite holds there is no place.
+        if i64::try_from(message.number).is_err() {
+            ignored::note("again.place");
+            continue;
+        }
         let Ok(content) = MimiContent::decode(&message.content) else {
             continue;
         };

@@ -290,7 +290,10 @@ pub(crate) fn apply(work: &Work<'_>, who: &[u8], value: &[u8]) -> Result<()> {
         ignored::note("alarm.too_many");
         return Ok(());
     }
-    let address = claim(work, &seed, 0)?;
+    let Some(address) = claim(work, &seed, 0)? else {
+        ignored::note("alarm.address_known");
+        return Ok(());
+    };
     work.db.execute(
         "INSERT INTO alarms_of (account_id, device, agreement, number, address) VALUES (?1, ?2, ?3, 0, ?4)",
         params![account, device, value, address],
@@ -298,9 +301,22 @@ pub(crate) fn apply(work: &Work<'_>, who: &[u8], value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn claim(work: &Work<'_>, seed: &KillSeed, number: u32) -> Result<i64> {
+/// The address at which an alarm comes. Whoever says how their alarm is known chooses the seed, so it may be one that was said before. None:
+/// another alarm comes there.
+fn claim(work: &Work<'_>, seed: &KillSeed, number: u32) -> Result<Option<i64>> {
     let secret = seed.slot(number).address();
-    Ok(address::create_as(work, address::Kind::Contact, 0, secret)?.id)
+    let Some(known) = address::by_secret(work, &secret)? else {
+        let made = address::create_as(work, address::Kind::Contact, 0, secret)?;
+        return Ok(Some(made.id));
+    };
+    let is_held = work
+        .db
+        .prepare_cached("SELECT 1 FROM alarms_of WHERE address = ?1")?
+        .exists([known])?;
+    if is_held || !address::take_back(work, known)? {
+        return Ok(None);
+    }
+    Ok(Some(known))
 }
 
 /// Another device of this account has the address already: the next one is tried.
@@ -322,7 +338,7 @@ pub(crate) fn address_is_taken(work: &Work<'_>, held: i64) -> Result<()> {
         .ok()
         .and_then(|agreement| Some(agreement.whole()?.0));
     let address = match seed {
-        Some(seed) if next < NUMBERS => claim(work, &seed, next)?,
+        Some(seed) if next < NUMBERS => claim(work, &seed, next)?.unwrap_or(0),
         // More devices than an alarm reaches; the others have it.
         _ => 0,
     };

@@ -22,7 +22,7 @@ use super::{
     message::Place,
     outbox, proof, resync, siblings, spare, welcome,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One item as the engine sees it.
 #[derive(Clone)]
@@ -117,6 +117,53 @@ pub(crate) fn take(work: &Work<'_>, sequence: u64, item: Option<&QueueItem>) -> 
         dispatch(work, &address, &item)?;
     }
     account::set_position(work.db, sequence)
+}
+
+/// What an item was to do failed, and would fail each time: the ones behind it go on. Said by somebody, it is missing from here on, is asked
+/// for and gets a line; where the state of the conversation can't take the item, this device asks to be let in again.
+pub(crate) fn pass_over(
+    work: &Work<'_>,
+    sequence: u64,
+    item: Option<&QueueItem>,
+    why: &Error,
+) -> Result<()> {
+    ignored::note(why.code());
+    if let Some(item) = item
+        && let Some(address) = address::by_name(work, item.address.as_bytes())?
+    {
+        let is_said = item.kind == ItemKind::Application && matches!(why, Error::Store(_));
+        for row in conversation::at_address(work, address.id)? {
+            // The way of asking may be what fails. Then there is nothing left to do but to go on.
+            let done = work.apart(|| {
+                if is_said {
+                    is_missing(work, &row, item)
+                } else {
+                    resync::need(work, &row)
+                }
+            })?;
+            if let Err(error) = done {
+                ignored::note(error.code());
+            }
+        }
+    }
+    take(work, sequence, None)
+}
+
+/// What stood there came, and could not be taken.
+fn is_missing(work: &Work<'_>, row: &Conversation, item: &QueueItem) -> Result<()> {
+    let Some(hash) = &item.channel else {
+        return Ok(());
+    };
+    let name = elsewhere::channel_name(hash, item.server.as_ref());
+    let place = match channel::standing(work, row, &name)? {
+        Some(channel::Standing::Present) => channel::place(work, row, item.number)?,
+        Some(channel::Standing::Past(generation)) => Place {
+            generation,
+            number: item.number,
+        },
+        _ => return Ok(()),
+    };
+    gaps::number_missing(work, row.id, place)
 }
 
 /// Whether its numbers are such as can be stored. Anybody can make a channel that begins at any epoch; none that is honest does so.
