@@ -177,3 +177,56 @@ async fn a_place_that_there_can_not_be_stops_nobody_from_reading() {
     })
     .await;
 }
+
+const MISSING: &str = "A message is missing here.";
+
+async fn missing(person: &Person, chat: &str) -> usize {
+    let notices = person.notices(chat).await;
+    notices.iter().filter(|line| *line == MISSING).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_out_thousands_of_messages_costs_the_others_a_line_each_time() {
+    let server = FakeServer::new();
+    let (mut ada, ben, mut cleo) = three(&server).await;
+    cleo.quit().await;
+    {
+        let cheat = Cheat::of(&cleo, "Desk");
+        let said = [
+            (1, "One."),
+            (502, "Two."),
+            (1003, "Three."),
+            (1504, "Four."),
+        ];
+        cheat.is_to_say(&said.map(|(counter, text)| cheat.text(counter, text)));
+    }
+    let before = server.messages();
+    has_sent(&mut cleo, &server).await;
+    eventually("Ada is told that something is missing", || async {
+        missing(&ada, "Desk").await == 3
+    })
+    .await;
+    // It is asked for once more, and not again within the hour.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for person in [&ada, &ben] {
+        assert_eq!(missing(person, "Desk").await, 3, "one line for each leap");
+    }
+    let sent = server.messages() - before;
+    assert!(sent < 30, "{sent} messages for four");
+    // What an honest member says and is lost is noticed as before.
+    server.lose_next_to(server.queue_numbered(0));
+    ben.says("Desk", "Did you lose all that?").await;
+    ben.says("Desk", "I did.").await;
+    let all = [
+        "Cleo: One.",
+        "Cleo: Two.",
+        "Cleo: Three.",
+        "Cleo: Four.",
+        "Ben: Did you lose all that?",
+        "Ben: I did.",
+    ];
+    ada.reads("Desk", &all).await;
+    ada.quit().await;
+    let rows = ada.looks_up("SELECT count(*) FROM gaps");
+    assert!(rows <= 500, "{rows} gaps");
+}

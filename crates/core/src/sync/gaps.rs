@@ -4,6 +4,8 @@
 //! minute the group is asked; whoever wrote it sends it again, unchanged ([`super::again`]). What stays missing gets a line.
 //! What was said last, and nobody would miss, is [`super::heard`]'s.
 
+use std::ops::Range;
+
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{DeviceId, Member, Merged};
 
@@ -16,12 +18,15 @@ use super::{
 };
 use crate::error::Result;
 
-/// Open gaps of one conversation, at most; beyond that a resync is what helps.
-pub(super) const MOST: u64 = 500;
+/// Open gaps of what one device wrote in a conversation, or of the numbers of its channel, at most: whoever leaves them out costs everybody a
+/// row and a few questions for each. Of more, the last ones count.
+const MOST: u64 = 500;
 /// What one message asks for, at most.
 pub(super) const ASKED_AT_ONCE: usize = 200;
 /// How often a gap is asked for: after a minute, when it is shown, and after 4, 8, 16 and 32 hours.
 const ASKS: i64 = 6;
+/// In place of a line (gaps.message): there is one, and it does not go when this gap is closed.
+const SHOWN_FOR_GOOD: i64 = -1;
 /// How long a gap may still be closed.
 const GAP_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
 
@@ -36,26 +41,72 @@ pub(crate) fn numbers_missing(
     from: u64,
     to: u64,
 ) -> Result<()> {
-    for number in from.max(to.saturating_sub(MOST))..to {
-        let place = Place {
+    note_run(work, row.id, &[], row.generation, from..to, |number| {
+        Place {
             generation: row.generation,
             number,
-        };
-        note(work, row.id, &[], row.generation, number, place)?;
+        }
+    })
+}
+
+/// Notes that all of these are missing: of a device's counters, or of the channel's numbers.
+pub(super) fn note_run(
+    work: &Work<'_>,
+    conversation: i64,
+    device: &[u8],
+    generation: u32,
+    run: Range<u64>,
+    place: impl Fn(u64) -> Place,
+) -> Result<()> {
+    if run.is_empty() {
+        return Ok(());
+    }
+    let open: u64 = work
+        .db
+        .prepare_cached("SELECT count(*) FROM gaps WHERE conversation = ?1 AND device = ?2")?
+        .query_row(params![conversation, device], |row| row.get(0))?;
+    let mut room = MOST.saturating_sub(open);
+    if room == 0 {
+        make_room(work, conversation, device)?;
+        room = 1;
+    }
+    for number in run.start.max(run.end.saturating_sub(room))..run.end {
+        note(
+            work,
+            conversation,
+            device,
+            generation,
+            number,
+            place(number),
+        )?;
+    }
+    Ok(())
+}
+
+/// The oldest one, if possible one that is shown, is not waited for any more. Its line stays.
+fn make_room(work: &Work<'_>, conversation: i64, device: &[u8]) -> Result<()> {
+    let line: Option<i64> = work
+        .db
+        .prepare_cached(
+            "DELETE FROM gaps WHERE id = (SELECT id FROM gaps WHERE conversation = ?1 AND device = ?2 ORDER BY message = 0, id LIMIT 1)
+             RETURNING message",
+        )?
+        .query_row(params![conversation, device], |row| row.get(0))
+        .optional()?;
+    if let Some(line) = line.filter(|line| *line > 0) {
+        work.db
+            .prepare_cached(
+                "UPDATE gaps SET message = ?3 WHERE conversation = ?1 AND message = ?2",
+            )?
+            .execute(params![conversation, line, SHOWN_FOR_GOOD])?;
     }
     Ok(())
 }
 
 /// What stood at this place came, and was not taken.
 pub(crate) fn number_missing(work: &Work<'_>, conversation: i64, place: Place) -> Result<()> {
-    note(
-        work,
-        conversation,
-        &[],
-        place.generation,
-        place.number,
-        place,
-    )
+    let run = place.number..place.number.saturating_add(1);
+    note_run(work, conversation, &[], place.generation, run, |_| place)
 }
 
 /// Whether a number is known to be missing.
@@ -114,9 +165,8 @@ pub(crate) fn counter_came(
             return close(work, row.id, device.as_bytes(), 0, counter);
         }
         Some(top) => {
-            for missing in (top + 1).max(counter.saturating_sub(MOST))..counter {
-                note(work, row.id, device.as_bytes(), 0, missing, place)?;
-            }
+            let run = top + 1..counter;
+            note_run(work, row.id, device.as_bytes(), 0, run, |_| place)?;
         }
         // What it wrote before this device was there is not for this device.
         None => {}
@@ -130,7 +180,7 @@ pub(crate) fn counter_came(
     Ok(())
 }
 
-pub(super) fn note(
+fn note(
     work: &Work<'_>,
     conversation: i64,
     device: &[u8],
@@ -172,12 +222,16 @@ pub(super) fn close(
             row.get(0)
         })
         .optional()?;
-    if let Some(line) = line
-        && line != 0
-    {
-        work.db
-            .execute("DELETE FROM messages WHERE id = ?1 AND kind = 3", [line])?;
-        work.tell(super::change::Change::Chat(conversation));
+    if let Some(line) = line.filter(|line| *line > 0) {
+        let of_others = work
+            .db
+            .prepare_cached("SELECT 1 FROM gaps WHERE conversation = ?1 AND message = ?2")?
+            .exists([conversation, line])?;
+        if !of_others {
+            work.db
+                .execute("DELETE FROM messages WHERE id = ?1 AND kind = 3", [line])?;
+            work.tell(super::change::Change::Chat(conversation));
+        }
     }
     Ok(())
 }
@@ -309,13 +363,40 @@ fn show(work: &Work<'_>, row: &Conversation) -> Result<()> {
         if by_number_too {
             continue;
         }
-        let line = message::add_gap(work, row.id, gap.place)?;
+        let line = match line_of_run(work, row, &gap)? {
+            Some(line) => line,
+            None => message::add_gap(work, row.id, gap.place)?,
+        };
         work.db.execute(
             "UPDATE gaps SET message = ?2 WHERE id = ?1",
             params![gap.id, line],
         )?;
     }
     Ok(())
+}
+
+/// The line of what is missing beside it: one says so for all.
+fn line_of_run(work: &Work<'_>, row: &Conversation, gap: &Gap) -> Result<Option<i64>> {
+    let beside = if gap.device.is_empty() {
+        "generation = ?3 AND number BETWEEN ?4 - 1 AND ?4 + 1"
+    } else {
+        "place_generation = ?3 AND place_number = ?4"
+    };
+    let (generation, number) = if gap.device.is_empty() {
+        (gap.generation, gap.number)
+    } else {
+        (gap.place.generation, gap.place.number)
+    };
+    Ok(work
+        .db
+        .prepare_cached(&format!(
+            "SELECT message FROM gaps WHERE conversation = ?1 AND device = ?2 AND message > 0 AND {beside} LIMIT 1"
+        ))?
+        .query_row(
+            params![row.id, gap.device, generation, number],
+            |found| found.get(0),
+        )
+        .optional()?)
 }
 
 /// When something about gaps is due next.

@@ -136,16 +136,8 @@ pub(crate) fn came(
             .query_row(params![row.id, sender.device.as_bytes()], |row| row.get(0))
             .optional()?;
         if let Some(top) = top.filter(|top| *top < last) {
-            for missing in (top + 1).max(last.saturating_sub(gaps::MOST as i64))..=last {
-                gaps::note(
-                    work,
-                    row.id,
-                    sender.device.as_bytes(),
-                    0,
-                    missing.unsigned_abs(),
-                    place,
-                )?;
-            }
+            let run = top.unsigned_abs() + 1..last.unsigned_abs() + 1;
+            gaps::note_run(work, row.id, sender.device.as_bytes(), 0, run, |_| place)?;
             work.db
                 .prepare_cached(
                     "UPDATE device_counters SET top = ?3 WHERE conversation = ?1 AND device = ?2",
