@@ -230,3 +230,44 @@ async fn who_leaves_out_thousands_of_messages_costs_the_others_a_line_each_time(
     let rows = ada.looks_up("SELECT count(*) FROM gaps");
     assert!(rows <= 500, "{rows} gaps");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_an_old_group_stops_nobody_from_asking_for_what_is_missing() {
+    let server = FakeServer::new();
+    let (ada, mut ben, cleo) = three(&server).await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    ben.quit().await;
+    // The group of Ben's notes is lost, with things to look after in it.
+    ben.tamper(
+        "INSERT INTO gaps (conversation, device, generation, number, place_generation, place_number, noticed_at_ms, asked_at_ms, message)
+            SELECT id, x'', 0, 7, 0, 7, CAST(strftime('%s', 'now') AS INTEGER) * 1000, 0, 0 FROM conversations WHERE kind = 3;
+         DELETE FROM openmls_group_data; DELETE FROM mls_conversation;",
+    );
+    ada.says("Desk", "Two.").await;
+    ben.reopen().await;
+    ben.reads("Desk", &["Ada: Two."]).await;
+    ben.says("Desk", "Here again.").await;
+    cleo.reads("Desk", &["Ada: Two.", "Ben: Here again."]).await;
+    ben.says("notes", "Buy a new disk.").await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    server.lose_next_to(server.queue_numbered(1));
+    cleo.says("Desk", "Where were you?").await;
+    cleo.says("Desk", "Ben?").await;
+    ben.reads(
+        "Desk",
+        &[
+            "Ada: Two.",
+            "Ben: Here again.",
+            "Cleo: Where were you?",
+            "Cleo: Ben?",
+        ],
+    )
+    .await;
+    ben.quit().await;
+    for table in ["gaps", "members", "resyncs", "automatic_sent"] {
+        let left = ben.looks_up(&format!(
+            "SELECT count(*) FROM {table} WHERE conversation NOT IN (SELECT id FROM conversations)"
+        ));
+        assert_eq!(left, 0, "{table}");
+    }
+}

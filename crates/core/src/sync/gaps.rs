@@ -282,7 +282,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for id in conversations {
-        let row = conversation::load(work.db, id)?;
+        let Some(row) = conversation::get(work.db, id)? else {
+            continue;
+        };
         // Somebody who is not accepted is told nothing, also not what is missing.
         if row.state != State::Active || row.request {
             continue;

@@ -3,8 +3,34 @@
 use rusqlite::params;
 use undertone_mls::Kind as GroupKind;
 
-use super::{Work, add, conversation::Conversation};
+use super::{Work, add, conversation::Conversation, intent};
 use crate::error::Result;
+
+/// Tables that hold what is about the old group, and nothing that was written there.
+const OF_THE_GROUP: &[&str] = &[
+    "automatic_sent",
+    "behind",
+    "commits",
+    "device_checks",
+    "device_counters",
+    "gaps",
+    "leave_wishes",
+    "member_since",
+    "members",
+    "misses",
+    "old_channels",
+    "profile_due",
+    "proofs",
+    "receipts_due",
+    "refused_helpers",
+    "resyncs",
+    "rules",
+    "sends",
+    "sent_again",
+    "spare_items",
+    "spare_welcomes",
+    "stuck",
+];
 
 /// Nobody but this account's devices was in the notes to self, and none of them can let this one in again: they go on in a new group.
 pub(crate) fn renew(work: &Work<'_>, old: &Conversation) -> Result<()> {
@@ -25,7 +51,8 @@ pub(crate) fn renew(work: &Work<'_>, old: &Conversation) -> Result<()> {
         "UPDATE rules SET generation = (SELECT generation FROM conversations WHERE id = ?1) WHERE conversation = ?1",
         [new],
     )?;
-    for table in ["members", "device_counters", "old_channels", "rules"] {
+    intent::drop_all(work, old.id)?;
+    for table in OF_THE_GROUP {
         work.db.execute(
             &format!("DELETE FROM {table} WHERE conversation = ?1"),
             [old.id],

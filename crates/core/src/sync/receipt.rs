@@ -97,7 +97,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
             .collect::<std::result::Result<Vec<_>, _>>()?
     };
     for id in due {
-        let row = conversation::load(work.db, id)?;
+        let Some(row) = conversation::get(work.db, id)? else {
+            continue;
+        };
         let owed = {
             let mut statement = work.db.prepare_cached(
                 "DELETE FROM receipts_due WHERE conversation = ?1

@@ -129,8 +129,8 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
         if proof::is_under_way(work, id)? {
             // The channel is elsewhere, and what leads there does not come.
             proof::refuse(work, id)?;
-        } else {
-            need(work, &conversation::load(work.db, id)?)?;
+        } else if let Some(row) = conversation::get(work.db, id)? {
+            need(work, &row)?;
         }
     }
     proof::tick(work)?;
@@ -152,7 +152,9 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     due.sort_unstable();
     due.dedup();
     for id in due {
-        ask(work, &conversation::load(work.db, id)?)?;
+        if let Some(row) = conversation::get(work.db, id)? {
+            ask(work, &row)?;
+        }
     }
     Ok(())
 }
