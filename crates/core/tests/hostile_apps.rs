@@ -6,7 +6,7 @@ mod fake;
 use std::time::Duration;
 
 use fake::{FakeServer, Person, at_rest, cheat::Cheat, eventually, meet, on_line_again, three};
-use undertone_core::Reason;
+use undertone_core::{Page, Reason};
 
 /// docs/protocol.md section 7.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -270,4 +270,45 @@ async fn what_is_left_of_an_old_group_stops_nobody_from_asking_for_what_is_missi
         ));
         assert_eq!(left, 0, "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_is_not_said_again_to_who_had_asked_for_it() {
+    const WAITS: &str = "SELECT count(*) FROM outbox WHERE message = 0 AND instr(content, CAST('The code is 4711' AS BLOB)) > 0";
+    let server = FakeServer::new();
+    let mut ada = Person::new("Ada", &server).await;
+    let mut ben = Person::new("Ben", &server).await;
+    meet(&ben, &ada).await;
+    at_rest(&server, &[&ada, &ben]).await;
+    // Ada does not ask before Ben's answers wait.
+    ada.quit().await;
+    ada.pace.gap = Duration::from_secs(3);
+    ada.reopen().await;
+    at_rest(&server, &[&ada, &ben]).await;
+    server.lose_next_to(server.queue_numbered(0));
+    ben.says("Ada", "The code is 4711.").await;
+    ben.says("Ada", "Bring the keys.").await;
+    ben.quit().await;
+    ben.pace.automatic_from = Duration::from_secs(3600);
+    ben.pace.automatic_to = ben.pace.automatic_from;
+    ben.reopen().await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    ben.quit().await;
+    let waiting = ben.looks_up(WAITS);
+    assert!(waiting >= 1, "Ada has asked, and Ben has not answered yet");
+    ben.reopen().await;
+    let chat = ben.chat("Ada").await.id;
+    let page = Page::default();
+    let lines = ben.client().messages(&chat, page).await.unwrap();
+    let said = lines.iter().find(|line| line.text == "The code is 4711.");
+    let id = said.unwrap().id.clone();
+    ben.client().delete_for_me(&chat, &id).await.unwrap();
+    ben.quit().await;
+    assert_eq!(ben.looks_up(WAITS), 0);
+    ben.tamper("UPDATE outbox SET not_before_ms = 0");
+    ben.reopen().await;
+    ben.says("Ada", "Well?").await;
+    ada.reads("Ben", &["Ben: Bring the keys.", "Ben: Well?"])
+        .await;
+    assert_eq!(missing(&ada, "Ben").await, 0);
 }

@@ -10,7 +10,7 @@ use undertone_mls::DeviceId;
 
 use super::{
     Work, application,
-    automatic::{self, Again, Ask, Repeated},
+    automatic::{self, Again, Ask, Automatic, Repeated},
     conversation::{self, Conversation},
     gaps, ignored,
     message::{self, Place, Sender},
@@ -168,6 +168,44 @@ pub(super) fn send_again(
         // A message near the limit does not fit into another one; it can't be sent again this way.
         if let Ok(content) = automatic::again(work, row, batch) {
             outbox::push(work, row.id, 0, &content, false, work.automatic_at())?;
+        }
+    }
+    Ok(())
+}
+
+/// What this device said was erased: what waits here to be sent again for somebody says it no more.
+pub(super) fn erased(work: &Work<'_>, row: &Conversation, said: &[u8], left: &[u8]) -> Result<()> {
+    if said.is_empty() {
+        return Ok(());
+    }
+    let waiting = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT id, content FROM outbox WHERE conversation = ?1 AND message = 0 AND action = 0 AND kind = 1 AND content <> x''",
+        )?;
+        statement
+            .query_map([row.id], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    for (id, content) in waiting {
+        let Ok(content) = MimiContent::decode(&content) else {
+            continue;
+        };
+        let Some(Automatic::Again(mut again)) = automatic::read(&content) else {
+            continue;
+        };
+        let mut says_it = false;
+        for message in &mut again.messages {
+            if message.content == said {
+                message.content = left.to_vec();
+                says_it = true;
+            }
+        }
+        if says_it {
+            work.db
+                .prepare_cached("UPDATE outbox SET content = ?2 WHERE id = ?1")?
+                .execute(params![id, automatic::again(work, row, &again)?])?;
         }
     }
     Ok(())

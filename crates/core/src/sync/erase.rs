@@ -9,6 +9,7 @@ use undertone_content::MimiContent;
 use super::{
     Work,
     act::Source,
+    again,
     change::Change,
     conversation::{self, Conversation},
     timer,
@@ -32,13 +33,19 @@ pub(crate) enum Gone {
 
 /// Erases a message (messages.id).
 pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
-    let (conversation, id, device, counter): (i64, Vec<u8>, Vec<u8>, u64) = work
+    let (conversation, id, device, counter, said): (i64, Vec<u8>, Vec<u8>, u64, Vec<u8>) = work
         .db
         .prepare_cached(
-            "SELECT conversation, message_id, device, counter FROM messages WHERE id = ?1",
+            "SELECT conversation, message_id, device, counter, content FROM messages WHERE id = ?1",
         )?
         .query_row([local], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
         })?;
     let row = conversation::load(work.db, conversation)?;
     let own = device == work.me.device.as_bytes();
@@ -68,6 +75,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
                 "UPDATE outbox SET content = ?2, state = 1 WHERE message = ?1 AND state IN (0, 1)",
             )?
             .execute(params![local, left])?;
+        again::erased(work, &row, &said, &left)?;
     }
     actions(work, &row, &id)?;
     for table in ["reactions", "pins"] {
@@ -109,20 +117,28 @@ fn files(work: &Work<'_>, local: i64) -> Result<()> {
 
 /// The files of a message that may be opened once were opened, or have gone out: they go, the message stays.
 pub(crate) fn opened_once(work: &Work<'_>, local: i64) -> Result<()> {
-    let (conversation, device, counter, view_once): (i64, Vec<u8>, u64, i64) = work
+    let (conversation, device, counter, view_once, said): (i64, Vec<u8>, u64, i64, Vec<u8>) = work
         .db
         .prepare_cached(
-            "SELECT conversation, device, counter, view_once FROM messages WHERE id = ?1",
+            "SELECT conversation, device, counter, view_once, content FROM messages WHERE id = ?1",
         )?
         .query_row([local], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
         })?;
     if view_once != 1 {
         return Ok(());
     }
     let left = if device == work.me.device.as_bytes() {
         let row = conversation::load(work.db, conversation)?;
-        emptied(work, &row, counter)?
+        let left = emptied(work, &row, counter)?;
+        again::erased(work, &row, &said, &left)?;
+        left
     } else {
         Vec::new()
     };
@@ -198,6 +214,11 @@ fn empty_action(
         work.db
             .prepare_cached("UPDATE outbox SET content = ?2 WHERE action = ?1 AND state IN (0, 1)")?
             .execute(params![id, left])?;
+        let said: Vec<u8> = work
+            .db
+            .prepare_cached("SELECT content FROM actions WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        again::erased(work, row, &said, &left)?;
         left
     } else {
         Vec::new()
