@@ -312,3 +312,30 @@ async fn what_was_deleted_is_not_said_again_to_who_had_asked_for_it() {
         .await;
     assert_eq!(missing(&ada, "Ben").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_many_versions_is_read_as_it_was_last() {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three(&server).await;
+    cleo.quit().await;
+    {
+        let cheat = Cheat::of(&cleo, "Desk");
+        let mut said = cheat.versions(520);
+        said.push(cheat.text(522, "Enough."));
+        cheat.is_to_say(&said);
+    }
+    has_sent(&mut cleo, &server).await;
+    for person in [&ada, &ben] {
+        person
+            .reads("Desk", &["Cleo: Version 520.", "Cleo: Enough."])
+            .await;
+    }
+    let chat = ada.chat("Desk").await.id;
+    let page = Page::default();
+    let lines = ada.client().messages(&chat, page).await.unwrap();
+    let changed = lines.iter().find(|line| line.edits > 0).unwrap();
+    assert_eq!(changed.edits, 520);
+    let versions = ada.client().history(&chat, &changed.id).await.unwrap();
+    assert_eq!(versions.len(), 500);
+    assert_eq!(versions.last().unwrap().text, "Version 520.");
+}

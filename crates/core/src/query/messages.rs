@@ -277,21 +277,25 @@ pub(crate) fn receipts(db: &Connection, me: &Me, local: i64) -> Result<Vec<Recei
     Ok(told)
 }
 
-/// All versions of a message, the first one first.
+/// Versions of a message that are shown: each may be as large as a message.
+const VERSIONS: i64 = 500;
+
+/// All versions of a message, the first one first; of very many the last ones.
 pub(crate) fn history(db: &Connection, local: i64) -> Result<Vec<Version>> {
     let mut statement = db.prepare_cached(
         "SELECT content, sent_at_ms, 0, 0, 0, 0 FROM messages WHERE id = ?1 AND gone = 0
          UNION ALL SELECT a.content, a.sent_at_ms, 1, a.generation, a.number, a.counter
             FROM messages m JOIN actions a ON a.conversation = m.conversation AND a.target = m.message_id AND a.sender = m.sender
             WHERE m.id = ?1 AND m.gone = 0 AND a.kind = 1
-         ORDER BY 3, 4, 5, 6",
+         ORDER BY 3 DESC, 4 DESC, 5 DESC, 6 DESC LIMIT ?2",
     )?;
     let rows = statement
-        .query_map([local], |row| {
+        .query_map(rusqlite::params![local, VERSIONS], |row| {
             Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
+        .rev()
         .map(|(content, sent_ms)| {
             // What could be opened once was opened: nothing is left of what it said first.
             let (text, markdown) = match MimiContent::decode(&content) {

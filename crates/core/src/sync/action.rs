@@ -9,6 +9,8 @@
 //!
 //! What somebody does to a message of somebody else (but for reacting) is nothing. Who somebody is, MLS says, never the content.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension as _, params};
 use undertone_content::{Disposition, Meaning, MessageId, MimiContent, PartBody};
 use undertone_mls::AccountId;
@@ -61,6 +63,8 @@ pub(crate) fn is_pin(content: &MimiContent) -> bool {
 const REACTION_BYTES: usize = 64;
 /// Reactions of one person to one message that are shown.
 const REACTIONS_EACH: usize = 20;
+/// As many of one person's to one message are looked at: the same one may come again and again.
+const REACTIONS_LOOKED_AT: usize = 100;
 
 /// What is done, to which message.
 pub(super) struct Action<'a> {
@@ -336,30 +340,43 @@ fn versions(
     target: &[u8; 32],
     author: &[u8],
 ) -> Result<()> {
-    let mut statement = work.db.prepare_cached(
-        "SELECT content, sent_at_ms FROM actions WHERE conversation = ?1 AND target = ?2 AND sender = ?3 AND kind = 1
-         ORDER BY generation, number, counter, message_id",
-    )?;
-    let all = statement
-        .query_map(params![conversation, target, author], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))
-        })?
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    if all.is_empty() {
+    // Newest first, and only by their rows: each new version comes here, and all of what they say would be read each time.
+    let all = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT id FROM actions WHERE conversation = ?1 AND target = ?2 AND sender = ?3 AND kind = 1
+             ORDER BY generation DESC, number DESC, counter DESC, message_id DESC",
+        )?;
+        statement
+            .query_map(params![conversation, target, author], |row| {
+                row.get::<_, i64>(0)
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    let Some(newest) = all.first() else {
         return Ok(());
-    }
+    };
+    let mut read = work
+        .db
+        .prepare_cached("SELECT content, sent_at_ms FROM actions WHERE id = ?1")?;
+    let mut read = |id: &i64| -> Result<(Vec<u8>, i64)> {
+        Ok(read.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    };
     // A version that came long before its message may be erased: that there was one is said all the same.
-    let last = all.iter().rev().find_map(|(content, written_at)| {
-        let content = MimiContent::decode(content).ok()?;
-        Some((message::text_of(&content), *written_at))
-    });
+    let mut last = None;
+    for id in &all {
+        let (content, written_at) = read(id)?;
+        if let Ok(content) = MimiContent::decode(&content) {
+            last = Some((message::text_of(&content), written_at));
+            break;
+        }
+    }
     let Some(((text, markdown), written_at)) = last else {
         work.db
             .prepare_cached("UPDATE messages SET edits = ?2, edited_at_ms = ?3 WHERE id = ?1")?
             .execute(params![
                 local,
                 i64::try_from(all.len()).unwrap_or(i64::MAX),
-                all.last().map_or(0, |(_, written_at)| *written_at)
+                read(newest)?.1
             ])?;
         return Ok(());
     };
@@ -379,27 +396,38 @@ fn versions(
 
 /// The reactions that stand.
 fn reactions(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()> {
-    let mut statement = work.db.prepare_cached(
-        "SELECT a.sender, a.content FROM actions a
-         WHERE a.conversation = ?1 AND a.target = ?2 AND a.kind = 3 AND NOT EXISTS (
-            SELECT 1 FROM actions b WHERE b.conversation = ?1 AND b.sender = a.sender
-                AND ((b.kind = 2 AND b.target = a.message_id) OR (b.kind = 3 AND b.target = ?2 AND b.replaces = a.message_id)))
-         ORDER BY a.generation, a.number, a.counter, a.message_id",
-    )?;
-    let standing = statement
-        .query_map(params![conversation, target], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })?
-        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let standing = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT a.id, a.sender FROM actions a
+             WHERE a.conversation = ?1 AND a.target = ?2 AND a.kind = 3 AND NOT EXISTS (
+                SELECT 1 FROM actions b WHERE b.conversation = ?1 AND b.sender = a.sender
+                    AND ((b.kind = 2 AND b.target = a.message_id) OR (b.kind = 3 AND b.target = ?2 AND b.replaces = a.message_id)))
+             ORDER BY a.generation, a.number, a.counter, a.message_id",
+        )?;
+        statement
+            .query_map(params![conversation, target], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    let mut read = work
+        .db
+        .prepare_cached("SELECT content FROM actions WHERE id = ?1")?;
     work.db
         .prepare_cached("DELETE FROM reactions WHERE conversation = ?1 AND target = ?2")?
         .execute(params![conversation, target])?;
     let mut insert = work.db.prepare_cached(
         "INSERT OR IGNORE INTO reactions (conversation, target, sender, text, position) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    let mut shown: Vec<(Vec<u8>, usize)> = Vec::new();
+    let mut people: HashMap<Vec<u8>, Reacted> = HashMap::new();
     let mut position = 0_i64;
-    for (sender, content) in standing {
+    for (id, sender) in standing {
+        let person = people.entry(sender.clone()).or_default();
+        person.looked_at += 1;
+        if person.shown >= REACTIONS_EACH || person.looked_at > REACTIONS_LOOKED_AT {
+            continue;
+        }
+        let content: Vec<u8> = read.query_row([id], |row| row.get(0))?;
         let Ok(content) = MimiContent::decode(&content) else {
             continue;
         };
@@ -407,20 +435,21 @@ fn reactions(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Result<()
             continue;
         };
         for text in reactions.into_iter().filter(|text| is_reaction(text)) {
-            let count = match shown.iter_mut().find(|(who, _)| *who == sender) {
-                Some((_, count)) => count,
-                None => {
-                    shown.push((sender.clone(), 0));
-                    &mut shown.last_mut().ok_or(Reason::StateBroken)?.1
-                }
-            };
-            if *count < REACTIONS_EACH {
-                *count += insert.execute(params![conversation, target, sender, text, position])?;
+            if person.shown < REACTIONS_EACH {
+                person.shown +=
+                    insert.execute(params![conversation, target, sender, text, position])?;
                 position += 1;
             }
         }
     }
     Ok(())
+}
+
+/// How often somebody reacted to a message.
+#[derive(Default)]
+struct Reacted {
+    looked_at: usize,
+    shown: usize,
 }
 
 /// Whether it is pinned: what was done last counts.
