@@ -11,6 +11,7 @@ const OF_THE_GROUP: &[&str] = &[
     "automatic_sent",
     "behind",
     "commits",
+    "departures",
     "device_checks",
     "device_counters",
     "gaps",
