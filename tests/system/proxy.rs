@@ -181,7 +181,12 @@ fn a_proxy_is_set_while_the_app_is_open_and_used_at_once() -> Outcome {
     assert_eq!(ada.run(["proxy"])?["proxy"], serde_json::Value::Null);
     assert_eq!(proxy.asked().len(), 0);
 
-    let before = arrived();
+    let mut before = arrived();
+    eventually(PATIENCE, "no connection being begun any more", || {
+        std::thread::sleep(Duration::from_secs(1));
+        let last = std::mem::replace(&mut before, arrived());
+        Ok((last == before).then_some(()))
+    })?;
     let set = ada.run(["proxy", &proxy.url()])?;
     assert_eq!(set["proxy"], proxy.address.to_string());
     ada.send("notes", "Around")?;

@@ -34,9 +34,9 @@ pub use error::{Error, Result, Violation};
 pub use extension::{Act, Kind, LeafProfile, Policy, ResyncAddress, Role, Settings};
 pub use group::{
     Application, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DEVICES,
-    DEVICES_OF_ACCOUNT, EnvelopeKind, Group, HandedOn, INLINE_MAX, Joined, KeysInUse, Member, Merged, NewGroup,
-    OpenError, Opened, Outgoing, PendingCommit, PendingWelcome, Refusal, Rename, SettingsChange,
-    VerifiedResync, invite, resync, update_jitter_ms,
+    DEVICES_OF_ACCOUNT, EnvelopeKind, Group, HandedOn, INLINE_MAX, Joined, KeysInUse, Member,
+    Merged, NewGroup, OpenError, Opened, Outgoing, PendingCommit, PendingWelcome, Refusal, Rename,
+    SettingsChange, VerifiedResync, invite, resync, update_jitter_ms,
 };
 pub use ids::{DeviceId, GroupId};
 pub use key_package::{

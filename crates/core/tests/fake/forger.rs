@@ -7,8 +7,8 @@ use prost::Message as _;
 use undertone_core::{Clock as _, SystemClock};
 use undertone_mls::{
     AccountId, AddressSecret, Change, ChannelId, ChannelPosition, CommitOutcome, DeviceKeys,
-    DeviceSigningKey, Group, GroupId, HandedOn, Kind, KpKey, LeafProfile, NewGroup, PeerKeyPackage, Policy,
-    Provider, open_key_package, resync,
+    DeviceSigningKey, Group, GroupId, HandedOn, Kind, KpKey, LeafProfile, NewGroup, PeerKeyPackage,
+    Policy, Provider, open_key_package, resync,
 };
 use undertone_wire::{
     client_proto::{

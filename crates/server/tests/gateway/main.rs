@@ -12,6 +12,7 @@ mod client;
 mod delivery;
 mod ephemeral;
 mod other_servers;
+mod parcels;
 mod robustness;
 mod signing_in;
 mod tokens;
