@@ -39,8 +39,10 @@ pub(super) fn run(args: &RestoreArgs) -> Result<(), ServerError> {
     Ok(())
 }
 
+type Step = fn(&Restore) -> Result<(), ServerError>;
+
 /// Whatever happens between two of them, or in the middle of one, the folder is no server, or the whole one.
-const STEPS: [fn(&Restore) -> Result<(), ServerError>; 5] = [
+const STEPS: [Step; 5] = [
     Restore::unpack,
     Restore::put_store,
     Restore::put_keys,
