@@ -2,9 +2,10 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -201,6 +202,63 @@ async fn who_has_no_token_or_code_gets_no_answer() -> Outcome {
         page.call("host.state", json!({})).await["result"]["state"],
         "new"
     );
+    Ok(())
+}
+
+/// Another user of the computer, say, who can reach the port but has no token, and never goes by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_let_in_keeps_no_connection() -> Outcome {
+    assert!(has_interface());
+    let folder = tempfile::tempdir().expect("a folder");
+    let host = Host::start(&folder.path().join("home"), &["--no-browser"])?;
+    let upgrade = format!(
+        "GET /rpc HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        host.address
+    );
+    let first = json!({"launch": "x"}).to_string();
+    // One text frame under a mask of zeros (RFC 6455 section 5.2).
+    let mut frame = vec![
+        0x81,
+        0x80 | u8::try_from(first.len()).expect("short"),
+        0,
+        0,
+        0,
+        0,
+    ];
+    frame.extend(first.as_bytes());
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        let Ok(mut stream) = std::net::TcpStream::connect(host.address) else {
+            break;
+        };
+        let _ = stream.write_all(upgrade.as_bytes());
+        let _ = stream.write_all(&frame);
+        // An answer, of whatever kind: it has been looked at.
+        let _ = stream.set_read_timeout(Some(PATIENCE));
+        let _ = stream.read(&mut [0; 12]);
+        strangers.push(stream);
+    }
+    let open = || {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", host.child.id()));
+        files.map_or(0, Iterator::count)
+    };
+    eventually(
+        Duration::from_secs(90),
+        "all of them being shut out",
+        || Ok((open() < 64).then_some(())),
+    )?;
+    assert_eq!(strangers.len(), 300);
+    // A page waits for its turn, and has it once those before it have had their seconds.
+    let begun = Instant::now();
+    let welcome = loop {
+        match host.page(json!({"code": host.code})).await {
+            Ok((welcome, _page)) => break welcome,
+            Err(failed) if begun.elapsed() > PATIENCE => return Err(failed),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    };
+    assert_eq!(welcome["admitted"], true);
     Ok(())
 }
 

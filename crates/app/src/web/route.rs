@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 use tungstenite::handshake::server::create_response_with_body;
@@ -26,6 +26,8 @@ pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Connections at a time: browsers open six to an origin, players some more.
 const CONNECTIONS: usize = 128;
+/// Those who have not said yet who they are, or were refused: an upgraded connection does not count as one of [`CONNECTIONS`] any more.
+static STRANGERS: Semaphore = Semaphore::const_new(32);
 /// How long somebody may take to say what they want.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long answers under way may take when the process ends.
@@ -150,10 +152,14 @@ fn upgrade(host: &Arc<Host>, mut request: Request<Incoming>) -> Response<Body> {
     let Ok(response) = create_response_with_body(&request, || full("")) else {
         return empty(StatusCode::UPGRADE_REQUIRED);
     };
+    let Ok(stranger) = STRANGERS.try_acquire() else {
+        return empty(StatusCode::SERVICE_UNAVAILABLE);
+    };
     let host = Arc::clone(host);
     tokio::spawn(async move {
-        if let Ok(upgraded) = hyper::upgrade::on(&mut request).await {
-            socket::talk(host, TokioIo::new(upgraded)).await;
+        let upgraded = tokio::time::timeout(HEADERS, hyper::upgrade::on(&mut request)).await;
+        if let Ok(Ok(upgraded)) = upgraded {
+            socket::talk(host, TokioIo::new(upgraded), stranger).await;
         }
     });
     response

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadHalf},
-    sync::{mpsc, watch},
+    sync::{SemaphorePermit, mpsc, watch},
     task::JoinSet,
 };
 use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStream};
@@ -69,8 +69,13 @@ struct First {
     session: Option<Secret>,
 }
 
-/// Talks to a page until it goes, the home is locked, or the process ends.
-pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S) {
+/// Talks to a page until it goes, the home is locked, or the process ends. `stranger` is its place among those who were not let in yet; who is
+/// refused has as long to go as there was to say who it is.
+pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    host: Arc<Host>,
+    stream: S,
+    stranger: SemaphorePermit<'static>,
+) {
     let limits = Limits::default().max_payload_len(Some(FIRST_BYTES));
     let mut socket = ServerBuilder::new().limits(limits).serve(stream);
     let Some(first) = first_message(&mut socket).await else {
@@ -80,7 +85,7 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S)
         Ok(admitted) => {
             let token = admitted.token.as_ref().map(|token| token.as_str());
             let welcome = json!({"admitted": true, "session": token});
-            drop(first);
+            drop((first, stranger));
             socket.limits_mut().set_max_payload_len(Some(MAX_MESSAGE));
             if send(&mut socket, welcome.to_string()).await {
                 let caller = Caller {
@@ -93,9 +98,12 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(host: Arc<Host>, stream: S)
         Err(failure) => {
             tracing::info!(code = failure.code, "a page was not let in");
             let refusal = json!({"admitted": false, "error": failure.to_json()});
-            if send(&mut socket, refusal.to_string()).await {
-                close(&mut socket, NOT_ADMITTED).await;
-            }
+            let parting = async {
+                if send(&mut socket, refusal.to_string()).await {
+                    close(&mut socket, NOT_ADMITTED).await;
+                }
+            };
+            let _ = tokio::time::timeout(FIRST, parting).await;
         }
     }
 }

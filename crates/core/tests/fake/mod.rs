@@ -378,6 +378,12 @@ impl Person {
         assert!(settled.online, "{:?}", settled.problem);
     }
 
+    /// Waits until the app has seen that its server is away.
+    pub async fn settle_in_vain(&self) {
+        let settled = self.client().settle(LIMIT).await.expect("settled");
+        assert!(!settled.online);
+    }
+
     pub async fn chat(&self, name: &str) -> ChatInfo {
         self.client()
             .find_chat(name)
