@@ -88,13 +88,14 @@ pub(crate) struct Elsewhere {
 
 /// A second list, on purpose.
 pub(crate) fn renames_again(renames: &[AddressRename]) -> Vec<AddressRename> {
-    renames
-        .iter()
-        .map(|rename| AddressRename {
-            old: rename.old.duplicate(),
-            new: rename.new,
-        })
-        .collect()
+    renames.iter().map(rename_again).collect()
+}
+
+fn rename_again(rename: &AddressRename) -> AddressRename {
+    AddressRename {
+        old: rename.old.duplicate(),
+        new: rename.new,
+    }
 }
 
 /// A send's addresses: those on the server that takes it, and the others. Each once: a member whose leaf shows another member's address
@@ -141,22 +142,30 @@ pub(crate) fn is_mixed(work: &Work<'_>, row: &Conversation) -> Result<bool> {
         .exists(params![row.id, row.server])?)
 }
 
-/// The servers of the members' present addresses, of those that are not on the conversation's own.
-fn servers(work: &Work<'_>, row: &Conversation) -> Result<HashMap<[u8; 32], ServerAddress>> {
+/// Where the members of a conversation are whose address this is: on these servers, None being the channel's. More than one where somebody
+/// shows another's address as theirs and elsewhere; each gets a copy, so that nobody's goes astray.
+type Places = HashMap<[u8; 32], Vec<Option<ServerAddress>>>;
+
+/// The places of the members' present addresses; none if all are on the conversation's own server.
+fn places(work: &Work<'_>, row: &Conversation) -> Result<Places> {
     if !is_mixed(work, row)? {
-        return Ok(HashMap::new());
+        return Ok(Places::new());
     }
     let own = work.me.server.clone();
     work.group(&row.group, |group| {
-        let mut servers = HashMap::new();
+        let mut places = Places::new();
         for member in group.members()? {
             let server = of_member(work, group, &member);
-            if server != row.server {
-                let server = parse(&server)?.unwrap_or_else(|| own.clone());
-                servers.insert(*member.address.expose(), server);
+            let elsewhere = match server == row.server {
+                true => None,
+                false => Some(parse(&server)?.unwrap_or_else(|| own.clone())),
+            };
+            let known = places.entry(*member.address.expose()).or_default();
+            if !known.contains(&elsewhere) {
+                known.push(elsewhere);
             }
         }
-        Ok(servers)
+        Ok(places)
     })
 }
 
@@ -167,45 +176,67 @@ pub(crate) fn split(
     addresses: Vec<AddressSecret>,
     renames: Vec<AddressRename>,
 ) -> Result<(Split, Vec<AddressRename>)> {
-    let servers = servers(work, row)?;
-    let mut split = Split::default();
-    for address in addresses {
-        let server = servers.get(address.expose());
-        split.put(address, server);
-    }
-    let mut here = Vec::new();
-    for rename in renames {
-        match servers.get(rename.old.expose()) {
-            Some(server) => {
-                if let Some(known) = split.of(server) {
-                    known.renames.push(rename);
-                }
-            }
-            None => here.push(rename),
-        }
-    }
-    Ok((split, here))
+    Ok(split_by(&places(work, row)?, addresses, renames))
 }
 
-/// The servers of some of a conversation's addresses, for the store: a line each, or nothing if all are this account's own.
+fn split_by(
+    places: &Places,
+    addresses: Vec<AddressSecret>,
+    renames: Vec<AddressRename>,
+) -> (Split, Vec<AddressRename>) {
+    const HERE: &[Option<ServerAddress>] = &[None];
+    let of = |address: &AddressSecret| places.get(address.expose()).map_or(HERE, Vec::as_slice);
+    let mut split = Split::default();
+    for address in &addresses {
+        for place in of(address) {
+            split.put(address.duplicate(), place.as_ref());
+        }
+    }
+    let mut here = Vec::new();
+    for rename in &renames {
+        for place in of(&rename.old) {
+            let rename = rename_again(rename);
+            match place {
+                Some(server) => {
+                    if let Some(known) = split.of(server) {
+                        known.renames.push(rename);
+                    }
+                }
+                None => here.push(rename),
+            }
+        }
+    }
+    (split, here)
+}
+
+/// Some of a conversation's addresses for the store, each as often as it has servers, and these: a line each, or nothing if all are this
+/// account's own.
 pub(crate) fn lines(
     work: &Work<'_>,
     conversation: i64,
     addresses: &[AddressSecret],
-) -> Result<String> {
-    let mut lines = Vec::with_capacity(addresses.len());
+) -> Result<(Vec<u8>, String)> {
+    let (mut all, mut lines) = (Vec::with_capacity(addresses.len() * 32), Vec::new());
     for address in addresses {
-        let server: Option<String> = work
+        let mut found = work
             .db
-            .prepare_cached("SELECT server FROM members WHERE conversation = ?1 AND address = ?2")?
-            .query_row(params![conversation, address.expose()], |row| row.get(0))
-            .optional()?;
-        lines.push(server.unwrap_or_default());
+            .prepare_cached(
+                "SELECT DISTINCT server FROM members WHERE conversation = ?1 AND address = ?2",
+            )?
+            .query_map(params![conversation, address.expose()], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<String>>>()?;
+        if found.is_empty() {
+            found.push(String::new());
+        }
+        for server in found {
+            all.extend_from_slice(address.expose());
+            lines.push(server);
+        }
     }
     if lines.iter().all(String::is_empty) {
-        return Ok(String::new());
+        lines.clear();
     }
-    Ok(lines.join("\n"))
+    Ok((all, lines.join("\n")))
 }
 
 /// Splits what was stored so.
@@ -253,8 +284,10 @@ const KEYS_HANDED_ON: usize = 64;
 /// The keys of a conversation's other servers, as far as they are known and good, for somebody who is let in: one who never asked such a
 /// server for its key can't do so while it is away, and would leave its members out.
 pub(crate) fn keys_to_hand_on(work: &Work<'_>, row: &Conversation) -> Result<Vec<Bytes>> {
-    let mut pins: Vec<Pin> = servers(work, row)?
+    let mut pins: Vec<Pin> = places(work, row)?
         .into_values()
+        .flatten()
+        .flatten()
         .map(|server| server.pin)
         .collect();
     pins.sort_unstable_by_key(|pin| *pin.as_bytes());
@@ -312,7 +345,7 @@ pub(crate) fn doors(work: &Work<'_>, row: &Conversation) -> Result<Vec<ChannelId
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -355,6 +388,16 @@ mod tests {
         let addresses: Vec<_> = split.elsewhere.iter().map(|part| &part.addresses).collect();
         let (second, first) = (vec![address(1)], vec![address(0)]);
         assert!(addresses == [&second, &first], "each once on each server");
+        // Nor does it lead astray what is the other's: both places get it, and the new name with it.
+        let mine = Places::from([([0; 32], vec![None, Some(far.clone())])]);
+        let rename = AddressRename {
+            old: address(0),
+            new: address(9).hash(),
+        };
+        let (split, renames) = split_by(&mine, vec![address(0), address(0)], vec![rename]);
+        assert!(split.here == [address(0)] && renames.len() == 1);
+        assert!(split.elsewhere[0].addresses == [address(0)]);
+        assert!(split.elsewhere[0].renames.len() == 1);
         // What was stored before there were others.
         let split = split_lines((0..4).map(address).collect(), "").unwrap();
         assert!(split.here.len() == 4 && split.elsewhere.is_empty());

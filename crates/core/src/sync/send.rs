@@ -56,8 +56,15 @@ pub(crate) fn push(
     addresses: &[AddressSecret],
     not_before_ms: i64,
 ) -> Result<()> {
-    let servers = elsewhere::lines(work, conversation, addresses)?;
-    push_to(work, conversation, body, addresses, &servers, not_before_ms)
+    let (addresses, servers) = elsewhere::lines(work, conversation, addresses)?;
+    put(
+        work,
+        conversation,
+        body,
+        &addresses,
+        &servers,
+        not_before_ms,
+    )
 }
 
 /// As [`push`], to addresses on these servers: a line each, or empty if all are this account's own.
@@ -73,6 +80,17 @@ pub(crate) fn push_to(
         .iter()
         .flat_map(|address| *address.expose())
         .collect();
+    put(work, conversation, body, &addresses, servers, not_before_ms)
+}
+
+fn put(
+    work: &Work<'_>,
+    conversation: i64,
+    body: &[u8],
+    addresses: &[u8],
+    servers: &str,
+    not_before_ms: i64,
+) -> Result<()> {
     let blob = by_reference(work, body).then(|| (BlobId::random(), Secret::<32>::random()));
     let (blob_id, blob_key) = blob.as_ref().map_or((&[][..], &[][..]), |(id, key)| {
         (&id.as_bytes()[..], &key.expose()[..])
@@ -206,11 +224,7 @@ pub(crate) fn again(
         .iter()
         .map(|address| address.duplicate())
         .collect();
-    let servers = elsewhere::lines(work, conversation, &addresses)?;
-    let addresses: Vec<u8> = addresses
-        .iter()
-        .flat_map(|address| *address.expose())
-        .collect();
+    let (addresses, servers) = elsewhere::lines(work, conversation, &addresses)?;
     work.db.execute(
         "UPDATE sends SET addresses = ?2, send_id = ?3, not_before_ms = ?4, servers = ?5 WHERE id = ?1",
         params![
