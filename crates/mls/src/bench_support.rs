@@ -6,7 +6,8 @@
 use rusqlite::Connection;
 use undertone_wire::{
     client_proto,
-    ids::{ChannelId, Pin},
+    ids::{ChannelId, Pin, random_bytes, sha256},
+    padding,
     secrets::AddressSecret,
 };
 
@@ -14,7 +15,7 @@ use crate::{
     AccountRoot, Act, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DeviceKeys,
     EnvelopeKind, Error, Group, GroupId, HandedOn, Kind, LeafProfile, NewGroup, Opened,
     PeerKeyPackage, PendingCommit, PendingWelcome, Policy, Provider, RecoveryPhrase, Result, Role,
-    create_key_package, migrate,
+    create_key_package, group::commit_inline_max, migrate,
 };
 
 /// A device with a database in memory, in at most one conversation.
@@ -130,6 +131,34 @@ impl BenchDevice {
     pub fn stage(&mut self, change: Change) -> Result<BenchCommit> {
         self.with(|group, provider, keys| group.stage_commit(provider, keys, change))
             .map(Into::into)
+    }
+
+    /// What a commit takes on the wire: its item's payload, and the blob where that is how it goes.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn wire_bytes(&mut self, commit: &BenchCommit) -> Result<usize> {
+        self.with(|group, provider, _| {
+            let addresses = group.addresses().len();
+            let seal = |body: &Body<'_>| {
+                let sealed = group.seal(provider, EnvelopeKind::Commit, commit.epoch, body);
+                sealed.map(|payload| payload.len())
+            };
+            if commit.body.len() <= commit_inline_max(addresses) {
+                return seal(&Body::Inline(&commit.body));
+            }
+            let size = commit.body.len() as u64;
+            let pointer = client_proto::BlobPointer {
+                blob_id: random_bytes::<32>().to_vec().into(),
+                key: random_bytes::<32>().to_vec().into(),
+                hash: sha256(&commit.body).to_vec().into(),
+                size,
+                ..Default::default()
+            };
+            let blob = padding::attachment_blob_size(size).ok_or(Error::TooLong("commit"))?;
+            let blob = usize::try_from(blob).map_err(|_| Error::TooLong("commit"))?;
+            Ok(seal(&Body::Blob(&pointer))? + blob)
+        })
     }
 
     /// Takes a commit, one's own included.

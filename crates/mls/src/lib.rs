@@ -36,7 +36,7 @@ pub use group::{
     Application, ApplicationOutcome, Body, Change, ChannelPosition, CommitOutcome, DEVICES,
     DEVICES_OF_ACCOUNT, EnvelopeKind, Group, HandedOn, INLINE_MAX, Joined, KeysInUse, Member,
     Merged, NewGroup, OpenError, Opened, Outgoing, PendingCommit, PendingWelcome, Refusal, Rename,
-    SettingsChange, VerifiedResync, invite, resync, update_jitter_ms,
+    SettingsChange, VerifiedResync, commit_inline_max, invite, resync, update_jitter_ms,
 };
 pub use ids::{DeviceId, GroupId};
 pub use key_package::{

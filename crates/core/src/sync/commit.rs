@@ -8,7 +8,7 @@ use prost::Message as _;
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{
     Body, ChannelId, ChannelPosition, CommitOutcome, EnvelopeKind, HandedOn, INLINE_MAX, Merged,
-    Refusal,
+    Refusal, commit_inline_max,
 };
 use undertone_wire::{
     Code, Error as WireError,
@@ -147,7 +147,7 @@ fn stage(work: &Work<'_>, conversation: &Conversation) -> Result<bool> {
         let most = if away {
             INLINE_MAX
         } else {
-            INLINE_MAX.min(work.inline_max)
+            commit_inline_max(pending.addresses.len()).min(work.inline_max)
         };
         let large = pending.body.len() > most;
         if large && away {

@@ -21,6 +21,19 @@ const VERSION: u8 = 1;
 /// The largest body that goes inline; a larger one is uploaded as a blob first.
 pub const INLINE_MAX: usize = padding::LARGEST_ENVELOPE_PLAINTEXT - 8;
 
+/// To more addresses than this a large commit goes as a blob: a copy in the largest class for each would take more than all else.
+const MANY: usize = 64;
+
+/// The largest commit that goes inline to so many addresses.
+#[must_use]
+pub const fn commit_inline_max(addresses: usize) -> usize {
+    if addresses > MANY {
+        padding::PAYLOAD_CLASSES[3] - padding::ENVELOPE_OVERHEAD - padding::LENGTH_PREFIX - 8
+    } else {
+        INLINE_MAX
+    }
+}
+
 /// What is inside: the number is the item's kind on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -35,7 +35,7 @@ pub use channel::ChannelPosition;
 pub use create::NewGroup;
 pub use encrypt::Outgoing;
 pub use encryption_keys::KeysInUse;
-pub use envelope::{Body, EnvelopeKind, INLINE_MAX, OpenError, Opened};
+pub use envelope::{Body, EnvelopeKind, INLINE_MAX, OpenError, Opened, commit_inline_max};
 pub use join::{HandedOn, Joined};
 pub use member::Member;
 pub use merge::{Merged, SettingsChange};
