@@ -2,9 +2,15 @@
 //!
 //! The parser is the `markdown` crate's (CommonMark and GFM, kept by the author of mdast and micromark, no dependencies to speak of) with
 //! its HTML constructs off, so that a tag is text like any other. What comes out is this file's own small tree: a reader of it can't show
-//! what it does not know. What is too deep or too much is shown as it was typed.
+//! what it does not know. What is too deep or too much is shown as it was typed, and so is what the parser stumbles over: a message that
+//! stopped its reader would do so whenever its chat is shown.
 
-use markdown::{Constructs, ParseOptions, mdast::Node};
+use std::panic::catch_unwind;
+
+use markdown::{
+    Constructs, ParseOptions,
+    mdast::{Node, Root},
+};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use undertone_content::uri;
@@ -15,6 +21,10 @@ use crate::ids::ContactId;
 const DEPTH: usize = 24;
 /// Blocks and spans of one text.
 const NODES: usize = 4000;
+/// Longest text that is read, bytes: what the parser needs grows with the square of it.
+const LONGEST: usize = 16 << 10;
+/// Signs of one text that may begin or end something inside a line, and lines.
+const SIGNS: usize = 4000;
 /// Mentions of one text that count.
 const MENTIONS: usize = 100;
 /// Longest address of a link, bytes.
@@ -132,22 +142,8 @@ pub struct RichText {
 /// Reads Markdown. Never fails: what can't be understood is text.
 #[must_use]
 pub fn read(text: &str) -> RichText {
-    let options = ParseOptions {
-        constructs: Constructs {
-            html_flow: false,
-            html_text: false,
-            gfm_footnote_definition: false,
-            gfm_label_start_footnote: false,
-            definition: false,
-            ..Constructs::gfm()
-        },
-        ..ParseOptions::gfm()
-    };
     let mut reader = Reader::default();
-    let blocks = match markdown::to_mdast(text, &options) {
-        Ok(Node::Root(root)) => reader.blocks(&root.children, DEPTH),
-        _ => None,
-    };
+    let blocks = parse(text).and_then(|root| reader.blocks(&root.children, DEPTH));
     match blocks {
         Some(blocks) => RichText {
             blocks,
@@ -157,6 +153,64 @@ pub fn read(text: &str) -> RichText {
             blocks: as_typed(text),
             mentions: Vec::new(),
         },
+    }
+}
+
+/// The parser's tree; none where the text is more than it should be given, or it stumbles over it.
+fn parse(text: &str) -> Option<Root> {
+    if !is_modest(text) {
+        return None;
+    }
+    let parsed = catch_unwind(|| {
+        let options = ParseOptions {
+            constructs: Constructs {
+                html_flow: false,
+                html_text: false,
+                gfm_footnote_definition: false,
+                gfm_label_start_footnote: false,
+                definition: false,
+                // Two in a row stop the parser, and nobody who draws a line below what they said means a heading by it.
+                heading_setext: false,
+                ..Constructs::gfm()
+            },
+            ..ParseOptions::gfm()
+        };
+        markdown::to_mdast(text, &options)
+    });
+    match parsed {
+        Ok(Ok(Node::Root(root))) => Some(root),
+        _ => None,
+    }
+}
+
+/// Whether the parser gets through it soon, and makes no tree so deep that the stack ends before it.
+fn is_modest(text: &str) -> bool {
+    let is_sign = |byte: &u8| b"*_~`[]!|<&\\\n\r".contains(byte);
+    text.len() <= LONGEST
+        && text.bytes().filter(is_sign).count() <= SIGNS
+        && text
+            .split(['\n', '\r'])
+            .all(|line| containers(line) <= DEPTH)
+}
+
+/// The quotations and lists that may begin at the beginning of a line.
+fn containers(line: &str) -> usize {
+    let mut begun = 0;
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t']);
+        let is_item = |after: &str| after.is_empty() || after.starts_with([' ', '\t']);
+        let after = match rest.strip_prefix('>') {
+            Some(after) => Some(after),
+            None => rest
+                .trim_start_matches(|letter: char| letter.is_ascii_digit())
+                .strip_prefix(['-', '+', '*', '.', ')'])
+                .filter(|after| is_item(after)),
+        };
+        match after {
+            Some(after) => (begun, rest) = (begun + 1, after),
+            None => return begun,
+        }
     }
 }
 
@@ -436,155 +490,4 @@ fn plain(spans: &[Span]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(text: &str) -> Span {
-        Span::Text {
-            text: text.to_owned(),
-        }
-    }
-
-    fn one(spans: Vec<Span>) -> Vec<Block> {
-        vec![Block::Paragraph { spans }]
-    }
-
-    #[test]
-    fn what_people_write_is_understood() {
-        let read = read(
-            "# Plan\n\n**Now** or *later*, ~~never~~: `x`\n\n1. go\n2. [ ] come\n\n> he said\n\n```rust\nfn\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n---",
-        );
-        let names: Vec<_> = read
-            .blocks
-            .iter()
-            .map(|block| serde_json::to_value(block).expect("JSON")["block"].clone())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "heading",
-                "paragraph",
-                "list",
-                "quote",
-                "code",
-                "table",
-                "rule"
-            ]
-        );
-        let Block::List { start, items } = &read.blocks[2] else {
-            panic!("a list")
-        };
-        assert_eq!((*start, items.len()), (Some(1), 2));
-        let Block::Paragraph { spans } = &read.blocks[1] else {
-            panic!("a paragraph")
-        };
-        assert_eq!(
-            spans[0],
-            Span::Strong {
-                spans: vec![text("Now")]
-            }
-        );
-        assert_eq!(
-            spans.last(),
-            Some(&Span::Code {
-                text: "x".to_owned()
-            })
-        );
-    }
-
-    #[test]
-    fn no_tag_and_no_address_does_anything() {
-        for hostile in [
-            "<script>alert(1)</script>",
-            "<img src=x onerror=alert(1)>",
-            "<!-- x -->",
-            "&lt;script&gt;",
-        ] {
-            for block in read(hostile).blocks {
-                let Block::Paragraph { spans } = block else {
-                    panic!("{hostile}")
-                };
-                assert!(
-                    spans
-                        .iter()
-                        .all(|span| matches!(span, Span::Text { .. } | Span::Break)),
-                    "{hostile}: {spans:?}"
-                );
-            }
-        }
-        for address in [
-            "javascript:alert(1)",
-            "JaVaScRiPt:alert(1)",
-            "data:text/html,x",
-            "vbscript:x",
-            "file:///etc/passwd",
-            "//elsewhere.example",
-            "/etc",
-            "undertone:c:x",
-            "http:",
-        ] {
-            let read = read(&format!("[here]({address})"));
-            assert_eq!(read.blocks, one(vec![text("here")]), "{address}");
-        }
-        assert_eq!(
-            read("![a cat](https://tracker.example/cat.png)").blocks,
-            one(vec![Span::Link {
-                url: "https://tracker.example/cat.png".to_owned(),
-                spans: vec![text("a cat")]
-            }])
-        );
-    }
-
-    #[test]
-    fn people_are_mentioned_by_their_account() {
-        let ben = uri::account(&[7; 32]);
-        let read = read(&format!("Kudos to [@Ben]({ben}), [@Ben]({ben})!"));
-        let contact = ContactId::from_bytes(&[7; 32]);
-        let mention = Span::Mention {
-            contact: contact.clone(),
-            name: "@Ben".to_owned(),
-        };
-        assert_eq!(
-            read.blocks,
-            one(vec![
-                text("Kudos to "),
-                mention.clone(),
-                text(", "),
-                mention,
-                text("!")
-            ])
-        );
-        assert_eq!(read.mentions, [contact]);
-        // Somebody of another system is nobody here.
-        let other = super::read("[@Alice](mimi://example.com/u/alice)");
-        assert_eq!(other.mentions, []);
-        assert_eq!(other.blocks, one(vec![text("@Alice")]));
-    }
-
-    #[test]
-    fn a_screen_of_letters_shows_where_links_lead() {
-        let read = read(
-            "**Go** to [my bank](https://evil.example), https://a.example or <b@c.example>\n\n- one\n- [x] two\n  1. three\n\n> he\n> said",
-        );
-        assert_eq!(
-            as_letters(&read.blocks),
-            "Go to my bank (https://evil.example), https://a.example or b@c.example\n- one\n[x] two\n    1. three\n\n> he\n> said"
-        );
-    }
-
-    #[test]
-    fn too_much_is_shown_as_it_was_typed() {
-        let deep = format!("{}x", "> ".repeat(200));
-        assert_eq!(read(&deep).blocks, as_typed(&deep));
-        let many = "*a* ".repeat(5000);
-        assert_eq!(read(&many).blocks, as_typed(&many));
-        let everybody: String = (0..1000_u32)
-            .map(|n| {
-                let mut account = [0; 32];
-                account[..4].copy_from_slice(&n.to_be_bytes());
-                format!("[@x]({})\n", uri::account(&account))
-            })
-            .collect();
-        assert!(read(&everybody).mentions.len() <= MENTIONS);
-    }
-}
+mod tests;

@@ -5,89 +5,27 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, at_rest, eventually, three};
-use prost::Message as _;
-use undertone_content::{Disposition, MimiContent, NestedPart, Origin, Salt, uri};
-use undertone_core::{Order, Page, store::StoreError};
-use undertone_mls::DeviceKeys;
-use undertone_wire::ids::random_bytes;
-
-/// docs/protocol.md section 7.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Again {
-    #[prost(message, repeated, tag = "1")]
-    messages: Vec<Repeated>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Repeated {
-    #[prost(uint32, tag = "1")]
-    generation: u32,
-    #[prost(uint64, tag = "2")]
-    number: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    content: Vec<u8>,
-}
-
-/// What an app would tell of itself, or say.
-struct From {
-    sender: String,
-    room: String,
-}
-
-impl From {
-    fn origin(&self, device_counter: u64) -> Origin<'_> {
-        Origin {
-            salt: Salt::from_random(random_bytes()),
-            sender: &self.sender,
-            room: &self.room,
-            sent_at_ms: 1_700_000_000_000,
-            device_counter,
-        }
-    }
-
-    fn tells(&self, kind: &str, bytes: Vec<u8>) -> Vec<u8> {
-        let part = NestedPart::single(Disposition::Session, kind, bytes);
-        let content = MimiContent::new(&self.origin(0), part);
-        content.encode().expect("encoded")
-    }
-}
+use fake::{
+    FakeServer, Person, at_rest,
+    cheat::{Again, Cheat, Repeated},
+    eventually, three,
+};
+use undertone_core::{Order, Page};
 
 /// Somebody's app, which is closed, is to say next what stood at this place.
-fn is_to_answer(cheat: &Person, place: Order, says: impl FnOnce(&From) -> Vec<u8>) {
-    let home = cheat.home_while_away();
-    let put = home.database().transaction(|tx| {
-        let db = tx.connection();
-        let keys: Vec<u8> = db.query_row("SELECT device FROM account", [], |row| row.get(0))?;
-        let (id, group): (i64, Vec<u8>) = db.query_row(
-            "SELECT id, group_id FROM conversations WHERE name = 'Desk'",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let keys = DeviceKeys::from_secret_bytes(&keys).expect("keys");
-        let from = From {
-            sender: uri::account(keys.account_id().as_bytes()),
-            room: uri::room(&group),
-        };
-        let again = Again {
-            messages: vec![Repeated {
-                generation: place.generation,
-                number: place.number,
-                content: says(&from),
-            }],
-        };
-        let again = from.tells("application/vnd.undertone.again", again.encode_to_vec());
-        db.execute(
-            "INSERT INTO outbox (conversation, message, kind, content, state, not_before_ms, epoch, payload, payload_hash, send_id, channel_id, accepted_at_ms)
-             VALUES (?1, 0, 1, ?2, 1, 0, 0, x'', x'', x'', x'', 0)",
-            rusqlite::params![id, again],
-        )?;
-        Ok::<_, StoreError>(())
-    });
-    put.expect("written");
+fn is_to_answer(cheat: &Person, place: Order, says: impl FnOnce(&Cheat) -> Vec<u8>) {
+    let cheat = Cheat::of(cheat, "Desk");
+    let again = Again {
+        messages: vec![Repeated {
+            generation: place.generation,
+            number: place.number,
+            content: says(&cheat),
+        }],
+    };
+    cheat.is_to_say(&[cheat.tells("again", &again)]);
 }
 
-async fn what_ada_said_comes_in_spite_of(says: impl FnOnce(&From) -> Vec<u8>) {
+async fn what_ada_said_comes_in_spite_of(says: impl FnOnce(&Cheat) -> Vec<u8>) {
     let server = FakeServer::new();
     let (ada, mut ben, mut cleo) = three(&server).await;
     // Ben asks for what he misses after a minute.
@@ -129,18 +67,14 @@ async fn what_ada_said_comes_in_spite_of(says: impl FnOnce(&From) -> Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_unasked_that_nothing_stood_at_a_place_hides_nothing_there() {
-    what_ada_said_comes_in_spite_of(|from| {
+    what_ada_said_comes_in_spite_of(|cheat| {
         // As an app answers where a change of its own stood.
-        from.tells("application/vnd.undertone.sync", Vec::new())
+        cheat.tells("sync", &())
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_unasked_that_it_was_they_who_spoke_hides_nothing_there() {
-    what_ada_said_comes_in_spite_of(|from| {
-        let content = MimiContent::text(&from.origin(1), "Come all.");
-        content.encode().expect("encoded")
-    })
-    .await;
+    what_ada_said_comes_in_spite_of(|cheat| cheat.text(1, "Come all.")).await;
 }

@@ -5,25 +5,12 @@ mod fake;
 
 use std::time::Duration;
 
-use fake::{FakeServer, Person, at_rest, cheat::Cheat, eventually, meet, on_line_again, three};
+use fake::{
+    FakeServer, Person, at_rest,
+    cheat::{Again, Cheat, Repeated},
+    eventually, meet, on_line_again, three,
+};
 use undertone_core::{Page, Reason};
-
-/// docs/protocol.md section 7.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Again {
-    #[prost(message, repeated, tag = "1")]
-    messages: Vec<Repeated>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Repeated {
-    #[prost(uint32, tag = "1")]
-    generation: u32,
-    #[prost(uint64, tag = "2")]
-    number: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    content: Vec<u8>,
-}
 
 /// How an alarm is known.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -176,6 +163,42 @@ async fn a_place_that_there_can_not_be_stops_nobody_from_reading() {
         lines.iter().any(|line| line == "Ben: Did you read that?")
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_no_parser_gets_through_and_a_day_that_never_comes_keep_nobody_from_their_chats()
+ {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three(&server).await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    cleo.quit().await;
+    let texts = ["=\n=\n=\na\n=".to_owned(), ">".repeat(60_000)];
+    {
+        let cheat = Cheat::of(&cleo, "Desk");
+        let moments = [u64::MAX, 1 << 60, 8_640_000_000_000_001];
+        let said = texts.iter().cycle().zip(moments).enumerate();
+        let said = said.map(|(counter, (text, at))| cheat.markdown(counter as u64 + 1, text, at));
+        cheat.is_to_say(&said.collect::<Vec<_>>());
+    }
+    has_sent(&mut cleo, &server).await;
+    ben.says("Desk", "Did you read that?").await;
+    for person in [&ada, &ben] {
+        let desk = person.chat("Desk").await.id;
+        eventually("all of it is there", || async {
+            let lines = person.client().messages(&desk, Page::default()).await;
+            let lines = lines.expect("the chat opens");
+            lines.iter().any(|line| line.text == "Did you read that?")
+        })
+        .await;
+        let lines = person.client().messages(&desk, Page::default()).await;
+        let lines = lines.unwrap();
+        let hers: Vec<_> = lines.iter().filter(|line| line.rich.is_some()).collect();
+        assert_eq!(hers.len(), 3);
+        for line in hers {
+            assert!(texts.contains(&line.text));
+            assert!(line.sent_ms < 253_402_300_800_000, "a year of four digits");
+        }
+    }
 }
 
 const MISSING: &str = "A message is missing here.";

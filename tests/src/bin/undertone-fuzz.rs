@@ -146,6 +146,19 @@ fn targets() -> Result<Vec<Target>, Box<dyn std::error::Error>> {
             run: undertone_core::media::fuzzing::fuzz_media,
             corpus: media()?,
         },
+        Target {
+            name: "markdown",
+            run: |bytes| {
+                let read = undertone_core::rich_text::read(&String::from_utf8_lossy(bytes));
+                let _ = undertone_core::rich_text::as_letters(&read.blocks);
+            },
+            corpus: [
+                "# Plan\n\n**Now** or *later*, ~~never~~: `x`\n\n1. go\n2. [ ] come\n\n> he said\n> - so\n\n```rust\nfn\n```\n",
+                "| a | b |\n|---|---|\n| 1 | [2](https://a.example) |\n\n---\nhttps://b.example <c@d.example> ![e](f)\\\n&amp;",
+            ]
+            .map(|text| text.as_bytes().to_vec())
+            .into(),
+        },
     ];
     for (name, run) in undertone_wire::fuzzing::TARGETS {
         targets.push(Target {

@@ -21,6 +21,7 @@ use super::{
     conversation::{self, Conversation},
     early, erase, ignored,
     message::{self, NO_PLACE, Place, Sender},
+    timer,
 };
 use crate::{
     error::{Reason, Result},
@@ -232,7 +233,7 @@ pub(super) fn keep(
     place: Place,
 ) -> Result<Option<i64>> {
     let counter = action.content.device_counter().unwrap_or(0);
-    let sent_at = action.content.sent_at_ms().unwrap_or(0);
+    let sent_at = timer::said_ms(work, action.content);
     let changed = work
         .db
         .prepare_cached(
@@ -251,7 +252,7 @@ pub(super) fn keep(
             place.number,
             i64::try_from(counter).unwrap_or(0),
             bytes,
-            i64::try_from(sent_at).unwrap_or(work.now_ms)
+            sent_at
         ])?;
     Ok((changed > 0).then(|| work.last_id()))
 }

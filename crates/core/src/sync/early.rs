@@ -37,8 +37,7 @@ pub(crate) fn note(work: &Work<'_>, action: i64, content: &MimiContent) -> Resul
             kept = kept.min(ms);
         } else {
             at = ms;
-            let sent_at = content.sent_at_ms().and_then(|ms| i64::try_from(ms).ok());
-            let left = timer::left_ms(work, ms, sent_at.unwrap_or(work.now_ms));
+            let left = timer::left_ms(work, ms, timer::said_ms(work, content));
             at_most = at_most.min(left);
             kept = kept.min(at_most);
         }

@@ -362,10 +362,7 @@ pub(crate) fn receive(
     let (text, markdown) = text_of(content);
     let mine = sender.account == work.me.account;
     let state = if mine { State::Sent } else { State::Received };
-    let sent_at = content
-        .sent_at_ms()
-        .and_then(|ms| i64::try_from(ms).ok())
-        .unwrap_or(work.now_ms);
+    let sent_at = timer::said_ms(work, content);
     work.db
         .prepare_cached(
             "INSERT INTO messages (conversation, message_id, sender, device, kind, state, generation, number, counter, content, text,

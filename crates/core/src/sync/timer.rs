@@ -6,7 +6,7 @@
 //! when as much time has passed as was left when it came, or as its author gave it.
 
 use rusqlite::{OptionalExtension as _, params};
-use undertone_content::Expiration;
+use undertone_content::{Expiration, MimiContent};
 
 use super::{Work, change::Change, conversation::Conversation, early, erase};
 use crate::error::Result;
@@ -33,6 +33,18 @@ pub(crate) fn age(work: &Work<'_>) -> Result<i64> {
         .prepare_cached("UPDATE age SET age_ms = max(age_ms, ?1), wall_ms = ?2 WHERE id = 1")?
         .execute([now, work.now_ms])?;
     Ok(now)
+}
+
+/// The last moment that has a date of four digits of the year, milliseconds since 1970. A page can't show what is far beyond.
+const LAST_MS: i64 = 253_402_300_799_999;
+
+/// When something was said, as its author says; now, where there is no such moment.
+pub(super) fn said_ms(work: &Work<'_>, content: &MimiContent) -> i64 {
+    content
+        .sent_at_ms()
+        .and_then(|ms| i64::try_from(ms).ok())
+        .filter(|ms| *ms <= LAST_MS)
+        .unwrap_or(work.now_ms)
 }
 
 /// How long it is until a moment, milliseconds: by this clock, or if that is less by the clock of whoever named it when they did, which may have

@@ -19,6 +19,23 @@ use undertone_wire::{
 
 use super::Person;
 
+/// What stood at places that somebody misses. docs/protocol.md section 7.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Again {
+    #[prost(message, repeated, tag = "1")]
+    pub messages: Vec<Repeated>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Repeated {
+    #[prost(uint32, tag = "1")]
+    pub generation: u32,
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub content: Vec<u8>,
+}
+
 /// The home of somebody whose app is closed, and one of its chats.
 pub struct Cheat {
     home: Home,
@@ -68,6 +85,16 @@ impl Cheat {
     /// A text.
     pub fn text(&self, counter: u64, text: &str) -> Vec<u8> {
         let content = MimiContent::text(&self.origin(counter), text);
+        content.encode().expect("encoded")
+    }
+
+    /// A text in Markdown, said at this moment.
+    pub fn markdown(&self, counter: u64, text: &str, sent_at_ms: u64) -> Vec<u8> {
+        let origin = Origin {
+            sent_at_ms,
+            ..self.origin(counter)
+        };
+        let content = MimiContent::markdown(&origin, text);
         content.encode().expect("encoded")
     }
 
