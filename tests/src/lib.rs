@@ -26,4 +26,4 @@ pub use keyring::DesktopKeyring;
 pub use person::{Person, Watching};
 pub use server_process::{LogLevel, ServerOptions, ServerProcess};
 pub use session::{Session, written};
-pub use waiting::{eventually, is_soak};
+pub use waiting::{eventually, is_soak, not_tried};
