@@ -5,6 +5,7 @@
 //! [`Person`] is `undertone`, both run as a user runs them, so a test that passes is a thing a user can do.
 
 mod binaries;
+mod chance;
 pub mod demo;
 pub mod disk;
 mod failed;
@@ -21,9 +22,10 @@ pub mod socks_server;
 mod waiting;
 
 pub use binaries::binary;
+pub use chance::chance;
 pub use failed::{Failed, Outcome};
 pub use keyring::DesktopKeyring;
 pub use person::{Person, Watching};
 pub use server_process::{LogLevel, ServerOptions, ServerProcess};
 pub use session::{Session, written};
-pub use waiting::{eventually, is_soak};
+pub use waiting::{eventually, is_soak, not_tried};

@@ -28,6 +28,16 @@ pub fn eventually<T>(
     }
 }
 
+/// A test that this system does not let be tried fails: what passes was tried. `UNDERTONE_MAY_SKIP=1` lets it pass, with a line.
+pub fn not_tried(what: &str) {
+    let may = std::env::var_os("UNDERTONE_MAY_SKIP").is_some_and(|value| value == "1");
+    assert!(
+        may,
+        "NOT TRIED: {what}. With UNDERTONE_MAY_SKIP=1 that is no failure."
+    );
+    eprintln!("NOT TRIED: {what}");
+}
+
 /// True in `./dev soak`, which tries everything as often as the project promises rather than a few times.
 pub fn is_soak() -> bool {
     std::env::var_os("UNDERTONE_SOAK").is_some_and(|value| value == "1")

@@ -1,13 +1,13 @@
 //! Disks that are full or can't be written: one plain sentence, nothing damaged, and all is well once there is room.
 //!
-//! The disks are small ones in memory, in a mount namespace of their own. Where the system allows none, the tests say so.
+//! The disks are small ones in memory, in a mount namespace of their own. Where the system allows none, the tests fail unless they may be skipped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use undertone_tests::{Failed, Outcome, Person, ServerOptions, ServerProcess, binary};
+use undertone_tests::{Failed, Outcome, Person, ServerOptions, ServerProcess, binary, not_tried};
 
 use crate::sentences::{Said, init_command, said, two_people};
 
@@ -26,9 +26,9 @@ fn inside(test: &str) -> Outcome<Option<PathBuf>> {
         .args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
         .output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        eprintln!(
-            "NOT TRIED: this system allows no mount namespace, so {test} has no disk to fill or to close"
-        );
+        not_tried(&format!(
+            "this system allows no mount namespace, so {test} has no disk to fill or to close"
+        ));
         return Ok(None);
     }
     let place = tempfile::tempdir().map_err(failed)?;

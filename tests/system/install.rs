@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use undertone_tests::{Outcome, ServerOptions, ServerProcess, binary};
+use undertone_tests::{Outcome, ServerOptions, ServerProcess, binary, not_tried};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -82,7 +82,7 @@ fn the_unit_is_hardened_and_systemd_reads_it() -> Outcome {
         .arg(&copy)
         .output()
     {
-        Err(_) => eprintln!("NOT TRIED: there is no systemd-analyze here"),
+        Err(_) => not_tried("there is no systemd-analyze here"),
         Ok(said) => {
             let words = String::from_utf8_lossy(&said.stderr);
             let about_it: Vec<_> = words

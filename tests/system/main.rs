@@ -10,6 +10,7 @@ mod conversation;
 mod deletion;
 mod delivery;
 mod desktop_keyring;
+mod dev;
 mod devices;
 mod disks;
 mod docs;

@@ -23,7 +23,7 @@ use super::residents::{Resident, calm, group, same_epoch, until};
 struct Listener(Mutex<Vec<(u64, Bytes)>>);
 
 impl Script for Listener {
-    fn request(&self, request: &Request, _: &[u8]) -> Fate {
+    fn request(&self, _: &str, request: &Request, _: &[u8]) -> Fate {
         if let Request::ChannelSend(send) = request {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push((send.epoch, send.payload.clone()));

@@ -194,6 +194,21 @@ mod tests {
         );
     }
 
+    /// Types that are not wiped when dropped don't compile here.
+    #[test]
+    fn every_secret_is_wiped_when_dropped() {
+        fn is_wiped<T: ZeroizeOnDrop>() -> bool {
+            std::mem::needs_drop::<T>()
+        }
+        assert!(is_wiped::<Secret<32>>());
+        assert!(is_wiped::<AddressSecret>() && is_wiped::<LinkSecret>());
+        assert!(is_wiped::<ChannelKey>() && is_wiped::<KpKey>());
+        assert!(is_wiped::<DeviceCodeKey>() && is_wiped::<InvitationCode>());
+        let mut secret = Secret::new([0x41; 4]);
+        secret.zeroize();
+        assert_eq!(secret.expose(), &[0; 4]);
+    }
+
     #[test]
     fn equality_is_of_all_bytes() {
         let secret = Secret::new([1, 2, 3, 4]);

@@ -9,6 +9,7 @@
 mod http;
 mod pump;
 mod script;
+mod whose;
 
 use std::{
     net::{SocketAddr, TcpListener as StdListener},
@@ -188,12 +189,13 @@ struct Shared {
 impl Shared {
     async fn connection(&self, app: TcpStream) -> Result<(), Failure> {
         app.set_nodelay(true)?;
+        let home = whose::home_at(app.peer_addr()?);
         let app = self.acceptor.accept(app).await?;
         let server = TcpStream::connect(self.upstream).await?;
         server.set_nodelay(true)?;
         let name = ServerName::try_from("undertone.invalid")?;
         let server = self.connector.connect(name, server).await?;
         self.tally.connections.fetch_add(1, Ordering::Relaxed);
-        pump::connection(app, server, self.script.as_ref(), &self.tally).await
+        pump::connection(app, server, home, self.script.as_ref(), &self.tally).await
     }
 }

@@ -34,12 +34,13 @@ use super::{
 pub async fn connection(
     app: FromApp<TcpStream>,
     server: ToServer<TcpStream>,
+    home: String,
     script: &dyn Script,
     tally: &Tally,
 ) -> Result<(), Failure> {
     let app = Prefixed::read(app).await?;
     if app.asks_for_frames() {
-        frames(app, server, script, tally).await
+        frames(app, server, home, script, tally).await
     } else {
         http::exchanges(app, server, script, tally).await
     }
@@ -48,6 +49,7 @@ pub async fn connection(
 async fn frames(
     app: Prefixed,
     server: ToServer<TcpStream>,
+    home: String,
     script: &dyn Script,
     tally: &Tally,
 ) -> Result<(), Failure> {
@@ -61,7 +63,10 @@ async fn frames(
         .await?;
     let (mut to_app, mut from_app) = app.split();
     let (mut to_server, mut from_server) = server.split();
-    let mut talk = Talk::default();
+    let mut talk = Talk {
+        home,
+        ..Talk::default()
+    };
     loop {
         tokio::select! {
             message = from_app.next() => {
@@ -104,6 +109,8 @@ async fn frames(
 /// What has to be remembered of one connection.
 #[derive(Default)]
 struct Talk {
+    /// The home of the program at the app's end.
+    home: String,
     /// What the app said that the connection is for.
     role: Option<Role>,
     /// The ids of requests whose responses will be lost.
@@ -137,7 +144,7 @@ fn requests(
                 body: Some(body.clone()),
             }
             .encode_to_vec();
-            match script.request(&typed, &body) {
+            match script.request(&talk.home, &typed, &body) {
                 Fate::Pass => {}
                 Fate::LoseRequest => {
                     tally.requests_lost.fetch_add(1, Ordering::Relaxed);

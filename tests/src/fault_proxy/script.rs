@@ -1,7 +1,7 @@
 //! What happens to what: the scripts that a proxy follows.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -62,9 +62,9 @@ pub trait Script: Send + Sync {
         Ok(())
     }
 
-    /// A request on its way to the server; `bytes` is its encoded body.
-    fn request(&self, request: &Request, bytes: &[u8]) -> Fate {
-        let _ = (request, bytes);
+    /// A request on its way to the server: whose home it comes from, as far as that is known, and its encoded body.
+    fn request(&self, home: &str, request: &Request, bytes: &[u8]) -> Fate {
+        let _ = (home, request, bytes);
         Fate::Pass
     }
 
@@ -104,6 +104,7 @@ impl Script for Pass {}
 pub struct DropOnce {
     seed: u64,
     seen: Mutex<HashMap<[u8; 32], u32>>,
+    kinds: Mutex<BTreeMap<(&'static str, String), u32>>,
 }
 
 impl DropOnce {
@@ -112,6 +113,7 @@ impl DropOnce {
         Self {
             seed,
             seen: Mutex::new(HashMap::new()),
+            kinds: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -123,6 +125,23 @@ impl DropOnce {
             seen.values().filter(|visits| **visits >= 2).count(),
             seen.len(),
         )
+    }
+
+    /// How often each home asked for something of this kind, which is another at every try. From two times on, one of them was lost on
+    /// its way there and one on its way back.
+    pub fn seen_of(&self, kind: &str) -> BTreeMap<String, u32> {
+        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = kinds.iter().filter(|((name, _), _)| *name == kind);
+        of_kind
+            .map(|((_, home), times)| (home.clone(), *times))
+            .collect()
+    }
+
+    fn fate_by_kind(&self, kind: &'static str, home: &str) -> Fate {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        *kinds.entry((kind, home.to_owned())).or_insert(0) += 1;
+        drop(kinds);
+        self.fate(format!("{kind} {home}").as_bytes(), true)
     }
 
     /// How often this was seen before.
@@ -151,16 +170,18 @@ impl DropOnce {
             1 if response_first => Fate::LoseRequest,
             0 => Fate::LoseRequest,
             1 => Fate::LoseResponse,
-            later if fresh_each_time && self.draw(what, later).is_multiple_of(16) => {
-                Fate::LoseResponse
-            }
+            later if fresh_each_time => match self.draw(what, later) % 16 {
+                0 => Fate::LoseResponse,
+                1 => Fate::LoseRequest,
+                _ => Fate::Pass,
+            },
             _ => Fate::Pass,
         }
     }
 }
 
 impl Script for DropOnce {
-    fn request(&self, request: &Request, bytes: &[u8]) -> Fate {
+    fn request(&self, home: &str, request: &Request, bytes: &[u8]) -> Fate {
         match request {
             // The queue tells whose it is; the signature is another at every try.
             Request::SignIn(sign_in) => self.fate(sign_in.queue_id.as_bytes(), true),
@@ -169,7 +190,7 @@ impl Script for DropOnce {
                 false,
             ),
             Request::RedeemTokens(_) | Request::IssueTokens(_) | Request::Ping => {
-                self.fate(request.name().as_bytes(), true)
+                self.fate_by_kind(request.name(), home)
             }
             _ => self.fate(bytes, false),
         }

@@ -8,104 +8,224 @@ use super::{Copy, Evidence};
 use crate::failed::Outcome;
 use undertone_wire::padding::{ITEM_CLASSES, SEAL_OVERHEAD};
 
-/// Table, its columns, and what is said of them.
-pub const ADMITTED: [(&str, &str, &str); 19] = [
-    (
-        "server_records",
-        "name value",
-        "read the server's own keys (TLS identity, token keys)",
-    ),
+/// What the page says of days, names and keys, which many tables have.
+const DAYS: &str = "see the day (UTC) on which rows expire";
+const NAMES: &str = "All names (of queues, addresses, channels, blobs, invitations, tokens) are random or hashes of what is";
+const SEALED_TOGETHER: &str = "which of its waiting items were sealed with one key";
+const CAME_IN_ORDER: &str = "in what order they came";
+const OWNERS_KEYS: &str = "the public keys of its owner";
+const KEY_OF_A_DAY: &str = "to its owner's key of which day";
+const EVER_ORDERED: &str = "see of each channel how many commits and messages it ever ordered, and the day on which it was last used";
+const PACKAGES: &str =
+    "of each address how many key packages are left and the ids by which they are taken back";
+const PARCELS: &str = "see which other servers something waits for, how much and in what order";
+const OWN_KEYS: &str = "read the server's own keys (TLS identity, token keys)";
+
+/// A column, and the words that admit it.
+type Admitted = (&'static str, &'static str);
+
+/// Each table, and of each of its columns what is said of it.
+pub const ADMITTED: [(&str, &[Admitted]); 19] = [
+    ("server_records", &[("name", OWN_KEYS), ("value", OWN_KEYS)]),
     (
         "queues",
-        "queue_id signing_key hpke_key hpke_key_day last_day",
-        "the day on which it last signed in (by its expiry) and on which it last renewed its key",
+        &[
+            ("queue_id", NAMES),
+            ("signing_key", OWNERS_KEYS),
+            ("hpke_key", OWNERS_KEYS),
+            ("hpke_key_day", "on which it last renewed its key"),
+            (
+                "last_day",
+                "the day on which it last signed in (by its expiry)",
+            ),
+        ],
     ),
     (
         "queue_floors",
-        "queue_id floor",
-        "see of each queue how many items it ever got",
+        &[
+            ("queue_id", NAMES),
+            (
+                "floor",
+                "see of each queue how many items it ever got and how many wait",
+            ),
+        ],
     ),
     (
         "token_allowances",
-        "queue_id day issued",
-        "how many tokens it was given on its last day",
+        &[
+            ("queue_id", NAMES),
+            ("day", "how many tokens it was given on its last day"),
+            ("issued", "how many tokens it was given on its last day"),
+        ],
     ),
     (
         "items",
-        "queue_id sequence key_id nonce last_day sealed",
-        "which of five sizes each waiting item has",
+        &[
+            (
+                "queue_id",
+                "see of each queue how many items it ever got and how many wait",
+            ),
+            ("sequence", CAME_IN_ORDER),
+            ("key_id", SEALED_TOGETHER),
+            ("nonce", CAME_IN_ORDER),
+            ("last_day", DAYS),
+            ("sealed", "which of five sizes each waiting item has"),
+        ],
     ),
     (
         "sealing_keys",
-        "queue_id key_id first_sequence enc sealed hpke_key_day",
-        "which of its waiting items were sealed with one key",
+        &[
+            ("queue_id", SEALED_TOGETHER),
+            ("key_id", SEALED_TOGETHER),
+            ("first_sequence", CAME_IN_ORDER),
+            ("enc", KEY_OF_A_DAY),
+            ("sealed", KEY_OF_A_DAY),
+            ("hpke_key_day", KEY_OF_A_DAY),
+        ],
     ),
     (
         "addresses",
-        "address_hash queue_id kind",
-        "see of each queue which addresses lead to it",
+        &[
+            ("address_hash", NAMES),
+            ("queue_id", "see of each queue which addresses lead to it"),
+            (
+                "kind",
+                "which of them are contact links and places for Welcomes",
+            ),
+        ],
     ),
     (
         "renamed_addresses",
-        "old_hash new_hash",
-        "see which addresses were renamed in the last ten minutes",
+        &[
+            (
+                "old_hash",
+                "see which addresses were renamed in the last ten minutes, and to what",
+            ),
+            (
+                "new_hash",
+                "see which addresses were renamed in the last ten minutes, and to what",
+            ),
+        ],
     ),
     (
         "key_packages",
-        "random_key address_hash key_package_id last_resort sealed",
-        "count queues, addresses, key packages",
+        &[
+            ("random_key", NAMES),
+            ("address_hash", PACKAGES),
+            ("key_package_id", PACKAGES),
+            ("last_resort", PACKAGES),
+            ("sealed", "count queues, addresses, key packages"),
+        ],
     ),
     (
         "channels",
-        "channel_hash epoch lock min_send_epoch next_number last_commit_hash last_commit_number last_used_day hosted",
-        "see of each channel how many commits and messages it ever ordered",
+        &[
+            ("channel_hash", NAMES),
+            ("epoch", EVER_ORDERED),
+            ("lock", "of the key to the next"),
+            (
+                "min_send_epoch",
+                "see of each channel the oldest epoch from which it still takes messages",
+            ),
+            ("next_number", EVER_ORDERED),
+            ("last_commit_hash", "a hash of that commit"),
+            (
+                "last_commit_number",
+                "see of each channel how many messages came since its last commit",
+            ),
+            ("last_used_day", EVER_ORDERED),
+            (
+                "hosted",
+                "see of each channel whether somebody made it with this server's tokens",
+            ),
+        ],
     ),
     (
         "blobs",
-        "blob_hash size uploaded last_day",
-        "the size of each blob",
+        &[
+            ("blob_hash", NAMES),
+            ("size", "the size of each blob"),
+            ("uploaded", "how much of an unfinished one has come"),
+            ("last_day", DAYS),
+        ],
     ),
     (
         "invitations",
-        "code_hash uses expires_s",
-        "invitations and spent tokens",
+        &[
+            ("code_hash", NAMES),
+            ("uses", "of an invitation how many uses are left"),
+            ("expires_s", "the second at which it ends"),
+        ],
     ),
     (
         "spent_tokens",
-        "token_hash last_day",
-        "invitations and spent tokens",
+        &[("token_hash", "spent tokens"), ("last_day", DAYS)],
     ),
     (
         "temporary_queues",
-        "queue_id",
-        "see which queues are temporary",
+        &[("queue_id", "see which queues are temporary")],
     ),
     (
         "ended_temporary_queues",
-        "last_day queues",
-        "how many temporary queues were used and deleted",
+        &[
+            ("last_day", "were used and deleted today and yesterday"),
+            ("queues", "how many temporary queues were used and deleted"),
+        ],
     ),
     (
         "invitation_allowances",
-        "queue_id day made",
-        "how many invitations for further devices a queue made on the last day",
+        &[
+            ("queue_id", "a queue made on the last day that it made any"),
+            ("day", "on the last day that it made any"),
+            (
+                "made",
+                "how many invitations for further devices a queue made",
+            ),
+        ],
     ),
     (
         "parcels",
-        "server sequence last_day sealed",
-        "see which other servers something waits for, how much and in what order",
+        &[
+            ("server", PARCELS),
+            ("sequence", PARCELS),
+            ("last_day", DAYS),
+            ("sealed", PARCELS),
+        ],
     ),
     (
         "brought_parcels",
-        "parcel_hash last_day",
-        "count what other servers brought on a day",
+        &[
+            ("parcel_hash", "count what other servers brought on a day"),
+            ("last_day", "count what other servers brought on a day"),
+        ],
     ),
     (
         "bells",
-        "queue_id bell_hash last_day rung",
-        "the hash of its bell's secret",
+        &[
+            (
+                "queue_id",
+                "see of each queue whether an app that goes on running while it is locked was open there within 31 days",
+            ),
+            ("bell_hash", "the hash of its bell's secret"),
+            ("last_day", "was open there within 31 days"),
+            (
+                "rung",
+                "but not whether it was ever locked, or heard anything",
+            ),
+        ],
     ),
 ];
+
+/// The words of the page that are not there, of what is asked for: the section's text with single spaces.
+pub fn unsaid<'w>(
+    section: &str,
+    words: impl IntoIterator<Item = (&'w str, &'w str)>,
+) -> Vec<String> {
+    let unsaid = words
+        .into_iter()
+        .filter(|(_, words)| !section.contains(words));
+    unsaid.map(|(of, words)| format!("{of}: {words}")).collect()
+}
 
 /// The only table with row numbers: they are random.
 const NUMBERED: &str = "key_packages";
@@ -129,7 +249,7 @@ pub fn beyond(database: &Database) -> Outcome<(Vec<String>, usize)> {
         };
         let is_admitted = ADMITTED
             .iter()
-            .any(|(of, its, _)| *of == table && its.split(' ').any(|one| one == column));
+            .any(|(of, its)| *of == table && its.iter().any(|(one, _)| *one == column));
         if !is_admitted {
             found.push(format!("nothing is said of {table}.{column}"));
         }
@@ -166,10 +286,10 @@ pub fn grouped_at_rest(evidence: &Evidence) -> Outcome<(Vec<String>, usize)> {
     let mut found = Vec::new();
     for copy in &at_rest {
         let log = wal::grouping(&copy.data())?;
-        if log.commits > 0 {
+        if log.bytes > 0 {
             found.push(format!(
-                "the log still tells {} transactions apart ({})",
-                log.commits, copy.moment
+                "the log still holds {} bytes and tells {} transactions apart ({})",
+                log.bytes, log.commits, copy.moment
             ));
         }
     }

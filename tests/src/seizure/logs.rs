@@ -52,7 +52,7 @@ fn is_ip_address(word: &str) -> bool {
     word.parse::<std::net::IpAddr>().is_ok() || with_port(word)
 }
 
-/// How much was logged, so that an empty log does not pass for a discreet one.
+/// How many lines the server and the apps logged.
 pub fn lines(evidence: &Evidence) -> (usize, usize) {
     let apps = evidence
         .app_logs
@@ -60,6 +60,19 @@ pub fn lines(evidence: &Evidence) -> (usize, usize) {
         .map(|(_, log)| log.lines().count())
         .sum();
     (evidence.server_log.lines().count(), apps)
+}
+
+/// Whose log says nothing at debug level, so that a log of less does not pass for a discreet one.
+pub fn quiet_at_debug_level(evidence: &Evidence) -> Option<String> {
+    let at_debug_level = |log: &str| log.contains("DEBUG");
+    if !at_debug_level(&evidence.server_log) {
+        return Some("The server's log".to_owned());
+    }
+    evidence
+        .app_logs
+        .iter()
+        .find(|(_, log)| !at_debug_level(log))
+        .map(|(person, _)| format!("The log of {person}"))
 }
 
 /// The needles of a single text, for checks outside of a drill.

@@ -10,6 +10,7 @@ pub mod database;
 pub mod joins;
 pub mod keys;
 pub mod learned;
+mod leftover;
 pub mod logs;
 pub mod search;
 mod secrets;
@@ -18,7 +19,7 @@ mod town;
 pub mod wal;
 
 pub use secrets::Secrets;
-pub use town::{Copy, Evidence, live};
+pub use town::{Copy, EVERYTHING_WAITS, Evidence, live};
 
 use std::collections::BTreeSet;
 
@@ -286,19 +287,54 @@ pub fn opens_nothing(
     })
 }
 
+/// What waits for somebody who is away.
+#[derive(Debug)]
+pub struct Waiting {
+    /// How many messages were written to them.
+    pub messages: usize,
+    /// How many items the copied disk holds in their queue.
+    pub items: usize,
+}
+
+/// What waits for each of those who were away, when the most did.
+///
+/// # Errors
+/// If that copy can't be read, or somebody's queue is not known.
+pub fn waiting(evidence: &Evidence) -> Outcome<Vec<Waiting>> {
+    let step = "counting what waits";
+    let copy = evidence
+        .copies
+        .iter()
+        .find(|copy| copy.moment == EVERYTHING_WAITS)
+        .ok_or_else(|| Failed::harness(step, "there is no such copy."))?;
+    let items = Database::open(&copy.data())?.items()?;
+    let of_person = |(person, messages): &(String, usize)| {
+        let queue = evidence
+            .secrets
+            .queues
+            .get(person)
+            .ok_or_else(|| Failed::harness(step, format!("no queue of {person} is known.")))?;
+        Ok(Waiting {
+            messages: *messages,
+            items: items.iter().filter(|item| item.queue == *queue).count(),
+        })
+    };
+    evidence.written_to.iter().map(of_person).collect()
+}
+
 /// No log names anybody.
 ///
 /// # Errors
-/// If nothing was logged: then it proves nothing.
+/// If somebody's log has nothing in it at debug level: then it proves nothing.
 pub fn logs_name_nobody(evidence: &Evidence) -> Outcome<Finding> {
     knows_what_to_look_for(evidence)?;
-    let (server, apps) = logs::lines(evidence);
-    if server == 0 || apps == 0 {
+    if let Some(whose) = logs::quiet_at_debug_level(evidence) {
         return Err(Failed::harness(
             "reading logs",
-            format!("{server} lines of the server and {apps} of the apps."),
+            format!("{whose} has no line at debug level."),
         ));
     }
+    let (server, apps) = logs::lines(evidence);
     Ok(Finding {
         claim: "logs name nobody, at debug level, on both sides",
         extent: format!("{server} lines of the server, {apps} of the apps"),

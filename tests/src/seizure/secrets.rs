@@ -55,6 +55,8 @@ pub struct Secrets {
     pub needles: Vec<Needle>,
     /// The private keys that open sealing keys, by the queue's id; the newest last.
     pub queue_keys: BTreeMap<Vec<u8>, Vec<HpkeKeyPair>>,
+    /// The id of each person's queue.
+    pub queues: BTreeMap<String, Vec<u8>>,
 }
 
 impl Secrets {
@@ -114,8 +116,10 @@ impl Secrets {
         let snapshot = home.database().snapshot().map_err(|error| failed(&error))?;
         self.add_store(snapshot.connection())
             .map_err(|error| failed(&error))?;
-        self.add_keys(snapshot.connection())
+        let queue = self
+            .add_keys(snapshot.connection())
             .map_err(|error| failed(&error))?;
+        self.queues.insert(person.name().to_owned(), queue);
         self.add_certificates(snapshot.connection())
             .map_err(|error| failed(&error))
     }
@@ -153,7 +157,8 @@ impl Secrets {
         Ok(())
     }
 
-    fn add_keys(&mut self, store: &rusqlite::Connection) -> rusqlite::Result<()> {
+    /// The queue's id.
+    fn add_keys(&mut self, store: &rusqlite::Connection) -> rusqlite::Result<Vec<u8>> {
         let queue: Vec<u8> =
             store.query_row("SELECT queue_id FROM server", [], |row| row.get(0))?;
         let mut rows = store.prepare("SELECT secret, public FROM queue_keys ORDER BY day")?;
@@ -165,7 +170,7 @@ impl Secrets {
                 self.queue_keys.entry(queue.clone()).or_default().push(pair);
             }
         }
-        Ok(())
+        Ok(queue)
     }
 
     fn add_certificates(&mut self, store: &rusqlite::Connection) -> rusqlite::Result<()> {

@@ -62,6 +62,12 @@ const AWAY: [usize; 4] = [BEN, CLEO, DAN, FINN];
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The log is emptied within three seconds of what was last written to it; apps at rest may still write a little.
+const LOG_EMPTIED: Duration = Duration::from_secs(15);
+
+/// The copy that holds the most: nothing of what the absent were sent was fetched.
+pub const EVERYTHING_WAITS: &str = "everything waits for the four";
+
 /// A copy of the whole server folder.
 pub struct Copy {
     /// At which moment it was taken.
@@ -93,6 +99,8 @@ pub struct Evidence {
     pub messages: usize,
     /// How many of them had not reached any receiver when the disk was copied.
     pub undelivered: usize,
+    /// How many were written to each of those who were away, up to the copy at [`EVERYTHING_WAITS`].
+    pub written_to: Vec<(String, usize)>,
     _folder: TempDir,
 }
 
@@ -154,6 +162,8 @@ struct Town {
     secrets: Secrets,
     said: usize,
     undelivered: usize,
+    /// By person: messages of others in the second half.
+    written_to: [usize; NAMES.len()],
 }
 
 impl Town {
@@ -191,6 +201,7 @@ impl Town {
             secrets,
             said: 0,
             undelivered: 0,
+            written_to: [0; NAMES.len()],
         };
         for person in 0..NAMES.len() {
             town.open(person)?;
@@ -356,6 +367,11 @@ impl Town {
         for turn in 0..messages {
             let (person, talk) = turns[turn % turns.len()];
             self.send(person, talk)?;
+            for member in &self.talks[talk].members {
+                if *member != person {
+                    self.written_to[*member] += 1;
+                }
+            }
             if turn == messages / 2 {
                 self.seize("four are away, in the middle of writing to them")?;
             }
@@ -368,7 +384,7 @@ impl Town {
         self.secrets
             .add_link(link["uri"].as_str().unwrap_or_default())?;
         self.undelivered = messages;
-        self.seize("everything waits for the four")
+        self.seize(EVERYTHING_WAITS)
     }
 
     fn lose_power_and_come_back(&mut self, progress: &dyn Fn(&str)) -> Outcome {
@@ -398,7 +414,7 @@ impl Town {
             self.wait_until_read(person)?;
         }
         let log = self.server.data().join("store.sqlite-wal");
-        eventually(PATIENCE, "the server emptying its log", || {
+        eventually(LOG_EMPTIED, "the server emptying its log", || {
             Ok(std::fs::metadata(&log)
                 .is_ok_and(|log| log.len() == 0)
                 .then_some(()))
@@ -443,6 +459,10 @@ impl Town {
             secrets: self.secrets,
             messages: messages + 3,
             undelivered: self.undelivered,
+            written_to: AWAY
+                .iter()
+                .map(|person| (NAMES[*person].to_owned(), self.written_to[*person]))
+                .collect(),
             _folder: folder,
         })
     }

@@ -7,11 +7,12 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use super::database::{Database, FILE};
+use super::leftover;
 use crate::failed::{Failed, Outcome};
 
 /// Length of the log's own header and of each frame's (SQLite file format, section 4.1).
-const HEADER: usize = 32;
-const FRAME_HEADER: usize = 24;
+pub(super) const HEADER: usize = 32;
+pub(super) const FRAME_HEADER: usize = 24;
 
 /// What a log gives away.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Grouping {
     pub bytes: u64,
     /// Commits that can be told apart.
     pub commits: usize,
+    /// How many of them are of an earlier use of the file.
+    pub earlier: usize,
     /// Commits that put items into one queue, by how many items.
     pub single: usize,
     /// Commits that put items into several queues: the number of queues of each.
@@ -28,6 +31,15 @@ pub struct Grouping {
     pub pairs: usize,
     /// Commits that changed a channel and put items into queues: these join the two for as long as the log is there.
     pub with_channel: usize,
+}
+
+/// What one transaction wrote.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Queues that got items.
+    pub queues: BTreeSet<Vec<u8>>,
+    /// Whether a channel changed.
+    pub channel: bool,
 }
 
 /// Reads the log in a data folder, from a copy of its own.
@@ -47,13 +59,20 @@ pub fn grouping(data: &Path) -> Outcome<Grouping> {
     let copy = place.path().join(&log_name);
     fs::write(&copy, &log).map_err(failed)?;
 
-    let ends = commits(&log);
+    let (ends, behind) = commits(&log);
+    let earlier = behind.map_or_else(Vec::new, |(end, page)| {
+        leftover::transactions(&log, end, page)
+    });
     let mut grouping = Grouping {
         bytes: log.len() as u64,
-        commits: ends.len(),
+        commits: ends.len() + earlier.len(),
+        earlier: earlier.len(),
         ..Grouping::default()
     };
     let mut pairs = BTreeSet::new();
+    for written in &earlier {
+        grouping.count(written, &mut pairs);
+    }
     let mut after: Option<State> = None;
     // From the last commit back to none, since a file is more easily cut than made longer.
     for end in ends.iter().rev().chain([&0]) {
@@ -71,7 +90,7 @@ pub fn grouping(data: &Path) -> Outcome<Grouping> {
         }
         let before = State::read(place.path())?;
         if let Some(after) = after {
-            grouping.count(&before, &after, &mut pairs);
+            grouping.count(&after.written_since(&before), &mut pairs);
         }
         after = Some(before);
     }
@@ -80,13 +99,8 @@ pub fn grouping(data: &Path) -> Outcome<Grouping> {
 }
 
 impl Grouping {
-    fn count(&mut self, before: &State, after: &State, pairs: &mut BTreeSet<(Vec<u8>, Vec<u8>)>) {
-        let fresh = after.items.difference(&before.items);
-        let queues: Vec<_> = fresh
-            .map(|(queue, _)| queue)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+    fn count(&mut self, written: &Written, pairs: &mut BTreeSet<(Vec<u8>, Vec<u8>)>) {
+        let queues: Vec<_> = written.queues.iter().collect();
         match queues.len() {
             0 => return,
             1 => self.single += 1,
@@ -99,7 +113,7 @@ impl Grouping {
                     .map(|other| ((*one).clone(), (*other).clone())),
             );
         }
-        if before.channels != after.channels {
+        if written.channel {
             self.with_channel += 1;
         }
     }
@@ -138,17 +152,25 @@ impl State {
             .collect();
         Ok(Self { items, channels })
     }
+
+    fn written_since(&self, before: &Self) -> Written {
+        let fresh = self.items.difference(&before.items);
+        Written {
+            queues: fresh.map(|(queue, _)| queue.clone()).collect(),
+            channel: before.channels != self.channels,
+        }
+    }
 }
 
-/// Where each commit of a log ends. Frames of an earlier use of the file, told by their salt, don't count.
-fn commits(log: &[u8]) -> Vec<usize> {
+/// Where each commit of a log ends; and where what is of an earlier use of the file begins, with the size of a page.
+fn commits(log: &[u8]) -> (Vec<usize>, Option<(usize, usize)>) {
     let number = |at: usize| {
         log.get(at..at + 4)
             .and_then(|four| four.try_into().ok())
             .map(u32::from_be_bytes)
     };
     let (Some(page), Some(salt)) = (number(8), log.get(16..24)) else {
-        return Vec::new();
+        return (Vec::new(), None);
     };
     // A page size of 65,536 is written as 1.
     let page = if page == 1 { 65_536 } else { page as usize };
@@ -161,7 +183,7 @@ fn commits(log: &[u8]) -> Vec<usize> {
             ends.push(at);
         }
     }
-    ends
+    (ends, Some((at, page)))
 }
 
 #[cfg(test)]
@@ -194,11 +216,51 @@ mod tests {
             Grouping {
                 bytes: 0,
                 commits: 6,
+                earlier: 0,
                 single: 1,
                 several: vec![3],
                 pairs: 3,
                 with_channel: 1
             }
         );
+    }
+
+    #[test]
+    fn what_an_earlier_use_of_the_file_left_behind_is_read_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let writer = Connection::open(folder.path().join(FILE)).expect("a database");
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
+                 CREATE TABLE items (queue_id BLOB NOT NULL, sequence INTEGER NOT NULL, key_id BLOB NOT NULL, nonce INTEGER NOT NULL,
+                 last_day INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (queue_id, sequence)) WITHOUT ROWID;
+                 CREATE TABLE channels (channel_hash BLOB NOT NULL PRIMARY KEY, epoch INTEGER, lock BLOB, min_send_epoch INTEGER,
+                 next_number INTEGER, last_commit_hash BLOB, last_commit_number INTEGER, last_used_day INTEGER, hosted INTEGER)
+                 WITHOUT ROWID;
+                 CREATE TABLE others (number INTEGER) STRICT;
+                 INSERT INTO channels VALUES (x'0909', 1, x'00', 1, 1, NULL, 0, 20000, 1);
+                 INSERT INTO items VALUES (x'0101', 1, x'00', 0, 20000, x'00');
+                 BEGIN;
+                 INSERT INTO items VALUES (x'0101', 2, x'00', 0, 20000, x'00'), (x'0202', 300, x'00', 7, 20000, x'00'),
+                 (x'0303', 70000, x'00', 0, 20000, x'00');
+                 UPDATE channels SET next_number = 2;
+                 COMMIT;
+                 INSERT INTO items VALUES (x'0202', 301, x'00', 0, 20000, x'00');
+                 PRAGMA wal_checkpoint(PASSIVE);
+                 INSERT INTO others VALUES (1);",
+            )
+            .expect("written");
+        let found = grouping(folder.path()).expect("read");
+        assert_eq!(
+            (
+                found.single,
+                &found.several,
+                found.pairs,
+                found.with_channel
+            ),
+            (2, &vec![3], 3, 1),
+            "{found:?}"
+        );
+        assert_eq!(found.commits, found.earlier + 1);
     }
 }

@@ -61,4 +61,31 @@ mod tests {
         );
         assert_eq!(pause.next(Duration::MAX), LONGEST_HINT, "to a point");
     }
+
+    /// A thousand apps that lost one server must not come back at one moment.
+    #[test]
+    fn pauses_are_drawn_from_half_to_the_whole() {
+        let longest = Duration::from_secs(60);
+        let drawn: Vec<_> = (0..100)
+            .map(|_| {
+                let mut pause = Pause::new(longest);
+                for _ in 0..20 {
+                    pause.next(Duration::ZERO);
+                }
+                pause.next(Duration::ZERO)
+            })
+            .collect();
+        assert!(
+            drawn
+                .iter()
+                .all(|pause| (longest / 2..=longest).contains(pause)),
+            "{drawn:?}"
+        );
+        // All of a hundred in one half of the span, or two alike, is as good as impossible.
+        let three_quarters = longest * 3 / 4;
+        assert!(drawn.iter().any(|pause| *pause < three_quarters));
+        assert!(drawn.iter().any(|pause| *pause > three_quarters));
+        let different: std::collections::BTreeSet<_> = drawn.iter().collect();
+        assert!(different.len() > 90, "{drawn:?}");
+    }
 }

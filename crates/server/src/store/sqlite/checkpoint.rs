@@ -260,3 +260,75 @@ fn truncate(connection: &Connection) -> bool {
     }
     done
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::SqliteStore;
+    use super::super::tests::options;
+    use super::*;
+    use crate::store::StoreLimits;
+    use crate::store::conformance::World;
+
+    /// The threat model's three seconds, and what a busy machine may add.
+    const STATED: Duration = Duration::from_secs(3);
+    const MARGIN: Duration = Duration::from_millis(1500);
+
+    /// What the log groups is there for seconds only, also when there is never a pause.
+    #[test]
+    fn the_log_is_cut_again_and_again_while_sends_never_stop() {
+        assert_eq!(StoreLimits::default().checkpoint_every, STATED);
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().to_owned();
+        let world = World::new(Box::new(move |parts| {
+            SqliteStore::open(&place, options(parts)).unwrap()
+        }));
+        assert_eq!(world.limits().checkpoint_every, STATED);
+        let owners: Vec<_> = (0..8).map(|_| world.owner()).collect();
+        let addresses: Vec<_> = owners
+            .iter()
+            .map(|owner| world.conversation(owner))
+            .collect();
+        let over = AtomicBool::new(false);
+        let log = log_path(folder.path());
+        let gaps = thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let gaps = gaps_between_cuts(&log);
+                over.store(true, Ordering::Relaxed);
+                gaps
+            });
+            for sent in 1.. {
+                world.send("without a pause", &addresses).unwrap();
+                // They read, too, or there would soon be no room.
+                for owner in owners.iter().filter(|_| sent % 100 == 0) {
+                    world.store.ack(owner.queue, sent);
+                }
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            watching.join().unwrap()
+        });
+        assert_eq!(gaps.len(), 3, "it was not cut any more: {gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap < STATED + MARGIN), "{gaps:?}");
+    }
+
+    /// How long a log was not cut, three times over; fewer if it is not any more.
+    fn gaps_between_cuts(log: &Path) -> Vec<Duration> {
+        let mut gaps = Vec::new();
+        let (mut cut_at, mut longest) = (Instant::now(), 0);
+        while gaps.len() < 3 && cut_at.elapsed() < 4 * STATED {
+            thread::sleep(Duration::from_millis(1));
+            let length = std::fs::metadata(log).map_or(0, |log| log.len());
+            // Whatever else is done to a log, it does not become shorter.
+            if length < longest {
+                gaps.push(cut_at.elapsed());
+                cut_at = Instant::now();
+            }
+            longest = length;
+        }
+        gaps
+    }
+}

@@ -38,7 +38,7 @@ mod files {
     use super::super::{backup, restore};
     use super::*;
     use crate::store::conformance::{World, direct};
-    use crate::store::{AddressHash, QueueId, Store, StoreError, StoreLimits};
+    use crate::store::{AddressHash, QueueId, Store, StoreError};
 
     /// A world in a folder that the test looks into.
     fn world_in(folder: &Path) -> World {
@@ -386,11 +386,6 @@ mod files {
                     .eq(1..position.next_sequence)
             );
         }
-    }
-
-    #[test]
-    fn the_stated_time_is_seconds() {
-        assert!(StoreLimits::default().checkpoint_every <= Duration::from_secs(5));
     }
 
     /// A fault in the program ends the writer; nobody is left waiting for it.
