@@ -19,6 +19,7 @@ pub mod seizure;
 mod server_process;
 mod session;
 pub mod socks_server;
+mod terminal;
 mod waiting;
 
 pub use binaries::binary;
@@ -28,4 +29,5 @@ pub use keyring::DesktopKeyring;
 pub use person::{Person, Watching};
 pub use server_process::{LogLevel, ServerOptions, ServerProcess};
 pub use session::{Session, written};
+pub use terminal::Terminal;
 pub use waiting::{eventually, is_soak, not_tried};

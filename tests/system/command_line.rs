@@ -27,6 +27,38 @@ fn shown(person: &Person, arguments: &[&str]) -> Outcome<String> {
     Ok(String::from_utf8(output.stdout).expect("UTF-8"))
 }
 
+/// Dark modules of a code in half blocks: a half that is not drawn is dark.
+fn code_in(text: &str) -> Vec<Vec<bool>> {
+    let is_code = |line: &&str| !line.is_empty() && line.chars().all(|c| " █▀▄".contains(c));
+    text.lines()
+        .filter(is_code)
+        .flat_map(|row| {
+            let half = |drawn: [char; 2]| row.chars().map(|c| !drawn.contains(&c)).collect();
+            [half(['█', '▀']), half(['█', '▄'])]
+        })
+        .collect()
+}
+
+#[test]
+fn a_links_code_says_the_link() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    let told = shown(&ada, &["link"])?;
+    let link = told.lines().next().expect("a link");
+    assert!(link.starts_with("undertone:c:"), "{told}");
+    let code = qrcodegen::QrCode::encode_text(link, qrcodegen::QrCodeEcc::Low).expect("a code");
+    let read = code_in(&told);
+    let frame = (i32::try_from(read[0].len()).expect("a width") - code.size()) / 2;
+    assert!(frame >= 2, "{told}");
+    for (y, row) in (-frame..).zip(&read) {
+        // An odd number of rows leaves half of the last line over.
+        for (x, dark) in (-frame..).zip(row).filter(|_| y < code.size() + frame) {
+            assert_eq!(*dark, code.get_module(x, y), "{x}, {y}: {told}");
+        }
+    }
+    Ok(())
+}
+
 fn exit_code(result: Outcome<serde_json::Value>) -> (Option<i32>, String) {
     match result {
         Ok(value) => panic!("it went through: {value}"),

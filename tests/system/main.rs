@@ -43,6 +43,7 @@ mod residents;
 mod rpc;
 mod seizure;
 mod sentences;
+mod terminal;
 mod tokens;
 mod web_host;
 mod web_page;

@@ -101,4 +101,5 @@ fn log(verbosity: u8) {
         .with_writer(std::io::stderr)
         .with_target(false)
         .init();
+    tracing::debug!(target: "undertone_app", version = env!("CARGO_PKG_VERSION"), "logging");
 }

@@ -22,7 +22,7 @@ use undertone_wire::{
 use crate::{
     connection::{Connection, Failure, Owner, Target, create_addresses, issue_tokens, paid_outbox},
     server::Server,
-    stats,
+    stats::{self, Cores, Meter},
 };
 
 /// Requests a sender keeps in flight.
@@ -121,10 +121,10 @@ pub struct Figures {
     pub delivered: f64,
     /// Sends refused in all.
     pub refused: u64,
-    /// Processors the server used, 1.0 being one core.
-    pub server_cores: f64,
-    /// Processors the generator used.
-    pub generator_cores: f64,
+    /// What it took.
+    pub cores: Cores,
+    /// Sends for each time that the server waited for its disk.
+    pub batch: f64,
 }
 
 /// Sends to each of `groups` in turn, as fast as the window lets it until told to stop, or `limit` sends are accepted.
@@ -219,14 +219,10 @@ async fn measure(
     counters: &Counters,
     warm_up: Duration,
     time: Duration,
-) -> Figures {
+) -> Result<Figures, Failure> {
     tokio::time::sleep(warm_up).await;
-    let me = std::process::id();
-    let (begun, mine, theirs) = (
-        Instant::now(),
-        stats::processor_time(me),
-        stats::processor_time(server.pid()),
-    );
+    let done = server.done()?;
+    let (begun, meter) = (Instant::now(), Meter::begin(server.pid()));
     let (accepted, delivered) = (
         counters.accepted.load(Ordering::Relaxed),
         counters.delivered.load(Ordering::Relaxed),
@@ -235,15 +231,13 @@ async fn measure(
     let seconds = begun.elapsed().as_secs_f64();
     let per_second =
         |now: &AtomicU64, before: u64| (now.load(Ordering::Relaxed) - before) as f64 / seconds;
-    let cores =
-        |pid, before: Duration| (stats::processor_time(pid) - before).as_secs_f64() / seconds;
-    Figures {
+    Ok(Figures {
         accepted: per_second(&counters.accepted, accepted),
         delivered: per_second(&counters.delivered, delivered),
         refused: counters.refused.load(Ordering::Relaxed),
-        server_cores: cores(server.pid(), theirs),
-        generator_cores: cores(me, mine),
-    }
+        cores: meter.read(),
+        batch: server.done()?.batch_since(done),
+    })
 }
 
 fn start(counters: &AtomicBool) {
@@ -329,7 +323,7 @@ pub async fn throughput(
     }
     // The first item of each queue needs a new sealing key.
     let warm_up = Duration::from_millis(1500) + Duration::from_micros(500) * queues as u32;
-    let figures = measure(server, &counters, warm_up, time).await;
+    let figures = measure(server, &counters, warm_up, time).await?;
     counters.stop.store(true, Ordering::Relaxed);
     for task in sending {
         task.await??;
@@ -370,7 +364,7 @@ pub async fn latency(
     pairs: usize,
     rate: u32,
     time: Duration,
-) -> Result<Histogram<u64>, Failure> {
+) -> Result<(Histogram<u64>, Cores), Failure> {
     let mut ready = Vec::with_capacity(pairs);
     for _ in 0..pairs {
         let receiver = receiver(target, server, 1).await?;
@@ -386,6 +380,7 @@ pub async fn latency(
         ready.push((inbox, outbox, channel, addresses));
     }
     // Only now: what setting up takes is nobody's latency.
+    let meter = Meter::begin(server.pid());
     let started = Instant::now() + Duration::from_millis(200);
     let every = Duration::from_secs_f64(pairs as f64 / f64::from(rate));
     let total = (time.as_secs_f64() / every.as_secs_f64()) as u64;
@@ -454,7 +449,7 @@ pub async fn latency(
         all.add(task.await??)?;
     }
     clock.join().map_err(|_| "the clock ended")?;
-    Ok(all)
+    Ok((all, meter.read()))
 }
 
 /// What store-and-forward gave.
@@ -463,6 +458,10 @@ pub struct Stored {
     pub accepted: f64,
     /// Delivered and acknowledged per second when they came.
     pub drained: f64,
+    /// What accepting took.
+    pub accepting: Cores,
+    /// What draining took.
+    pub draining: Cores,
     /// Bytes that the data folder grew per stored message.
     pub bytes: f64,
 }
@@ -494,7 +493,7 @@ pub async fn store_and_forward(
     let each = messages / queues as u64;
     let payload = Bytes::from(vec![0x5a; 1024]);
     let before = server.bytes_on_disk();
-    let begun = Instant::now();
+    let (begun, meter) = (Instant::now(), Meter::begin(server.pid()));
     let mut tasks = Vec::new();
     for (outbox, channel, address) in outboxes {
         tasks.push(tokio::spawn(send_loop(
@@ -512,6 +511,7 @@ pub async fn store_and_forward(
     }
     let total = (each * queues as u64) as f64;
     let accepted = total / begun.elapsed().as_secs_f64();
+    let accepting = meter.read();
     // The write-ahead log is emptied every few seconds; what is left then is what a message costs.
     tokio::time::sleep(Duration::from_secs(8)).await;
     let bytes = server.bytes_on_disk().saturating_sub(before) as f64 / total;
@@ -521,7 +521,7 @@ pub async fn store_and_forward(
         owner.sign_in(&mut inbox, target).await?;
         inboxes.push(inbox);
     }
-    let begun = Instant::now();
+    let (begun, meter) = (Instant::now(), Meter::begin(server.pid()));
     let draining: Vec<_> = inboxes
         .into_iter()
         .map(|inbox| tokio::spawn(receive_loop(inbox, each, Arc::clone(&counters))))
@@ -533,6 +533,8 @@ pub async fn store_and_forward(
     Ok(Stored {
         accepted,
         drained,
+        accepting,
+        draining: meter.read(),
         bytes,
     })
 }

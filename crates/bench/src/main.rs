@@ -8,7 +8,7 @@ use undertone_bench::{
     crowd, floors, linking, load, local, mls_costs, page,
     server::Server,
     stage,
-    stats::median,
+    stats::{Cores, median},
     table::{self, Row, bytes, count, micros},
 };
 
@@ -70,13 +70,14 @@ fn run(options: &Options) -> Result<(), Failure> {
     if let Some(home) = &options.receive {
         return local::receive(home);
     }
+    let mut unmeasured = Vec::new();
     let wanted = |which| options.tables.is_empty() || options.tables.contains(&which);
     let runtime = stage::runtime()?;
     if wanted(Which::Server) {
-        runtime.block_on(server_tables(options))?;
+        unmeasured.extend(runtime.block_on(server_tables(options))?);
     }
     if wanted(Which::Idle) {
-        runtime.block_on(idle_table(options))?;
+        unmeasured.extend(runtime.block_on(idle_table(options))?);
     }
     if wanted(Which::Mls) {
         mls_costs::table()?;
@@ -95,22 +96,25 @@ fn run(options: &Options) -> Result<(), Failure> {
         raise_file_limit((options.awake.min(options.members) + 32) as u64 * 32 + 1000);
         crowd::table(&options.disk, options.members, options.awake)?;
     }
-    Ok(())
+    if unmeasured.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "not everything could be measured: {}",
+            unmeasured.join(", ")
+        )
+        .into())
+    }
 }
 
-async fn server_tables(options: &Options) -> Result<(), Failure> {
+/// Gives the names of the rows without a figure.
+async fn server_tables(options: &Options) -> Result<Vec<String>, Failure> {
     let time = Duration::from_secs(options.seconds);
-    eprintln!("Measuring the floors: grouped fdatasync, bare WebSocket echo");
-    let batch = 64;
-    let (grouped, _) = floors::fdatasync(&options.disk, 1536, batch, time)?;
+    eprintln!("Measuring the floors: one fdatasync, bare WebSocket echo");
     let (_, single) = floors::fdatasync(&options.disk, 1536, 1, time)?;
     let echo = floors::echo(50, 1024, 32, time).await?;
     let single_p99 = single.value_at_quantile(0.99) as f64;
     let mut rows = vec![
-        Row::new(
-            "floor: fdatasync of 64 x 1.5 KiB",
-            format!("{}/s", count(grouped)),
-        ),
         Row::new(
             "floor: one fdatasync, p50 / p99",
             format!(
@@ -136,7 +140,22 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
         median(rounds.iter().map(pick).collect())
     };
     let delivered = figure(|f| f.delivered, &rounds);
-    let server_cores = figure(|f| f.server_cores, &rounds);
+    let cores = Cores {
+        server: figure(|f| f.cores.server, &rounds),
+        generator: figure(|f| f.cores.generator, &rounds),
+    };
+    // A floor of another batch would be one of another thing.
+    let batch = (figure(|f| f.batch, &rounds).round() as usize).max(1);
+    eprintln!("The floor: fdatasync of as many at once, {batch}");
+    let (grouped, _) = floors::fdatasync(&options.disk, 1536, batch, time)?;
+    rows.insert(
+        0,
+        Row::new(
+            format!("floor: fdatasync of {batch} x 1.5 KiB"),
+            format!("{}/s", count(grouped)),
+        )
+        .note("as many as one wait for the disk served with 50 pairs"),
+    );
     let refused: u64 = rounds.iter().map(|f| f.refused).sum();
     rows.push(
         Row::new(
@@ -152,20 +171,19 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
     rows.push(
         Row::new(
             "server processor time per 1,000 messages",
-            format!("{:.1} ms", server_cores / delivered * 1e6),
+            format!("{:.1} ms", cores.server / delivered * 1e6),
         )
-        .note(format!(
-            "server {server_cores:.2} cores, generator {:.2}",
-            figure(|f| f.generator_cores, &rounds)
-        )),
+        .note(cores.to_string()),
     );
 
     eprintln!("Latency at 1,000 messages a second");
     let server = Server::start(&options.disk)?;
     let target = Target::new(server.address, &server.invitation)?;
     let (mut middles, mut tails) = (Vec::new(), Vec::new());
+    let mut used = Cores::default();
     for _ in 0..options.rounds {
-        let latencies = load::latency(&server, &target, 50, 1000, time * 2).await?;
+        let (latencies, cores) = load::latency(&server, &target, 50, 1000, time * 2).await?;
+        used = cores;
         middles.push(latencies.value_at_quantile(0.5) as f64);
         tails.push(latencies.value_at_quantile(0.99) as f64);
     }
@@ -180,19 +198,16 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
             format!("{} (3 x fdatasync p99 + 2 ms)", micros(allowed)),
             p99 / allowed,
         )
-        .note("below 1 is good"),
+        .note(format!("below 1 is good; {used}")),
     );
 
     for (fan_out, queues) in [(100, 100), (1000, 1000), (100, 10_000)] {
         eprintln!("Fan-out to {fan_out} addresses over {queues} queues");
         if queues > 1000 && !raise_file_limit(queues as u64 + 1000) {
-            rows.push(
-                Row::new(
-                    format!("fan-out to {fan_out} of {queues} queues"),
-                    "not measured",
-                )
-                .note("too few file descriptors"),
-            );
+            rows.push(Row::not_measured(
+                format!("fan-out to {fan_out} of {queues} queues"),
+                "too few file descriptors",
+            ));
             continue;
         }
         let server = Server::start(&options.disk)?;
@@ -214,10 +229,7 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
             format!("fan-out to {fan_out} addresses of {queues} queues"),
             format!("{} deliveries/s", count(figures.delivered)),
         )
-        .note(format!(
-            "server {:.2} cores, generator {:.2}",
-            figures.server_cores, figures.generator_cores
-        ));
+        .note(figures.cores.to_string());
         rows.push(if fan_out == 100 && queues == 100 {
             row.against("60,000/s", figures.delivered / 60_000.0)
         } else {
@@ -234,32 +246,34 @@ async fn server_tables(options: &Options) -> Result<(), Failure> {
             "stored for absent owners",
             format!("{}/s", count(stored.accepted)),
         )
-        .against("30,000/s", stored.accepted / 30_000.0),
+        .against("30,000/s", stored.accepted / 30_000.0)
+        .note(stored.accepting.to_string()),
     );
     rows.push(
         Row::new(
             "drained when they come",
             format!("{}/s", count(stored.drained)),
         )
-        .against("80,000/s", stored.drained / 80_000.0),
+        .against("80,000/s", stored.drained / 80_000.0)
+        .note(stored.draining.to_string()),
     );
     rows.push(Row::new(
         "disk per stored 1 KiB message",
         bytes(stored.bytes),
     ));
-    table::print("Server", &rows);
-    Ok(())
+    Ok(table::print("Server", &rows))
 }
 
-async fn idle_table(options: &Options) -> Result<(), Failure> {
+/// Gives the names of the rows without a figure.
+async fn idle_table(options: &Options) -> Result<Vec<String>, Failure> {
     let mut rows = Vec::new();
     for connections in [1000, 5000] {
         eprintln!("{connections} idle connections");
         if !raise_file_limit(connections as u64 + 200) {
-            rows.push(
-                Row::new(format!("{connections} idle connections"), "not measured")
-                    .note("too few file descriptors"),
-            );
+            rows.push(Row::not_measured(
+                format!("{connections} idle connections"),
+                "too few file descriptors",
+            ));
             continue;
         }
         let server = Server::start(&options.disk)?;
@@ -274,8 +288,7 @@ async fn idle_table(options: &Options) -> Result<(), Failure> {
             .note("TLS included; below 1 is good"),
         );
     }
-    table::print("Idle connections", &rows);
-    Ok(())
+    Ok(table::print("Idle connections", &rows))
 }
 
 /// Lifts this process's (and so the server's) limit of open files; false if it cannot.

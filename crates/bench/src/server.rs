@@ -1,6 +1,7 @@
 //! The real server, in a process of its own.
 
 use std::{
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -16,6 +17,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// Its data folder.
     pub dir: PathBuf,
+    metrics: SocketAddr,
     /// An invitation for as many queues as a benchmark wants.
     pub invitation: Invitation,
     _folder: tempfile::TempDir,
@@ -53,7 +55,8 @@ impl Server {
         run(Command::new(&binary)
             .args(["init", "--origin", &address.to_string()])
             .arg(&dir))?;
-        widen(&dir.join("undertone-server.toml"))?;
+        let metrics = SocketAddr::from(([127, 0, 0, 1], free_port().map_err(|e| e.to_string())?));
+        widen(&dir.join("undertone-server.toml"), metrics)?;
         let child = Command::new(&binary)
             .arg("run")
             .arg(&dir)
@@ -84,6 +87,7 @@ impl Server {
             child,
             address,
             dir,
+            metrics,
             invitation,
             _folder: folder,
         })
@@ -92,6 +96,20 @@ impl Server {
     /// The server's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What its store has done so far, as its own metrics say.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn done(&self) -> Result<Done, String> {
+        let mut stream = TcpStream::connect(self.metrics).map_err(|error| error.to_string())?;
+        let mut page = String::new();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            .and_then(|()| stream.read_to_string(&mut page))
+            .map_err(|error| error.to_string())?;
+        Done::parse(&page).ok_or_else(|| "the server's metrics do not say what it did".to_owned())
     }
 
     /// Bytes of all files in the data folder.
@@ -109,6 +127,34 @@ impl Server {
             })
         }
         sum(&self.dir)
+    }
+}
+
+/// Counts of a server's store since it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Sends accepted.
+    pub sends: u64,
+    /// Times that the disk was waited for.
+    pub syncs: u64,
+}
+
+impl Done {
+    fn parse(page: &str) -> Option<Self> {
+        let count = |name: &str| {
+            page.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+                .and_then(|count| count.trim().parse().ok())
+        };
+        Some(Self {
+            sends: count("undertone_store_sends_total")?,
+            syncs: count("undertone_store_syncs_total")?,
+        })
+    }
+
+    /// Sends for each wait since then.
+    pub fn batch_since(self, before: Self) -> f64 {
+        (self.sends - before.sends) as f64 / ((self.syncs - before.syncs).max(1)) as f64
     }
 }
 
@@ -170,8 +216,8 @@ fn wait_until_it_listens(address: SocketAddr) -> Result<(), String> {
     }
 }
 
-/// Sets the settings that would otherwise end a benchmark: daily tokens, quotas, connections.
-fn widen(path: &Path) -> Result<(), String> {
+/// Sets the settings that would otherwise end a benchmark: daily tokens, quotas, connections. And where it tells what it did.
+fn widen(path: &Path, metrics: SocketAddr) -> Result<(), String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let mut config: toml::Table = text
         .parse()
@@ -191,6 +237,25 @@ fn widen(path: &Path) -> Result<(), String> {
             .ok_or("a section of the settings is no table")?
             .insert(key.to_owned(), toml::Value::Integer(value));
     }
+    config.insert("metrics".to_owned(), metrics.to_string().into());
     let text = toml::to_string(&config).map_err(|error| error.to_string())?;
     std::fs::write(path, text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_what_one_wait_for_the_disk_served() {
+        let page = |sends, syncs| {
+            let page = format!(
+                "# HELP undertone_store_sends Sends applied.\nundertone_store_sends_total {sends}\nundertone_store_syncs_total {syncs}\n# EOF\n"
+            );
+            Done::parse(&page).expect("both are there")
+        };
+        let batch = page(5200, 20).batch_since(page(200, 10));
+        assert!((batch - 500.0).abs() < f64::EPSILON);
+        assert_eq!(Done::parse("undertone_store_sends_total 5\n"), None);
+    }
 }

@@ -1,6 +1,9 @@
 //! Medians, percentiles and processor time.
 
-use std::{fs, time::Duration};
+use std::{
+    fmt, fs,
+    time::{Duration, Instant},
+};
 
 use hdrhistogram::Histogram;
 
@@ -36,6 +39,55 @@ pub fn processor_time(pid: u32) -> Duration {
     let total = ticks() + ticks();
     // Linux reports USER_HZ, which is 100 on every platform it runs on.
     Duration::from_millis(total * 10)
+}
+
+/// Processors that the server and this generator used, 1.0 being one core.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cores {
+    /// The server.
+    pub server: f64,
+    /// This process.
+    pub generator: f64,
+}
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "server {:.2} cores, generator {:.2}",
+            self.server, self.generator
+        )
+    }
+}
+
+/// Processor time of both from one moment on.
+pub struct Meter {
+    begun: Instant,
+    server: (u32, Duration),
+    generator: Duration,
+}
+
+impl Meter {
+    /// Begins; the server is the process with this id.
+    pub fn begin(server: u32) -> Self {
+        Self {
+            begun: Instant::now(),
+            server: (server, processor_time(server)),
+            generator: processor_time(std::process::id()),
+        }
+    }
+
+    /// What was used since.
+    pub fn read(&self) -> Cores {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let (server, before) = self.server;
+        let cores =
+            |pid, before| processor_time(pid).saturating_sub(before).as_secs_f64() / seconds;
+        Cores {
+            server: cores(server, before),
+            generator: cores(std::process::id(), self.generator),
+        }
+    }
 }
 
 /// Resident memory of a process in bytes.

@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
+const NOT_MEASURED: &str = "not measured";
+
 /// One figure with what it is held against.
 pub struct Row {
     /// What was measured.
@@ -28,6 +30,16 @@ impl Row {
         }
     }
 
+    /// A row whose figure this machine does not let be taken. Whoever measured must not take that for a good one.
+    pub fn not_measured(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(name, NOT_MEASURED).note(why)
+    }
+
+    /// Whether there is no figure.
+    pub fn is_not_measured(&self) -> bool {
+        self.figure == NOT_MEASURED
+    }
+
     /// With a floor and the ratio to it.
     #[must_use]
     pub fn against(mut self, floor: impl Into<String>, ratio: f64) -> Self {
@@ -44,8 +56,8 @@ impl Row {
     }
 }
 
-/// Prints rows under a title, as Markdown that also reads well in a terminal.
-pub fn print(title: &str, rows: &[Row]) {
+/// Prints rows under a title, as Markdown that also reads well in a terminal. Gives the names of those without a figure.
+pub fn print(title: &str, rows: &[Row]) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(ASCII_MARKDOWN)
@@ -59,6 +71,10 @@ pub fn print(title: &str, rows: &[Row]) {
         }
     }
     println!("\n## {title}\n\n{table}");
+    rows.iter()
+        .filter(|row| row.is_not_measured())
+        .map(|row| row.name.clone())
+        .collect()
 }
 
 /// 12345.6 as `12,346`.
@@ -95,6 +111,15 @@ pub fn micros(figure: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_measured_is_told() {
+        let rows = [
+            Row::new("speed", "5/s"),
+            Row::not_measured("memory", "too few file descriptors"),
+        ];
+        assert_eq!(print("Some", &rows), ["memory"]);
+    }
 
     #[test]
     fn figures_read_well() {

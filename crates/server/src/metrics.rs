@@ -160,6 +160,11 @@ impl Collector for StoreFigures {
                 activity.commits,
             ),
             (
+                "store_syncs",
+                "Times that the disk was waited for",
+                activity.syncs,
+            ),
+            (
                 "store_checkpoints",
                 "Write-ahead log truncations",
                 activity.checkpoints,

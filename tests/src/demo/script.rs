@@ -67,7 +67,7 @@ struct Cast {
 fn set_up(folder: &Path, stage: &Stage) -> Outcome<Cast> {
     stage.chapter(
         "A server, and three people",
-        "undertone-server with a store of its own, on this machine. Each home is encrypted under a passphrase (Argon2id, 64 MiB, three passes), which is why each command takes a moment.",
+        "undertone-server with a store of its own, on this machine. Each home is encrypted under a passphrase, whose key costs this machine about a second of Argon2id, which is why each command takes a moment.",
     );
     let server = stage.step("The server makes its keys and starts", || {
         let options = ServerOptions {

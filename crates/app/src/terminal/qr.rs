@@ -62,6 +62,35 @@ mod tests {
         );
     }
 
+    /// Dark modules of what was drawn, frame included: a half block that is not drawn is dark.
+    fn read_back(rows: &[String]) -> Vec<Vec<bool>> {
+        rows.iter()
+            .flat_map(|row| {
+                let half = |drawn: [char; 2]| row.chars().map(|c| !drawn.contains(&c)).collect();
+                [half(['█', '▀']), half(['█', '▄'])]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_drawn_is_the_code() {
+        for text in ["undertone:test", &"undertone:c:".repeat(16)] {
+            let code = QrCode::encode_text(text, QrCodeEcc::Low).expect("short enough");
+            let modules = code.size() + 2 * QUIET_ZONE;
+            let wanted: Vec<Vec<bool>> = (0..modules)
+                .map(|y| {
+                    (0..modules)
+                        .map(|x| code.get_module(x - QUIET_ZONE, y - QUIET_ZONE))
+                        .collect()
+                })
+                .collect();
+            let mut read = read_back(&draw(text, Screen::plain(100)).expect("fits"));
+            // An odd number of rows leaves half of the last line over.
+            read.truncate(wanted.len());
+            assert!(read == wanted, "{text}");
+        }
+    }
+
     #[test]
     fn a_code_that_does_not_fit_is_not_drawn() {
         assert!(draw(&"x".repeat(400), Screen::plain(40)).is_none());

@@ -496,6 +496,8 @@ pub struct Activity {
     pub sends: u64,
     /// Transactions committed to disk.
     pub commits: u64,
+    /// Times that the disk was waited for; one such wait may serve several transactions.
+    pub syncs: u64,
     /// Commands waiting now.
     pub waiting: u64,
     /// Write-ahead log truncations, not counting those without which the log would only have become too long.

@@ -126,13 +126,14 @@ fn settle_all(batches: Vec<Committed>, log: &mut Log, shared: &Shared) {
         .submissions
         .has_failed()
         .then_some(StoreError::Closed);
-    if refused.is_none()
-        && batches.iter().any(Committed::needs_disk)
-        && let Err(error) = log.sync()
-    {
-        tracing::error!(%error, "the disk did not take what was written; the store stops");
-        shared.submissions.fail();
-        refused = Some(error);
+    if refused.is_none() && batches.iter().any(Committed::needs_disk) {
+        if let Err(error) = log.sync() {
+            tracing::error!(%error, "the disk did not take what was written; the store stops");
+            shared.submissions.fail();
+            refused = Some(error);
+        }
+        let numbers = &shared.submissions.numbers;
+        numbers.syncs.fetch_add(1, Ordering::Relaxed);
     }
     for mut batch in batches {
         if let Some(error) = &refused {
