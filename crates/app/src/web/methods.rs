@@ -10,11 +10,13 @@ use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
     Arriving, ChatId, Draft, Expires, Film, MessageId, Recording, RestoreReport, Sent,
+    home::dead_man::DeadManStanding,
 };
 
 use super::{
     Host, HostState,
     doors::Hash,
+    guarding,
     home::HomeKeeper,
     joining::{self, JoiningInfo},
     secret::Secret,
@@ -51,6 +53,8 @@ pub struct HostInfo {
     pub rings: u32,
 }
 
+    /// How the dead-man timer stands, while the home is locked; an open home says so itself (`protection.get`).
+    pub dead_man: Option<DeadManStanding>,
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
         $(#[$doc])*
@@ -307,6 +311,7 @@ host_methods! {
         let now = caller.host.home.now();
         HostInfo {
             state: now.state,
+        let dead_man = guarding::while_locked(&caller.host, now.state).await;
             version: env!("CARGO_PKG_VERSION").to_owned(),
             phrase_waits: caller.host.home.has_phrase(),
             joining: now.joining,
@@ -315,6 +320,7 @@ host_methods! {
             rings: now.rings,
         }
     };
+            dead_man,
 
     #[doc = "Makes a home that another device of an account links to it, and a code for that device; `host.state` says how far it is."]
     join = "host.join" (NewJoining) -> Done, |caller, params| {
@@ -364,7 +370,7 @@ host_methods! {
     #[doc = "Panic, open or locked: locks at once; a second time within ten seconds, or with `wipe`, it wipes. Asks for nothing."]
     panic = "host.panic" (PressPanic) -> PanicAnswer, |caller, params| PanicAnswer { wiped: caller.host.panic(params.wipe).await? };
 
-    #[doc = "The owner does something (a key, the pointer): auto-lock counts from here. Requests that change something say so by themselves; what a page asks to show news does not."]
+    #[doc = "The owner does something (a key, the pointer): auto-lock counts from here, and from nothing else that a page asks."]
     activity = "host.activity" (Nothing) -> Done, |caller, _| {
         caller.host.idle.touch();
         Done {}

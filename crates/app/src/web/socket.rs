@@ -224,11 +224,6 @@ async fn receive(
     text: &str,
 ) {
     let incoming = message::parse(text.as_bytes());
-    if let Incoming::Single(Ok(request)) = &incoming
-        && guarding::is_of_the_owner(&request.method)
-    {
-        caller.host.idle.touch();
-    }
     let parsed = match incoming {
         Incoming::Single(Ok(request)) if request.method.starts_with("host.") => request,
         incoming => {
