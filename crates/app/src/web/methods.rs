@@ -32,6 +32,8 @@ pub struct Caller {
     pub(super) host: Arc<Host>,
     /// The session.
     pub(super) session: Hash,
+    /// The page, if it said which it is.
+    pub(super) page: Option<Hash>,
 }
 
 /// How the host stands.
@@ -383,7 +385,7 @@ host_methods! {
         let film = params.film.map(film).transpose()?;
         let recording = params.duration_ms.map(|duration_ms| Recording { duration_ms, waveform: params.waveform });
         let arriving = Arriving { name: params.name, keep_metadata: params.keep_metadata, recording, film };
-        let address = caller.host.uploads.expect(caller.session, params.size, arriving)?;
+        let address = caller.host.uploads.expect((caller.session, caller.page), params.size, arriving)?;
         UploadAddress { upload: address.id, url: address.url }
     };
 
