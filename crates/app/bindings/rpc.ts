@@ -2271,7 +2271,7 @@ export interface HostMethods {
   "host.create": { params: NewAccount; result: Done };
   /** Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in. */
   "host.restore": { params: NewRestoring; result: RestoreReport };
-  /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
+  /** The recovery phrase of an account that was just made, until `host.phrase_kept`; over locks too. */
   "host.recovery_phrase": { params: Nothing; result: Phrase };
   /** The recovery phrase is on paper: it is forgotten here. */
   "host.phrase_kept": { params: Nothing; result: Done };

@@ -53,10 +53,10 @@ pub struct HostInfo {
     pub desktop: bool,
     /// How often it was heard, while the home is locked, that something came; nothing else is known of it.
     pub rings: u32,
-}
-
     /// How the dead-man timer stands, while the home is locked; an open home says so itself (`protection.get`).
     pub dead_man: Option<DeadManStanding>,
+}
+
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => { $(
         $(#[$doc])*
@@ -311,18 +311,18 @@ host_methods! {
     #[doc = "How the host stands: whether there is a home, and whether it is open."]
     state = "host.state" (Nothing) -> HostInfo, |caller, _| {
         let now = caller.host.home.now();
+        let dead_man = guarding::while_locked(&caller.host, now.state).await;
         HostInfo {
             state: now.state,
-        let dead_man = guarding::while_locked(&caller.host, now.state).await;
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            phrase_waits: caller.host.home.has_phrase(),
+            phrase_waits: caller.host.home.phrase.is_there(),
             joining: now.joining,
             machine: crate::commands::machine_name(),
             desktop: *caller.host.desktop.borrow(),
             rings: now.rings,
+            dead_man,
         }
     };
-            dead_man,
 
     #[doc = "Makes a home that another device of an account links to it, and a code for that device; `host.state` says how far it is."]
     join = "host.join" (NewJoining) -> Done, |caller, params| {
@@ -345,14 +345,15 @@ host_methods! {
     #[doc = "Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in."]
     restore = "host.restore" (NewRestoring) -> RestoreReport, |caller, params| caller.host.home.restore(params).await?;
 
-    #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`."]
+    #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`; over locks too."]
     recovery_phrase = "host.recovery_phrase" (Nothing) -> Phrase, |caller, _| Phrase {
-        words: Secret(caller.host.home.recovery_phrase()?),
+        words: Secret(caller.host.home.phrase.words()?),
     };
 
     #[doc = "The recovery phrase is on paper: it is forgotten here."]
     phrase_kept = "host.phrase_kept" (Nothing) -> Done, |caller, _| {
-        caller.host.home.phrase_is_kept();
+        let (client, _) = caller.host.home.client()?;
+        caller.host.home.phrase.is_kept(&client).await?;
         Done {}
     };
 

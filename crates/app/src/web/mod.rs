@@ -21,6 +21,7 @@ mod joining;
 mod launch;
 mod media;
 pub mod methods;
+mod phrase;
 mod proof;
 mod proxy;
 mod ranges;
