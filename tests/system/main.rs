@@ -34,6 +34,7 @@ mod memory;
 mod order;
 mod other_servers;
 mod other_users;
+mod pages;
 mod programs;
 mod protection;
 mod proxy;

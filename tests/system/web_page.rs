@@ -198,6 +198,14 @@ impl Page {
         Ok((answer, page))
     }
 
+    /// Says something more before it is let in; gives the answer.
+    pub async fn say(&mut self, what: Value) -> Value {
+        if self.0.send(Message::text(what.to_string())).await.is_err() {
+            return Value::Null;
+        }
+        self.next().await.unwrap_or(Value::Null)
+    }
+
     async fn next(&mut self) -> Option<Value> {
         let message = tokio::time::timeout(PATIENCE, self.0.next())
             .await

@@ -770,6 +770,8 @@ export type HostInfo = {
   desktop: boolean,
   /** How often it was heard, while the home is locked, that something came; nothing else is known of it. */
   rings: number,
+  /** How the dead-man timer stands, while the home is locked; an open home says so itself (`protection.get`). */
+  dead_man: DeadManStanding | null,
 };
 
 /** How far the home is. */
@@ -2269,7 +2271,7 @@ export interface HostMethods {
   "host.create": { params: NewAccount; result: Done };
   /** Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in. */
   "host.restore": { params: NewRestoring; result: RestoreReport };
-  /** The recovery phrase of an account that was just made, until `host.phrase_kept`. */
+  /** The recovery phrase of an account that was just made, until `host.phrase_kept`; over locks too. */
   "host.recovery_phrase": { params: Nothing; result: Phrase };
   /** The recovery phrase is on paper: it is forgotten here. */
   "host.phrase_kept": { params: Nothing; result: Done };
@@ -2279,7 +2281,7 @@ export interface HostMethods {
   "host.lock": { params: Nothing; result: Done };
   /** Panic, open or locked: locks at once; a second time within ten seconds, or with `wipe`, it wipes. Asks for nothing. */
   "host.panic": { params: PressPanic; result: PanicAnswer };
-  /** The owner does something (a key, the pointer): auto-lock counts from here. Requests that change something say so by themselves; what a page asks to show news does not. */
+  /** The owner does something (a key, the pointer): auto-lock counts from here, and from nothing else that a page asks. */
   "host.activity": { params: Nothing; result: Done };
   /** An address to PUT one file to. Its bytes are encrypted as they come; nothing of it is on disk as it was. */
   "host.upload": { params: NewUpload; result: UploadAddress };

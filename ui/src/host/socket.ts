@@ -2,6 +2,9 @@
 //
 // It is made again whenever it is lost, for as long as the program lets this session in. The session's token is kept in the tab's
 // own storage, so that a reload comes back; it is worth nothing once the program has ended.
+//
+// Once it has ended, anybody on this computer may have its port. So whoever answers there has to prove first that they are the program that
+// this page came from, which alone knows the key in it: until then they are told nothing, and if they can't the page never connects again.
 
 import type { ErrorData, Event, HostMethods, Methods } from "../../../crates/app/bindings/rpc.ts";
 
@@ -26,7 +29,7 @@ export function asFailed(error: unknown): Failed {
   return error instanceof Failed ? error : new Failed("page.fault", error instanceof Error ? error.message : "");
 }
 
-/** How the connection stands. `refused`: this page may not come in; a code has to be typed. */
+/** How the connection stands. `in`: with the program that this page came from, and no other. `refused`: this page may not come in; a code has to be typed. */
 export type Standing = "connecting" | "in" | "refused" | "lost";
 
 type Key = { launch: string } | { code: string } | { session: string };
@@ -37,9 +40,10 @@ interface Waiting {
 }
 
 const STORED = "session";
-/** Close codes of the program: the home was locked; it was wiped, and nothing will answer any more. */
+/** Close codes of the program: the home was locked; it was wiped, or the program has ended, and nothing will answer any more. */
 const LOCKED = 4423;
 const WIPED = 4410;
+const ENDED = 4411;
 const FIRST_PAUSE = 150;
 const LONGEST_PAUSE = 5000;
 /** Something small that the program has for everybody who may load its page. */
@@ -53,6 +57,29 @@ export interface Listener {
   locked(): void;
   /** The home was wiped, and the program has ended. */
   wiped(): void;
+  /** The program has ended, or somebody else is in its place. */
+  ended(): void;
+}
+
+/** This page, as only the program that it came from knows it. */
+interface Proof {
+  page: string;
+  key: Promise<CryptoKey>;
+}
+
+const hexadecimal = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text.match(/[0-9a-f]{2}/g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+/** Takes the key out of the page. */
+function takeProof(): Proof | null {
+  const place = document.querySelector<HTMLMetaElement>("meta[name=proof]");
+  const [page = "", key = ""] = place?.content.split(".") ?? [];
+  place?.remove();
+  if (page === "" || key === "") return null;
+  return { page, key: crypto.subtle.importKey("raw", bytesOf(key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]) };
 }
 
 export class Socket {
@@ -64,6 +91,7 @@ export class Socket {
   #timer = 0;
   #isOver = false;
   #enteringByCode: Waiting | null = null;
+  #proof: Proof | null = null;
 
   constructor(listener: Listener) {
     this.#listener = listener;
@@ -73,6 +101,7 @@ export class Socket {
   start(): void {
     const launch = location.hash.slice(1);
     if (location.hash !== "" || location.search !== "") history.replaceState(null, "", "/");
+    this.#proof = takeProof();
     if (/^[0-9a-f]{64}$/.test(launch)) {
       this.#connect({ launch });
       return;
@@ -148,14 +177,27 @@ export class Socket {
 
   #connect(key: Key): void {
     this.#socket?.close();
+    const proof = this.#proof;
+    if (proof === null || this.#isOver) return this.#end();
     this.#listener.standing("connecting");
     const socket = new WebSocket(`ws://${location.host}/rpc`);
     this.#socket = socket;
+    const nonce = crypto.getRandomValues(new Uint8Array(32));
+    let isProven = false;
     let admitted = false;
     let answered = false;
-    socket.onopen = () => socket.send(JSON.stringify(key));
+    socket.onopen = () => socket.send(JSON.stringify({ page: proof.page, nonce: hexadecimal(nonce) }));
     socket.onmessage = ({ data }: MessageEvent<string>) => {
       if (this.#socket !== socket) return;
+      if (!isProven) {
+        void isFrom(proof, nonce, data).then((is) => {
+          if (this.#socket !== socket) return;
+          if (!is) return this.#end();
+          isProven = true;
+          if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(key));
+        });
+        return;
+      }
       const message: unknown = JSON.parse(data);
       if (admitted) {
         this.#take(message);
@@ -195,9 +237,18 @@ export class Socket {
         this.#listener.wiped();
         return;
       }
+      if (code === ENDED) return this.#end();
       this.#listener.standing("lost");
       this.#later();
     };
+  }
+
+  #end(): void {
+    this.stop();
+    const failed = new Failed("page.disconnected", "The Undertone program has ended.");
+    this.#enteringByCode?.reject(failed);
+    this.#enteringByCode = null;
+    this.#listener.ended();
   }
 
   #take(message: unknown): void {
@@ -218,5 +269,15 @@ export class Socket {
       if (error === undefined) waiting?.resolve(result);
       else waiting?.reject(new Failed(error.data?.code ?? "rpc.failed", error.message, error.data ?? null));
     }
+  }
+}
+
+/** Whether somebody who says this has the key of this page. */
+async function isFrom({ key }: Proof, nonce: Uint8Array<ArrayBuffer>, said: unknown): Promise<boolean> {
+  try {
+    const { proof } = JSON.parse(String(said)) as { proof: string };
+    return await crypto.subtle.verify("HMAC", await key, bytesOf(proof), nonce);
+  } catch {
+    return false;
   }
 }

@@ -22,6 +22,7 @@ export const ar: Table = {
   search: "بحث",
   "connect.waiting": "جارٍ الاتصال ببرنامج Undertone…",
   "connect.lost": "انقطع الاتصال ببرنامج Undertone. تجري المحاولة من جديد…",
+  "broken": "لا يمكن عرض هذا.",
   "code.title": "اكتب الرمز",
   "code.why": "يعرض برنامج Undertone رمزًا من ستة أرقام في نافذته الطرفية. شغّل undertone مرة أخرى للحصول على رمز جديد.",
   "code.label": "رمز من ستة أرقام",

@@ -22,6 +22,7 @@ export const de: Table = {
   search: "Suchen",
   "connect.waiting": "Verbinde mit dem Programm Undertone…",
   "connect.lost": "Verbindung zum Programm Undertone verloren. Neuer Versuch…",
+  "broken": "Das kann nicht angezeigt werden.",
   "code.title": "Code eingeben",
   "code.why": "Das Programm Undertone zeigt in seinem Terminal einen sechsstelligen Code. Starte undertone noch einmal für einen neuen.",
   "code.label": "Sechsstelliger Code",

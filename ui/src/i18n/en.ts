@@ -24,6 +24,7 @@ export const en = {
 
   "connect.waiting": "Connecting to the Undertone program…",
   "connect.lost": "Connection to the Undertone program lost. Trying again…",
+  "broken": "This can't be shown.",
   "code.title": "Type the code",
   "code.why":
     "The Undertone program shows a six-digit code in the terminal where it runs. Start undertone again for a new one.",

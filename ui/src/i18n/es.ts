@@ -22,6 +22,7 @@ export const es: Table = {
   search: "Buscar",
   "connect.waiting": "Conectando con el programa Undertone…",
   "connect.lost": "Se perdió la conexión con el programa Undertone. Intentando de nuevo…",
+  "broken": "Esto no se puede mostrar.",
   "code.title": "Escribe el código",
   "code.why": "El programa Undertone muestra un código de seis cifras en su terminal. Inicia undertone otra vez para tener uno nuevo.",
   "code.label": "Código de seis cifras",

@@ -22,6 +22,7 @@ export const fr: Table = {
   search: "Rechercher",
   "connect.waiting": "Connexion au programme Undertone…",
   "connect.lost": "Connexion au programme Undertone perdue. Nouvel essai…",
+  "broken": "Ceci ne peut pas être affiché.",
   "code.title": "Saisissez le code",
   "code.why": "Le programme Undertone affiche un code à six chiffres dans son terminal. Relancez undertone pour en avoir un nouveau.",
   "code.label": "Code à six chiffres",

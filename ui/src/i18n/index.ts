@@ -98,12 +98,20 @@ export function explain(code: string, sentence: string): string {
 
 const DAY = 86_400_000;
 
+/** What comes from others may be no date at all, and Intl throws at what is beyond its end. */
+const FARTHEST = 8_639_000_000_000_000;
+const within = (ms: number): number => (Number.isNaN(ms) ? 0 : Math.min(FARTHEST, Math.max(-FARTHEST, ms)));
+
+function dated(options: Intl.DateTimeFormatOptions, ms: number): string {
+  return new Intl.DateTimeFormat(spoken.value.locale, options).format(within(ms));
+}
+
 export function clock(ms: number): string {
-  return new Intl.DateTimeFormat(spoken.value.locale, { hour: "numeric", minute: "2-digit" }).format(ms);
+  return dated({ hour: "numeric", minute: "2-digit" }, ms);
 }
 
 function dayNumber(ms: number): number {
-  const date = new Date(ms);
+  const date = new Date(within(ms));
   return Math.floor(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY);
 }
 
@@ -114,27 +122,27 @@ export function day(ms: number): string {
   const ago = dayNumber(Date.now()) - dayNumber(ms);
   if (ago === 0) return t("day.today");
   if (ago === 1) return t("day.yesterday");
-  const year = new Date(ms).getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" as const };
-  return new Intl.DateTimeFormat(spoken.value.locale, { weekday: "long", day: "numeric", month: "long", ...year }).format(ms);
+  const year = new Date(within(ms)).getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" as const };
+  return dated({ weekday: "long", day: "numeric", month: "long", ...year }, ms);
 }
 
 /** When, as short as it may be: the list of chats. */
 export function shortWhen(ms: number): string {
   const ago = dayNumber(Date.now()) - dayNumber(ms);
-  const { locale } = spoken.value;
   if (ago === 0) return clock(ms);
   if (ago === 1) return t("day.yesterday");
-  if (ago < 7) return new Intl.DateTimeFormat(locale, { weekday: "short" }).format(ms);
-  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "numeric", year: "2-digit" }).format(ms);
+  // A day that is still to come is told by its date.
+  if (ago > 0 && ago < 7) return dated({ weekday: "short" }, ms);
+  return dated({ day: "numeric", month: "numeric", year: "2-digit" }, ms);
 }
 
 export function dayAndTime(ms: number): string {
-  return new Intl.DateTimeFormat(spoken.value.locale, { dateStyle: "medium", timeStyle: "short" }).format(ms);
+  return dated({ dateStyle: "medium", timeStyle: "short" }, ms);
 }
 
 /** "in 3 hours" */
 export function fromNow(ms: number): string {
-  const seconds = Math.round((ms - Date.now()) / 1000);
+  const seconds = Math.round((within(ms) - Date.now()) / 1000);
   const format = new Intl.RelativeTimeFormat(spoken.value.locale, { numeric: "always" });
   const size = Math.abs(seconds);
   if (size < 90) return format.format(seconds, "second");

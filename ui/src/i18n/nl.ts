@@ -22,6 +22,7 @@ export const nl: Table = {
   search: "Zoeken",
   "connect.waiting": "Verbinden met het programma Undertone…",
   "connect.lost": "Verbinding met het programma Undertone verbroken. Nieuwe poging…",
+  "broken": "Dit kan niet worden getoond.",
   "code.title": "Typ de code",
   "code.why": "Het programma Undertone toont een code van zes cijfers in de terminal waarin het draait. Start undertone opnieuw voor een nieuwe.",
   "code.label": "Code van zes cijfers",

@@ -28,6 +28,7 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "panic.wiping": "جارٍ محو هذا الجهاز…",
   "gone.title": "انتهى Undertone",
   "gone.text": "مُحي هذا الجهاز: لم يبق شيء في مجلده. يمكنك إغلاق هذه النافذة.",
+  "ended.text": "شغّله من جديد وتابع في النافذة التي يفتحها. أغلق هذه: ما يجيب الآن على عنوانها قد لا يكون Undertone.",
   "word.type": "اكتب «{word}» للتأكيد",
   "word.wipe": "محو",
   "word.accept": "قبول",

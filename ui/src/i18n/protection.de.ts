@@ -29,6 +29,7 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "panic.wiping": "Dieses Gerät wird gelöscht…",
   "gone.title": "Undertone ist beendet",
   "gone.text": "Dieses Gerät wurde gelöscht: In seinem Ordner ist nichts mehr. Du kannst dieses Fenster schließen.",
+  "ended.text": "Starte es neu und mach in dem Fenster weiter, das es öffnet. Schließe dieses hier: Was jetzt unter seiner Adresse antwortet, muss nicht Undertone sein.",
   "word.type": "Zur Bestätigung „{word}“ eintippen",
   "word.wipe": "löschen",
   "word.accept": "erlauben",

@@ -30,6 +30,7 @@ export const protectionEn = {
   "panic.wiping": "Wiping this device…",
   "gone.title": "Undertone has ended",
   "gone.text": "This device was wiped: nothing is left in its home. You can close this window.",
+  "ended.text": "Start it again, and go on in the window that it opens. Close this one: whatever answers at its address now may not be Undertone.",
   "word.type": "Type “{word}” to confirm",
   "word.wipe": "wipe",
   "word.accept": "accept",

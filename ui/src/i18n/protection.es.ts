@@ -29,6 +29,7 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "panic.wiping": "Borrando este dispositivo…",
   "gone.title": "Undertone ha terminado",
   "gone.text": "Este dispositivo se ha borrado: no queda nada en su carpeta. Puedes cerrar esta ventana.",
+  "ended.text": "Vuelve a iniciarlo y sigue en la ventana que abra. Cierra esta: lo que responda ahora en su dirección puede no ser Undertone.",
   "word.type": "Escribe «{word}» para confirmar",
   "word.wipe": "borrar",
   "word.accept": "aceptar",

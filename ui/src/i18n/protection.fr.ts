@@ -29,6 +29,7 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "panic.wiping": "Effacement de cet appareil…",
   "gone.title": "Undertone s’est arrêté",
   "gone.text": "Cet appareil a été effacé : il ne reste rien dans son dossier. Vous pouvez fermer cette fenêtre.",
+  "ended.text": "Relancez-le et continuez dans la fenêtre qu’il ouvre. Fermez celle-ci : ce qui répond maintenant à son adresse n’est peut-être pas Undertone.",
   "word.type": "Tapez « {word} » pour confirmer",
   "word.wipe": "effacer",
   "word.accept": "accepter",

@@ -29,6 +29,7 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "panic.wiping": "Dit apparaat wordt gewist…",
   "gone.title": "Undertone is gestopt",
   "gone.text": "Dit apparaat is gewist: er is niets meer in de map van Undertone. Je kunt dit venster sluiten.",
+  "ended.text": "Start het opnieuw en ga verder in het venster dat het opent. Sluit dit venster: wat nu op dit adres antwoordt, hoeft Undertone niet te zijn.",
   "word.type": "Typ “{word}” om te bevestigen",
   "word.wipe": "wissen",
   "word.accept": "toestaan",

@@ -13,6 +13,7 @@ const touched = (): void => {
   call("host.activity", {}).catch(() => undefined);
 };
 
-for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
+// Some who use no keys and no pointer still type and press, with what helps them.
+for (const kind of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "input", "click"]) {
   addEventListener(kind, touched, { passive: true, capture: true });
 }

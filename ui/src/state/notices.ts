@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { asFailed } from "../host/socket.ts";
 import { explain } from "../i18n/index.ts";
+import { isClosed, onClose } from "./app.ts";
 
 export interface Notice {
   id: number;
@@ -16,6 +17,8 @@ let next = 1;
 const STAYS_MS = 6000;
 
 export function tell(text: string, isTrouble = false): void {
+  // It may say somebody's name.
+  if (isClosed() && !isTrouble) return;
   const id = next++;
   notices.value = [...notices.value.slice(-2), { id, text, isTrouble }];
   window.setTimeout(() => dismiss(id), STAYS_MS);
@@ -28,6 +31,8 @@ export function dismiss(id: number): void {
 /** Tells why something failed, in the language of the page where it has words for it. */
 export function tellTrouble(error: unknown): void {
   const failed = asFailed(error);
+  // It failed because of that.
+  if (isClosed() && failed.code === "page.disconnected") return;
   tell(explain(failed.code, failed.message), true);
 }
 
@@ -41,3 +46,8 @@ export async function attempt(work: Promise<unknown>): Promise<boolean> {
     return false;
   }
 }
+
+// What was told before is about what was shown.
+onClose(() => {
+  notices.value = [];
+});

@@ -3,7 +3,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { asFailed } from "../host/socket.ts";
-import { call, clearScreen, hostState, isGone, lock, standing } from "./app.ts";
+import { call, clearScreen, hostState, isGone, isOver, lock, standing } from "./app.ts";
 import { tellTrouble } from "./notices.ts";
 
 /** A second press within this time wipes; the program counts too, for presses from elsewhere. */
@@ -68,6 +68,11 @@ export async function wipe(how: "panic" | "confirmed"): Promise<void> {
   isWiping.value = true;
   while (!isGone.value) {
     await whenIn();
+    if (isOver.value) {
+      // There is nobody to do it any more.
+      isWiping.value = false;
+      return;
+    }
     try {
       if (how === "panic") await call("host.panic", { wipe: true });
       else await call("home.wipe", { confirm: "wipe" });
@@ -86,7 +91,7 @@ function whenIn(): Promise<void> {
   return new Promise((resolve) => {
     const stop: { now?: () => void } = {};
     stop.now = effect(() => {
-      if (standing.value !== "in" && !isGone.value) return;
+      if (standing.value !== "in" && !isGone.value && !isOver.value) return;
       resolve();
       queueMicrotask(() => stop.now?.());
     });

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { ChatId } from "../../../crates/app/bindings/rpc.ts";
 import { Failed, asFailed } from "../host/socket.ts";
-import { call, onClose } from "./app.ts";
+import { call, onClose, phase } from "./app.ts";
 import { look, type Film } from "./film.ts";
 
 export interface Upload {
@@ -70,6 +70,8 @@ async function filmOf(file: File): Promise<{ film: Film } | null> {
 }
 
 export function pick(chat: ChatId, files: Iterable<File>): void {
+  // A camera may be done only after everything was locked.
+  if (phase.value !== "open") return;
   for (const file of files) {
     const key = next++;
     const shown = /^image\/(jpeg|png|webp|gif)$/.test(file.type) ? URL.createObjectURL(file) : null;

@@ -29,7 +29,7 @@ export function App() {
   }, [now]);
   return (
     <div class="app" lang={language.value}>
-      {now !== "connecting" && now !== "gone" && (standing.value === "lost" || standing.value === "connecting") ? (
+      {!["connecting", "away", "ended", "gone"].includes(now) && (standing.value === "lost" || standing.value === "connecting") ? (
         <div class="banner" role="status">
           {t("connect.lost")}
         </div>
@@ -39,7 +39,9 @@ export function App() {
       {now === "onboarding" ? <Onboarding /> : null}
       {now === "locked" ? <LockScreen /> : null}
       {now === "open" ? <Main /> : null}
-      {now === "gone" ? <Gone /> : null}
+      {now === "away" ? <Waiting lost /> : null}
+      {now === "ended" ? <Gone title={t("gone.title")} text={t("ended.text")} /> : null}
+      {now === "gone" ? <Gone title={t("gone.title")} text={t("gone.text")} /> : null}
       <Panic />
       <Shortcuts />
       <Notices />
@@ -47,12 +49,12 @@ export function App() {
   );
 }
 
-function Waiting() {
+function Waiting({ lost = false }: { lost?: boolean }) {
   return (
     <main class="gate">
       <div class="gate-card" role="status">
         <Mark />
-        <p>{t("connect.waiting")}</p>
+        <p>{lost ? t("connect.lost") : t("connect.waiting")}</p>
       </div>
     </main>
   );
@@ -69,12 +71,12 @@ function Panic() {
   );
 }
 
-function Gone() {
+function Gone({ title, text }: { title: string; text: string }) {
   return (
     <main class="gate">
       <div class="gate-card" role="status">
-        <h1>{t("gone.title")}</h1>
-        <p>{t("gone.text")}</p>
+        <h1>{title}</h1>
+        <p>{text}</p>
       </div>
     </main>
   );

@@ -12,6 +12,7 @@ import { choose, chosen, query, show } from "../state/view.ts";
 import { shortWhen, span, t } from "../i18n/index.ts";
 import { Announcements } from "./Announcements.tsx";
 import { Avatar } from "./Avatar.tsx";
+import { Boundary } from "./Boundary.tsx";
 import { Button, IconButton } from "./Button.tsx";
 import { ConnectionSign } from "./ConnectionSign.tsx";
 import { DeadManLine } from "./DeadManLine.tsx";
@@ -205,6 +206,14 @@ async function changeChat(
 export { chatItems };
 
 export function ChatRow({ chat }: { chat: ChatInfo }) {
+  return (
+    <Boundary of={chat} listed>
+      <WholeRow chat={chat} />
+    </Boundary>
+  );
+}
+
+function WholeRow({ chat }: { chat: ChatInfo }) {
   const [menu, setMenu] = useState<Place | null>(null);
   const isChosen = chosen.value === chat.id;
   const last = chat.last;

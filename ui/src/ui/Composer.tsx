@@ -1,8 +1,9 @@
 // Where a message is written: text, files, a voice, a picture.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { ChatInfo, MemberInfo, MessageId } from "../../../crates/app/bindings/rpc.ts";
+import type { ChatInfo, MemberInfo } from "../../../crates/app/bindings/rpc.ts";
 import { call } from "../state/app.ts";
+import { type Begun, hold, isOther, keepDraft } from "../state/drafts.ts";
 import { attempt } from "../state/notices.ts";
 import { hasNewer, lines } from "../state/lines.ts";
 import { ownTimer, withTimer } from "../state/own_timer.ts";
@@ -24,12 +25,6 @@ import { Menu, placeAbove, type Place } from "./Menu.tsx";
 import { RecordButton } from "./RecordButton.tsx";
 import { summary } from "./summary.ts";
 import { OWN_TIMERS } from "./timers.ts";
-
-/** What was begun to be written, and what it answers. */
-interface Begun {
-  text: string;
-  reply: MessageId | undefined;
-}
 
 const begunOf = ({ draft }: ChatInfo): Begun => ({ text: draft?.text ?? "", reply: draft?.in_reply_to ?? undefined });
 const isSame = (one: Begun, other: Begun): boolean => one.text === other.text && one.reply === other.reply;
@@ -85,14 +80,16 @@ export function Composer({ chat }: { chat: ChatInfo }) {
   const unanswered = useRef(0);
   const turn = useRef(0);
   const keep = (): void => {
-    const { text, reply } = newest.current;
     kept.current = newest.current;
     turn.current += 1;
     unanswered.current += 1;
-    call("chats.set_draft", { chat: chat.id, text, ...(reply === undefined ? {} : { in_reply_to: reply }) })
-      .catch(() => undefined)
-      .finally(() => (unanswered.current -= 1));
+    void keepDraft(chat.id, newest.current).finally(() => (unanswered.current -= 1));
   };
+  const isAllKept = (): boolean => isSame(newest.current, kept.current) && !isOther(chat.id, kept.current);
+  // At once: somebody may lock in the next moment.
+  useLayoutEffect(() => {
+    if (changing === null && !isAllKept()) hold(chat.id, newest.current);
+  }, [text, reply?.id]);
   const isFirst = useRef(true);
   useEffect(() => {
     if (isFirst.current) {
@@ -100,7 +97,7 @@ export function Composer({ chat }: { chat: ChatInfo }) {
       return;
     }
     if (changing !== null) return;
-    if (isSame(newest.current, kept.current)) return;
+    if (isAllKept()) return;
     const timer = setTimeout(keep, DRAFT_PAUSE);
     return () => clearTimeout(timer);
   }, [text, reply?.id]);

@@ -11,6 +11,7 @@ import { endSelecting } from "../state/selection.ts";
 import { goTo } from "../state/view.ts";
 import { currentLanguage, day, isSameDay, t } from "../i18n/index.ts";
 import { IconButton } from "./Button.tsx";
+import { Boundary } from "./Boundary.tsx";
 import { Line } from "./Line.tsx";
 import { Icon } from "./Icon.tsx";
 
@@ -292,14 +293,16 @@ export function LineList({ chat }: { chat: ChatInfo }) {
                     <span>{t("chat.unread_from_here")}</span>
                   </p>
                 ) : null}
-                <Line
-                  message={line}
-                  chat={chat}
-                  isFirst={isFirst}
-                  isLast={isLast}
-                  isFocusable={isFocusable}
-                  onFocus={() => setFocused(line.local_id)}
-                />
+                <Boundary of={line}>
+                  <Line
+                    message={line}
+                    chat={chat}
+                    isFirst={isFirst}
+                    isLast={isLast}
+                    isFocusable={isFocusable}
+                    onFocus={() => setFocused(line.local_id)}
+                  />
+                </Boundary>
               </div>
             ));
           })}

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import type { AttachmentInfo, MessageInfo } from "../../../crates/app/bindings/rpc.ts";
+import { onClose } from "../state/app.ts";
 import { mediaUrl } from "../state/media.ts";
 import { tellTrouble } from "../state/notices.ts";
 import { playingTime, t } from "../i18n/index.ts";
@@ -16,6 +17,15 @@ const SPEEDS = [1, 1.5, 2] as const;
 /** One at a time. */
 const playing = signal<HTMLAudioElement | null>(null);
 const speed = signal<(typeof SPEEDS)[number]>(1);
+
+// What it has heard already is let go of with it.
+onClose(() => {
+  const last = playing.value;
+  playing.value = null;
+  last?.pause();
+  last?.removeAttribute("src");
+  last?.load();
+});
 
 function bars(waveform: readonly number[]): number[] {
   if (waveform.length === 0) return Array.from({ length: BARS }, () => 0.15);

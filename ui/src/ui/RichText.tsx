@@ -144,7 +144,9 @@ function OneSpan({ span }: { span: Span }) {
 
 /** A link says where it leads whenever its words say something else. */
 function Link({ span }: { span: Extract<Span, { span: "link" }> }) {
-  const words = span.spans.map((one) => (one.span === "text" ? one.text : "")).join("");
+  const [only, ...others] = span.spans;
+  // Words in marks of their own are words too.
+  const words = only?.span === "text" && others.length === 0 ? only.text : null;
   if (!isSafe(span.url)) return <Spans spans={span.spans} />;
   const isPlain = words === span.url || `https://${words}` === span.url || `http://${words}` === span.url || `mailto:${words}` === span.url;
   return (

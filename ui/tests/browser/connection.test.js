@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, look, onboard, openBrowser, openPage, until } from "./stage.js";
+import { App, PASSPHRASE, Server, enter, look, onboard, openBrowser, openPage, until } from "./stage.js";
 
 const AWAY = "The server cannot be reached.";
 const TWO_DAYS_S = 2 * 86_400;
@@ -67,13 +67,14 @@ async function shut() {
   await page.getByRole("dialog").waitFor({ state: "detached" });
 }
 
-/** The program is away for a while, and whoever is at the page opens it again. */
-async function programAnew({ meanwhile = () => undefined, args = [], afterwards = () => undefined } = {}) {
+/** The program ends, and whoever is at the page starts and opens it again. */
+async function programAnew({ meanwhile = () => undefined, args = [], before = () => undefined, afterwards = () => undefined } = {}) {
   await ada.end();
   await meanwhile();
   await ada.runAgain(args);
-  await page.getByLabel("Six-digit code").fill(ada.code);
-  await page.keyboard.press("Enter");
+  await enter(page, ada);
+  await page.getByLabel("Passphrase").waitFor();
+  await before();
   await page.getByLabel("Passphrase").fill(PASSPHRASE);
   await page.keyboard.press("Enter");
   await afterwards();
@@ -98,11 +99,10 @@ test("a server that is away is told, and that it is back", async () => {
   await shut();
 });
 
-test("a program that is away is told over everything, and that the server is being reached once it is back", async () => {
+test("a program that has ended is told in place of everything, and that the server is being reached once it was started again", async () => {
   await programAnew({
     meanwhile: async () => {
-      await page.locator(".banner[role=status]", { hasText: "Connection to the Undertone program lost. Trying again…" }).waitFor();
-      await look(page, "without the program");
+      await page.getByRole("heading", { name: "Undertone has ended" }).waitFor();
       server.freeze();
     },
   });
@@ -115,12 +115,12 @@ test("a program that is away is told over everything, and that the server is bei
 });
 
 test("what changes while the page reads everything anew is not missed", async () => {
-  await page.evaluate(() => (window.isSlow = true));
   const heard = [];
   page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => heard.push(JSON.parse(payload))));
   const isHeard = (found) => until(() => heard.some(found));
   await programAnew({
     meanwhile: () => server.freeze(),
+    before: () => page.evaluate(() => (window.isSlow = true)),
     afterwards: async () => {
       await isHeard(({ result }) => result?.inbox === "connecting");
       server.wake();

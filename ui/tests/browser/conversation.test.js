@@ -505,19 +505,25 @@ test("search finds what was said, and leads to it", async () => {
   await benPage.locator("#search").fill("");
 });
 
-test("the page survives the loss of its program without a reload", async () => {
+test("the page survives it without a reload that its program begins anew", async () => {
   await benPage.evaluate(() => (window.sameDocument = true));
-  await ben.end("SIGKILL");
-  await benPage.locator(".banner").waitFor();
-  await ben.runAgain();
-  // Another process knows nothing of the session: a code has to be typed, and the home unlocked.
-  await benPage.getByLabel("Six-digit code").fill(ben.code);
-  await benPage.getByRole("button", { name: "Open" }).click();
+  ben.command("lock");
   await benPage.getByLabel("Passphrase").fill(PASSPHRASE);
   await benPage.getByRole("button", { name: "Unlock" }).click();
   await openChat(benPage, "Ada");
   await bubble(benPage, "Good evening").waitFor();
   assert.equal(await benPage.evaluate(() => window.sameDocument), true);
+});
+
+test("a page whose program was killed says so once there is another, which has to be opened anew", async () => {
+  await ben.end("SIGKILL");
+  await ben.runAgain();
+  await benPage.getByRole("heading", { name: "Undertone has ended" }).waitFor();
+  await enter(benPage, ben);
+  await benPage.getByLabel("Passphrase").fill(PASSPHRASE);
+  await benPage.getByRole("button", { name: "Unlock" }).click();
+  await openChat(benPage, "Ada");
+  await bubble(benPage, "Good evening").waitFor();
 });
 
 test("locking takes everything from the page and ends every address; unlocking brings it back", async () => {

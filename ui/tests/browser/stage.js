@@ -373,11 +373,12 @@ export async function openPageOf(context, app) {
 /** With UI_TEST_DIST=1 pages get ui/dist as it is now, instead of what was in it when the program was built. */
 async function fromDist(route) {
   const asked = new URL(route.request().url()).pathname;
-  const file = path.join(root, "ui/dist", asked === "/" ? "index.html" : asked);
+  const file = path.join(root, "ui/dist", asked);
   const response = await route.fetch({ url: new URL("/", route.request().url()).href }).catch(() => null);
   // The program is away.
   if (response === null) return route.abort("connectionrefused");
-  if (response.status() !== 200 || !existsSync(file)) return route.fulfill({ response });
+  // The page itself has a key of the program's in it.
+  if (asked === "/" || response.status() !== 200 || !existsSync(file)) return route.fulfill({ response });
   const kinds = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
   const headers = { ...response.headers(), "content-type": kinds[path.extname(file)] };
   delete headers["content-length"];

@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 process.env.TZ = "Europe/Amsterdam";
 await build({
   absWorkingDir: root,
-  entryPoints: ["src/ui/formatting.ts", "src/ui/drafting.ts", "src/state/days.ts"],
+  entryPoints: ["src/ui/formatting.ts", "src/ui/drafting.ts", "src/state/days.ts", "src/i18n/index.ts"],
   outdir: folder,
   outbase: "src",
   bundle: true,
@@ -26,6 +26,8 @@ const load = (file) => import(pathToFileURL(path.join(folder, file)).href);
 const { marked, markOf } = await load("ui/formatting.mjs");
 const { isFormatted } = await load("ui/drafting.mjs");
 const { dayStart, dayEnd, dayOf } = await load("state/days.mjs");
+globalThis.navigator ??= { language: "en-GB", languages: ["en-GB"] };
+const dates = await load("i18n/index.mjs");
 
 /** A text with its selection between angle brackets. */
 const parse = (shown) => ({ text: shown.replace(/[<>]/gu, ""), from: shown.indexOf("<"), to: shown.indexOf(">") - 1 });
@@ -80,4 +82,11 @@ test("a day begins and ends where this computer is", () => {
   for (const nothing of ["", "23-11-2026", "2026-11", "today"]) assert.equal(dayStart(nothing), null);
   assert.equal(dayOf(dayStart("2026-03-01")), "2026-03-01");
   assert.equal(dayOf(dayEnd("2026-03-01") - 1), "2026-03-01");
+});
+
+test("whatever number somebody gives as a date is told, and nothing throws", () => {
+  for (const ms of [8.64e15 + 1, 2 ** 60, 2 ** 63, -(2 ** 63), Infinity, -Infinity, Number.NaN, 8.64e15, 0]) {
+    for (const tell of [dates.clock, dates.day, dates.shortWhen, dates.dayAndTime, dates.fromNow]) assert.ok(tell(ms).length > 0, `${tell.name} of ${ms}`);
+    assert.equal(dates.isSameDay(ms, ms), true);
+  }
 });

@@ -98,6 +98,9 @@ pub enum Command {
         /// The file in memory that the process before left
         #[arg(long, value_name = "NUMBER", hide = true, requires = "resume")]
         bell: Option<i32>,
+        /// Another one
+        #[arg(long, value_name = "NUMBER", hide = true, requires = "resume")]
+        pages: Option<i32>,
     },
     /// Make a home: a new account on a server
     #[command(

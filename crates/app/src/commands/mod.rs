@@ -66,7 +66,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     let options = &cli.global;
     let output = Output::new(options);
     let Some(command) = cli.command else {
-        return app(options, cli.app, None, None).await;
+        return app(options, cli.app, None, None, None).await;
     };
     if cli.app.no_browser || cli.app.port.is_some() {
         return Err(Failure::usage(
@@ -78,7 +78,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             options: how,
             resume,
             bell,
-        } => return app(options, how, resume, bell).await,
+            pages,
+        } => return app(options, how, resume, bell, pages).await,
         Command::Init {
             server,
             name,
@@ -316,12 +317,14 @@ async fn app(
     how: AppOptions,
     resume: Option<String>,
     bell: Option<i32>,
+    pages: Option<i32>,
 ) -> Result<(), Failure> {
     let appearance = Appearance {
         no_browser: how.no_browser,
         port: how.port,
         resume,
         bell,
+        pages,
     };
     web::run(options, &appearance).await
 }

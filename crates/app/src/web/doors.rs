@@ -211,7 +211,8 @@ fn below_a_million() -> Result<u32, Failure> {
     }
 }
 
-fn no_randomness() -> Failure {
+/// The operating system gave none.
+pub fn no_randomness() -> Failure {
     Failure::new(
         "host.random",
         "The operating system gave no randomness; nothing was opened.",

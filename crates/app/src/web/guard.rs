@@ -126,11 +126,11 @@ pub fn harden<B>(response: &mut Response<B>) {
 pub const SEALED: &str = "default-src 'none'; frame-ancestors 'none'; sandbox; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// For the page: its own script, style and files, its own socket, previews that come inside messages (`data:`) and files that were
-/// just picked (`blob:`). No string ever becomes a script.
+/// just picked (`blob:`). No string ever becomes a script, and nothing is registered that outlives the page.
 pub fn page_policy(authority: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; \
-         connect-src 'self' ws://{authority}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         connect-src 'self' ws://{authority}; worker-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use undertone_core::home::{
     HomeError, Wipe,
-    dead_man::Moment,
+    dead_man::{DeadManStanding, Moment},
     panic::{self, Press},
 };
 
-use super::Host;
+use super::{Host, HostState};
 use crate::{
     failure::Failure,
     guard::{self, Sleep},
@@ -79,44 +79,11 @@ impl Host {
     }
 }
 
-/// Whether only the owner asks for this, and no page by itself to show what is new.
-pub(super) fn is_of_the_owner(method: &str) -> bool {
-    const OF_THE_PAGE: [&str; 14] = [
-        "chats.find",
-        "chats.members",
-        "chats.mark_read",
-        "contacts.other_accounts",
-        "devices.is_removed",
-        "events.subscribe",
-        "events.unsubscribe",
-        "host.media",
-        "host.release",
-        "host.state",
-        "kill.status",
-        "messages.pinned",
-        "settings.preferences",
-        "sync.settle",
-    ];
-    !(method.ends_with(".list") || method.ends_with(".get") || OF_THE_PAGE.contains(&method))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_of_the_owner;
-
-    #[test]
-    fn news_keep_nothing_open() {
-        for method in [
-            "messages.list",
-            "chats.get",
-            "chats.mark_read",
-            "status.get",
-            "kill.status",
-        ] {
-            assert!(!is_of_the_owner(method), "{method}");
-        }
-        for method in ["messages.send", "host.activity", "chats.set_draft"] {
-            assert!(is_of_the_owner(method), "{method}");
-        }
+/// How the dead-man timer of a locked home stands, as its sentinel says without a key.
+pub(super) async fn while_locked(host: &Host, state: HostState) -> Option<DeadManStanding> {
+    if state != HostState::Locked {
+        return None;
     }
+    // That it was wiped is found, and told, by `run`.
+    guard::look(host.home.folder()).await.ok()
 }

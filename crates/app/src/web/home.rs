@@ -1,12 +1,12 @@
 //! Makes, opens and locks the home for the page.
 //!
 //! What must stay true: one change of state at a time; the home's socket is served for as long as it is open, so that commands
-//! work meanwhile; the recovery phrase is kept until the page says that it is on paper, and no longer than the process.
+//! work meanwhile; the recovery phrase ([`super::phrase`]) is held until the page says that it is on paper.
 
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -16,8 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use ts_rs::TS;
 use undertone_core::{
-    Client, ClientOptions, Ending, ErrorClass, Problem, RecoveryPhrase, RestoreReport,
-    ServerChoice,
+    Client, ClientOptions, Ending, ErrorClass, Problem, RestoreReport, ServerChoice,
     bell::BellPass,
     home::{
         HomeError, Owner, Passphrase,
@@ -31,6 +30,7 @@ use super::{
     Host,
     joining::{self, Joining, JoiningInfo, JoiningStep},
     methods::{NewAccount, NewRestoring},
+    phrase::UnkeptPhrase,
     while_locked::{self, WhileLocked},
 };
 use crate::{
@@ -90,7 +90,7 @@ pub struct HomeKeeper {
     now: watch::Sender<Now>,
     /// Held while the state changes.
     change: tokio::sync::Mutex<Running>,
-    phrase: Mutex<Option<RecoveryPhrase>>,
+    pub(super) phrase: UnkeptPhrase,
     /// How the host is to end, once the open account, or what looks after a locked one, says so.
     ended: watch::Sender<Option<Ending>>,
     /// Whether the open account is being wiped, or was.
@@ -122,7 +122,7 @@ impl HomeKeeper {
             })
             .0,
             change: tokio::sync::Mutex::default(),
-            phrase: Mutex::new(None),
+            phrase: UnkeptPhrase::default(),
             ended: watch::channel(None).0,
             wiping: Arc::default(),
             while_locked: WhileLocked::default(),
@@ -322,7 +322,7 @@ impl HomeKeeper {
         let name = &given.name;
         let made = Client::init(&self.folder, &passphrase, &server, name, options).await;
         let (client, phrase) = made?;
-        *self.lock_phrase() = Some(phrase);
+        self.phrase.hold(&client, phrase).await;
         let listener = client.listener()?;
         running.service = Some(self.serve(client, listener).await?);
         Ok(())
@@ -417,7 +417,10 @@ impl HomeKeeper {
         })?;
         let listener = Listener::bind(home.owner())?;
         match Client::from_home(home, keeper.client_options()).await {
-            Ok(client) => running.service = Some(keeper.serve(client, listener).await?),
+            Ok(client) => {
+                keeper.phrase.look(&client).await?;
+                running.service = Some(keeper.serve(client, listener).await?);
+            }
             Err(error) if error.code() == "linking.unfinished" => {
                 drop(listener);
                 running.joining = Some(joining::resume(host, &passphrase).await?);
@@ -482,7 +485,7 @@ impl HomeKeeper {
     /// What closing the store says.
     pub async fn close(&self) -> Result<(), Failure> {
         let mut running = self.change.lock().await;
-        self.lock_phrase().take();
+        self.phrase.close();
         if let Some(joining) = running.joining.take() {
             joining.stop().await;
         }
@@ -499,36 +502,6 @@ impl HomeKeeper {
             client.close().await?;
         }
         Ok(())
-    }
-
-    /// The recovery phrase of a home that was just made, until it is on paper.
-    ///
-    /// # Errors
-    /// `host.no_phrase`.
-    pub fn recovery_phrase(&self) -> Result<Zeroizing<String>, Failure> {
-        self.lock_phrase()
-            .as_ref()
-            .map(|phrase| Zeroizing::new(phrase.words().to_owned()))
-            .ok_or_else(|| {
-                Failure::new(
-                    "host.no_phrase",
-                    "The recovery phrase is shown once, when the account is made; it is not kept here.",
-                )
-            })
-    }
-
-    /// Whether there is one still to be written down.
-    pub fn has_phrase(&self) -> bool {
-        self.lock_phrase().is_some()
-    }
-
-    /// It is on paper.
-    pub fn phrase_is_kept(&self) {
-        self.lock_phrase().take();
-    }
-
-    fn lock_phrase(&self) -> MutexGuard<'_, Option<RecoveryPhrase>> {
-        self.phrase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

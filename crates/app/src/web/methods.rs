@@ -10,11 +10,13 @@ use serde_json::Value;
 use ts_rs::TS;
 use undertone_core::{
     Arriving, ChatId, Draft, Expires, Film, MessageId, Recording, RestoreReport, Sent,
+    home::dead_man::DeadManStanding,
 };
 
 use super::{
     Host, HostState,
     doors::Hash,
+    guarding,
     home::HomeKeeper,
     joining::{self, JoiningInfo},
     secret::Secret,
@@ -30,6 +32,8 @@ pub struct Caller {
     pub(super) host: Arc<Host>,
     /// The session.
     pub(super) session: Hash,
+    /// The page, if it said which it is.
+    pub(super) page: Option<Hash>,
 }
 
 /// How the host stands.
@@ -49,6 +53,8 @@ pub struct HostInfo {
     pub desktop: bool,
     /// How often it was heard, while the home is locked, that something came; nothing else is known of it.
     pub rings: u32,
+    /// How the dead-man timer stands, while the home is locked; an open home says so itself (`protection.get`).
+    pub dead_man: Option<DeadManStanding>,
 }
 
 macro_rules! shapes {
@@ -305,14 +311,16 @@ host_methods! {
     #[doc = "How the host stands: whether there is a home, and whether it is open."]
     state = "host.state" (Nothing) -> HostInfo, |caller, _| {
         let now = caller.host.home.now();
+        let dead_man = guarding::while_locked(&caller.host, now.state).await;
         HostInfo {
             state: now.state,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            phrase_waits: caller.host.home.has_phrase(),
+            phrase_waits: caller.host.home.phrase.is_there(),
             joining: now.joining,
             machine: crate::commands::machine_name(),
             desktop: *caller.host.desktop.borrow(),
             rings: now.rings,
+            dead_man,
         }
     };
 
@@ -337,14 +345,15 @@ host_methods! {
     #[doc = "Makes a home from a backup that its recovery phrase opens, and opens it. Chats go on as somebody in each of them lets this device in."]
     restore = "host.restore" (NewRestoring) -> RestoreReport, |caller, params| caller.host.home.restore(params).await?;
 
-    #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`."]
+    #[doc = "The recovery phrase of an account that was just made, until `host.phrase_kept`; over locks too."]
     recovery_phrase = "host.recovery_phrase" (Nothing) -> Phrase, |caller, _| Phrase {
-        words: Secret(caller.host.home.recovery_phrase()?),
+        words: Secret(caller.host.home.phrase.words()?),
     };
 
     #[doc = "The recovery phrase is on paper: it is forgotten here."]
     phrase_kept = "host.phrase_kept" (Nothing) -> Done, |caller, _| {
-        caller.host.home.phrase_is_kept();
+        let (client, _) = caller.host.home.client()?;
+        caller.host.home.phrase.is_kept(&client).await?;
         Done {}
     };
 
@@ -364,7 +373,7 @@ host_methods! {
     #[doc = "Panic, open or locked: locks at once; a second time within ten seconds, or with `wipe`, it wipes. Asks for nothing."]
     panic = "host.panic" (PressPanic) -> PanicAnswer, |caller, params| PanicAnswer { wiped: caller.host.panic(params.wipe).await? };
 
-    #[doc = "The owner does something (a key, the pointer): auto-lock counts from here. Requests that change something say so by themselves; what a page asks to show news does not."]
+    #[doc = "The owner does something (a key, the pointer): auto-lock counts from here, and from nothing else that a page asks."]
     activity = "host.activity" (Nothing) -> Done, |caller, _| {
         caller.host.idle.touch();
         Done {}
@@ -377,7 +386,7 @@ host_methods! {
         let film = params.film.map(film).transpose()?;
         let recording = params.duration_ms.map(|duration_ms| Recording { duration_ms, waveform: params.waveform });
         let arriving = Arriving { name: params.name, keep_metadata: params.keep_metadata, recording, film };
-        let address = caller.host.uploads.expect(caller.session, params.size, arriving)?;
+        let address = caller.host.uploads.expect((caller.session, caller.page), params.size, arriving)?;
         UploadAddress { upload: address.id, url: address.url }
     };
 

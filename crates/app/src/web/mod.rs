@@ -1,6 +1,6 @@
 //! The app in the user's own browser: a host on loopback that serves the user interface and speaks the RPC to it.
 //!
-//! [`guard`] decides which requests are looked at, [`doors`] who may come in, [`route`] what is where, [`assets`] hold the user
+//! [`guard`] decides which requests are looked at, [`doors`] who may come in, [`proof`] has pages know the program, [`route`] what is where, [`assets`] hold the user
 //! interface, [`socket`] speaks JSON-RPC over a WebSocket with [`methods`] of its own beside the core's, [`media`] and [`upload`]
 //! carry files, [`home`] makes, opens and locks the home, [`joining`] makes it another device's of an account,
 //! [`guarding`] and [`desktop`] lock it by themselves,
@@ -21,6 +21,8 @@ mod joining;
 mod launch;
 mod media;
 pub mod methods;
+mod phrase;
+mod proof;
 mod proxy;
 mod ranges;
 mod route;
@@ -36,7 +38,10 @@ pub use home::HostState;
 pub use joining::{JoiningInfo, JoiningStep};
 pub use run::{Appearance, run};
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::watch;
 
@@ -49,6 +54,8 @@ pub struct Host {
     /// `127.0.0.1:PORT`, as it must stand in Host.
     authority: String,
     doors: doors::Doors,
+    /// By which pages know it.
+    proofs: proof::Proofs,
     home: home::HomeKeeper,
     media: media::MediaUrls,
     uploads: upload::Uploads,
@@ -58,6 +65,8 @@ pub struct Host {
     locking: watch::Sender<bool>,
     /// Turns true when the process is to end.
     ending: watch::Sender<bool>,
+    /// Whether no other image takes the place of this one: pages need not come back.
+    is_leaving: AtomicBool,
     /// Whether the desktop says when the screen is locked.
     desktop: watch::Sender<bool>,
     /// Whether sleep waits for the lock.
@@ -65,21 +74,34 @@ pub struct Host {
 }
 
 impl Host {
-    fn new(port: u16, home: home::HomeKeeper, doors: doors::Doors) -> Arc<Self> {
+    fn new(
+        port: u16,
+        home: home::HomeKeeper,
+        doors: doors::Doors,
+        proofs: proof::Proofs,
+    ) -> Arc<Self> {
         let authority = format!("127.0.0.1:{port}");
         Arc::new(Self {
             origin: format!("http://{authority}"),
             authority,
             doors,
+            proofs,
             home,
             media: media::MediaUrls::default(),
             uploads: upload::Uploads::default(),
             idle: Idle::default(),
             locking: watch::channel(false).0,
             ending: watch::channel(false).0,
+            is_leaving: AtomicBool::default(),
             desktop: watch::channel(false).0,
             sleep_delay: sleep_delay::SleepDelay::default(),
         })
+    }
+
+    /// Ends for good: pages are told so.
+    fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+        self.revoke();
     }
 
     /// Nothing that was handed out for the open home is worth anything from here on.

@@ -133,7 +133,16 @@ async fn answer(host: &Arc<Host>, request: Request<Incoming>) -> Response<Body> 
 }
 
 fn file(host: &Host, asset: &'static assets::Asset) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::from_static(asset.bytes)));
+    let body = if asset.path == "/" {
+        let page = String::from_utf8_lossy(asset.bytes);
+        match host.proofs.put_into(&page) {
+            Ok(page) => Bytes::from(page),
+            Err(_) => return empty(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    } else {
+        Bytes::from_static(asset.bytes)
+    };
+    let mut response = Response::new(full(body));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

@@ -2,8 +2,8 @@
 //!
 //! Locking replaces the process by a fresh image of itself, so that no key stays in memory whatever a library or an allocator
 //! held. The listening socket is handed over as standard input, so that nobody else can have the port in between, and the sessions
-//! as hashes of their tokens, which are worth nothing to who reads them among the arguments. Where the owner wants to be told that
-//! something came, a pass to hear that goes along ([`super::handover`]).
+//! as hashes of their tokens, which are worth nothing to who reads them among the arguments. What pages know the program by, and where the
+//! owner wants to be told that something came a pass to hear that, go along in memory ([`super::handover`]).
 
 use std::{ffi::OsString, net::Ipv4Addr, os::fd::OwnedFd, sync::Arc, time::Duration};
 
@@ -21,6 +21,7 @@ use super::{
     guarding as guard, handover,
     home::HomeKeeper,
     launch::{self, Place, WayIn},
+    proof::Proofs,
     route,
     runtime_folder::RuntimeFolder,
 };
@@ -47,6 +48,8 @@ pub struct Appearance {
     pub resume: Option<String>,
     /// The number of the file in memory in which that one left a pass to hear the bell with.
     pub bell: Option<i32>,
+    /// The number of the one in which it left what its pages know it by.
+    pub pages: Option<i32>,
 }
 
 /// What the process ends for.
@@ -87,14 +90,20 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         Some(sessions) => (inherited()?, parse_sessions(sessions)),
         None => (bind(appearance.port).await?, Vec::new()),
     };
-    if let Some(pass) = appearance.bell.and_then(handover::take) {
+    let pass = |number| handover::take(number, |bytes| BellPass::from_bytes(bytes).ok());
+    if let Some(pass) = appearance.bell.and_then(pass) {
         home.while_locked.will_hear(pass);
     }
+    let handed_over = |number| handover::take(number, Proofs::from_bytes);
+    let proofs = match appearance.pages.and_then(handed_over) {
+        Some(proofs) => proofs,
+        None => Proofs::new()?,
+    };
     let port = listener
         .local_addr()
         .map_err(|error| Failure::file("The port", &error))?
         .port();
-    let host = Host::new(port, home, Doors::with_sessions(sessions));
+    let host = Host::new(port, home, Doors::with_sessions(sessions), proofs);
     let listener = Arc::new(listener);
     let accepting = tokio::spawn(route::accept(Arc::clone(&host), Arc::clone(&listener)));
     let answering = {
@@ -109,6 +118,7 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
             signals.wait_or(&host).await
         }
         Err(failure) => {
+            host.leave();
             guarding.abort();
             listening.abort();
             end_tasks(&host, accepting, answering).await;
@@ -120,7 +130,7 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
     listening.abort();
     let _ = listening.await;
     if end == End::Signal {
-        host.revoke();
+        host.leave();
     } else {
         // Pages are told to forget what they show.
         host.lock();
@@ -141,6 +151,7 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
             &listener,
             bell.as_ref(),
             proxy.as_ref(),
+            appearance.pages,
         ));
     }
     if end == End::Wiped {
@@ -256,6 +267,7 @@ fn replace_self(
     listener: &TcpListener,
     bell: Option<&BellPass>,
     proxy: Option<&Proxy>,
+    pages: Option<i32>,
 ) -> Failure {
     if let Err(error) = rustix::stdio::dup2_stdin(listener) {
         return Failure::file("Standard input", &error.into());
@@ -291,10 +303,20 @@ fn replace_self(
     arguments.extend((0..options.verbose).map(|_| OsString::from("-v")));
     arguments.extend(["app".into(), "--resume".into(), sessions.join(",").into()]);
     // Without it nothing is heard while locked, which is no reason not to lock.
-    let left = bell.and_then(|pass| handover::write(pass).ok());
+    let left = bell.and_then(|pass| handover::write(&pass.to_bytes()).ok());
     if let Some(left) = &left {
         let number = handover::number(left).to_string();
         arguments.extend(["--bell".into(), number.into()]);
+    }
+    // Without it pages have to be opened anew. One file serves all locks, since nothing closes it.
+    let secret = host.proofs.to_bytes();
+    let again = pages.filter(|number| handover::write_again(*number, &secret).is_ok());
+    let fresh = match again {
+        Some(_) => None,
+        None => handover::write(&secret).ok(),
+    };
+    if let Some(number) = again.or(fresh.as_ref().map(handover::number)) {
+        arguments.extend(["--pages".into(), number.to_string().into()]);
     }
     let error = undertone_core::home::harden::execute_anew(arguments);
     Failure::file("The program", &error)

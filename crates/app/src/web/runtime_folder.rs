@@ -1,8 +1,8 @@
 //! A folder of this user for what lives as long as the process: the redirect file, and the socket by which a second start
 //! finds the first.
 //!
-//! It is in `XDG_RUNTIME_DIR`, which is memory and this user's alone; without one, below the temporary folder, made with 0700
-//! and refused unless it is so and ours.
+//! It is in `XDG_RUNTIME_DIR`, which is memory and this user's alone; without one, below the temporary folder, or where somebody
+//! else has taken that place, beside the home. It is made with 0700 and refused unless it is so and ours.
 
 use std::{
     fs::{self, DirBuilder},
@@ -28,26 +28,33 @@ impl RuntimeFolder {
     /// # Errors
     /// `host.runtime_folder` if it can't be made, or is open to others.
     pub fn of(home: &Path) -> Result<Self, Failure> {
-        let me = rustix::process::geteuid().as_raw();
         let base = std::env::var_os("XDG_RUNTIME_DIR")
             .map(PathBuf::from)
             .filter(|path| path.is_absolute());
         let folder = match base {
-            Some(base) => base.join("undertone"),
-            None => std::env::temp_dir().join(format!("undertone-{me}")),
+            Some(base) => private(base.join("undertone"))?,
+            None => Self::without(&std::env::temp_dir(), home)?,
         };
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable()),
-            _ => {}
-        }
-        let found = fs::symlink_metadata(&folder).map_err(|_| unusable())?;
-        if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
-            return Err(unusable());
-        }
         let name = Sha256::digest(home.as_os_str().as_encoded_bytes());
         Ok(Self {
             folder,
             home: hexadecimal(&name[..8]),
+        })
+    }
+
+    /// Where there is no `XDG_RUNTIME_DIR`.
+    fn without(temporary: &Path, home: &Path) -> Result<PathBuf, Failure> {
+        let me = rustix::process::geteuid().as_raw();
+        private(temporary.join(format!("undertone-{me}"))).or_else(|_| {
+            let mut beside = home.as_os_str().to_owned();
+            beside.push("-run");
+            let beside = PathBuf::from(beside);
+            if let Some(parent) = beside.parent() {
+                let mut whole = DirBuilder::new();
+                let made = whole.recursive(true).mode(0o700).create(parent);
+                made.map_err(|_| unusable())?;
+            }
+            private(beside)
         })
     }
 
@@ -82,9 +89,50 @@ impl RuntimeFolder {
     }
 }
 
+/// The folder, made if need be; an error unless it is this user's alone.
+fn private(folder: PathBuf) -> Result<PathBuf, Failure> {
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable()),
+        _ => {}
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let found = fs::symlink_metadata(&folder).map_err(|_| unusable())?;
+    if !found.is_dir() || found.uid() != me || found.mode() & 0o077 != 0 {
+        return Err(unusable());
+    }
+    Ok(folder)
+}
+
 fn unusable() -> Failure {
     Failure::new(
         "host.runtime_folder",
-        "The folder for this session (in XDG_RUNTIME_DIR or the temporary folder) can't be made, or is open to others.",
+        "The folder for this session (in XDG_RUNTIME_DIR, the temporary folder or beside the home) can't be made, or is open to others.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_others_have_taken_is_not_used_and_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("data/home");
+        let without =
+            || RuntimeFolder::without(folder.path(), &home).unwrap_or_else(|_| panic!("nowhere"));
+        let taken = without();
+        assert_eq!(taken.parent(), Some(folder.path()));
+        assert_eq!(without(), taken);
+        fs::set_permissions(&taken, fs::Permissions::from_mode(0o777)).unwrap();
+        let beside = without();
+        assert_eq!(beside, folder.path().join("data/home-run"));
+        assert_eq!(beside.metadata().unwrap().mode() & 0o777, 0o700);
+        assert!(!home.exists());
+        assert_eq!(without(), beside);
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(RuntimeFolder::without(folder.path(), &home).is_err());
+    }
 }

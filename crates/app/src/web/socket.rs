@@ -1,11 +1,11 @@
-//! The page's WebSocket: first who it is, then JSON-RPC, one message a frame.
+//! The page's WebSocket: first who the program is, then who the page is, then JSON-RPC, one message a frame.
 //!
 //! Requests for `host.*` are answered here, all others by the same code that serves `HOME/rpc.sock`, over a pipe inside the
 //! process. What must stay true: nothing is answered before the first message has shown a token or the code; a page that stops
 //! reading holds back its own connection only; when the home is locked the connection ends.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,11 +21,11 @@ use tokio_websockets::{CloseCode, Limits, Message, ServerBuilder, WebSocketStrea
 
 use super::{
     Host,
-    doors::{Admitted, Key},
-    guarding,
+    doors::{Admitted, Hash, Key, hash_from_hexadecimal},
     methods::{self, Caller},
     route::turned,
     secret::Secret,
+    upload,
 };
 use crate::{
     failure::Failure,
@@ -54,10 +54,22 @@ const PIPE: usize = 64 * 1024;
 const NOT_ADMITTED: u16 = 4401;
 /// The home was locked.
 const LOCKED: u16 = 4423;
+/// The process ends, and no other takes its place.
+const ENDED: u16 = 4411;
 /// Close code: the home is wiped; the process ends.
 const WIPED: u16 = 4410;
 
-/// The first message.
+/// What a page asks first, before it says who it is: that the program proves itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Doubt {
+    /// The page's name.
+    page: String,
+    /// What it just drew.
+    nonce: String,
+}
+
+/// Who the page is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct First {
@@ -78,7 +90,8 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let limits = Limits::default().max_payload_len(Some(FIRST_BYTES));
     let mut socket = ServerBuilder::new().limits(limits).serve(stream);
-    let Some(first) = first_message(&mut socket).await else {
+    let first = tokio::time::timeout(FIRST, first_message(&host, &mut socket)).await;
+    let Ok(Some((page, first))) = first else {
         return;
     };
     match admit(&host, &first) {
@@ -89,10 +102,13 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             socket.limits_mut().set_max_payload_len(Some(MAX_MESSAGE));
             if send(&mut socket, welcome.to_string()).await {
                 let caller = Caller {
-                    host,
+                    host: Arc::clone(&host),
                     session: admitted.session,
+                    page,
                 };
+                let here = page.map(|page| upload::Here::of(host, page));
                 exchange(Arc::new(caller), socket).await;
+                drop(here);
             }
         }
         Err(failure) => {
@@ -108,14 +124,23 @@ pub async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// Proves the program to the page if it asks for that, and hears who it is.
 async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(
+    host: &Host,
     socket: &mut WebSocketStream<S>,
-) -> Option<First> {
-    let message = tokio::time::timeout(FIRST, socket.next())
-        .await
-        .ok()??
-        .ok()?;
-    serde_json::from_str(message.as_text()?).ok()
+) -> Option<(Option<Hash>, First)> {
+    let message = socket.next().await?.ok()?;
+    let text = message.as_text()?;
+    let Ok(doubt) = serde_json::from_str::<Doubt>(text) else {
+        return serde_json::from_str(text).ok().map(|first| (None, first));
+    };
+    let proof = host.proofs.answer(&doubt.page, &doubt.nonce)?;
+    if !send(socket, json!({"proof": proof}).to_string()).await {
+        return None;
+    }
+    let message = socket.next().await?.ok()?;
+    let first = serde_json::from_str(message.as_text()?).ok()?;
+    Some((hash_from_hexadecimal(&doubt.page), first))
 }
 
 fn admit(host: &Host, first: &First) -> Result<Admitted, Failure> {
@@ -192,8 +217,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             () = turned(&mut ending) => {
-                let code = if host.home.is_wiped() { WIPED } else { 1001 };
-                close(&mut socket, code).await;
+                close(&mut socket, last_word(&host)).await;
                 return;
             }
             changed = home.changed() => if changed.is_err() { return },
@@ -211,8 +235,18 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     core.close();
-    let code = if host.home.is_wiped() { WIPED } else { LOCKED };
-    close(&mut socket, code).await;
+    close(&mut socket, last_word(&host)).await;
+}
+
+/// Why the connection ends.
+fn last_word(host: &Host) -> u16 {
+    if host.home.is_wiped() {
+        WIPED
+    } else if host.is_leaving.load(Ordering::Acquire) {
+        ENDED
+    } else {
+        LOCKED
+    }
 }
 
 /// Takes one message of the page: to the host itself, or on to the core.
@@ -224,11 +258,6 @@ async fn receive(
     text: &str,
 ) {
     let incoming = message::parse(text.as_bytes());
-    if let Incoming::Single(Ok(request)) = &incoming
-        && guarding::is_of_the_owner(&request.method)
-    {
-        caller.host.idle.touch();
-    }
     let parsed = match incoming {
         Incoming::Single(Ok(request)) if request.method.starts_with("host.") => request,
         incoming => {

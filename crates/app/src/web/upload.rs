@@ -1,7 +1,7 @@
 //! Files from the browser to the core: a bound address that is good for one PUT, whose body is encrypted as it comes.
 //!
 //! What must stay true: the bytes are never on disk as they came; an address takes exactly as many bytes as were announced, once,
-//! from this origin; what comes of it belongs to the session that asked.
+//! from this origin; what comes of it belongs to the session that asked, and for no longer than its page is there.
 
 use std::{
     collections::HashMap,
@@ -30,6 +30,8 @@ const MOST: usize = 64;
 const BEGIN: Duration = Duration::from_secs(60);
 /// How long a body may stand still.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a page may be away and find its files again: longer than it keeps them itself.
+const AWAY: Duration = Duration::from_secs(10);
 
 /// Addresses that wait for their file, and files that wait for their message.
 #[derive(Default)]
@@ -38,11 +40,16 @@ pub struct Uploads(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     expected: HashMap<Hash, Expected>,
-    taken: HashMap<String, (Hash, TakenFile)>,
+    taken: HashMap<String, (Of, TakenFile)>,
+    /// How often each page is connected.
+    here: HashMap<Hash, usize>,
 }
 
+/// The session that asked, and its page.
+type Of = (Hash, Option<Hash>);
+
 struct Expected {
-    session: Hash,
+    of: Of,
     id: String,
     size: u64,
     arriving: Arriving,
@@ -62,7 +69,7 @@ impl Uploads {
     ///
     /// # Errors
     /// `host.too_many_uploads`, `host.random`.
-    pub fn expect(&self, session: Hash, size: u64, arriving: Arriving) -> Result<Address, Failure> {
+    pub fn expect(&self, of: Of, size: u64, arriving: Arriving) -> Result<Address, Failure> {
         let (address, id) = (token()?, token()?);
         let id = id[..32].to_owned();
         let now = Instant::now();
@@ -77,7 +84,7 @@ impl Uploads {
         waiting.expected.insert(
             hash(&address),
             Expected {
-                session,
+                of,
                 id: id.clone(),
                 size,
                 arriving,
@@ -100,7 +107,7 @@ impl Uploads {
             let is_own = waiting
                 .taken
                 .get(id)
-                .is_some_and(|(owner, _)| owner == session);
+                .is_some_and(|((owner, _), _)| owner == session);
             is_own && !ids[..index].contains(id)
         });
         if !all_there {
@@ -113,13 +120,67 @@ impl Uploads {
         Ok(files.map(|(_, file)| file).collect())
     }
 
+    /// What a page left that is not here any more.
+    fn abandoned(&self, page: Hash) -> Vec<TakenFile> {
+        let mut waiting = self.lock();
+        if waiting.here.contains_key(&page) {
+            return Vec::new();
+        }
+        let left = waiting.taken.extract_if(|_, (of, _)| of.1 == Some(page));
+        left.map(|(_, (_, file))| file).collect()
+    }
+
     /// Forgets all of them. Files that were taken in are removed by the next start.
     pub fn revoke_all(&self) {
-        *self.lock() = Waiting::default();
+        let mut waiting = self.lock();
+        waiting.expected.clear();
+        waiting.taken.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page that is connected. When the last connection of a page has ended and it doesn't come back, the files that it had sent are given back.
+pub struct Here {
+    host: Arc<Host>,
+    page: Hash,
+}
+
+impl Here {
+    /// From now on.
+    pub fn of(host: Arc<Host>, page: Hash) -> Self {
+        *host.uploads.lock().here.entry(page).or_default() += 1;
+        Self { host, page }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let mut waiting = self.host.uploads.lock();
+        if let Some(times) = waiting.here.get_mut(&self.page) {
+            *times -= 1;
+            if *times > 0 {
+                return;
+            }
+        }
+        waiting.here.remove(&self.page);
+        let (host, page) = (Arc::clone(&self.host), self.page);
+        // Where everything ends, the next start removes them.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            tokio::time::sleep(AWAY).await;
+            let Ok((client, _)) = host.home.client() else {
+                return;
+            };
+            for file in host.uploads.abandoned(page) {
+                // If it can't be removed now, the next start does.
+                let _ = client.give_back(file).await;
+            }
+        });
     }
 }
 
@@ -143,7 +204,7 @@ pub async fn serve(host: &Arc<Host>, token: &str, request: Request<Incoming>) ->
             if host.home.client().is_ok() {
                 waiting
                     .taken
-                    .insert(expected.id.clone(), (expected.session, file));
+                    .insert(expected.id.clone(), (expected.of, file));
             }
             json_answer(StatusCode::OK, &json!({"upload": expected.id}))
         }
@@ -170,12 +231,7 @@ pub async fn serve(host: &Arc<Host>, token: &str, request: Request<Incoming>) ->
 }
 
 /// Hands the body on, while the home is open. True if exactly `size` bytes came.
-async fn pump(
-    host: &Host,
-    mut body: Incoming,
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    size: u64,
-) -> bool {
+async fn pump(host: &Host, mut body: Incoming, sender: mpsc::Sender<Piece>, size: u64) -> bool {
     let mut home = host.home.watch();
     let mut left = size;
     loop {
@@ -184,7 +240,7 @@ async fn pump(
             _ = home.wait_for(|now| now.client.is_none()) => break,
         };
         let frame = match next {
-            Ok(None) if left == 0 => return true,
+            Ok(None) if left == 0 => return sender.send(Piece::End).await.is_ok(),
             Ok(Some(Ok(frame))) => frame,
             _ => break,
         };
@@ -195,27 +251,34 @@ async fn pump(
             Some(less) => left = less,
             None => break,
         }
-        if sender.send(Ok(data)).await.is_err() {
+        if sender.send(Piece::Bytes(data)).await.is_err() {
             // The core wants no more of it, and says why.
             return false;
         }
     }
-    // Nobody may be listening any more.
-    let _ = sender.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
     false
+}
+
+/// What comes of a body.
+enum Piece {
+    Bytes(Bytes),
+    /// It came whole. Without this it did not, whatever became of who handed it on.
+    End,
 }
 
 /// The body as the core reads it, on a thread that may wait.
 struct Arrived {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    pieces: mpsc::Receiver<Piece>,
     piece: Bytes,
+    is_whole: bool,
 }
 
 impl Arrived {
-    fn new(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Self {
+    fn new(pieces: mpsc::Receiver<Piece>) -> Self {
         Self {
             pieces,
             piece: Bytes::new(),
+            is_whole: false,
         }
     }
 }
@@ -223,9 +286,13 @@ impl Arrived {
 impl Read for Arrived {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
+            if self.is_whole {
+                return Ok(0);
+            }
             match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
+                Some(Piece::Bytes(piece)) => self.piece = piece,
+                Some(Piece::End) => self.is_whole = true,
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
         let length = self.piece.len().min(out.len());
@@ -233,5 +300,29 @@ impl Read for Arrived {
             .split_to(length)
             .copy_to_slice(&mut out[..length]);
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_nobody_hands_on_any_more_did_not_come_whole() {
+        for is_whole in [true, false] {
+            let (sender, receiver) = mpsc::channel(4);
+            let piece = Piece::Bytes(Bytes::from_static(b"half"));
+            assert!(sender.send(piece).await.is_ok());
+            if is_whole {
+                assert!(sender.send(Piece::End).await.is_ok());
+            }
+            drop(sender);
+            let read = tokio::task::spawn_blocking(|| {
+                let mut text = String::new();
+                Arrived::new(receiver).read_to_string(&mut text).is_ok()
+            });
+            assert_eq!(read.await.unwrap(), is_whole);
+        }
     }
 }

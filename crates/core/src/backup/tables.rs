@@ -78,8 +78,8 @@ pub(crate) const TABLES: &[Table] = &[
         name: "settings",
         part: Part::Account,
         columns: columns!["name", "value"],
-        // Not what says how this home is set up: a restored one has neither a duress passphrase nor heartbeats.
-        rows: "settings WHERE name NOT IN ('protection.duress', 'protection.heartbeats', 'heartbeat.told_s') ORDER BY name",
+        // Not what says how this home is set up: a restored one has neither a duress passphrase nor heartbeats. And not the phrase that opens it.
+        rows: "settings WHERE name NOT IN ('protection.duress', 'protection.heartbeats', 'heartbeat.told_s') AND substr(name, 1, 7) <> 'phrase.' ORDER BY name",
     },
     Table {
         name: "reports",

@@ -265,7 +265,8 @@ impl Default for ClientOptions {
     }
 }
 
-/// The words that the account can be got back with. Shown once.
+/// The words that the account can be got back with. Shown until they are on paper.
+#[derive(Clone)]
 pub struct RecoveryPhrase(Zeroizing<String>);
 
 impl RecoveryPhrase {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use undertone_mls::AccountId;
 
-use super::Client;
+use super::{Client, RecoveryPhrase};
 use crate::{
     error::{Reason, Result},
     ids::{ChatId, ContactId, MessageId},
     query,
-    sync::settings,
+    sync::{settings, unkept_phrase},
     view::*,
 };
 
@@ -49,6 +49,33 @@ impl Client {
         let name = name.to_owned();
         self.write(move |work| settings::set_preference(work, &name, value))
             .await
+    }
+
+    /// Holds the recovery phrase in the encrypted home until it is on paper.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn hold_phrase(&self, phrase: &RecoveryPhrase) -> Result<()> {
+        let phrase = phrase.clone();
+        self.write(move |work| unkept_phrase::hold(work, &phrase))
+            .await
+    }
+
+    /// The recovery phrase, if it is not on paper yet.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn unkept_phrase(&self) -> Result<Option<RecoveryPhrase>> {
+        self.read(|snapshot, _| unkept_phrase::held(snapshot.connection()))
+            .await
+    }
+
+    /// The recovery phrase is on paper: it is held no longer.
+    ///
+    /// # Errors
+    /// `store.*`.
+    pub async fn phrase_is_kept(&self) -> Result<()> {
+        self.write(unkept_phrase::forget).await
     }
 
     /// Mutes, archives or pins a chat, or sets its read receipts.

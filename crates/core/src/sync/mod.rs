@@ -82,6 +82,7 @@ pub(crate) mod take;
 pub(crate) mod timer;
 pub(crate) mod tokens;
 pub(crate) mod typing;
+pub(crate) mod unkept_phrase;
 pub(crate) mod uploads;
 pub(crate) mod welcome;
 pub(crate) mod work;

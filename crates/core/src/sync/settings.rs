@@ -85,16 +85,11 @@ const PREFERENCE_BYTES: usize = 32;
 
 /// What a user interface keeps for itself.
 pub(crate) fn preferences(db: &Connection) -> Result<BTreeMap<String, i32>> {
-    let mut query = db.prepare_cached("SELECT name, value FROM settings")?;
-    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    let mut found = BTreeMap::new();
-    for row in rows {
-        let (name, value) = row?;
-        if let Some(name) = name.strip_prefix(PREFERENCE) {
-            found.insert(name.to_owned(), value);
-        }
-    }
-    Ok(found)
+    let mut query = db.prepare_cached(
+        "SELECT substr(name, length(?1) + 1), value FROM settings WHERE substr(name, 1, length(?1)) = ?1",
+    )?;
+    let rows = query.query_map([PREFERENCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect::<rusqlite::Result<_>>().map_err(Into::into)
 }
 
 /// Keeps one such number.
