@@ -49,6 +49,8 @@ export const de: Table = {
   "strength.2": "Mäßig: kostet einen entschlossenen Dieb Monate",
   "strength.3": "Gut: für fast alle außer Reichweite",
   "strength.4": "Stark: außer Reichweite",
+  "strength.sentence": "Mäßig, wenn es nie jemand gesagt hat: Sprüche, Verse und Titel werden zuerst probiert",
+  "strength.words": "Gut, wenn die Wörter ausgelost wurden: für fast alle außer Reichweite",
   "strength.hint": "Fünf oder sechs zufällige Wörter sind leicht zu merken und schwer zu erraten.",
   "phrase.title": "Deine Wiederherstellungswörter",
   "phrase.text": "Schreibe diese zwölf Wörter in dieser Reihenfolge auf Papier. Sie werden nur jetzt gezeigt, stehen sonst nirgends und sind der einzige Weg, ein gestohlenes Gerät sicher zu entfernen.",

@@ -55,6 +55,8 @@ export const en = {
   "strength.2": "Fair: costs a determined thief months",
   "strength.3": "Good: out of reach for nearly everybody",
   "strength.4": "Strong: out of reach",
+  "strength.sentence": "Fair if nobody has said it before: sayings, verses and titles are tried first",
+  "strength.words": "Good if the words were drawn at random: out of reach for nearly everybody",
   "strength.hint": "Five or six random words are easy to remember and hard to guess.",
   "phrase.title": "Your recovery phrase",
   "phrase.text":

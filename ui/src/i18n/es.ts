@@ -49,6 +49,8 @@ export const es: Table = {
   "strength.2": "Regular: le cuesta meses a un ladrón decidido",
   "strength.3": "Buena: fuera del alcance de casi todos",
   "strength.4": "Fuerte: fuera de alcance",
+  "strength.sentence": "Regular si nadie la ha dicho nunca: dichos, versos y títulos se prueban primero",
+  "strength.words": "Buena si las palabras se sacaron al azar: fuera del alcance de casi todos",
   "strength.hint": "Cinco o seis palabras al azar son fáciles de recordar y difíciles de adivinar.",
   "phrase.title": "Tu frase de recuperación",
   "phrase.text": "Escribe estas doce palabras en papel, en este orden. Solo se muestran ahora, no existen en otro sitio y son la única manera de quitar con seguridad un dispositivo robado.",

@@ -49,6 +49,8 @@ export const fr: Table = {
   "strength.2": "Moyenne : coûte des mois à un voleur décidé",
   "strength.3": "Bonne : hors de portée de presque tous",
   "strength.4": "Forte : hors de portée",
+  "strength.sentence": "Moyenne si personne ne l’a jamais dite : dictons, vers et titres sont essayés d’abord",
+  "strength.words": "Bonne si les mots ont été tirés au sort : hors de portée de presque tous",
   "strength.hint": "Cinq ou six mots au hasard se retiennent facilement et se devinent mal.",
   "phrase.title": "Votre phrase de récupération",
   "phrase.text": "Écrivez ces douze mots sur papier, dans cet ordre. Ils ne sont montrés que maintenant, n’existent nulle part ailleurs et sont le seul moyen d’écarter sûrement un appareil volé.",

@@ -49,6 +49,8 @@ export const nl: Table = {
   "strength.2": "Redelijk: kost een vastberaden dief maanden",
   "strength.3": "Goed: voor bijna iedereen buiten bereik",
   "strength.4": "Sterk: buiten bereik",
+  "strength.sentence": "Redelijk als niemand het ooit gezegd heeft: gezegden, verzen en titels worden het eerst geprobeerd",
+  "strength.words": "Goed als de woorden door het lot gekozen zijn: voor bijna iedereen buiten bereik",
   "strength.hint": "Vijf of zes willekeurige woorden zijn makkelijk te onthouden en moeilijk te raden.",
   "phrase.title": "Je herstelzin",
   "phrase.text": "Schrijf deze twaalf woorden in deze volgorde op papier. Ze worden alleen nu getoond, bestaan nergens anders en zijn de enige manier om een gestolen apparaat veilig te verwijderen.",

@@ -3,7 +3,7 @@
 import { useId, useState } from "preact/hooks";
 import { t } from "../i18n/index.ts";
 import { focusHere, focusNot } from "./focus.ts";
-import { strength } from "./strength.ts";
+import { strength, verdict } from "./strength.ts";
 
 /** Gives the passphrase when it is long enough and both are the same, else null. */
 export function NewPassphrase({
@@ -49,7 +49,7 @@ export function NewPassphrase({
           <i />
           <i />
         </div>
-        <span>{first === "" ? t("strength.hint") : t(`strength.${level}`)}</span>
+        <span>{first === "" ? t("strength.hint") : t(`strength.${verdict(first)}`)}</span>
       </div>
       <label class="field">
         <span>{t("onboarding.passphrase.again")}</span>

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, Server, befriend, bubble, bubbleMenu, chatRow, enter, look, onboard, openBrowser, openChat, openPage, pressAt, rpc, say, toneFile } from "./stage.js";
+import { App, Server, befriend, bubble, bubbleMenu, chatRow, enter, filmOf, look, onboard, openBrowser, openChat, openPage, pressAt, rpc, say, toneFile } from "./stage.js";
 
 const NOTES = 200;
 
@@ -486,28 +486,10 @@ test("a message is given a timer of its own, and the next one has none", async (
   assert.equal(await bubble(benPage, "For good").locator(".meta-timer").count(), 0);
 });
 
-/** A picture in the middle of a camera's. */
-async function frame(jpeg) {
-  const text = await page.evaluate(async (base64) => {
-    const image = new Image();
-    image.src = `data:image/jpeg;base64,${base64}`;
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [640, 480];
-    const context = canvas.getContext("2d");
-    context.fillStyle = "white";
-    context.fillRect(0, 0, 640, 480);
-    context.drawImage(image, 120, 40, 400, 400);
-    return canvas.toDataURL("image/jpeg", 1).split(",")[1];
-  }, jpeg.toString("base64"));
-  return Buffer.from(text, "base64");
-}
-
 test("a contact is verified by scanning the code on their screen", async () => {
   await page.locator(".chat-title").click();
   await page.locator("dialog .qr-dark").waitFor();
-  const film = path.join(ben.folder, "screen.mjpeg");
-  writeFileSync(film, await frame(await page.locator("dialog svg.qr").screenshot({ type: "jpeg", quality: 100 })));
+  const film = await filmOf(page, page.locator("dialog svg.qr"), path.join(ben.folder, "screen.mjpeg"));
   await page.keyboard.press("Escape");
   const withCamera = await openBrowser(film);
   try {

@@ -140,7 +140,7 @@ test("every sheet opens by keyboard, closes by Escape, and can be heard", async 
   await page.locator("dialog .qr-dark").waitFor();
   await look(page, "the contact");
   await page.keyboard.press("Escape");
-  await tabTo(page, /Emoji/, 60);
+  await tabTo(page, /Emoji/);
   await page.keyboard.press("Enter");
   await page.locator(".emoji-one").first().waitFor();
   await look(page, "the emoji");

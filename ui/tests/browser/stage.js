@@ -423,6 +423,24 @@ export async function onboard(page, app, invitation, picture, proxy) {
   return words;
 }
 
+/** Two whose homes were made by commands, and nothing runs yet: contacts by a link, as scripts do it. */
+export function meet(one, other) {
+  other.commandWithPassphrase("add", one.commandWithPassphrase("link").uri);
+}
+
+/** The page of a home that was made by a command. */
+export async function unlock(page, app) {
+  await enter(page, app);
+  const isOpen = page.getByRole("button", { name: "Lock now" });
+  const passphrase = page.getByLabel("Passphrase", { exact: true });
+  await isOpen.or(passphrase).waitFor();
+  // It is open on another page already.
+  if (await isOpen.isVisible()) return;
+  await passphrase.fill(PASSPHRASE);
+  await page.getByRole("button", { name: "Unlock" }).click();
+  await isOpen.waitFor();
+}
+
 /** The first gives a link, the second uses it. */
 export async function befriend(one, other) {
   if (!(await one.getByRole("tab", { name: "Show my link" }).isVisible())) await one.keyboard.press("Alt+n");
@@ -457,24 +475,50 @@ export async function bubbleMenu(page, text, item) {
   await page.getByRole("menuitem", { name: item, exact: true }).click();
 }
 
-/** Presses Tab until something with this name has the focus: often enough for everything on a screen, or until it has come. */
-export async function tabTo(page, name, most = 60) {
+/** Presses Tab until something with this name has the focus, in a part of the page if one is given: as long as it takes to come. */
+export async function tabTo(page, name, within = "body") {
   const until = Date.now() + LONGEST_WAIT;
-  for (let turn = 0; turn < most || Date.now() < until; turn += 1) {
-    const found = await page.evaluate(() => {
-      const element = document.activeElement === document.body ? null : document.activeElement;
-      return element?.getAttribute("aria-label") ?? element?.labels?.[0]?.textContent ?? element?.textContent ?? "";
-    });
-    if (name.test(found)) return;
+  while (Date.now() < until) {
+    const found = await page.evaluate((within) => {
+      const element = document.activeElement;
+      if (element === null || element === document.body || element.closest(within) === null) return null;
+      return element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
+    }, within);
+    if (found !== null && name.test(found)) return;
     await page.keyboard.press("Tab");
   }
   assert.fail(`no way by keyboard to ${name}`);
 }
 
 /** Goes there with the keyboard, and presses what does it. */
-export async function pressAt(page, name, key = "Enter") {
-  await tabTo(page, name);
+export async function pressAt(page, name, key = "Enter", within = undefined) {
+  await tabTo(page, name, within);
   await page.keyboard.press(key);
+}
+
+/** Goes to a field with the keyboard, and types this in place of what is there. */
+export async function typeAt(page, name, text, within = undefined) {
+  await tabTo(page, name, within);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
+
+/** Goes to a choice with the keyboard, and through it with the arrows until this is chosen. */
+export async function chooseAt(page, name, option, within = undefined) {
+  await tabTo(page, name, within);
+  const chosen = () => page.evaluate(() => document.activeElement.selectedOptions[0]?.label ?? "");
+  await page.keyboard.press("Home");
+  for (let turn = 0; turn < 100 && (await chosen()) !== option; turn += 1) await page.keyboard.press("ArrowDown");
+  assert.equal(await chosen(), option);
+}
+
+/** Goes through the menu that is open with the arrows, and takes this. */
+export async function chooseItem(page, item) {
+  await page.getByRole("menu").waitFor();
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
+  for (let turn = 0; turn < 40 && (await focused()) !== item; turn += 1) await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(), item);
+  await page.keyboard.press("Enter");
 }
 
 /** What browsers keep of a field on their disk, to fill it in again, unless it says that they may not. */
@@ -495,6 +539,25 @@ export async function look(page, what) {
     assert.deepEqual(said, [], `${what}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+}
+
+/** What a camera sees that is held before a code on somebody's screen. */
+export async function filmOf(page, code, file) {
+  const jpeg = await code.screenshot({ type: "jpeg", quality: 100 });
+  const text = await page.evaluate(async (base64) => {
+    const image = new Image();
+    image.src = `data:image/jpeg;base64,${base64}`;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [640, 480];
+    const context = canvas.getContext("2d");
+    context.fillStyle = "white";
+    context.fillRect(0, 0, 640, 480);
+    context.drawImage(image, 100, 20, 440, 440);
+    return canvas.toDataURL("image/jpeg", 1).split(",")[1];
+  }, jpeg.toString("base64"));
+  writeFileSync(file, Buffer.from(text, "base64"));
+  return file;
 }
 
 /** Holds the microphone's button until three seconds were recorded. */

@@ -35,7 +35,7 @@ const { noticeText, pieces } = await load("i18n/notice.mjs");
 // Of each kind of notice, and of each choice that makes another sentence of it, one; written by a test of the core.
 const notices = JSON.parse(readFileSync(path.join(root, "../crates/core/testdata/notices.json"), "utf8"));
 const { outgoing, isFormatted } = await load("ui/drafting.mjs");
-const { strength } = await load("ui/strength.mjs");
+const { strength, verdict } = await load("ui/strength.mjs");
 
 const places = (text) => [...new Set([...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))].sort();
 const forms = (text) => (typeof text === "string" ? [text] : Object.values(text));
@@ -183,9 +183,26 @@ test("the strength of a passphrase is not flattered", () => {
     ["summer2024", 1],
     ["undertone undertone", 1],
     ["dragon monkey", 2],
+    // What people say, write and sing.
+    ["correct horse battery staple", 1],
+    ["Correct-Horse-Battery-Staple!1", 2],
+    ["the quick brown fox jumps over the lazy dog", 1],
+    ["To be, or not to be: that is the question", 1],
+    ["Allons enfants de la Patrie", 1],
+    ["Freude, schöner Götterfunken", 1],
+    ["بسم الله الرحمن الرحيم", 1],
+    ["It is a truth universally acknowledged, that a single man in possession of a good fortune", 2],
+    ["shall i compare thee to a summers day", 2],
+    ["het is groen en het zit in een boom", 2],
+    ["هذا البيت القديم في المدينة من حجر", 2],
   ]) {
     assert.ok(strength(passphrase) <= most, `${passphrase}: ${strength(passphrase)}`);
   }
-  assert.ok(strength("kelp orbit violin dusk marrow fence") >= 3);
+  // Nobody can see whether words were drawn: it is said so, and they are never more than good.
+  for (const drawn of ["kelp orbit violin dusk marrow fence", "kelp orbit violin dusk marrow fence plank seven otter", "حديقة قارب مصباح نافذة ليمون جسر"]) {
+    assert.equal(strength(drawn), 3, drawn);
+    assert.equal(verdict(drawn), "words", drawn);
+  }
+  assert.equal(verdict("it rained on my way to the harbour museum this grey Tuesday"), "sentence");
   assert.equal(strength("x7$Kq!mZ2pR9vT4w"), 4);
 });
