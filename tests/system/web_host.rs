@@ -136,6 +136,8 @@ fn every_answer_tells_the_browser_to_keep_and_run_nothing_else() -> Outcome {
         ] {
             assert!(head.contains(expected), "{path}: no {expected} in {head}");
         }
+        // Where scripts of its own may run, none is left behind for a later page.
+        assert!(path != "/" || head.contains("worker-src 'none'"), "{head}");
         for never in [
             "set-cookie",
             "access-control-allow",

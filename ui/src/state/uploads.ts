@@ -1,9 +1,9 @@
 // Files that were picked, on their way into the home: encrypted there as they come.
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { ChatId } from "../../../crates/app/bindings/rpc.ts";
 import { Failed, asFailed } from "../host/socket.ts";
-import { call, onClose, phase } from "./app.ts";
+import { call, onClose, phase, standing } from "./app.ts";
 import { look, type Film } from "./film.ts";
 
 export interface Upload {
@@ -29,6 +29,12 @@ export const uploads = signal<readonly Upload[]>([]);
 
 let next = 1;
 const requests = new Map<number, XMLHttpRequest>();
+const running = new Set<XMLHttpRequest>();
+
+// What has not begun yet would go to whoever has the port by then.
+effect(() => {
+  if (standing.value !== "in") for (const request of running) request.abort();
+});
 
 function change(key: number, how: Partial<Upload>): void {
   uploads.value = uploads.value.map((one) => (one.key === key ? { ...one, ...how } : one));
@@ -50,6 +56,8 @@ export async function upload(
   await new Promise<void>((resolve, reject) => {
     const request = new XMLHttpRequest();
     started?.(request);
+    running.add(request);
+    request.onloadend = () => running.delete(request);
     request.open("PUT", address.url);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => progress(total === 0 ? 1 : loaded / total);

@@ -72,11 +72,11 @@ impl Proofs {
     /// What only this program can answer to the page of that name (hexadecimal, as the nonce). None: these are no such things.
     pub fn answer(&self, name: &str, nonce: &str) -> Option<String> {
         let (name, nonce) = (hash_from_hexadecimal(name)?, hash_from_hexadecimal(nonce)?);
-        Some(hexadecimal(&*mac(&*self.key(&name), &nonce)))
+        Some(hexadecimal(&*mac(&self.key(&name), &nonce)))
     }
 
     fn key(&self, name: &[u8; BYTES]) -> Zeroizing<[u8; BYTES]> {
-        mac(&*self.0, name)
+        mac(&self.0, name)
     }
 }
 
