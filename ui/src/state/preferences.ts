@@ -30,8 +30,14 @@ export async function setLanguage(next: Language): Promise<void> {
   await keep("language", LANGUAGES.indexOf(next));
 }
 
+let choices = 0;
+
 export async function setNotifies(next: boolean): Promise<void> {
-  notifies.value = next && (await Notification.requestPermission()) === "granted";
+  const mine = ++choices;
+  const may = next && (await Notification.requestPermission()) === "granted";
+  // Chosen otherwise while the browser asked.
+  if (mine !== choices) return;
+  notifies.value = may;
   await keep("notifications", Number(notifies.value));
 }
 

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
 import { enterCode } from "../state/app.ts";
 import { asFailed } from "../host/socket.ts";
 import { explain, t } from "../i18n/index.ts";
@@ -6,16 +7,18 @@ import { Button } from "./Button.tsx";
 import { focusHere } from "./focus.ts";
 import { Mark } from "./Icon.tsx";
 
+/** What was wrong with the last code. The screen gives way while the program is asked, and comes back. */
+const trouble = signal<string | null>(null);
+
 /** For a page that was not opened by the program's own file: six digits from the terminal. */
 export function CodeScreen() {
   const [code, setCode] = useState("");
-  const [trouble, setTrouble] = useState<string | null>(null);
   const submit = (event: Event): void => {
     event.preventDefault();
-    setTrouble(null);
+    trouble.value = null;
     enterCode(code).catch((error: unknown) => {
       const failed = asFailed(error);
-      setTrouble(explain(failed.code, failed.message));
+      trouble.value = explain(failed.code, failed.message);
       setCode("");
     });
   };
@@ -34,13 +37,13 @@ export function CodeScreen() {
             autocomplete="off"
             maxLength={7}
             ref={focusHere}
-            aria-invalid={trouble !== null}
+            aria-invalid={trouble.value !== null}
             aria-describedby="code-trouble"
             onInput={(event) => setCode(event.currentTarget.value)}
           />
         </label>
         <p id="code-trouble" class="trouble-text" role="alert">
-          {trouble}
+          {trouble.value}
         </p>
         <Button look="main" submit disabled={code.replace(/\D/g, "").length !== 6}>
           {t("code.enter")}

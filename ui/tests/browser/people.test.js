@@ -215,6 +215,25 @@ test("what happened in the group is said in the language of the page", async () 
   await cleoPage.getByRole("dialog").waitFor({ state: "detached" });
 });
 
+test("who is taken out of a group writes no more, and is let in again, with the keyboard alone", async () => {
+  const inDetails = ".pane-details";
+  await pressAt(page, /^Remove Ben from the group$/, "Enter", inDetails);
+  await page.locator(".members li", { hasText: "Ben" }).waitFor({ state: "detached" });
+  await benPage.locator(".closed", { hasText: "You are not in this group any more." }).waitFor();
+  assert.equal(await benPage.locator("#compose").count(), 0);
+  await look(benPage, "a group that somebody was removed from");
+  await pressAt(page, /^Add members$/, "Enter", inDetails);
+  await pressAt(page, /^BBen$/, "Space", inDetails);
+  await look(page, "adding members");
+  await pressAt(page, /^Add members$/, "Enter", ".pane-details form");
+  await page.locator(".members li", { hasText: "Ben" }).waitFor();
+  await benPage.locator("#compose").waitFor();
+  await pressAt(benPage, /^Message to/, "End");
+  await benPage.keyboard.type("Back at the desk");
+  await benPage.keyboard.press("Enter");
+  await bubble(page, "Back at the desk").waitFor();
+});
+
 test("an owner hands the group over, and leaves", async () => {
   await page.getByRole("button", { name: "Hand the group over to Ben" }).click();
   await page.getByRole("button", { name: "Hand over", exact: true }).click();
