@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fake::{FakeServer, Person, at_rest, eventually, three};
 use prost::Message as _;
-use undertone_content::{Disposition, MimiContent, NestedPart, Origin, Salt, uri};
+use undertone_content::{Disposition, MessageId, MimiContent, NestedPart, Origin, Salt, uri};
 use undertone_core::{Order, Page, store::StoreError};
 use undertone_mls::DeviceKeys;
 use undertone_wire::ids::random_bytes;
@@ -143,4 +143,54 @@ async fn who_says_unasked_that_it_was_they_who_spoke_hides_nothing_there() {
         content.encode().expect("encoded")
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_is_looked_at_as_what_is_said_now() {
+    let server = FakeServer::new();
+    let (ada, ben, mut cleo) = three(&server).await;
+    ada.says("Desk", "Not today.").await;
+    for person in [&ben, &cleo] {
+        person.reads("Desk", &["Ada: Not today."]).await;
+    }
+    let desk = ben.chat("Desk").await.id;
+    let lines = ben.client().messages(&desk, Page::default()).await.unwrap();
+    let said = lines.iter().find(|line| line.text == "Not today.").unwrap();
+    let id = MessageId::from_hex(&said.id.to_string()).unwrap();
+    let place = said.order.clone().unwrap();
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    cleo.quit().await;
+    is_to_answer(&cleo, place.clone(), |_| vec![0x81; 5_000]);
+    is_to_answer(&cleo, place.clone(), |from| {
+        let content = MimiContent::text(&from.origin(1), "Today.").replacing(id);
+        content.encode().unwrap()
+    });
+    is_to_answer(&cleo, place.clone(), |from| {
+        MimiContent::delete(&from.origin(2), id).encode().unwrap()
+    });
+    is_to_answer(&cleo, place, |from| {
+        let other = From {
+            sender: uri::account(&[7; 32]),
+            room: from.room.clone(),
+        };
+        let content = MimiContent::text(&other.origin(3), "I am somebody else.");
+        content.encode().unwrap()
+    });
+    cleo.reopen().await;
+    cleo.says("Desk", "Well?").await;
+    for person in [&ada, &ben] {
+        person
+            .reads("Desk", &["Ada: Not today.", "Cleo: Well?"])
+            .await;
+        let notices = person.notices("Desk").await;
+        let told = notices
+            .iter()
+            .filter(|line| line.contains("could not be understood"));
+        assert_eq!(told.count(), 1, "{notices:?}");
+        assert!(!notices.iter().any(|line| line.contains("missing")));
+        let lines = person.client().messages(&desk, Page::default()).await;
+        let lines = lines.unwrap();
+        let said = lines.iter().find(|line| line.text == "Not today.").unwrap();
+        assert!(said.edits == 0 && !said.deleted);
+    }
 }
