@@ -4,9 +4,20 @@
 
 mod fake;
 
-use fake::{End, FakeServer, Person, eventually, meet, three};
-use undertone_core::{ChatId, ChatState};
-use undertone_wire::Code;
+use fake::{
+    End, FakeServer, Person,
+    cheat::{Cheat, pointer_to},
+    eventually, meet, three,
+};
+use prost::Message as _;
+use undertone_core::{ChatId, ChatState, LinkOptions};
+use undertone_wire::{
+    Code,
+    client_proto::{Payload, payload},
+    ids::{BlobId, Pin, random_bytes},
+    origin::ServerAddress,
+    padding,
+};
 
 type Outcome = Result<(), undertone_core::Error>;
 
@@ -239,5 +250,64 @@ async fn what_refers_to_another_blob_than_was_named_is_nothing_to_all() -> Outco
             person.name
         );
     }
+    Ok(())
+}
+
+fn evil() -> ServerAddress {
+    ServerAddress {
+        origin: "evil.example:7443".parse().unwrap(),
+        pin: Pin::random(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_link_leads_nobody_to_another_server() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben) = (
+        Person::new("Ada", &server).await,
+        Person::new("Ben", &server).await,
+    );
+    ada.client().create_link(LinkOptions::default()).await?;
+    meet(&ben, &ada).await;
+    let blob = BlobId::random();
+    let pointer = pointer_to(&evil(), blob.as_bytes(), &random_bytes::<32>(), b"Welcome");
+    let plain = Payload {
+        body: Some(payload::Body::Blob(pointer)),
+    };
+    let read = server.blob_traffic().1;
+    let payload = padding::pad_payload(&plain.encode_to_vec(), 0).unwrap();
+    server.refer_everybody(payload.into(), &blob);
+    eventually("it is looked for at home, and given up", || async {
+        let left = ada.client().what_is_left_for_tests().await.unwrap();
+        server.blob_traffic().1 > read && !left.iter().any(|kind| kind == "fetch")
+    })
+    .await;
+    assert_eq!(server.sought_elsewhere(), 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_fetched_where_the_conversation_is_whatever_else_it_names() -> Outcome {
+    let server = server();
+    let (mut ada, ben, cleo) = three(&server).await;
+    let group = desk(&ada).await;
+    server.hold_pieces_after(0);
+    let blobs = server.blobs();
+    tokio::select! {
+        _ = ada.client().group_rename(&group, "Newsroom") => panic!("the upload waits"),
+        () = eventually("it is to be uploaded", || async { server.blobs() > blobs }) => {}
+    }
+    ada.quit().await;
+    Cheat::of(&ada, "Desk").sends_elsewhere(&evil());
+    server.let_pieces_go();
+    ada.reopen().await;
+    for person in [&ben, &cleo] {
+        eventually("the change is everywhere", || async {
+            person.client().find_chat("Newsroom").await.is_ok()
+        })
+        .await;
+    }
+    assert_eq!(server.sought_elsewhere(), 0);
+    agree(&[&ada, &ben, &cleo], "Newsroom").await;
     Ok(())
 }

@@ -5,7 +5,7 @@ mod fake;
 
 use std::{fs::File, path::PathBuf};
 
-use fake::{FakeServer, Person, eventually, three};
+use fake::{FakeServer, Person, cheat::Cheat, eventually, three};
 use undertone_core::{
     AttachmentInfo, Draft, DraftAttachment, DraftFilm, MessageInfo, MessageKind, SettingsChange,
     attachments::LARGEST,
@@ -161,6 +161,43 @@ async fn what_may_be_opened_once_and_what_is_deleted_does_not_come() -> Outcome 
     ben.quit().await;
     let noted = "SELECT count(*) FROM downloads d JOIN messages m ON m.id = d.message WHERE m.view_once <> 0 OR m.gone <> 0";
     assert_eq!(ben.looks_up(noted), 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_brings_so_many_files_by_itself_and_each_once() -> Outcome {
+    let server = FakeServer::new();
+    let (mut ada, mut ben, _cleo) = three(&server).await;
+    let folder = Folder::new();
+    let limits = SettingsChange {
+        download_bytes: Some(200_000),
+        ..SettingsChange::default()
+    };
+    ben.client().set_settings(limits).await?;
+    let chat = ada.chat("Desk").await.id;
+    let first = Draft::default().attach(folder.file("page", 100));
+    ada.client().send(&chat, first).await?;
+    see(&ben, "Desk", &[("page", true)]).await;
+    // They are noted, and wait for another network.
+    let metered = SettingsChange {
+        metered: Some(true),
+        ..SettingsChange::default()
+    };
+    ben.client().set_settings(metered).await?;
+    ada.settle().await;
+    ada.quit().await;
+    let cheat = Cheat::of(&ada, "Desk");
+    cheat.is_to_say(&[cheat.files(50, 40, true), cheat.files(51, 200, false)]);
+    drop(cheat);
+    ada.reopen().await;
+    eventually("both came", || async {
+        files(&ben, "Desk").await.len() == 1 + 40 + 200
+    })
+    .await;
+    ben.settle().await;
+    ben.quit().await;
+    let noted = "SELECT count(*) FROM downloads";
+    assert_eq!(ben.looks_up(noted), 32 + 1);
     Ok(())
 }
 

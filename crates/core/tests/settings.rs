@@ -119,6 +119,95 @@ async fn read_receipts_that_are_off_are_off_both_ways() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_a_group_too_reading_is_told_to_those_who_tell_it_and_to_nobody_else() -> Outcome {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    meet(&cleo, &ben).await;
+    let off = SettingsChange {
+        read_receipts: Some(false),
+        ..SettingsChange::default()
+    };
+    ben.client().set_settings(off).await?;
+    let on = ContactChange {
+        read_receipts: Some(Choice::On),
+        ..ContactChange::default()
+    };
+    let id = ben.client().find_contact("Cleo").await?.id;
+    ben.client().set_contact(&id, on).await?;
+    ada.says("Desk", "Who is in?").await;
+    let first = "Ada: Who is in?";
+    cleo.reads("Desk", &[first]).await;
+    cleo.says("Desk", "I am.").await;
+    ben.reads("Desk", &[first, "Cleo: I am."]).await;
+    reads_all(&ben, "Desk").await;
+    eventually("Cleo is told", || async {
+        told(&cleo, "Desk").await == (1, 1)
+    })
+    .await;
+    ben.says("Desk", "So am I.").await;
+    for person in [&ada, &cleo] {
+        person
+            .reads("Desk", &[first, "Cleo: I am.", "Ben: So am I."])
+            .await;
+        reads_all(person, "Desk").await;
+    }
+    eventually("Ben is told by Cleo", || async {
+        told(&ben, "Desk").await.1 == 1
+    })
+    .await;
+    fake::at_rest(&server, &[&ada, &ben, &cleo]).await;
+    assert_eq!(told(&ben, "Desk").await.1, 1, "Ada's reading is not kept");
+    let desk = ada.chat("Desk").await.id;
+    let all = ada.client().messages(&desk, Default::default()).await?;
+    let first = all.iter().find(|line| line.text == "Who is in?").unwrap();
+    let told = ada.client().receipts(&desk, &first.id).await?;
+    let names: Vec<_> = told.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["Cleo"], "nor is Ada told of Ben's");
+    Ok(())
+}
+
+/// Ben reads what Ada wrote, and before anything of that has gone out he changes his mind. What Ada is told then.
+async fn told_after(change: impl AsyncFnOnce(&Person)) -> (u32, u32) {
+    let (server, ada, mut ben) = two().await;
+    ada.settle().await;
+    ben.settle().await;
+    ben.pace.automatic_from = Duration::from_secs(600);
+    ben.pace.automatic_to = Duration::from_secs(601);
+    ben.reopen().await;
+    ada.says("Ben", "Read me.").await;
+    ben.reads("Ada", &["Ada: Read me."]).await;
+    reads_all(&ben, "Ada").await;
+    change(&ben).await;
+    ben.clock().pass_ms(3600 * 1000);
+    ben.reopen().await;
+    ben.says("notes", "Later.").await;
+    fake::at_rest(&server, &[&ada, &ben]).await;
+    told(&ada, "Ben").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_wait_go_as_things_are_set_when_they_go() {
+    assert_eq!(told_after(async |_| ()).await, (1, 1));
+    let turned_off = told_after(async |ben| {
+        let off = SettingsChange {
+            read_receipts: Some(false),
+            ..SettingsChange::default()
+        };
+        ben.client().set_settings(off).await.unwrap();
+    });
+    assert_eq!(turned_off.await, (1, 0));
+    let blocked = told_after(async |ben| {
+        let change = ContactChange {
+            blocked: Some(true),
+            ..ContactChange::default()
+        };
+        let ada = ben.client().find_contact("Ada").await.unwrap().id;
+        ben.client().set_contact(&ada, change).await.unwrap();
+    });
+    assert_eq!(blocked.await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_only_reading_is_told() -> Outcome {
     let server = FakeServer::new();
     let (ada, ben, cleo) = three(&server).await;

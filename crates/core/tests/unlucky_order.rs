@@ -313,3 +313,66 @@ async fn a_device_that_is_linked_while_another_has_lost_the_thread_comes_in_when
     eventually("his phone is back", || is_in(&ben, "Club")).await;
     eventually("so is his laptop", || is_in(&laptop, "Club")).await;
 }
+
+/// What Ben's chat shows of a message of Ada's that his phone missed, after she has sent it, done `then` with it, and written once more.
+async fn seen_of_what_was_missed(
+    draft: Draft,
+    then: impl AsyncFnOnce(&Person, &undertone_core::Sent),
+) -> Vec<String> {
+    let server = FakeServer::new();
+    let (ada, ben, _) = two(&server).await;
+    at_rest(&server, &[&ada, &ben]).await;
+    server.lose_next_to(server.queue_numbered(1));
+    let chat = ada.chat("Ben").await.id;
+    let sent = ada.client().send(&chat, draft).await.unwrap();
+    // Until she has seen it come back it is not placed.
+    ada.settle().await;
+    then(&ada, &sent).await;
+    ada.says("Ben", "Seen?").await;
+    eventually("the next one came", || async {
+        ben.lines("Ada").await.contains(&"Ada: Seen?".to_owned())
+    })
+    .await;
+    eventually("it came again, or has its line", || async {
+        let left = ben.client().what_is_left_for_tests().await.unwrap();
+        let shown = ben.notices("Ada").await.iter().any(|line| line == MISSING);
+        shown || !left.iter().any(|kind| kind == "gap")
+    })
+    .await;
+    let missing = ben.notices("Ada").await;
+    let missing = missing.into_iter().filter(|line| line == MISSING);
+    missing.chain(ben.lines("Ada").await).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_misses_what_may_be_opened_once_sees_that_there_was_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("passport.txt");
+    std::fs::write(&secret, b"number 123").unwrap();
+    let draft = Draft {
+        view_once: true,
+        ..Draft::default().attach(&secret)
+    };
+    let seen = seen_of_what_was_missed(draft, async |_, _| ()).await;
+    assert_eq!(seen, [MISSING, "Ada: Seen?"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_author_deletes_for_themselves_is_missed_by_whoever_has_not_got_it() {
+    let seen = seen_of_what_was_missed(Draft::text("Shall we?"), async |ada, sent| {
+        let chat = ada.chat("Ben").await.id;
+        let deleted = ada.client().delete_for_me(&chat, &sent.message).await;
+        deleted.unwrap();
+    });
+    assert_eq!(seen.await, [MISSING, "Ada: Seen?"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_author_deletes_for_everyone_is_missed_by_nobody() {
+    let seen = seen_of_what_was_missed(Draft::text("Shall we?"), async |ada, sent| {
+        let chat = ada.chat("Ben").await.id;
+        let deleted = ada.client().delete_for_everyone(&chat, &sent.message).await;
+        deleted.unwrap();
+    });
+    assert_eq!(seen.await, ["Ada: Seen?"]);
+}

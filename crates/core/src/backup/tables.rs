@@ -312,6 +312,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "backup_blocks",
     "backups",
     "behind",
+    "came_by_themselves",
     "clock",
     "commits",
     "custodians",

@@ -194,9 +194,9 @@ async fn key(shared: &Arc<Shared>, server: &ServerAddress) -> Result<Option<Serv
     match shared.transport.server_key(server).await {
         Ok(fresh) => {
             lock(&shared.others.keys_away).remove(&pin);
-            let kept = fresh.clone();
+            let (from, kept) = (server.clone(), fresh.clone());
             let right = shared
-                .write(move |work| elsewhere::keep_key(work, &pin, &kept))
+                .write(move |work| elsewhere::keep_key(work, &from, &kept))
                 .await;
             match right {
                 Ok(()) => Ok(Some(fresh)),

@@ -170,6 +170,11 @@ pub const STEPS: &[Migration] = &[
         name: "keys of members",
         step: Step::Sql(include_str!("../../migrations/0025_keys_of_members.sql")),
     },
+    Migration {
+        version: 26,
+        name: "bidden by others",
+        step: Step::Sql(include_str!("../../migrations/0026_bidden_by_others.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

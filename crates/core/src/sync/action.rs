@@ -323,7 +323,12 @@ pub(crate) fn renew(work: &Work<'_>, conversation: i64, target: &[u8; 32]) -> Re
         .exists(params![conversation, target, author])?;
     if deleted || gone != 0 {
         // What is gone already stays as it went; what came for it since goes too.
-        erase::message(work, local, erase::Gone::ForEveryone)?;
+        let how = match gone {
+            2 if !deleted => erase::Gone::Here,
+            3 if !deleted => erase::Gone::Expired,
+            _ => erase::Gone::ForEveryone,
+        };
+        erase::message(work, local, how)?;
     } else {
         versions(work, conversation, local, target, &author)?;
         reactions(work, conversation, target)?;

@@ -195,14 +195,16 @@ pub(super) fn erased(work: &Work<'_>, row: &Conversation, said: &[u8], left: &[u
         let Some(Automatic::Again(mut again)) = automatic::read(&content) else {
             continue;
         };
-        let mut says_it = false;
-        for message in &mut again.messages {
-            if message.content == said {
-                message.content = left.to_vec();
-                says_it = true;
+        if again.messages.iter().any(|message| message.content == said) {
+            // Of what has nothing left the gap stays.
+            again
+                .messages
+                .retain(|message| message.content != said || !left.is_empty());
+            for message in &mut again.messages {
+                if message.content == said {
+                    message.content = left.to_vec();
+                }
             }
-        }
-        if says_it {
             work.db
                 .prepare_cached("UPDATE outbox SET content = ?2 WHERE id = ?1")?
                 .execute(params![id, automatic::again(work, row, &again)?])?;
@@ -293,9 +295,6 @@ pub(crate) fn came_again(
             ignored::note("again.place");
             continue;
         }
-        let Ok(content) = MimiContent::decode(&message.content) else {
-            continue;
-        };
         let said = Place {
             generation: message.generation,
             number: message.number,
@@ -306,6 +305,13 @@ pub(crate) fn came_again(
         let top = Place {
             generation: now.generation,
             number: now.top_number,
+        };
+        let Ok(content) = MimiContent::decode(&message.content) else {
+            application::malformed(work, row, sender, if missing { said } else { top })?;
+            if missing {
+                gaps::number_answered(work, row, said.generation, said.number)?;
+            }
+            continue;
         };
         let place = if missing || is_missing_there(work, row, sender, &content, said, top)? {
             said

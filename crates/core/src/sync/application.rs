@@ -80,9 +80,7 @@ fn take(
         device: application.device,
     };
     let Ok(content) = MimiContent::decode(&application.plaintext) else {
-        ignored::note("content.malformed");
-        let who = conversation::person(work, row.id, &sender.account)?;
-        return policy::notice_once(work, row.id, &Notice::MessageMalformed { who }, place);
+        return malformed(work, row, &sender, place);
     };
     if let Some(Automatic::LinkProof(proof)) = automatic::read(&content) {
         return link::proof_came(work, row, application, &proof);
@@ -93,6 +91,18 @@ fn take(
     }
     let bytes = &application.plaintext;
     content_came(work, row, &sender, bytes, &content, place, Way::Now)
+}
+
+/// Somebody said what nobody understands.
+pub(super) fn malformed(
+    work: &Work<'_>,
+    row: &Conversation,
+    sender: &Sender,
+    place: Place,
+) -> Result<()> {
+    ignored::note("content.malformed");
+    let who = conversation::person(work, row.id, &sender.account)?;
+    policy::notice_once(work, row.id, &Notice::MessageMalformed { who }, place)
 }
 
 /// Takes a content from a member, whether it came by itself or was sent again.

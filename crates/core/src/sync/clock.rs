@@ -29,6 +29,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ("absent", "since_ms"),
     ("automatic_sent", "sent_at_ms"),
     ("behind", "since_ms"),
+    ("came_by_themselves", "since_ms"),
     ("commits", "accepted_at_ms"),
     ("commits", "staged_at_ms"),
     ("conversations", "changed_at_ms"),

@@ -2,9 +2,13 @@
 //! that were asked for.
 //!
 //! What must stay true: nothing comes by itself from somebody who was not accepted, nor what may be opened once; a file over the limit
-//! of the network waits, and is there to be fetched when somebody wants it. Limits are this device's own: its networks are.
+//! of the network waits, and is there to be fetched when somebody wants it. Limits are this device's own: its networks are. And nobody fills
+//! its disk: of a message come so many files, each once, from a person so much in a day, and none when little room is left.
+
+use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_content::MimiContent;
 
 use super::{Work, change::Change, conversation::Conversation, settings};
 use crate::error::Result;
@@ -15,6 +19,14 @@ const AT_ONCE: usize = 2;
 const ATTEMPTS: i64 = 5;
 /// How long a failed one waits: so long, then twice as long each time.
 const AGAIN_MS: i64 = 60_000;
+
+/// Files of one message that come by themselves.
+const OF_A_MESSAGE: usize = 32;
+/// Bytes that come by themselves from one person in [`DAY_MS`].
+const OF_A_PERSON: i64 = 1 << 30;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// What stays free on the disk.
+const RESERVE: u64 = 1 << 30;
 
 /// A file to be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,18 +44,73 @@ pub(crate) fn came(work: &Work<'_>, row: &Conversation, message: i64) -> Result<
     }
     let settings = settings::all(work.db)?;
     let most = settings.download_bytes.max(settings.download_metered_bytes);
-    let noted = work
+    let found = {
+        let mut statement = work.db.prepare_cached(
+            "SELECT f.position, f.size FROM message_files f JOIN messages m ON m.id = f.message
+             WHERE f.message = ?1 AND f.size <= ?2 AND f.attachment = x'' AND m.view_once = 0 ORDER BY f.position",
+        )?;
+        statement
+            .query_map(params![message, stored(most)], |row| {
+                Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?))
+            })?
+            .collect::<std::result::Result<Vec<_>, _>>()?
+    };
+    if found.is_empty() {
+        return Ok(());
+    }
+    let (sender, content): (Vec<u8>, Vec<u8>) = work
         .db
+        .prepare_cached("SELECT sender, content FROM messages WHERE id = ?1")?
+        .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Ok(content) = MimiContent::decode(&content) else {
+        return Ok(());
+    };
+    let files = content.shown().files;
+    let mut seen = HashSet::new();
+    let mut left = left_of_a_person(work, &sender)?;
+    let mut note = work.db.prepare_cached(
+        "INSERT OR IGNORE INTO downloads (message, position, attempts, not_before_ms) VALUES (?1, ?2, 0, ?3)",
+    )?;
+    let mut noted = 0;
+    for (position, size) in found {
+        let url = usize::try_from(position).ok().and_then(|at| files.get(at));
+        let first = url.is_some_and(|file| seen.insert(&file.external.url));
+        if !first || size > left || noted == OF_A_MESSAGE {
+            continue;
+        }
+        left -= size;
+        noted += note.execute(params![message, position, work.now_ms])?;
+    }
+    work.db
         .prepare_cached(
-            "INSERT OR IGNORE INTO downloads (message, position, attempts, not_before_ms)
-             SELECT f.message, f.position, 0, ?3 FROM message_files f JOIN messages m ON m.id = f.message
-             WHERE f.message = ?1 AND f.size <= ?2 AND f.attachment = x'' AND m.view_once = 0",
+            "UPDATE came_by_themselves SET bytes = ?2 WHERE account_id = ?1 AND bytes <> ?2",
         )?
-        .execute(params![message, stored(most), work.now_ms])?;
+        .execute(params![sender, OF_A_PERSON - left])?;
     if noted > 0 {
         work.wake();
     }
     Ok(())
+}
+
+/// How much may still come by itself from somebody today.
+fn left_of_a_person(work: &Work<'_>, person: &[u8]) -> Result<i64> {
+    work.db
+        .prepare_cached(
+            "INSERT INTO came_by_themselves (account_id, since_ms, bytes) VALUES (?1, ?2, 0)
+             ON CONFLICT (account_id) DO UPDATE SET since_ms = excluded.since_ms, bytes = 0 WHERE since_ms <= ?2 - ?3",
+        )?
+        .execute(params![person, work.now_ms, DAY_MS])?;
+    let bytes: i64 = work
+        .db
+        .prepare_cached("SELECT bytes FROM came_by_themselves WHERE account_id = ?1")?
+        .query_row([person], |row| row.get(0))?;
+    Ok(OF_A_PERSON - bytes)
+}
+
+/// Whether there is room for what nobody asked for.
+fn is_room(work: &Work<'_>) -> bool {
+    let disk = rustix::fs::statvfs(work.attachments.folder());
+    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) > RESERVE)
 }
 
 /// The largest size, as stored.
@@ -61,7 +128,7 @@ pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Download>> {
     if !any {
         return Ok(Vec::new());
     }
-    let limit = limit(work.db)?.unwrap_or(NONE);
+    let limit = limit(work.db)?.filter(|_| is_room(work)).unwrap_or(NONE);
     let mut statement = work.db.prepare_cached(&format!(
         "SELECT d.message, d.position {WANTED} AND (d.asked = 1 OR f.size <= ?1) AND d.not_before_ms <= ?2
          ORDER BY d.asked DESC, d.message DESC, d.position LIMIT ?3"

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use undertone_mls::{ChannelId, Group, Joined, Member};
 use undertone_wire::{
     forward::ServerKey,
@@ -35,9 +35,40 @@ fn stored(work: &Work<'_>, origin: &str, pin: &Pin) -> String {
     }
 }
 
-/// A server that somebody names, as stored; empty if it can't be one, so that it is looked for on this account's own.
-pub(crate) fn named(work: &Work<'_>, origin: &str, pin: &[u8]) -> String {
-    Pin::from_slice(pin).map_or_else(|_| String::new(), |pin| stored(work, origin, &pin))
+/// The server that somebody names as the one where something of a conversation is, as stored: one that their word alone leads this device to.
+/// Otherwise empty, so that it is looked for on this account's own.
+pub(crate) fn named(
+    work: &Work<'_>,
+    conversation: i64,
+    origin: &str,
+    pin: &[u8],
+) -> Result<String> {
+    let Ok(pin) = Pin::from_slice(pin) else {
+        return Ok(String::new());
+    };
+    let server = stored(work, origin, &pin);
+    Ok(match parse(&server)? {
+        Some(named) if leads_to(work.db, conversation, &named)? => server,
+        _ => String::new(),
+    })
+}
+
+/// Whether this device goes to a server because somebody of this conversation names it: it is the conversation's or a member's, or has given
+/// this device its key from that very place. Whoever could send it anywhere else would learn its address, and when it is on-line.
+pub(crate) fn leads_to(db: &Connection, conversation: i64, server: &ServerAddress) -> Result<bool> {
+    let stored = server.to_string();
+    Ok(db
+        .prepare_cached(
+            "SELECT 1 FROM conversations WHERE id = ?1 AND server = ?2
+             UNION ALL SELECT 1 FROM members WHERE conversation = ?1 AND server = ?2
+             UNION ALL SELECT 1 FROM server_keys WHERE pin = ?3 AND origin = ?4",
+        )?
+        .exists(params![
+            conversation,
+            stored,
+            server.pin.as_bytes(),
+            server.origin.to_string()
+        ])?)
 }
 
 /// The server of a group's channel, as stored.
@@ -254,7 +285,9 @@ pub(crate) fn split_lines(addresses: Vec<AddressSecret>, lines: &str) -> Result<
 pub(crate) fn key(work: &Work<'_>, pin: &Pin) -> Result<Option<(ServerKey, bool)>> {
     let found: Option<(Vec<u8>, i64)> = work
         .db
-        .prepare_cached("SELECT key, fetched_at_ms FROM server_keys WHERE pin = ?1")?
+        .prepare_cached(
+            "SELECT key, CASE origin WHEN '' THEN 0 ELSE fetched_at_ms END FROM server_keys WHERE pin = ?1",
+        )?
         .query_row([pin.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((key, fetched_at_ms)) = found else {
@@ -268,12 +301,17 @@ pub(crate) fn key(work: &Work<'_>, pin: &Pin) -> Result<Option<(ServerKey, bool)
 }
 
 /// Keeps a key that came from its server, if it is that server's.
-pub(crate) fn keep_key(work: &Work<'_>, pin: &Pin, key: &ServerKey) -> Result<()> {
-    key.check(pin, today(work))?;
+pub(crate) fn keep_key(work: &Work<'_>, server: &ServerAddress, key: &ServerKey) -> Result<()> {
+    key.check(&server.pin, today(work))?;
     work.db.execute(
-        "INSERT INTO server_keys (pin, key, fetched_at_ms) VALUES (?1, ?2, ?3)
-         ON CONFLICT (pin) DO UPDATE SET key = excluded.key, fetched_at_ms = excluded.fetched_at_ms",
-        params![pin.as_bytes(), key.encode(), work.now_ms],
+        "INSERT INTO server_keys (pin, key, fetched_at_ms, origin) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (pin) DO UPDATE SET key = excluded.key, fetched_at_ms = excluded.fetched_at_ms, origin = excluded.origin",
+        params![
+            server.pin.as_bytes(),
+            key.encode(),
+            work.now_ms,
+            server.origin.to_string()
+        ],
     )?;
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Erasing: what a message said goes from every table that holds it, and its files from the disk.
 //!
-//! The row stays, so that a second copy that comes later is known and dropped. Of an own message there stays an empty content under
-//! the same counter: whoever missed the message gets that, and misses nothing.
+//! The row stays, so that a second copy that comes later is known and dropped. Of an own message that is taken from everybody there stays
+//! an empty content under the same counter: whoever missed the message gets that, and misses nothing. Of one that only this account has
+//! nothing of any more, nothing stays: whoever missed it is to see that there was one.
 
 use rusqlite::params;
 use undertone_content::MimiContent;
@@ -12,7 +13,7 @@ use super::{
     again,
     change::Change,
     conversation::{self, Conversation},
-    timer,
+    message, timer,
 };
 use crate::{
     attachments::AttachmentId,
@@ -49,7 +50,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
         })?;
     let row = conversation::load(work.db, conversation)?;
     let own = device == work.me.device.as_bytes();
-    let left = if own {
+    let left = if own && !stays_with_others(work, local, how)? {
         emptied(work, &row, counter)?
     } else {
         Vec::new()
@@ -74,7 +75,7 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
             .prepare_cached(
                 "UPDATE outbox SET content = ?2, state = 1 WHERE message = ?1 AND state IN (0, 1)",
             )?
-            .execute(params![local, left])?;
+            .execute(params![local, emptied(work, &row, counter)?])?;
         again::erased(work, &row, &said, &left)?;
     }
     actions(work, &row, &id)?;
@@ -88,6 +89,17 @@ pub(crate) fn message(work: &Work<'_>, local: i64, how: Gone) -> Result<()> {
     work.wake();
     work.tell(Change::MessageState(local));
     Ok(())
+}
+
+/// Whether everybody else is to keep a message of this device: it has gone out, and is gone on this account's wish only.
+fn stays_with_others(work: &Work<'_>, local: i64, how: Gone) -> Result<bool> {
+    let (state, gone): (i64, i64) = work
+        .db
+        .prepare_cached("SELECT state, gone FROM messages WHERE id = ?1")?
+        .query_row([local], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(how == Gone::Here
+        && state == message::State::Sent as i64
+        && (gone == 0 || gone == Gone::Here as i64))
 }
 
 pub(super) fn emptied(work: &Work<'_>, row: &Conversation, counter: u64) -> Result<Vec<u8>> {
@@ -115,37 +127,25 @@ fn files(work: &Work<'_>, local: i64) -> Result<()> {
     Ok(())
 }
 
-/// The files of a message that may be opened once were opened, or have gone out: they go, the message stays.
+/// The files of a message that may be opened once were opened, or have gone out: they go, the message stays. Nobody can say it again.
 pub(crate) fn opened_once(work: &Work<'_>, local: i64) -> Result<()> {
-    let (conversation, device, counter, view_once, said): (i64, Vec<u8>, u64, i64, Vec<u8>) = work
+    let (conversation, view_once, said): (i64, i64, Vec<u8>) = work
         .db
-        .prepare_cached(
-            "SELECT conversation, device, counter, view_once, content FROM messages WHERE id = ?1",
-        )?
-        .query_row([local], |row| {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        })?;
+        .prepare_cached("SELECT conversation, view_once, content FROM messages WHERE id = ?1")?
+        .query_row([local], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if view_once != 1 {
         return Ok(());
     }
-    let left = if device == work.me.device.as_bytes() {
-        let row = conversation::load(work.db, conversation)?;
-        let left = emptied(work, &row, counter)?;
-        again::erased(work, &row, &said, &left)?;
-        left
-    } else {
-        Vec::new()
-    };
+    again::erased(
+        work,
+        &conversation::load(work.db, conversation)?,
+        &said,
+        &[],
+    )?;
     files(work, local)?;
     work.db
-        .prepare_cached("UPDATE messages SET view_once = 2, content = ?2 WHERE id = ?1")?
-        .execute(params![local, left])?;
+        .prepare_cached("UPDATE messages SET view_once = 2, content = x'' WHERE id = ?1")?
+        .execute([local])?;
     work.tell(Change::MessageState(local));
     Ok(())
 }

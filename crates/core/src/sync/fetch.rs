@@ -50,12 +50,8 @@ pub(crate) fn is_named(pointer: &BlobPointer, named: &[u8]) -> bool {
         && sha256(&pointer.blob_id) == named
 }
 
-/// A held item needs this blob, on the server that the pointer names, or on `server` (as stored).
+/// A held item needs this blob, which is on `server` (as stored).
 pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer, server: &str) -> Result<()> {
-    let server = match pointer.origin.is_empty() {
-        true => server.to_owned(),
-        false => elsewhere::named(work, &pointer.origin, &pointer.pin),
-    };
     work.db.execute(
         "INSERT OR REPLACE INTO fetches (item, blob_id, key, hash, size, attempts, not_before_ms, body, state, server) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, x'', ?7, ?8)",
         params![
@@ -73,10 +69,13 @@ pub(crate) fn push(work: &Work<'_>, item: i64, pointer: &BlobPointer, server: &s
     Ok(())
 }
 
-/// What is due.
+/// What is due. Whoever is not accepted leads this device to no server but its own.
 pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Fetch>> {
     let mut statement = work.db.prepare_cached(
-        "SELECT item, blob_id, key, hash, size, server FROM fetches WHERE state = 0 AND not_before_ms <= ?1 ORDER BY item LIMIT 4",
+        "SELECT item, blob_id, key, hash, size, server FROM fetches WHERE state = 0 AND not_before_ms <= ?1
+            AND (server = '' OR NOT EXISTS (SELECT 1 FROM held_items h JOIN addresses a ON a.id = h.address JOIN conversations c ON c.id = a.conversation
+                WHERE h.id = item AND (c.request = 1 OR c.link <> 0)))
+         ORDER BY item LIMIT 4",
     )?;
     let rows = statement
         .query_map([work.now_ms], |row| {

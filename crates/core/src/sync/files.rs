@@ -109,11 +109,11 @@ pub(crate) fn part(db: &Connection, message: i64, index: u32) -> Result<Part> {
 
 /// The server that a message's file is on; None: this account's own.
 pub(crate) fn server(db: &Connection, message: i64, index: u32) -> Result<Option<ServerAddress>> {
-    let (content, of_chat): (Vec<u8>, String) = db
+    let (content, conversation, of_chat): (Vec<u8>, i64, String) = db
         .query_row(
-            "SELECT m.content, c.server FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1",
+            "SELECT m.content, c.id, c.server FROM messages m JOIN conversations c ON c.id = m.conversation WHERE m.id = ?1",
             [message],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?
         .ok_or(Reason::MessageUnknown)?;
@@ -127,17 +127,6 @@ pub(crate) fn server(db: &Connection, message: i64, index: u32) -> Result<Option
     match named {
         Some(server) => {
             let server: ServerAddress = server.parse()?;
-            // Only where somebody of the conversation is or was: a message alone leads this device nowhere.
-            let known = db
-                .prepare_cached(
-                    "SELECT 1 FROM members m JOIN messages t ON t.conversation = m.conversation WHERE t.id = ?1 AND m.server = ?2
-                     UNION ALL SELECT 1 FROM server_keys WHERE pin = ?3",
-                )?
-                .exists(params![
-                    message,
-                    server.to_string(),
-                    server.pin.as_bytes()
-                ])?;
             let (own, pin): (String, Vec<u8>) =
                 db.query_row("SELECT origin, pin FROM server WHERE id = 1", [], |row| {
                     Ok((row.get(0)?, row.get(1)?))
@@ -148,7 +137,8 @@ pub(crate) fn server(db: &Connection, message: i64, index: u32) -> Result<Option
                     pin: server.pin,
                 }));
             }
-            if !known {
+            // Only where somebody of the conversation is or was: a message alone leads this device nowhere.
+            if !elsewhere::leads_to(db, conversation, &server)? {
                 return Err(Reason::AttachmentUnknown.into());
             }
             Ok(Some(server))

@@ -333,6 +333,8 @@ fn channel_item(
     }
     let body = match (opened, body) {
         (Ok(Opened::Inline(bytes)), _) => Ok(bytes.to_vec()),
+        // No app says anything so long.
+        (Ok(Opened::Blob(_)), _) if item.kind != ItemKind::Commit => Err(Violation::Envelope),
         // Seen alike by all who get the item, now and later. What refers to the blob that was named is there for all of them.
         (Ok(Opened::Blob(pointer)), _) if !fetch::is_named(&pointer, &item.blob) => {
             Err(Violation::BlobMissing)
@@ -345,6 +347,7 @@ fn channel_item(
                 Some(body) => Ok(body),
                 None => {
                     let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
+                    // The server took the item for having the blob, whatever else the pointer names.
                     return fetch::push(work, id, &pointer, &row.server);
                 }
             }
@@ -457,7 +460,8 @@ pub(crate) fn direct(work: &Work<'_>, address: &Address, item: &Item, body: Body
                 return early_welcome::hold(work, address, item);
             }
             let id = held::hold(work, address, item, held::WaitsFor::Blob)?;
-            return fetch::push(work, id, &pointer, "");
+            let server = welcome::named(work, address, &pointer)?;
+            return fetch::push(work, id, &pointer, &server);
         }
         (Some(payload::Body::Blob(_)), Body::Missing) | (None, _) => return Ok(()),
     };

@@ -3,7 +3,7 @@
 //! That a message came is told in direct chats only: in a group it would cost as many messages again as there are members. That it was
 //! read is told where this account's owner has it on for the chat and the person, in groups of at most [`GROUP`] people; where it is
 //! off, what others tell of reading is not kept either. Receipts wait a random while and go together, so that the moment of reading
-//! can't be seen from outside.
+//! can't be seen from outside. What counts is what is set when they go.
 
 use rusqlite::params;
 use undertone_content::{MessageId, MessageStatus, STATUSES};
@@ -42,7 +42,7 @@ pub(crate) fn read_up_to(work: &Work<'_>, row: &Conversation, from: i64, to: i64
         .db
         .prepare_cached("SELECT count(DISTINCT account_id) FROM members WHERE conversation = ?1")?
         .query_row([row.id], |found| found.get(0))?;
-    if people > GROUP || !settings::tells_reading(work.db, row.id, row.peer.as_ref())? {
+    if people > GROUP {
         return Ok(());
     }
     owe(
@@ -62,6 +62,7 @@ fn owe(
     values: &[&dyn rusqlite::ToSql],
 ) -> Result<()> {
     let (conversation, at) = (row.id, work.automatic_at());
+    let else_told = i64::from(settings::tells_reading(work.db, row.id, None)?);
     let values: Vec<&dyn rusqlite::ToSql> = [&conversation as &dyn rusqlite::ToSql, &status]
         .into_iter()
         .chain(values.iter().copied())
@@ -69,7 +70,8 @@ fn owe(
     let mut insert = work.db.prepare_cached(&format!(
         "INSERT INTO receipts_due (message, conversation, status, at_ms)
          SELECT m.id, ?1, ?2, 0 FROM messages m LEFT JOIN people p ON p.account_id = m.sender
-            WHERE {which} AND coalesce(p.blocked, 0) = 0 AND (?2 = 1 OR coalesce(p.read_receipts, 0) <> 2)
+            WHERE {which} AND coalesce(p.blocked, 0) = 0
+                AND (?2 = 1 OR CASE coalesce(p.read_receipts, 0) WHEN 1 THEN 1 WHEN 2 THEN 0 ELSE {else_told} END)
          ON CONFLICT (message) DO UPDATE SET status = max(status, excluded.status)"
     ))?;
     if insert.execute(values.as_slice())? == 0 {
@@ -103,37 +105,56 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
         let owed = {
             let mut statement = work.db.prepare_cached(
                 "DELETE FROM receipts_due WHERE conversation = ?1
-                 RETURNING (SELECT message_id FROM messages WHERE id = message), status",
+                 RETURNING (SELECT message_id FROM messages WHERE id = message), (SELECT sender FROM messages WHERE id = message), status",
             )?;
             statement
                 .query_map([id], |row| {
-                    Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, i64>(1)?))
+                    Ok((
+                        row.get::<_, Option<Vec<u8>>>(0)?,
+                        row.get::<_, Option<Vec<u8>>>(1)?,
+                        row.get::<_, i64>(2)?,
+                    ))
                 })?
                 .collect::<std::result::Result<Vec<_>, _>>()?
         };
         if row.state != State::Active || row.leaving {
             continue;
         }
-        let statuses: Vec<(MessageId, MessageStatus)> = owed
-            .into_iter()
-            .filter_map(|(message, status)| {
-                let id = MessageId::from_bytes(message?.try_into().ok()?).ok()?;
-                Some((
-                    id,
-                    if status == READ {
-                        MessageStatus::Read
-                    } else {
-                        MessageStatus::Delivered
-                    },
-                ))
-            })
-            .collect();
+        let mut statuses: Vec<(MessageId, MessageStatus)> = Vec::new();
+        for (message, sender, owed) in owed {
+            let (Some(message), Some(sender)) = (message, sender) else {
+                continue;
+            };
+            let message = message.try_into().ok().map(MessageId::from_bytes);
+            if let Some(Ok(message)) = message
+                && let Some(status) = told_now(work, &row, &AccountId::from_slice(&sender)?, owed)?
+            {
+                statuses.push((message, status));
+            }
+        }
         for some in statuses.chunks(STATUSES) {
             let content = automatic::status(work, &row, some)?;
             outbox::push(work, id, 0, &content, false, work.now_ms)?;
         }
     }
     Ok(())
+}
+
+/// What somebody is told of what is owed to them, as things are set now: they may have been set otherwise since it was read.
+fn told_now(
+    work: &Work<'_>,
+    row: &Conversation,
+    author: &AccountId,
+    owed: i64,
+) -> Result<Option<MessageStatus>> {
+    if settings::is_blocked(work.db, author)? {
+        return Ok(None);
+    }
+    if owed == READ && settings::tells_reading(work.db, row.id, Some(author))? {
+        return Ok(Some(MessageStatus::Read));
+    }
+    // In a group it is not told that something came.
+    Ok((row.kind == Kind::Direct).then_some(MessageStatus::Delivered))
 }
 
 /// When the next ones are due.

@@ -15,7 +15,7 @@ use super::{
     change::Change,
     channel, commit,
     conversation::{self, Conversation, Kind, State},
-    elsewhere, message, policy, proof, settings,
+    elsewhere, ignored, message, policy, proof, settings,
 };
 use crate::error::Result;
 
@@ -106,11 +106,12 @@ pub(crate) fn came(work: &Work<'_>, item: &QueueItem) -> Result<()> {
         }
         let (sender, room) = message::uris(&opened.account, &row);
         let Ok(content) = MimiContent::decode(&opened.plaintext) else {
+            ignored::note("content.malformed");
             return Ok(());
         };
-        if content.check_claims(&sender, &room).is_ok()
-            && matches!(automatic::read(&content), Some(Automatic::Typing))
-        {
+        if content.check_claims(&sender, &room).is_err() {
+            ignored::note("content.claims");
+        } else if matches!(automatic::read(&content), Some(Automatic::Typing)) {
             work.tell(Change::Typing(row.id, *opened.account.as_bytes()));
         }
         return Ok(());

@@ -4,7 +4,10 @@
 //! conversation's key package to a group that this contact made or manages; a resync's to the conversation that asked.
 
 use undertone_mls::{AccountId, Group, Joined, Kind as GroupKind};
-use undertone_wire::{client_proto::Welcome, origin::Origin};
+use undertone_wire::{
+    client_proto::{BlobPointer, Welcome},
+    origin::Origin,
+};
 
 use super::{
     Work, absent,
@@ -28,6 +31,24 @@ pub(crate) fn is_expected(work: &Work<'_>, address: &Address) -> Result<bool> {
     Ok(pool::landed(work, address.id)?.is_some()
         || resync::awaits(work, address.id)?.is_some()
         || join::awaited(work, address.id)?.is_some())
+}
+
+/// The server that a Welcome's body is on, as stored: another one than this account's only if whoever is expected to send one may name it.
+pub(crate) fn named(work: &Work<'_>, address: &Address, pointer: &BlobPointer) -> Result<String> {
+    if pointer.origin.is_empty() {
+        return Ok(String::new());
+    }
+    let conversation = match reason(work, address)? {
+        Some(Reason::Resync(conversation)) => conversation,
+        Some(Reason::Contact(_)) => {
+            pool::landed(work, address.id)?.map_or(0, |landed| landed.conversation)
+        }
+        // The link's server, which this device has asked for its key.
+        Some(Reason::Invite(_)) => 0,
+        // This account's devices are on its server, and anybody may have a link.
+        Some(Reason::Sibling | Reason::Link(_)) | None => return Ok(String::new()),
+    };
+    elsewhere::named(work, conversation, &pointer.origin, &pointer.pin)
 }
 
 /// Why this device joins.

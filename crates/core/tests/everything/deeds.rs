@@ -2,8 +2,8 @@
 
 use rand::Rng as _;
 use undertone_core::{
-    ChatChange, ChatKind, Choice, Clock as _, ContactChange, ContactState, Draft, DraftAttachment,
-    Expires, LinkOptions, Page, SettingsChange,
+    ChatChange, ChatKind, Choice, Clock as _, ContactChange, ContactState, Draft, Expires,
+    LinkOptions, Page, SettingsChange,
 };
 
 use crate::world::{At, NAMES, Outcome, World};
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    async fn sends(
+    pub async fn sends(
         &mut self,
         who: usize,
         chat: &undertone_core::ChatInfo,
@@ -177,6 +177,9 @@ impl World {
     async fn deletes_for_me(&mut self) -> Option<()> {
         let (who, chat) = self.anybody_in_a_chat().await?;
         let target = self.some_message(who, &chat, |_| true).await?;
+        if target.mine {
+            self.not_said_again.insert(chat.id.clone());
+        }
         self.hidden
             .insert((self.devices[who].owner, target.id.clone()));
         let line = format!(
@@ -257,56 +260,6 @@ impl World {
         };
         let what = format!("says {word}, {what} {seconds} s from now");
         self.sends(who, &chat, &what, draft).await;
-        Some(())
-    }
-
-    fn file(&mut self) -> DraftAttachment {
-        self.files += 1;
-        let (name, content) = (self.word(), self.word());
-        let path = self.folder.path().join(format!("{name}.txt"));
-        std::fs::write(&path, content).unwrap();
-        DraftAttachment {
-            path,
-            name: None,
-            keep_metadata: false,
-            film: None,
-        }
-    }
-
-    async fn sends_a_file(&mut self) -> Option<()> {
-        let (who, chat) = self.anybody_in_a_chat().await?;
-        let (file, word) = (self.file(), self.word());
-        let what = format!("sends a file and says {word}");
-        let mut draft = Draft::text(word);
-        draft.attachments.push(file);
-        self.sends(who, &chat, &what, draft).await;
-        Some(())
-    }
-
-    async fn sends_something_to_open_once(&mut self) -> Option<()> {
-        let (who, chat) = self.anybody_in_a_chat().await?;
-        let draft = Draft {
-            view_once: true,
-            attachments: vec![self.file()],
-            ..Draft::default()
-        };
-        self.sends(who, &chat, "sends a file to be opened once", draft)
-            .await;
-        Some(())
-    }
-
-    async fn opens_a_file(&mut self) -> Option<()> {
-        let (who, chat) = self.anybody_in_a_chat().await?;
-        let target = self
-            .some_message(who, &chat, |line| !line.attachments.is_empty())
-            .await?;
-        self.files += 1;
-        let to = self.folder.path().join(format!("saved-{}", self.files));
-        let line = format!("in {}: opens the file of {}", chat.name, named(&target));
-        self.does(who, &line, async |client| {
-            client.save(&chat.id, &target.id, 0, &to).await
-        })
-        .await;
         Some(())
     }
 

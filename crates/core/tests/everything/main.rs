@@ -10,6 +10,7 @@
 mod deeds;
 #[path = "../fake/mod.rs"]
 mod fake;
+mod files;
 mod groups;
 mod mishaps;
 mod rest;

@@ -254,6 +254,12 @@ impl World {
                 .filter(|word| !seen.text.contains(*word))
                 .collect();
             let found = holds(&device.person, &gone);
+            let strays = strays(&device.person);
+            assert!(
+                strays.is_empty(),
+                "{} keeps files of nothing that it shows: {strays:?}",
+                device.label
+            );
             assert!(
                 found.is_empty(),
                 "{} of {} still holds {found:#?}",
@@ -299,6 +305,24 @@ fn holds(person: &Person, words: &[&String]) -> Vec<String> {
     drop(home);
     in_files(&person.home, &pieces, &mut found);
     found
+}
+
+/// Files of attachments, which are encrypted, that no message names that is shown or on its way.
+fn strays(person: &Person) -> Vec<String> {
+    let home = person.home_while_away();
+    let named = home.database().read(|snapshot| {
+        let mut named = snapshot.connection().prepare(
+            "SELECT a.file_name FROM attachments a WHERE EXISTS (
+                SELECT 1 FROM message_files f JOIN messages m ON m.id = f.message WHERE f.attachment = a.id AND m.gone = 0)",
+        )?;
+        let names = named.query_map([], |row| row.get::<_, String>(0))?;
+        Ok::<_, StoreError>(names.collect::<rusqlite::Result<HashSet<_>>>()?)
+    });
+    let named = named.unwrap();
+    drop(home);
+    let files = std::fs::read_dir(person.home.join("attachments")).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+    files.filter(|name| !named.contains(name)).collect()
 }
 
 fn in_files(folder: &Path, pieces: &HashSet<&[u8]>, found: &mut Vec<String>) {

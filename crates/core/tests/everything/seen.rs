@@ -23,6 +23,7 @@ pub struct Line {
     pub own: String,
     pub deleted: bool,
     pub gap: bool,
+    pub once: bool,
 }
 
 /// A conversation.
@@ -123,6 +124,7 @@ async fn line(
         shown,
         deleted: line.deleted,
         gap: line.kind == MessageKind::Gap,
+        once: line.view_once,
     })
 }
 
@@ -243,7 +245,22 @@ impl World {
     fn may_lack_what_is_lost(&self, id: &ChatId, chat: &Chat) -> bool {
         let of_a_member = |device: &Device| chat.members.contains(NAMES[device.owner]);
         let mut removed = self.devices.iter().filter(|device| device.removed);
-        self.gone_from.contains(id) || removed.any(of_a_member)
+        self.gone_from.contains(id) || self.not_said_again.contains(id) || removed.any(of_a_member)
+    }
+
+    /// Lines that only the one has, though nobody's words are lost: what nobody can say again is missing for the other, and that is said there;
+    /// and who deletes for everyone leaves those nothing who had not got it.
+    fn may_be_one_sided(&self, one: &Chat, other: &Chat) -> BTreeSet<MessageId> {
+        let of_other: BTreeSet<_> = other.lines.iter().map(|line| &line.id).collect();
+        let says_that_something_is_missing = other.lines.iter().any(|line| line.gap);
+        let alone = one.lines.iter().filter(|line| !of_other.contains(&line.id));
+        alone
+            .filter(|line| {
+                let hidden = self.hidden.iter().any(|(_, hidden)| *hidden == line.id);
+                line.deleted || (says_that_something_is_missing && (line.once || hidden))
+            })
+            .map(|line| line.id.clone())
+            .collect()
     }
 
     /// Where these two devices, both in the conversation, show something else.
@@ -254,8 +271,11 @@ impl World {
         id: &ChatId,
     ) -> Option<String> {
         let same_account = one.0.owner == other.0.owner;
+        let mut one_sided = self.may_be_one_sided(one.1, other.1);
+        one_sided.extend(self.may_be_one_sided(other.1, one.1));
         let counts = |message: &MessageId| {
             !self.recalled.contains(message)
+                && !one_sided.contains(message)
                 && self.was_there(one.0.device, id, message)
                 && self.was_there(other.0.device, id, message)
                 && (same_account

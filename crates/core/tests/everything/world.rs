@@ -100,6 +100,9 @@ pub struct World {
     /// Messages that were deleted while they were on their way, perhaps: then what goes out is empty, and nobody is told that there was
     /// something. Only the device that deleted it shows a line that says so.
     pub recalled: BTreeSet<MessageId>,
+    /// Conversations in which something was said that its author can't say again to whoever missed it, perhaps: it could be opened once, or
+    /// its author has deleted it for themselves since.
+    pub not_said_again: HashSet<ChatId>,
     /// Messages that were deleted for everyone, and by whom.
     pub deleted: BTreeMap<MessageId, usize>,
     /// Whoever may have come or gone, or not been heard, in this part.
@@ -164,6 +167,7 @@ impl World {
             touched: BTreeMap::new(),
             hidden: HashSet::new(),
             recalled: BTreeSet::new(),
+            not_said_again: HashSet::new(),
             deleted: BTreeMap::new(),
             disturbed: HashSet::new(),
             blocked: HashSet::new(),

@@ -7,14 +7,16 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message as _;
 use rusqlite::{Connection, params};
-use undertone_content::{Disposition, MimiContent, NestedPart, Origin, Salt, uri};
+use undertone_content::{Attachment, Disposition, MimiContent, NestedPart, Origin, Salt, uri};
 use undertone_core::{home::Home, store::StoreError};
 use undertone_mls::{
-    AddressSecret, DeviceKeys, Group, GroupId, LeafProfile, Provider, create_key_package, resync,
+    AddressSecret, Body, DeviceKeys, EnvelopeKind, Group, GroupId, LeafProfile, Provider,
+    create_key_package, resync,
 };
 use undertone_wire::{
-    client_proto::{DirectMessage, ResyncRequest, direct_message},
+    client_proto::{BlobPointer, DirectMessage, ResyncRequest, direct_message},
     ids::{SendId, random_bytes, sha256},
+    origin::ServerAddress,
 };
 
 use super::Person;
@@ -72,7 +74,8 @@ impl Cheat {
         }
     }
 
-    fn origin(&self, device_counter: u64) -> Origin<'_> {
+    /// What stands in whatever the app says.
+    pub fn origin(&self, device_counter: u64) -> Origin<'_> {
         Origin {
             salt: Salt::from_random(random_bytes()),
             sender: &self.sender,
@@ -111,6 +114,30 @@ impl Cheat {
             .collect()
     }
 
+    /// A message with the last file that this member sent, so many times, or with as many that seem to be others.
+    pub fn files(&self, counter: u64, times: usize, others: bool) -> Vec<u8> {
+        let last = self.home.database().read(|snapshot| {
+            let content: Vec<u8> = snapshot.connection().query_row(
+                "SELECT content FROM messages WHERE conversation = ?1 AND id IN (SELECT message FROM message_files) ORDER BY id DESC LIMIT 1",
+                [self.chat],
+                |row| row.get(0),
+            )?;
+            Ok::<_, StoreError>(content)
+        });
+        let last = MimiContent::decode(&last.expect("a message")).expect("decoded");
+        let file = Attachment {
+            external: last.shown().files.last().expect("a file").external.clone(),
+            preview: None,
+            info: None,
+        };
+        let mut files = vec![file; times];
+        for file in files.iter_mut().filter(|_| others) {
+            file.external.url = uri::blob(&random_bytes());
+        }
+        let content = MimiContent::files(&self.origin(counter), None, files);
+        content.encode().expect("encoded")
+    }
+
     /// What apps tell each other.
     pub fn tells(&self, kind: &str, message: &impl prost::Message) -> Vec<u8> {
         let kind = format!("application/vnd.undertone.{kind}");
@@ -137,6 +164,28 @@ impl Cheat {
                     params![self.chat, content],
                 )?;
             }
+            Ok(())
+        });
+    }
+
+    /// The change that waits to go out says that its body is on another server.
+    pub fn sends_elsewhere(&self, server: &ServerAddress) {
+        self.write(|db| {
+            let provider = Provider::new(db);
+            let group = Group::load(&provider, &self.group).expect("loads");
+            let (epoch, body, blob, key): (u64, Vec<u8>, Vec<u8>, Vec<u8>) = db.query_row(
+                "SELECT epoch, body, blob_id, blob_key FROM commits WHERE conversation = ?1",
+                [self.chat],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+            )?;
+            let pointer = pointer_to(server, &blob, &key, &body);
+            let (kind, body) = (EnvelopeKind::Commit, Body::Blob(&pointer));
+            let sealed = group.expect("a group").seal(&provider, kind, epoch, &body);
+            let payload = sealed.expect("sealed");
+            db.execute(
+                "UPDATE commits SET payload = ?2, payload_hash = ?3 WHERE conversation = ?1",
+                params![self.chat, payload, sha256(&payload)],
+            )?;
             Ok(())
         });
     }
@@ -182,6 +231,18 @@ impl Cheat {
             }
             Ok(())
         });
+    }
+}
+
+/// Says that this body is in a blob on that server.
+pub fn pointer_to(server: &ServerAddress, blob: &[u8], key: &[u8], body: &[u8]) -> BlobPointer {
+    BlobPointer {
+        blob_id: blob.to_vec().into(),
+        key: key.to_vec().into(),
+        hash: sha256(body).to_vec().into(),
+        size: body.len() as u64,
+        origin: server.origin.to_string(),
+        pin: server.pin.to_bytes(),
     }
 }
 

@@ -99,6 +99,8 @@ struct State {
     uploads_refused: Option<Code>,
     blob_checks: BlobChecks,
     blobs_read: u64,
+    /// How often somebody came for a blob who was sent to another server.
+    sought_elsewhere: u64,
     /// How often a piece of a blob was asked for, with or without a server.
     pieces_asked_for: u64,
     outboxes: Vec<Arc<Mutex<Line>>>,
@@ -231,6 +233,7 @@ impl FakeServer {
                 uploads_refused: None,
                 blob_checks: BlobChecks::default(),
                 blobs_read: 0,
+                sought_elsewhere: 0,
                 pieces_asked_for: 0,
                 outboxes: Vec::new(),
                 sign_ins: 0,
@@ -459,7 +462,12 @@ impl FakeServer {
 
     /// The server puts a direct item of its own at every address that there is.
     pub fn answer_everybody(&self, payload: Bytes) {
-        lock(&self.state).direct_to_all(&payload);
+        lock(&self.state).direct_to_all(&payload, None);
+    }
+
+    /// The same, with its body in this blob.
+    pub fn refer_everybody(&self, payload: Bytes, blob: &BlobId) {
+        lock(&self.state).direct_to_all(&payload, Some(blob.hash()));
     }
 
     /// Somebody sends a direct item, which an app did not make.

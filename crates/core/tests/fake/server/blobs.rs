@@ -24,6 +24,20 @@ impl FakeServer {
         (state.blob_checks.refused, state.blobs_read)
     }
 
+    /// How often a blob was looked for on another server.
+    pub fn sought_elsewhere(&self) -> u64 {
+        lock(&self.state).sought_elsewhere
+    }
+
+    /// Another server is away, for whoever was sent there.
+    pub(super) fn is_here(&self, server: &ServerAddress) -> Result<(), TransportError> {
+        if *server == self.address {
+            return Ok(());
+        }
+        lock(&self.state).sought_elsewhere += 1;
+        Err(Error::new(Code::ConnectionLost))
+    }
+
     /// So many more pieces of blobs go up or down; those after them wait until [`FakeServer::let_pieces_go`].
     pub fn hold_pieces_after(&self, pieces: u64) {
         self.pieces_left.send_replace(Some(pieces));

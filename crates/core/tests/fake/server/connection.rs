@@ -304,10 +304,11 @@ impl Transport for FakeServer {
 
     fn blob_state<'a>(
         &'a self,
-        _server: &'a ServerAddress,
+        server: &'a ServerAddress,
         id: &'a BlobId,
     ) -> BoxFuture<'a, Result<BlobState, TransportError>> {
         Box::pin(async move {
+            self.is_here(server)?;
             self.reachable()?;
             let state = lock(&self.state);
             let Some(blob) = state.blobs.get(id) else {
@@ -322,12 +323,13 @@ impl Transport for FakeServer {
 
     fn read_blob<'a>(
         &'a self,
-        _server: &'a ServerAddress,
+        server: &'a ServerAddress,
         id: &'a BlobId,
         from: u64,
         length: u64,
     ) -> BoxFuture<'a, Result<Bytes, TransportError>> {
         Box::pin(async move {
+            self.is_here(server)?;
             lock(&self.state).pieces_asked_for += 1;
             self.turn_of_a_piece().await;
             self.reachable()?;

@@ -116,7 +116,11 @@ impl State {
     }
 
     /// A direct item to every address that there is, with nobody's secret.
-    pub(super) fn direct_to_all(&mut self, payload: &Bytes) {
+    pub(super) fn direct_to_all(
+        &mut self,
+        payload: &Bytes,
+        blob: Option<undertone_wire::ids::BlobHash>,
+    ) {
         let all: Vec<_> = self
             .addresses
             .iter()
@@ -131,7 +135,7 @@ impl State {
                 next_lock: None,
                 channel: None,
                 payload: payload.clone(),
-                blob: None,
+                blob,
                 server: None,
             };
             self.put(queue, &item);
