@@ -78,6 +78,7 @@ pub fn start(level: Level, json: bool) {
             let (file, line) = panic.location().map_or(("?", 0), |l| (l.file(), l.line()));
             tracing::error!(target: "undertone_server", file, line, "panic");
         }));
+        tracing::debug!(target: "undertone_server", version = env!("CARGO_PKG_VERSION"), "logging");
     }
 }
 
