@@ -43,6 +43,7 @@ mod rpc;
 mod seizure;
 mod sentences;
 mod tokens;
+mod web_files;
 mod web_host;
 mod web_page;
 mod wiping;
