@@ -46,6 +46,7 @@ mod seizure;
 mod sentences;
 mod terminal;
 mod tokens;
+mod web_files;
 mod web_host;
 mod web_page;
 mod wiping;

@@ -156,7 +156,7 @@ async fn who_has_no_token_or_code_gets_no_answer() -> Outcome {
     assert!(has_interface());
     let folder = tempfile::tempdir().expect("a folder");
     let host = Host::start(&folder.path().join("home"), &["--no-browser"])?;
-    // No Origin, and a wrong one: not even a WebSocket.
+    // A wrong Origin: not even a WebSocket. (None at all: `web_files`.)
     for origin in ["http://evil.example", "null"] {
         assert!(
             Page::connect(host.address, origin, json!({"code": host.code}))

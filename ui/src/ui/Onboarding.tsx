@@ -150,6 +150,7 @@ function Asked({
         {isLong ? (
           <textarea
             rows={4}
+            dir="ltr"
             ref={focusHere}
             spellcheck={false}
             autocomplete="off"

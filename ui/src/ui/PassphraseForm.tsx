@@ -5,13 +5,14 @@ import type { ComponentChildren } from "preact";
 import { asFailed } from "../host/socket.ts";
 import { explain, t } from "../i18n/index.ts";
 import { Button } from "./Button.tsx";
-import { focusHere, useFocusBack } from "./focus.ts";
+import { focusHere, focusNot, useFocusBack } from "./focus.ts";
 
 export function PassphraseForm({
   children,
   action,
   look = "main",
   isReady = true,
+  isAsked = true,
   act,
   onCancel,
 }: {
@@ -22,6 +23,8 @@ export function PassphraseForm({
   look?: "main" | "danger";
   /** Whether what else is to be given is there. */
   isReady?: boolean;
+  /** Whether it comes because it was asked for, and has the focus. Not below a choice, through which somebody may still be going with the arrows. */
+  isAsked?: boolean;
   /** Does it, and takes the form away. */
   act: (passphrase: string) => Promise<void>;
   onCancel: () => void;
@@ -48,7 +51,7 @@ export function PassphraseForm({
       <label class="field">
         <span>{t("protection.passphrase")}</span>
         <input
-          ref={focusHere}
+          ref={isAsked ? focusHere : focusNot}
           type="password"
           autocomplete="off"
           value={passphrase}

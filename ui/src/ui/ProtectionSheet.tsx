@@ -276,6 +276,7 @@ function Guarded({
       {chosen === value ? null : (
         <PassphraseForm
           action={t("save")}
+          isAsked={false}
           act={async (passphrase) => {
             await set(chosen, passphrase);
             tell(t("protection.saved"));

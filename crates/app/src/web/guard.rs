@@ -212,6 +212,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_in_the_page_is_asked_for_by_what_shows_it() {
+        let asked = |places: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for place in places {
+                headers.append(SEC_FETCH_DEST, place.parse().expect("a value"));
+            }
+            is_for_a_page(&headers)
+        };
+        // Not a browser, or one from before Fetch Metadata.
+        assert!(!asked(&[]));
+        for place in ["image", "audio", "video", "empty"] {
+            assert!(!asked(&[place]), "{place}");
+            assert!(asked(&[place, place]), "{place} twice");
+        }
+        for place in [
+            "document", "iframe", "frame", "embed", "object", "script", "worker", "", "Image",
+        ] {
+            assert!(asked(&[place]), "{place}");
+        }
+    }
+
+    #[test]
     fn a_page_elsewhere_loads_nothing_but_may_lead_to_the_page() {
         let navigation = [
             ("sec-fetch-mode", "navigate"),
