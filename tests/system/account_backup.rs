@@ -199,6 +199,9 @@ fn a_chat_is_kept_as_pages_for_its_owner_alone() -> Outcome {
         "--markdown",
     ])?;
     ada.run(["send", "Ben", "gone in an hour", "--expires", "1h"])?;
+    let brief = ada.read("Ben")?.pop().expect("a line");
+    let brief = brief["id"].as_str().expect("an id");
+    ada.run(["send", "Ben", "it is noted", "--reply-to", brief])?;
     let place = tempfile::tempdir().expect("a folder");
     let page_of_mine = place.path().join("page.html");
     fs::write(&page_of_mine, "<script>alert(2)</script>").expect("a file");
@@ -212,7 +215,7 @@ fn a_chat_is_kept_as_pages_for_its_owner_alone() -> Outcome {
             &exported["files"],
             &exported["left_out"]
         ),
-        (&3.into(), &1.into(), &1.into())
+        (&4.into(), &1.into(), &1.into())
     );
     assert_eq!(
         folder.metadata().expect("there").permissions().mode() & 0o777,
@@ -223,6 +226,7 @@ fn a_chat_is_kept_as_pages_for_its_owner_alone() -> Outcome {
         html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; so on"),
         "{html}"
     );
+    assert!(html.contains("it is noted"), "what quotes it stays");
     assert!(html.contains("<strong>bold</strong>") && html.contains("Ben &lt;b&gt;"));
     assert!(
         !html.contains("<script") && !html.contains("gone in an hour"),

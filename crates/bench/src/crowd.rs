@@ -95,7 +95,11 @@ pub fn table(disk: &Path, members: usize, awake: usize) -> Result<(), Failure> {
                     seconds(spread.all)
                 ),
             )
-            .note(format!("{:.1} ms of processor time an app", each(spread))),
+            .against("30 s", spread.all.as_secs_f64() / TARGET.as_secs_f64())
+            .note(format!(
+                "{:.1} ms of processor time an app; below 1 is good",
+                each(spread)
+            )),
         );
     }
     if let Some((took, missed)) = figures.back {

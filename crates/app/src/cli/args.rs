@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::DateTime;
 use undertone_core::Location;
 
 pub use super::backup_args::BackupCommand;
@@ -10,11 +11,16 @@ pub use super::content_args::ContentCommand;
 pub use super::devices::DevicesCommand;
 pub use super::group_args::GroupCommand;
 pub use super::kill_args::{CustodianCommand, KillArgs, KillCodeCommand};
+pub use super::message_args::{DraftArgs, WhoReadArgs};
 pub use super::people_args::{ProfileArgs, ReportCommand, RequestsCommand};
 pub use super::protection::{DuressCommand, ProtectionArgs, ProtectionCommand};
 pub use super::transfer_args::{TransferArgs, TransferCommand};
-pub use super::values::{AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, Who};
-use super::values::{parse_expiry, parse_location, parse_mute, parse_proxy, parse_timer};
+pub use super::values::{
+    AppOptions, Expiry, GroupRole, Mute, OnOff, Proxy, Receipts, Sort, When, Who,
+};
+use super::values::{
+    parse_expiry, parse_location, parse_moment, parse_mute, parse_proxy, parse_timer, parse_when,
+};
 use crate::terminal::time::parse_span;
 
 /// Private messaging on a server you own.
@@ -266,6 +272,9 @@ pub enum Command {
         /// Make it disappear this long after it was read: 30s, 5m, 2h, 7d [default: as the chat has it]
         #[arg(long, value_name = "SPAN", value_parser = parse_timer)]
         expires: Option<u32>,
+        /// Make it disappear at this moment: 2026-03-01 or 2026-03-01T18:30, in your own time
+        #[arg(long, value_name = "MOMENT", value_parser = parse_moment, conflicts_with = "expires")]
+        until: Option<DateTime>,
         /// The files can be saved once by each receiver, and are gone then; here they go as soon as they were sent
         #[arg(long, requires = "attach")]
         view_once: bool,
@@ -324,18 +333,18 @@ pub enum Command {
         /// Only in this chat
         #[arg(long, value_name = "CHAT")]
         chat: Option<String>,
-        /// Only by this contact
-        #[arg(long, value_name = "CONTACT")]
+        /// Only by this contact, by a member of the chat, or by you (`me`)
+        #[arg(long, value_name = "PERSON")]
         from: Option<String>,
         /// Only of this sort
         #[arg(long, value_name = "SORT")]
         kind: Option<Sort>,
-        /// Only of the last 2h, 7d, 4w
-        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-        since: Option<u64>,
-        /// Only older than 2h, 7d, 4w
-        #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-        until: Option<u64>,
+        /// Only of the last 2h, 7d, 4w, or from a day such as 2026-03-01 on
+        #[arg(long, value_name = "WHEN", value_parser = parse_when)]
+        since: Option<When>,
+        /// Only older than that
+        #[arg(long, value_name = "WHEN", value_parser = parse_when)]
+        until: Option<When>,
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
@@ -504,6 +513,10 @@ pub enum Command {
         /// The message's id, or a beginning of it
         message: String,
     },
+    /// Show what was begun to be written in a chat, keep something else, or end it (an empty text)
+    Draft(DraftArgs),
+    /// Show who has got a message of yours, and who has read it, as far as they tell
+    WhoRead(WhoReadArgs),
     /// Show the SOCKS5 proxy that the server is reached through, or use another one from now on
     #[command(
         after_help = "It is used at once, also by an app that is open, and remembered. Nothing goes the old way any more."

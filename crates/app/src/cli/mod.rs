@@ -8,6 +8,7 @@ pub mod content_args;
 pub mod devices;
 pub mod group_args;
 pub mod kill_args;
+pub mod message_args;
 pub mod output;
 pub mod passphrase;
 pub mod people_args;

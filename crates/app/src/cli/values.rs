@@ -1,6 +1,7 @@
 //! Values on the command line, and how they are read.
 
 use clap::{Args, ValueEnum};
+use jiff::civil::{Date, DateTime};
 use undertone_core::Location;
 
 use crate::terminal::time::parse_span;
@@ -148,6 +149,36 @@ pub(super) fn parse_expiry(text: &str) -> Result<Expiry, String> {
     } else {
         parse_span(text).map(Expiry::After)
     }
+}
+
+/// A moment of the past: so many seconds ago, or as a calendar and a clock here say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Seconds ago.
+    Ago(u64),
+    /// In the machine's own zone.
+    At(DateTime),
+}
+
+pub(super) fn parse_when(text: &str) -> Result<When, String> {
+    match parse_span(text) {
+        Ok(seconds) => Ok(When::Ago(seconds)),
+        Err(_) => parse_moment(text).map(When::At).map_err(|_| {
+            format!("\"{text}\" is neither a span such as 2h or 7d nor a date such as 2026-03-01")
+        }),
+    }
+}
+
+/// A day, at its beginning, or a day and a time.
+pub(super) fn parse_moment(text: &str) -> Result<DateTime, String> {
+    let found = if text.contains('T') {
+        text.parse::<DateTime>()
+    } else {
+        text.parse::<Date>().map(|day| day.at(0, 0, 0, 0))
+    };
+    found.map_err(|_| {
+        format!("\"{text}\" is no moment; write 2026-03-01 or 2026-03-01T18:30, in your own time")
+    })
 }
 
 /// `off`, or a span of at most a year.

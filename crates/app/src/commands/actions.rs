@@ -1,4 +1,4 @@
-//! `undertone edit`, `delete`, `react` and `history`.
+//! `undertone edit`, `delete`, `react`, `history` and `who-read`.
 
 use serde_json::json;
 use undertone_core::{ChatId, ChatInfo, MessageId, MessageInfo};
@@ -6,14 +6,14 @@ use undertone_core::{ChatId, ChatInfo, MessageId, MessageInfo};
 use super::{DELIVERY, NEWS, Visit, messages::text_from_stdin, select, with};
 use crate::{
     cli::{
-        args::Global,
+        args::{Global, WhoReadArgs},
         output::{Outcome, Output},
     },
     failure::Failure,
     rpc::{
         methods::{
             MessagesDelete, MessagesEdit, MessagesForward, MessagesGet, MessagesHistory,
-            MessagesPin, MessagesPinned, MessagesReact, Method, SyncSettle,
+            MessagesPin, MessagesPinned, MessagesReact, MessagesReceipts, Method, SyncSettle,
         },
         params::{
             ChosenMessage, DeleteMessage, EditMessage, Forward, OneChat, OneMessage, PinMessage,
@@ -236,5 +236,40 @@ pub(super) async fn history(
             .await?;
         let lines = conversation::versions(&versions, output.screen, &output.clock);
         Ok(Outcome::new(json!(versions), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) async fn who_read(
+    options: &Global,
+    output: &Output,
+    wanted: &WhoReadArgs,
+) -> Result<Outcome, Failure> {
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, &wanted.chat).await?;
+        let message = select::message(&mut visit.session, &chat, &wanted.message).await?;
+        let told = visit
+            .session
+            .call::<MessagesReceipts>(ChosenMessage {
+                chat: chat.id.clone(),
+                message: message.id.clone(),
+            })
+            .await?;
+        let mut lines: Vec<String> = told
+            .iter()
+            .map(|one| {
+                let name = single_line(&one.name);
+                let when = |ms| output.clock.day_and_time(ms);
+                match (one.read_ms, one.delivered_ms) {
+                    (Some(read), _) => format!("{name} read it ({})", when(read)),
+                    (None, Some(came)) => format!("{name} has it ({})", when(came)),
+                    (None, None) => name,
+                }
+            })
+            .collect();
+        if lines.is_empty() {
+            lines.push("Nobody has told anything of it.".to_owned());
+        }
+        Ok(Outcome::new(json!(told), lines).with_notes(visit.offline_note()))
     })
 }

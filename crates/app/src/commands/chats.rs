@@ -1,21 +1,21 @@
-//! `undertone chats`, `undertone read` and `undertone export`.
+//! `undertone chats`, `undertone read`, `undertone draft` and `undertone export`.
 
 use serde_json::json;
 use undertone_core::{ChatPage, Delivery};
 
-use super::{NEWS, Visit, contacts, select, with};
+use super::{NEWS, Visit, contacts, messages::text_from_stdin, select, with};
 use crate::{
     cli::{
-        args::Global,
+        args::{DraftArgs, Global},
         output::{Outcome, Output},
     },
     failure::Failure,
     rpc::{
         methods::{
-            ChatsExport, ChatsList, ChatsMarkRead, ChatsMembers, ChatsSetTimer,
+            ChatsExport, ChatsList, ChatsMarkRead, ChatsMembers, ChatsSetDraft, ChatsSetTimer,
             ContactsOtherAccounts, MessagesList,
         },
-        params::{ChatTimer, ExportChat, ListMessages, Nothing, OneChat, ReadUpTo},
+        params::{ChatTimer, ExportChat, ListMessages, Nothing, OneChat, ReadUpTo, SetDraft},
     },
     terminal::{chat_list, conversation, single_line},
 };
@@ -26,6 +26,52 @@ pub(super) async fn list(options: &Global, output: &Output) -> Result<Outcome, F
         let chats = visit.session.call::<ChatsList>(ChatPage::default()).await?;
         let lines = chat_list::draw(&chats, output.screen, &output.clock);
         Ok(Outcome::new(json!(chats), lines).with_notes(visit.offline_note()))
+    })
+}
+
+pub(super) async fn draft(
+    options: &Global,
+    output: &Output,
+    wanted: DraftArgs,
+) -> Result<Outcome, Failure> {
+    let text = match wanted.text {
+        Some(text) if text == "-" => Some(text_from_stdin()?),
+        other => other,
+    };
+    let visit = Visit::begin(options, output, NEWS).await?;
+    with!(visit, |visit| {
+        let chat = select::chat(&mut visit.session, &wanted.chat).await?;
+        let name = conversation::title(&chat);
+        let Some(text) = &text else {
+            let line = match &chat.draft {
+                Some(draft) => draft.text.clone(),
+                None => format!("Nothing was begun to be written to {name}."),
+            };
+            return Ok(Outcome::line(json!({"draft": chat.draft}), line));
+        };
+        let in_reply_to = match &wanted.reply_to {
+            Some(answered) => Some(
+                select::message(&mut visit.session, &chat, answered)
+                    .await?
+                    .id,
+            ),
+            None => None,
+        };
+        visit
+            .session
+            .call::<ChatsSetDraft>(SetDraft {
+                chat: chat.id.clone(),
+                text: text.clone(),
+                in_reply_to,
+            })
+            .await?;
+        let chat = select::chat(&mut visit.session, chat.id.as_str()).await?;
+        let line = if chat.draft.is_some() {
+            format!("Kept for {name}, on your devices only.")
+        } else {
+            format!("The draft for {name} is gone.")
+        };
+        Ok(Outcome::line(json!({"draft": chat.draft}), line))
     })
 }
 

@@ -36,6 +36,7 @@ pub(crate) use devices::machine_name;
 
 use std::time::Duration;
 
+use jiff::civil::DateTime;
 use undertone_core::{ChatChange, Expires, Settled};
 
 use crate::{
@@ -185,6 +186,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             markdown,
             reply_to,
             expires,
+            until,
             view_once,
             poster,
             plays,
@@ -192,13 +194,14 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             contact_link,
             location,
         } => {
+            let until = until.map(|when| when_s(&output, when)).transpose()?;
             let draft = messages::Writing {
                 text,
                 attach,
                 keep_metadata,
                 markdown,
                 reply_to,
-                expires: expires.map(Expires::After),
+                expires: expires.map(Expires::After).or(until.map(Expires::At)),
                 view_once,
                 poster,
                 plays,
@@ -294,6 +297,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
             number,
         } => messages::save(options, &output, &chat, &message, &file, number).await,
         Command::Transfer { command } => transfers::transfer(options, &output, command).await,
+        Command::Draft(wanted) => chats::draft(options, &output, wanted).await,
+        Command::WhoRead(wanted) => actions::who_read(options, &output, &wanted).await,
         Command::Proxy { way } => proxy::proxy(options, &output, way).await,
         Command::SendAgain { chat, message } => {
             transfers::send_again(options, &output, &chat, &message).await
@@ -309,6 +314,14 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rpc => return rpc::rpc(options).await,
     }?;
     output.print(&outcome)
+}
+
+/// The second that a calendar and a clock here mean.
+fn when_s(output: &Output, when: DateTime) -> Result<u32, Failure> {
+    let seconds = output.clock.at_ms(when).map(|ms| ms / 1000);
+    seconds
+        .and_then(|seconds| u32::try_from(seconds).ok())
+        .ok_or_else(|| Failure::usage("There is no such moment."))
 }
 
 /// The app in the browser.

@@ -1,16 +1,20 @@
 //! `undertone search`.
 
 use serde_json::json;
-use undertone_core::{ChatPage, Search, SearchKind};
+use undertone_core::{ChatId, ChatPage, ContactId, Search, SearchKind};
 
 use super::{NEWS, Visit, select, with};
 use crate::{
     cli::{
-        args::{Global, Sort},
+        args::{Global, Sort, When},
         output::{Outcome, Output},
     },
     failure::Failure,
-    rpc::methods::{ChatsList, MessagesSearch},
+    rpc::{
+        methods::{AccountGet, ChatsList, ChatsMembers, MessagesSearch},
+        params::{Nothing, OneChat},
+    },
+    session::Session,
     terminal::conversation,
 };
 
@@ -19,11 +23,28 @@ pub(super) struct Wanted {
     pub chat: Option<String>,
     pub from: Option<String>,
     pub kind: Option<Sort>,
-    /// Seconds ago.
-    pub since: Option<u64>,
-    /// Seconds ago.
-    pub until: Option<u64>,
+    pub since: Option<When>,
+    pub until: Option<When>,
     pub limit: u32,
+}
+
+/// Oneself, a contact, or somebody who is in the chat.
+async fn person(
+    session: &mut Session,
+    selector: &str,
+    chat: Option<&ChatId>,
+) -> Result<ContactId, Failure> {
+    if selector == "me" {
+        return Ok(session.call::<AccountGet>(Nothing {}).await?.account_id);
+    }
+    match (select::contact(session, selector).await, chat) {
+        (Err(failure), Some(chat)) if failure.code == "contact.unknown" => {
+            let of = OneChat { chat: chat.clone() };
+            let members = session.call::<ChatsMembers>(of).await?;
+            Ok(select::member(&members, selector)?.id)
+        }
+        (found, _) => Ok(found?.id),
+    }
 }
 
 pub(super) async fn search(
@@ -40,10 +61,18 @@ pub(super) async fn search(
             "Say what to find: words, --chat, --from or --kind.",
         ));
     }
-    let ago = |seconds: u64| {
-        let ms = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        output.clock.now_ms().saturating_sub(ms)
+    let moment = |when: Option<When>| match when {
+        None => Ok(None),
+        Some(When::Ago(seconds)) => {
+            let ms = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+            Ok(Some(output.clock.now_ms().saturating_sub(ms)))
+        }
+        Some(When::At(when)) => match output.clock.at_ms(when) {
+            None => Err(Failure::usage("There is no such moment.")),
+            some => Ok(some),
+        },
     };
+    let (from_ms, to_ms) = (moment(wanted.since)?, moment(wanted.until)?);
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         let chat = match &wanted.chat {
@@ -51,7 +80,7 @@ pub(super) async fn search(
             None => None,
         };
         let sender = match &wanted.from {
-            Some(selector) => Some(select::contact(&mut visit.session, selector).await?.id),
+            Some(selector) => Some(person(&mut visit.session, selector, chat.as_ref()).await?),
             None => None,
         };
         let found = visit
@@ -60,8 +89,8 @@ pub(super) async fn search(
                 text: wanted.text.clone(),
                 chat,
                 sender,
-                from_ms: wanted.since.map(ago),
-                to_ms: wanted.until.map(ago),
+                from_ms,
+                to_ms,
                 kind: wanted.kind.map(|kind| match kind {
                     Sort::Photo => SearchKind::Photo,
                     Sort::Video => SearchKind::Video,

@@ -8,7 +8,7 @@
 mod page;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -173,7 +173,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
         .map_err(|error| unwritable(&error))
 }
 
-/// All lines, oldest first, and how many were left out because they disappear.
+/// All lines, oldest first, and how many were left out because they disappear. What quotes one of those says nothing of it.
 async fn lines(client: &Client, chat: &ChatId) -> Result<(Vec<MessageInfo>, u64), Failure> {
     let mut pages = Vec::new();
     let mut before = None;
@@ -195,18 +195,19 @@ async fn lines(client: &Client, chat: &ChatId) -> Result<(Vec<MessageInfo>, u64)
             break;
         }
     }
-    let mut left_out = 0;
-    let kept = pages
+    let (mut kept, left_out): (Vec<_>, Vec<_>) = pages
         .into_iter()
         .rev()
         .flatten()
-        .filter(|line| {
-            let stays = line.timer_s.is_none() && line.expires_ms.is_none();
-            left_out += u64::from(!stays);
-            stays
-        })
-        .collect();
-    Ok((kept, left_out))
+        .partition(|line| line.timer_s.is_none() && line.expires_ms.is_none());
+    let gone: HashSet<i64> = left_out.iter().map(|line| line.local_id).collect();
+    for quote in kept.iter_mut().filter_map(|line| line.quote.as_mut()) {
+        if quote.local_id.is_some_and(|id| gone.contains(&id)) {
+            quote.text.clear();
+            quote.deleted = true;
+        }
+    }
+    Ok((kept, left_out.len() as u64))
 }
 
 fn write_pages(

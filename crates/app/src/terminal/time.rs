@@ -1,6 +1,10 @@
 //! Times as people say them, in their own time zone.
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 
 /// The reader's place in time: zone and present moment, given from outside so that a test can stand still.
 #[derive(Clone, Debug)]
@@ -26,6 +30,13 @@ impl Clock {
             zone: TimeZone::UTC,
             now: moment(now_ms),
         }
+    }
+
+    /// What a calendar and a clock here mean, Unix milliseconds; None: there is no such moment.
+    #[must_use]
+    pub fn at_ms(&self, when: DateTime) -> Option<i64> {
+        let zoned = when.to_zoned(self.zone.clone()).ok()?;
+        Some(zoned.timestamp().as_millisecond())
     }
 
     fn date(&self, at_ms: i64) -> Date {
