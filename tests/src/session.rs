@@ -45,6 +45,18 @@ impl Person {
 }
 
 impl Session {
+    /// Waits for the process to end by itself.
+    ///
+    /// # Errors
+    /// If it has not within a minute.
+    pub fn ends(&mut self) -> Outcome<()> {
+        eventually(PATIENCE, "the end of the process", || {
+            let ended = self.child.try_wait();
+            let ended = ended.map_err(|error| Failed::harness(&self.step, error))?;
+            Ok(ended.map(drop))
+        })
+    }
+
     /// Calls a method and waits for its answer.
     ///
     /// # Errors

@@ -147,6 +147,48 @@ async fn the_app_locks_with_the_screen_and_when_the_computer_goes_to_sleep() -> 
     Ok(())
 }
 
+/// What stays open without the browser: a watch, and programs that speak to it.
+#[test]
+fn what_stays_open_without_the_app_locks_by_itself_too() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = desktop(folder.path());
+    sleep_delay(folder.path());
+    let stays = |command: &str, idle: &str| -> Outcome<Option<i32>> {
+        ada.run(["protection", "--auto-lock", idle])?;
+        let mut staying = ada
+            .command()
+            .arg(command)
+            .env("PATH", folder.path())
+            .env("XDG_SESSION_ID", "2")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let ended = eventually(PATIENCE, "the lock", || {
+            staying
+                .try_wait()
+                .map_err(|error| Failed::harness("waiting for it to lock", error))
+        });
+        if ended.is_err() {
+            let _ = staying.kill();
+        }
+        Ok(ended?.code())
+    };
+    assert_eq!(stays("watch", "30s")?, Some(16));
+    fs::write(
+        &said,
+        "/org/freedesktop/login1/session/_32: org.freedesktop.login1.Session.Lock ()\n",
+    )
+    .expect("said");
+    for command in ["watch", "rpc"] {
+        assert_eq!(stays(command, "off")?, Some(16), "{command}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_panic_button_of_the_page_locks_and_held_it_wipes_also_while_locked() -> Outcome {
     let server = ServerProcess::start()?;

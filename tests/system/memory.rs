@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     os::unix::fs::FileExt,
     process::Child,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -115,4 +116,71 @@ async fn a_locked_process_holds_neither_key_nor_text() -> Outcome {
     );
     assert!(locked.bytes > 1 << 20, "a program has more than that");
     Ok(())
+}
+
+/// Whether a process has become the image of itself that is locked.
+fn is_anew(process: &Child) -> bool {
+    let said = fs::read(format!("/proc/{}/cmdline", process.id())).unwrap_or_default();
+    said.split(|byte| *byte == 0)
+        .any(|word| word == b"--resume")
+}
+
+/// A command of Ada's works through the open app, and the server, which it waits for, says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_waits_neither_for_commands_at_work_nor_for_a_server() -> Outcome {
+    let server = ServerProcess::start()?;
+    let (ada, _ben) = tokio::task::block_in_place(|| ada_and_ben(&server))?;
+    let needles = Needle::bytes("data key", &data_key(&ada));
+    let passphrase_file = ada.passphrase_file().display().to_string();
+    let options = ["--no-browser", "--passphrase-file", &passphrase_file];
+    let frozen = Frozen(Pid::from_raw(server.pid().map_or(0, u32::cast_signed)));
+    for by_command in [true, false] {
+        let host = Host::start_in(&ada.home(), &options, &[("UNDERTONE_TEST_READABLE", "1")])?;
+        let (_, mut page) = host.page(json!({"code": host.code})).await?;
+        let mut command = tokio::task::block_in_place(|| ada.rpc())?;
+        frozen.signal(Signal::STOP);
+        let chat = tokio::task::block_in_place(|| command.chat("Benjamin"))?;
+        tokio::task::block_in_place(|| command.queue(&chat, "Are you there?"))?;
+        let waiting = std::thread::spawn(move || {
+            // It is cut off by the lock.
+            let _ = command.call("sync.settle", &json!({"limit_ms": 25_000}));
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!waiting.is_finished(), "nothing is at work");
+        let begun = Instant::now();
+        if by_command {
+            let said = tokio::task::block_in_place(|| ada.run(["lock"]))?;
+            assert_eq!(said["was_open"], true);
+            assert!(is_anew(&host.child), "it said so before it was done");
+        } else {
+            page.call("host.lock", json!({})).await;
+            while !is_anew(&host.child) {
+                assert!(begun.elapsed() < Duration::from_secs(10), "it never locks");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        let taken = begun.elapsed();
+        assert!(taken < Duration::from_secs(5), "{taken:?}");
+        let locked = in_memory(&host.child, &needles).expect("as before");
+        assert_eq!(locked.found, Vec::<String>::new());
+        frozen.signal(Signal::CONT);
+        waiting.join().expect("ended");
+    }
+    Ok(())
+}
+
+/// A server that stands still for a while.
+struct Frozen(Option<Pid>);
+
+impl Frozen {
+    fn signal(&self, signal: Signal) {
+        let process = self.0.expect("the server runs");
+        kill_process(process, signal).expect("it is there");
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.signal(Signal::CONT);
+    }
 }

@@ -48,13 +48,16 @@ fn the_duress_passphrase_and_its_decoy_are_taken_away_by_a_word_and_the_passphra
     let answer = ada.run_with_input(["duress", "remove"], "remove\n")?;
     assert_eq!(answer["duress"], false);
 
-    // The same over RPC, where the passphrase is what confirms it.
+    // The same over RPC.
     let set = json!({"current": right, "duress": DURESS});
     assert_eq!(session.call("duress.set", &set)?["registered"], false);
-    let wrong = session.call("duress.remove", &json!({"passphrase": "not this one"}));
+    let remove = |passphrase: &str| json!({"passphrase": passphrase, "confirm": "remove"});
+    let wrong = session.call("duress.remove", &remove("not this one"));
     assert_eq!(refusal(wrong).1, "home.wrong_passphrase");
     assert_eq!(session.call("protection.get", &json!({}))?["duress"], true);
-    session.call("duress.remove", &json!({"passphrase": right}))?;
+    let again = json!({"current": right, "duress": DURESS, "confirm": "replace"});
+    session.call("duress.set", &again)?;
+    session.call("duress.remove", &remove(&right))?;
     assert_eq!(session.call("protection.get", &json!({}))?["duress"], false);
     session.end()?;
     types(&ada, DURESS);

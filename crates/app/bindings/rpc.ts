@@ -1534,11 +1534,11 @@ export type Protection = {
   wrong_attempts_limit: number,
   /** Wrong passphrases since the last right one. */
   wrong_attempts: number,
-  /** The app in the browser locks after so many seconds without the owner doing anything; 0: never. */
+  /** The app in the browser locks after so many seconds without the owner doing anything, and `undertone watch` and `undertone rpc` end when they were asked for nothing for so long; 0: never. */
   auto_lock_s: number,
-  /** Whether the app locks when the computer is suspended. */
+  /** Whether they do when the computer is suspended. */
   lock_on_suspend: boolean,
-  /** Whether the app locks when the desktop says that the screen is locked. */
+  /** Whether they do when the desktop says that the screen is locked. */
   lock_with_screen: boolean,
   /** Whether the desktop's keyring is needed to open the home, beside a passphrase. */
   keyring: boolean,
@@ -1658,6 +1658,14 @@ export type RefuseRequest = {
   contact: ContactId,
   /** Whether they are blocked too. */
   block?: boolean,
+};
+
+/** That the duress passphrase and its decoy are to go. */
+export type RemoveDuress = {
+  /** The passphrase of this account. */
+  passphrase: string,
+  /** `remove`, as the owner typed it. */
+  confirm: string,
 };
 
 /** A device to be removed. */
@@ -1835,6 +1843,8 @@ export type SetDuress = {
   name?: string,
   /** Contacts who are told, silently, when the duress passphrase is given. */
   alarm?: Array<ContactId>,
+  /** `replace`, as the owner typed it; only needed where there is a duress passphrase, whose decoy goes with the account in it. */
+  confirm?: string,
 };
 
 /** Who may do what in a group. */
@@ -2243,10 +2253,10 @@ export interface Methods {
   "passphrase.change": { params: ChangePassphrase; result: Done };
   /** Confirms with the passphrase that the owner is there: the dead-man timer starts anew, as after an unlock. */
   "passphrase.confirm": { params: Confirmation; result: Done };
-  /** Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced. */
+  /** Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced: where there is one, `confirm` must be `replace`. */
   "duress.set": { params: SetDuress; result: DuressAnswer };
-  /** Takes the duress passphrase and the decoy away; their place is random bytes again. */
-  "duress.remove": { params: Confirmation; result: Done };
+  /** Takes the duress passphrase and the decoy away; their place is random bytes again. `confirm` must be `remove`. */
+  "duress.remove": { params: RemoveDuress; result: Done };
   /** Locks: the process that has the home open closes it and lets go of its memory. The connection ends. */
   "home.lock": { params: Nothing; result: Done };
   /** Panic: locks at once; a second time within ten seconds it wipes. Asks for nothing. */

@@ -417,6 +417,7 @@ mod tests {
             ("home.wiped", 15),
             ("home.keyring", 17),
             ("kill.unanswered", 7),
+            ("kill.hidden", 7),
             ("kill.no_device", 5),
             ("version.client_too_old", 13),
             ("attachment.exists", 14),

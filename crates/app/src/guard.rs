@@ -5,6 +5,7 @@
 
 use std::{
     path::Path,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -16,6 +17,8 @@ use undertone_core::{
         dead_man::{self, DeadManStanding, Moment},
     },
 };
+
+use crate::web::{desktop, sleep_delay::SleepDelay};
 
 /// Between two looks.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -84,9 +87,7 @@ pub async fn end_wiped(client: &Client) {
 
 /// Looks after the home of an open client until it ends.
 pub async fn look_after(client: Client) {
-    let Ok(folder) = client.home_folder() else {
-        return;
-    };
+    let folder = client.home_folder().to_owned();
     let mut ending = client.ending();
     loop {
         tokio::select! {
@@ -100,6 +101,39 @@ pub async fn look_after(client: Client) {
         compare_clocks(&folder, &client).await;
     }
 }
+
+/// Locks the account of a process that stays, as the app in the browser locks itself: when nobody asked it for anything for as long as the
+/// owner set, when the computer slept or goes to sleep, and with the screen. Until it ends.
+pub async fn lock_by_itself(client: Client) {
+    let mut ending = client.ending();
+    let listening = desktop::lock_with(client.clone());
+    let looking = async {
+        let mut sleep = Sleep::watch();
+        let delay = SleepDelay::default();
+        let since = Instant::now();
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let slept = sleep.was_there();
+            let Ok(protection) = client.protection().await else {
+                continue;
+            };
+            delay.hold(protection.lock_on_suspend).await;
+            let longest = Duration::from_secs(protection.auto_lock_s.into());
+            let idle = protection.auto_lock_s > 0 && ASKED.time().min(since.elapsed()) >= longest;
+            if idle || (slept && protection.lock_on_suspend) {
+                client.lock();
+            }
+        }
+    };
+    tokio::select! {
+        _ = ending.wait_for(Option::is_some) => {}
+        () = listening => {}
+        () = looking => {}
+    }
+}
+
+/// When a program, or the owner by a command, last asked this process for something.
+pub static ASKED: LazyLock<Idle> = LazyLock::new(Idle::default);
 
 /// How long ago something was.
 #[derive(Debug)]

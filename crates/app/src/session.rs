@@ -165,6 +165,15 @@ impl Session {
         Ok(Self::Served(Box::new(connection)))
     }
 
+    /// From now on this process stays: if it has the home, it locks by itself, as the app in the browser does.
+    pub fn stay(&mut self) {
+        if let Self::Own(own) = self {
+            let client = own.context.client.clone();
+            own.watching
+                .push(tokio::spawn(guard::lock_by_itself(client)));
+        }
+    }
+
     /// Whether this process owns the home.
     #[must_use]
     pub fn is_own(&self) -> bool {

@@ -8,8 +8,16 @@ use std::{sync::Arc, time::Duration};
 use fake::{
     FakeServer, LIMIT, Person, at_rest, eventually,
     killing::{answers, how, is_armed, is_wiped, kill, with_code},
+    passphrase,
 };
-use undertone_core::kill::{KillAnswer, Scope, Sender, SendingOptions, Watch};
+use undertone_core::{
+    ProtectionChange,
+    home::{
+        HomeError,
+        dead_man::{self, DeadManWarning, Moment},
+    },
+    kill::{CustodianKey, KillAnswer, KillCode, Scope, Sender, SendingOptions, Watch},
+};
 use undertone_wire::ids::QueueId;
 
 /// The queues that came with something.
@@ -132,4 +140,73 @@ async fn a_wipe_that_has_begun_is_finished_though_nobody_waits_for_it() {
         server.queues().is_empty()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custodian_is_seen_for_ever_after_it_was_accepted() {
+    let server = FakeServer::new();
+    let mut ada = Person::new("Ada", &server).await;
+    with_code(&ada).await;
+    let mut accepted = Vec::new();
+    for name in ["Acme IT", "The lawyer"] {
+        let words = KillCode::generate().unwrap();
+        let key = CustodianKey::new(name, words.signer().public()).unwrap();
+        let ticket = ada.client().accept_custodian(&key.to_string()).await;
+        ticket.unwrap();
+        accepted.push(name);
+        let seen = async |ada: &Person| {
+            let status = ada.client().kill_status().await.unwrap();
+            let mut names: Vec<_> = status.custodians.into_iter().map(|one| one.name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(seen(&ada).await, accepted);
+        // Locked and opened, and with another kill code.
+        ada.reopen().await;
+        assert_eq!(seen(&ada).await, accepted);
+        with_code(&ada).await;
+        ada.reopen().await;
+        eventually("the custodians reach the device as before", || async {
+            let status = ada.client().kill_status().await.unwrap();
+            status.custodians.iter().all(|one| one.armed)
+        })
+        .await;
+        assert_eq!(seen(&ada).await, accepted);
+    }
+}
+
+/// With full power over the server a command can be kept back, and that is all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_the_server_keeps_back_only_waits_for_the_dead_man_timer() {
+    let server = FakeServer::new();
+    let ben = Person::new("Ben", &server).await;
+    let bens = server.queues();
+    let ada = Person::new("Ada", &server).await;
+    let main = new_queues(&server, &bens);
+    let code = with_code(&ada).await;
+    let change = ProtectionChange {
+        dead_man_days: Some(30),
+        ..ProtectionChange::default()
+    };
+    let set = ada.client().set_protection(Some(passphrase()), change);
+    set.await.unwrap();
+    for queue in new_queues(&server, &bens) {
+        if !main.contains(&queue) {
+            server.hold(queue);
+        }
+    }
+    let said = kill(&ben, &code, &server, &how(Duration::from_millis(500))).await;
+    assert_eq!(answers(&said), [KillAnswer::Waiting]);
+    let now = Moment::now();
+    let after = |days: u64| Moment {
+        clock: now.clock + days * 86_400,
+        uptime: now.uptime + days * 86_400,
+        ..now
+    };
+    let standing = dead_man::check(&ada.home, &after(29)).unwrap();
+    assert_eq!(standing.warning, DeadManWarning::Today);
+    assert!(!is_wiped(&ada.home), "the server keeps it back");
+    let due = dead_man::check(&ada.home, &after(31));
+    assert_eq!(due.err(), Some(HomeError::Wiped));
+    assert!(!ada.home.join("keys").exists());
 }

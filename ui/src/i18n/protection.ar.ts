@@ -33,6 +33,8 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "word.wipe": "محو",
   "word.accept": "قبول",
   "word.new": "جديد",
+  "word.replace": "استبدال",
+  "word.remove": "إزالة",
 
   "attempts.title": "عبارات المرور الخاطئة",
   "attempts.text": "بعد هذا العدد من عبارات المرور الخاطئة المتتالية يُمحى هذا الجهاز. هذا يوقف من يخمّن على هذا الحاسوب.",
@@ -170,6 +172,8 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "restore.choose": "لديّ نسخة احتياطية",
   "restore.title": "الاستعادة من نسخة احتياطية",
   "restore.text": "لحالة فقدان كل أجهزتك. تستمر محادثاتك حين يسمح أحد في كل منها بدخول هذا الجهاز؛ وتخرج منها حينئذ الأجهزة التي كانت لحسابك من قبل.",
+  "restore.protection":
+    "لا يعود ما كان يحمي أجهزتك: كلمات رمز المحو على الورق لا تصل بعدها إلى شيء، ولا وصيّ ولا عبارة إكراه ولا مؤقّت غياب حتى تعيّنها من جديد.",
   "restore.begin": "استعادة",
   "restore.busy": "جارٍ الاستعادة والتسجيل لدى الخادم…",
   "restore.done": { zero: "مرحبًا بعودتك: لا رسائل هنا ({count}).", one: "مرحبًا بعودتك: رسالة واحدة هنا.", two: "مرحبًا بعودتك: رسالتان هنا.", few: "مرحبًا بعودتك: {count} رسائل هنا.", many: "مرحبًا بعودتك: {count} رسالة هنا.", other: "مرحبًا بعودتك: {count} رسالة هنا." },

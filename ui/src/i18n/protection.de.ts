@@ -34,6 +34,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "word.wipe": "löschen",
   "word.accept": "erlauben",
   "word.new": "neu",
+  "word.replace": "ersetzen",
+  "word.remove": "entfernen",
 
   "attempts.title": "Falsche Passphrasen",
   "attempts.text": "Nach so vielen falschen Passphrasen hintereinander wird dieses Gerät gelöscht. Das hält auf, wer an diesem Computer rät.",
@@ -160,6 +162,8 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "restore.choose": "Ich habe eine Sicherung",
   "restore.title": "Aus einer Sicherung wiederherstellen",
   "restore.text": "Für den Fall, dass alle deine Geräte weg sind. Deine Gespräche gehen weiter, sobald in jedem jemand dieses Gerät hereinlässt; Geräte, die dein Konto vorher hatte, sind dann draußen.",
+  "restore.protection":
+    "Was deine Geräte schützte, kommt nicht zurück: Die Wörter eines Löschcodes auf Papier erreichen danach nichts mehr, und es gibt keine Treuhänder, keine Passphrase unter Zwang und keine Totmann-Frist, bis du sie neu setzt.",
   "restore.begin": "Wiederherstellen",
   "restore.busy": "Wird wiederhergestellt und beim Server angemeldet…",
   "restore.done": { one: "Willkommen zurück: {count} Nachricht ist da.", other: "Willkommen zurück: {count} Nachrichten sind da." },

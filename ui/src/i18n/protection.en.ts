@@ -35,6 +35,8 @@ export const protectionEn = {
   "word.wipe": "wipe",
   "word.accept": "accept",
   "word.new": "new",
+  "word.replace": "replace",
+  "word.remove": "remove",
 
   "attempts.title": "Wrong passphrases",
   "attempts.text": "After so many wrong passphrases in a row this device is wiped. It stops somebody who guesses on this computer.",
@@ -161,6 +163,8 @@ export const protectionEn = {
   "restore.choose": "I have a backup",
   "restore.title": "Restore from a backup",
   "restore.text": "For when all your devices are lost. Your conversations go on as somebody in each of them lets this device in; devices that your account had before are out of them then.",
+  "restore.protection":
+    "What protected your devices does not come back: the words of a kill code on paper reach nothing afterwards, and there is no custodian, no duress passphrase and no dead-man timer until you set them anew.",
   "restore.begin": "Restore",
   "restore.busy": "Restoring, and registering with the server…",
   "restore.done": { one: "Welcome back: {count} message is here.", other: "Welcome back: {count} messages are here." },

@@ -34,6 +34,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "word.wipe": "borrar",
   "word.accept": "aceptar",
   "word.new": "nuevo",
+  "word.replace": "sustituir",
+  "word.remove": "quitar",
 
   "attempts.title": "Frases de paso incorrectas",
   "attempts.text": "Tras tantas frases incorrectas seguidas, este dispositivo se borra. Detiene a quien prueba en este ordenador.",
@@ -160,6 +162,8 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "restore.choose": "Tengo una copia de seguridad",
   "restore.title": "Restaurar una copia",
   "restore.text": "Para cuando se han perdido todos tus dispositivos. Tus conversaciones siguen cuando alguien en cada una deja entrar a este dispositivo; los que tu cuenta tenía antes quedan entonces fuera.",
+  "restore.protection":
+    "Lo que protegía tus dispositivos no vuelve: las palabras de un código de borrado en papel ya no llegan a nada, y no hay custodio, frase bajo coacción ni plazo de ausencia hasta que los pongas de nuevo.",
   "restore.begin": "Restaurar",
   "restore.busy": "Restaurando y registrando en el servidor…",
   "restore.done": { one: "Hola de nuevo: aquí está {count} mensaje.", other: "Hola de nuevo: aquí están {count} mensajes." },

@@ -34,6 +34,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "word.wipe": "effacer",
   "word.accept": "accepter",
   "word.new": "nouveau",
+  "word.replace": "remplacer",
+  "word.remove": "enlever",
 
   "attempts.title": "Mauvaises phrases secrètes",
   "attempts.text": "Après autant de mauvaises phrases secrètes de suite, cet appareil est effacé. Cela arrête qui devine sur cet ordinateur.",
@@ -160,6 +162,8 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "restore.choose": "J’ai une sauvegarde",
   "restore.title": "Restaurer une sauvegarde",
   "restore.text": "Pour quand tous vos appareils sont perdus. Vos conversations reprennent quand quelqu’un dans chacune laisse entrer cet appareil ; les appareils d’avant en sortent alors.",
+  "restore.protection":
+    "Ce qui protégeait vos appareils ne revient pas : les mots d’un code d’effacement sur papier n’atteignent plus rien, et il n’y a ni gardien, ni phrase sous contrainte, ni délai d’absence tant que vous ne les définissez pas à nouveau.",
   "restore.begin": "Restaurer",
   "restore.busy": "Restauration et inscription auprès du serveur…",
   "restore.done": { one: "Bon retour : {count} message est là.", other: "Bon retour : {count} messages sont là." },

@@ -34,6 +34,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "word.wipe": "wissen",
   "word.accept": "toestaan",
   "word.new": "nieuw",
+  "word.replace": "vervangen",
+  "word.remove": "weghalen",
 
   "attempts.title": "Verkeerde wachtwoordzinnen",
   "attempts.text": "Na zoveel verkeerde wachtwoordzinnen op rij wordt dit apparaat gewist. Dat stopt wie op deze computer raadt.",
@@ -160,6 +162,8 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "restore.choose": "Ik heb een back-up",
   "restore.title": "Herstellen uit een back-up",
   "restore.text": "Voor als al je apparaten weg zijn. Je gesprekken gaan verder zodra iemand in elk ervan dit apparaat toelaat; apparaten die je account eerder had, zijn er dan uit.",
+  "restore.protection":
+    "Wat je apparaten beschermde komt niet terug: de woorden van een wiscode op papier bereiken daarna niets meer, en er is geen beheerder, geen dwangwachtwoordzin en geen dodemansklok tot je ze opnieuw instelt.",
   "restore.begin": "Herstellen",
   "restore.busy": "Herstellen en aanmelden bij de server…",
   "restore.done": { one: "Welkom terug: {count} bericht is hier.", other: "Welkom terug: {count} berichten zijn hier." },

@@ -14,41 +14,55 @@ import { PassphraseForm } from "./PassphraseForm.tsx";
 import { PersonChecks } from "./PersonChecks.tsx";
 import { Part } from "./ProtectionPart.tsx";
 import type { ShownWords } from "./TwelveWords.tsx";
+import { TypedWord } from "./TypedWord.tsx";
 
 export function Duress({ onShown }: { onShown: (phrase: ShownWords) => void }) {
   const [doing, setDoing] = useState<"set" | "remove" | null>(null);
+  // A decoy that may be lived in goes only once the word was typed.
+  const [isSure, setSure] = useState(false);
   const now = protection.value;
   if (now === null) return null;
+  const begin = (what: "set" | "remove" | null): void => {
+    setSure(what === "set" && !now.duress);
+    setDoing(what);
+  };
   return (
     <Part name="duress" title={t("duress.title")} text={t("duress.text")} not={t("duress.not")}>
       <p>
         <strong>{t(now.duress ? "duress.is" : "duress.none")}</strong>
       </p>
       {now.alarm.length > 0 ? <p>{t("duress.alarm.now", { names: now.alarm.map((id) => plainName(contactOf(id)?.name ?? "")).join(", ") })}</p> : null}
-      {doing === "set" ? <SetDuress isAnother={now.duress} onShown={onShown} onDone={() => setDoing(null)} /> : null}
-      {doing === "remove" ? (
+      {doing === null ? null : (
         <>
-          <p>{t("duress.remove.text")}</p>
-          <PassphraseForm
-            action={t("duress.remove")}
-            look="danger"
-            act={async (passphrase) => {
-              await call("duress.remove", { passphrase });
-              await readProtection();
-              tell(t("duress.removed"));
-              setDoing(null);
-            }}
-            onCancel={() => setDoing(null)}
-          />
+          {now.duress ? <p>{t(doing === "set" ? "duress.replaced" : "duress.remove.text")}</p> : null}
+          {isSure ? null : (
+            <TypedWord word={doing === "set" ? "word.replace" : "word.remove"} onDone={() => setSure(true)} onCancel={() => begin(null)}>
+              {t(doing === "set" ? "duress.replace" : "duress.remove")}
+            </TypedWord>
+          )}
         </>
+      )}
+      {doing === "set" && isSure ? <SetDuress isAnother={now.duress} onShown={onShown} onDone={() => begin(null)} /> : null}
+      {doing === "remove" && isSure ? (
+        <PassphraseForm
+          action={t("duress.remove")}
+          look="danger"
+          act={async (passphrase) => {
+            await call("duress.remove", { passphrase, confirm: "remove" });
+            await readProtection();
+            tell(t("duress.removed"));
+            begin(null);
+          }}
+          onCancel={() => begin(null)}
+        />
       ) : null}
       {doing === null ? (
         <div class="row">
-          <Button icon="shield" onClick={() => setDoing("set")}>
+          <Button icon="shield" onClick={() => begin("set")}>
             {t(now.duress ? "duress.replace" : "duress.set")}
           </Button>
           {now.duress ? (
-            <Button look="danger" icon="trash" onClick={() => setDoing("remove")}>
+            <Button look="danger" icon="trash" onClick={() => begin("remove")}>
               {t("duress.remove")}
             </Button>
           ) : null}
@@ -73,45 +87,43 @@ function SetDuress({ isAnother, onShown, onDone }: { isAnother: boolean; onShown
       ...(server.trim() === "" ? {} : { server: server.trim() }),
       ...(name.trim() === "" ? {} : { name: name.trim() }),
     };
-    const { phrase } = await call("duress.set", { current, duress, alarm: [...alarmed], ...(prepares ? decoy : {}) });
+    const confirm = isAnother ? { confirm: "replace" } : {};
+    const { phrase } = await call("duress.set", { current, duress, alarm: [...alarmed], ...(prepares ? decoy : {}), ...confirm });
     onDone();
     onShown({ title: t("duress.done"), text: t("duress.phrase"), words: phrase });
     await readProtection();
   };
   return (
-    <>
-      {isAnother ? <p>{t("duress.replaced")}</p> : null}
-      <PassphraseForm action={t("save")} isReady={duress !== null && (!prepares || visit !== null)} act={set} onCancel={onDone}>
-        {(isBusy) => (
-          <>
-            <NewPassphrase label={t("duress.title")} isBusy={isBusy} onChange={setDuress} />
-            {ready.length === 0 ? null : (
-              <details>
-                <summary>{t("duress.alarm")}</summary>
-                <div class="column">
-                  <p class="quiet">{t("duress.alarm.text")}</p>
-                  <PersonChecks label={t("duress.alarm.who")} people={ready} picked={alarmed} onChange={setAlarmed} />
-                </div>
-              </details>
-            )}
-            <details onToggle={(event) => setPrepares(event.currentTarget.open)}>
-              <summary>{t("duress.prepare")}</summary>
+    <PassphraseForm action={t("save")} isReady={duress !== null && (!prepares || visit !== null)} act={set} onCancel={onDone}>
+      {(isBusy) => (
+        <>
+          <NewPassphrase label={t("duress.title")} isBusy={isBusy} onChange={setDuress} />
+          {ready.length === 0 ? null : (
+            <details>
+              <summary>{t("duress.alarm")}</summary>
               <div class="column">
-                <p class="quiet">{t("duress.prepare.text")}</p>
-                <NewPassphrase label={t("duress.visit")} isBusy={isBusy} onChange={setVisit} />
-                <label class="field">
-                  <span>{t("duress.server")}</span>
-                  <input dir="ltr" spellcheck={false} autocomplete="off" autocapitalize="none" value={server} readOnly={isBusy} onInput={(event) => setServer(event.currentTarget.value)} />
-                </label>
-                <label class="field">
-                  <span>{t("duress.name")}</span>
-                  <input maxLength={64} autocomplete="off" value={name} readOnly={isBusy} onInput={(event) => setName(event.currentTarget.value)} />
-                </label>
+                <p class="quiet">{t("duress.alarm.text")}</p>
+                <PersonChecks label={t("duress.alarm.who")} people={ready} picked={alarmed} onChange={setAlarmed} />
               </div>
             </details>
-          </>
-        )}
-      </PassphraseForm>
-    </>
+          )}
+          <details onToggle={(event) => setPrepares(event.currentTarget.open)}>
+            <summary>{t("duress.prepare")}</summary>
+            <div class="column">
+              <p class="quiet">{t("duress.prepare.text")}</p>
+              <NewPassphrase label={t("duress.visit")} isBusy={isBusy} onChange={setVisit} />
+              <label class="field">
+                <span>{t("duress.server")}</span>
+                <input dir="ltr" spellcheck={false} autocomplete="off" autocapitalize="none" value={server} readOnly={isBusy} onInput={(event) => setServer(event.currentTarget.value)} />
+              </label>
+              <label class="field">
+                <span>{t("duress.name")}</span>
+                <input maxLength={64} autocomplete="off" value={name} readOnly={isBusy} onInput={(event) => setName(event.currentTarget.value)} />
+              </label>
+            </div>
+          </details>
+        </>
+      )}
+    </PassphraseForm>
   );
 }

@@ -39,6 +39,7 @@ export function RestoreForm({ onBack }: { onBack: () => void }) {
     <form onSubmit={(event) => void submit(event)}>
       <h1>{t("restore.title")}</h1>
       <p>{t("restore.text")}</p>
+      <p>{t("restore.protection")}</p>
       <FolderField isFirst value={folder} isBusy={isBusy} onChange={setFolder} />
       <PhraseField value={typed} isBusy={isBusy} onChange={setTyped} />
       <label class="field">

@@ -288,6 +288,11 @@ test("a contact's name with another account is warned of, in the chat and on its
 test("a contact is chosen who is told when the duress passphrase is given", async () => {
   await open();
   await part("duress").getByRole("button", { name: "Set another one" }).press("Enter");
+  // The decoy of before, in which there may be much by now, goes only once the word was typed.
+  await part("duress").getByRole("button", { name: "Set another one" }).and(page.locator("[disabled]")).waitFor();
+  assert.equal(await part("duress").getByLabel("Your passphrase").count(), 0);
+  await part("duress").getByLabel("Type “replace” to confirm").fill("replace");
+  await page.keyboard.press("Enter");
   await part("duress").getByLabel("Your passphrase").fill(PASSPHRASE);
   await part("duress").getByLabel("Duress passphrase", { exact: true }).fill(DURESS);
   await part("duress").getByLabel("The same again").first().fill(DURESS);
@@ -300,8 +305,14 @@ test("a contact is chosen who is told when the duress passphrase is given", asyn
   assert.equal(set().alarm.length, 1);
 });
 
-test("the duress passphrase and its decoy are taken away with the passphrase only", async () => {
+test("the duress passphrase and its decoy are taken away with a word and the passphrase only", async () => {
   await part("duress").getByRole("button", { name: "Take it away" }).press("Enter");
+  assert.equal(await part("duress").getByLabel("Your passphrase").count(), 0);
+  await part("duress").getByLabel("Type “remove” to confirm").fill("remov");
+  await page.keyboard.press("Enter");
+  assert.equal(await part("duress").getByLabel("Your passphrase").count(), 0);
+  await part("duress").getByLabel("Type “remove” to confirm").fill("remove");
+  await page.keyboard.press("Enter");
   await part("duress").getByLabel("Your passphrase").fill("not this one at all");
   await page.keyboard.press("Enter");
   await part("duress").getByRole("alert").getByText("Wrong passphrase.").waitFor();

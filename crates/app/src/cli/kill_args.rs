@@ -68,6 +68,10 @@ pub struct KillArgs {
     /// Only show which devices the code reaches; nothing is wiped
     #[arg(long)]
     pub list: bool,
+    /// How many devices the code reaches, as `undertone kill-code` says where there is one of them: if the server shows fewer, those are
+    /// sent the command, the others are looked for until --wait is over, and the command fails
+    #[arg(long, value_name = "N", conflicts_with = "device", value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub devices: Option<u32>,
     /// How it is sent.
     #[command(flatten)]
     pub sending: Sending,

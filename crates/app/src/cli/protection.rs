@@ -47,9 +47,9 @@ pub enum ProtectionCommand {
         #[command(subcommand)]
         command: DuressCommand,
     },
-    /// Look once whether the dead-man timer is over, and wipe if it is; for a timer of the system
+    /// Look once whether the dead-man timer is over, or a command of the kill code waits, and wipe if so; for a timer of the system
     #[command(
-        after_help = "No passphrase is needed, and nothing is opened. A systemd user timer that runs it every hour makes the timer work while Undertone itself doesn't run; docs/threat-model.md has the two files."
+        after_help = "No passphrase is needed, and nothing is opened. A systemd user timer that runs it every hour makes both work while Undertone itself doesn't run; docs/threat-model.md has the two files."
     )]
     Guard,
 }

@@ -211,6 +211,7 @@ pub(super) async fn restore(
     } else {
         "Your chats were on another server; here they can be read, and no more.".to_owned()
     });
+    lines.push("What protected your devices did not come back: the words of a kill code on paper reach nothing here, and there is no custodian, no duress passphrase and no dead-man timer. `undertone kill-code new` makes another code.".to_owned());
     Ok(Outcome::prose(
         json!({"account": account, "home": home, "report": report}),
         lines,

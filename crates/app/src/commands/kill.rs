@@ -25,6 +25,10 @@ use crate::{
 
 /// Differences of clocks that are worth a word.
 const CLOCK_S: i64 = 3600;
+/// Between looks for devices that the server does not show.
+const LOOK: Duration = Duration::from_secs(5);
+/// Such looks at most: each costs an anonymous request, and the slots of all are asked for.
+const LOOKS: u32 = 60;
 
 /// Asks for the word that confirms what can't be taken back.
 pub(super) fn confirm(yes: bool, word: &str, warning: &str) -> Result<(), Failure> {
@@ -74,18 +78,52 @@ pub(super) async fn kill(
     let code = read_words(&given.words)?;
     let progress = Progress::start(output, "Looking for devices");
     let mut sender = Sender::open(&client_options(options), &server).await?;
-    let seed = code.seed();
-    let slots = (0..SLOTS).map(|number| (number, seed.slot(number)));
-    let found = sender.find(slots.collect()).await;
+    let found = find(&sender, &code).await;
     progress.end();
     let outcome = match found {
         Ok(found) if found.is_empty() => Err(no_device()),
-        Ok(found) if given.list => Ok(listed(&found)),
-        Ok(found) => send(output, &mut sender, &code.signer(), found, &given).await,
-        Err(error) => Err(error.into()),
+        Ok(found) if given.list => listed(output, &found, given.devices),
+        Ok(found) => send(output, &mut sender, &code, found, &given).await,
+        Err(failure) => Err(failure),
     };
     sender.close().await;
     outcome
+}
+
+async fn find(sender: &Sender, code: &KillCode) -> Result<Vec<KillTarget>, Failure> {
+    let seed = code.seed();
+    let slots = (0..SLOTS).map(|number| (number, seed.slot(number)));
+    Ok(sender.find(slots.collect()).await?)
+}
+
+/// Looks for devices that the server did not show before, until there are so many, or `until`; at least once.
+async fn find_more(
+    sender: &Sender,
+    code: &KillCode,
+    known: &[KillProgress],
+    wanted: usize,
+    until: tokio::time::Instant,
+) -> Result<Vec<KillTarget>, Failure> {
+    for look in 1.. {
+        let mut found = find(sender, code).await?;
+        found.retain(|target| known.iter().all(|known| known.number != target.number));
+        let next = tokio::time::Instant::now() + LOOK;
+        if known.len() + found.len() >= wanted || next > until || look >= LOOKS {
+            return Ok(found);
+        }
+        tokio::time::sleep_until(next).await;
+    }
+    Ok(Vec::new())
+}
+
+/// The server shows fewer devices than there are.
+fn hidden(found: usize, wanted: usize) -> Failure {
+    Failure::new(
+        "kill.hidden",
+        format!(
+            "The server shows {found} of {wanted} devices. It may hide the others, or they are wiped or removed already. Try again later; what hides from the command is left to its dead-man timer."
+        ),
+    )
 }
 
 fn no_device() -> Failure {
@@ -103,7 +141,7 @@ fn called(name: &str, number: u32) -> String {
     }
 }
 
-fn listed(found: &[KillTarget]) -> Outcome {
+fn listed(output: &Output, found: &[KillTarget], wanted: Option<u32>) -> Result<Outcome, Failure> {
     let devices: Vec<_> = found
         .iter()
         .map(|target| json!({"number": target.number, "name": target.name}))
@@ -112,16 +150,46 @@ fn listed(found: &[KillTarget]) -> Outcome {
         .iter()
         .map(|target| called(&target.name, target.number))
         .collect();
-    Outcome::new(json!({"devices": devices}), lines)
+    let shown = json!({"devices": devices, "found": found.len()});
+    let outcome = Outcome::new(shown, lines).with_notes([counted(found.len())]);
+    complete(output, outcome, found.len(), wanted)
+}
+
+/// What only a count that somebody knows from elsewhere can say.
+fn counted(found: usize) -> String {
+    format!(
+        "Found: {found}. A server can hide devices from this command; how many there are stands where the kill code was made. With --devices N fewer are an error."
+    )
+}
+
+/// The outcome, if no device is missing.
+fn complete(
+    output: &Output,
+    outcome: Outcome,
+    found: usize,
+    wanted: Option<u32>,
+) -> Result<Outcome, Failure> {
+    match wanted.and_then(|wanted| usize::try_from(wanted).ok()) {
+        Some(wanted) if found < wanted => {
+            output.print(&outcome)?;
+            Err(hidden(found, wanted))
+        }
+        _ => Ok(outcome),
+    }
 }
 
 async fn send(
     output: &Output,
     sender: &mut Sender,
-    signer: &KillSigner,
+    code: &KillCode,
     found: Vec<KillTarget>,
     given: &KillArgs,
 ) -> Result<Outcome, Failure> {
+    let shown = found.len();
+    let wanted = given
+        .devices
+        .and_then(|wanted| usize::try_from(wanted).ok())
+        .unwrap_or(0);
     let targets = match &given.device {
         Some(wanted) => vec![chosen(found, wanted)?],
         None => found,
@@ -147,7 +215,31 @@ async fn send(
         KillScope::Devices => Scope::Devices,
         KillScope::Everything => Scope::DevicesAndQueues,
     };
-    send_to(output, sender, signer, targets, scope, &given.sending).await
+    let until = tokio::time::Instant::now() + Duration::from_secs(given.sending.wait);
+    let mut answers = answered(
+        output,
+        sender,
+        &code.signer(),
+        targets,
+        scope,
+        &given.sending,
+    )
+    .await?;
+    if shown < wanted {
+        let progress = Progress::start(output, "Looking for more devices");
+        let more = find_more(sender, code, &answers, wanted, until).await;
+        progress.end();
+        let more = more?;
+        if !more.is_empty() {
+            let more =
+                answered(output, sender, &code.signer(), more, scope, &given.sending).await?;
+            answers.extend(more);
+        }
+    }
+    let shown = shown.max(answers.len());
+    let outcome = told(output, &answers, shown, sender.clock_off_s()).with_notes([counted(shown)]);
+    let outcome = complete(output, outcome, shown, given.devices)?;
+    judged(output, outcome, &answers)
 }
 
 fn chosen(found: Vec<KillTarget>, wanted: &str) -> Result<KillTarget, Failure> {
@@ -173,15 +265,15 @@ fn chosen(found: Vec<KillTarget>, wanted: &str) -> Result<KillTarget, Failure> {
     }
 }
 
-async fn send_to(
+/// Sends the command and waits for the answers.
+async fn answered(
     output: &Output,
     sender: &mut Sender,
     signer: &KillSigner,
     targets: Vec<KillTarget>,
     scope: Scope,
     how: &Sending,
-) -> Result<Outcome, Failure> {
-    let off = sender.clock_off_s();
+) -> Result<Vec<KillProgress>, Failure> {
     let options = SendingOptions {
         scope,
         good_for: Duration::from_secs(how.expires),
@@ -190,16 +282,25 @@ async fn send_to(
     let progress = Progress::start(output, "Waiting for the devices' answers");
     let answers = sender.send(signer, targets, &options, |_| ()).await;
     progress.end();
-    let answers = answers?;
+    Ok(answers?)
+}
+
+fn told(output: &Output, answers: &[KillProgress], found: usize, clock_off_s: i64) -> Outcome {
     let lines = answers
         .iter()
         .map(|answer| sentence(output, answer))
         .collect();
-    let mut outcome = Outcome::new(json!({"devices": answers, "clock_off_s": off}), lines);
-    if off.abs() > CLOCK_S {
-        outcome = outcome.with_notes(["This machine's clock and the server's are more than an hour apart. Devices judge the command's end by their own clocks.".to_owned()]);
+    let said = json!({"devices": answers, "found": found, "clock_off_s": clock_off_s});
+    let outcome = Outcome::new(said, lines);
+    if clock_off_s.abs() > CLOCK_S {
+        return outcome.with_notes(["This machine's clock and the server's are more than an hour apart. Devices judge the command's end by their own clocks.".to_owned()]);
     }
-    match failure(&answers) {
+    outcome
+}
+
+/// The outcome, if all devices are wiped.
+fn judged(output: &Output, outcome: Outcome, answers: &[KillProgress]) -> Result<Outcome, Failure> {
+    match failure(answers) {
         None => Ok(outcome),
         Some(failure) => {
             output.print(&outcome)?;
@@ -326,15 +427,10 @@ pub(super) async fn custodian_wipe(
                 single_line(&ticket.name)
             ),
         )?;
-        send_to(
-            output,
-            &mut sender,
-            &code.signer(),
-            found,
-            Scope::Device,
-            how,
-        )
-        .await
+        let signer = code.signer();
+        let answers = answered(output, &mut sender, &signer, found, Scope::Device, how).await?;
+        let outcome = told(output, &answers, answers.len(), sender.clock_off_s());
+        judged(output, outcome, &answers)
     }
     .await;
     sender.close().await;

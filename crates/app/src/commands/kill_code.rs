@@ -54,9 +54,9 @@ async fn status(options: &Global, output: &Output) -> Result<Outcome, Failure> {
         let mut lines = vec![match (status.code, status.armed) {
             (false, _) => "There is no kill code; `undertone kill-code new` makes one.".to_owned(),
             (true, true) => format!(
-                "The kill code of {} reaches this device and {} other(s).",
+                "The kill code of {} reaches {} device(s), this one included; write that number beside the words.",
                 output.clock.day_and_time(status.made_ms),
-                status.devices.len()
+                status.devices.len() + 1
             ),
             (true, false) => format!(
                 "There is a kill code of {}, but it does not reach this device yet.",

@@ -3,7 +3,11 @@
 //! What must stay true: what destroys asks for a word first, except panic; panic destroys the keys before it waits for anybody, and then
 //! waits for no process longer than a moment.
 
-use std::{io::IsTerminal, path::Path, time::Duration};
+use std::{
+    io::IsTerminal,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -15,6 +19,7 @@ use undertone_core::{
         panic::{self, Press},
         socket,
     },
+    kill::look_once,
 };
 use zeroize::Zeroizing;
 
@@ -35,15 +40,19 @@ use crate::{
             ProtectionGet, ProtectionSet,
         },
         params::Nothing,
-        protection_params::{ChangePassphrase, Confirmation, SetDuress, SetProtection, WipeHome},
+        protection_params::{
+            ChangePassphrase, Confirmation, RemoveDuress, SetDuress, SetProtection, WipeHome,
+        },
     },
-    session::home_folder,
+    session::{client_options, home_folder},
     terminal::time::Clock,
     web::secret::Secret,
 };
 
 /// How long the process that has the home open may take to lock or wipe before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between looks whether it has.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long it may take to tell people, when the keys of the home are destroyed already and the rest is not: a little longer than it takes for
 /// that itself.
 const LAST_WORDS: Duration = Duration::from_millis(2000);
@@ -51,6 +60,8 @@ const LAST_WORDS: Duration = Duration::from_millis(2000);
 const LAST_BREATH: Duration = Duration::from_secs(8);
 /// How long a wipe waits for the greeting of the process that has the home open.
 const GREETING: Duration = Duration::from_millis(500);
+/// How long `undertone guard` waits for the server of the kill queue.
+const KILL_QUEUE: Duration = Duration::from_secs(5);
 /// What confirms a wipe.
 const WORD: &str = "wipe";
 
@@ -83,8 +94,7 @@ fn existing_home(options: &Global) -> Result<std::path::PathBuf, Failure> {
 
 async fn lock(options: &Global) -> Result<Outcome, Failure> {
     let home = existing_home(options)?;
-    let locked = end_owner(&home).await;
-    Ok(say_locked(locked))
+    Ok(say_locked(end_owner(&home).await?))
 }
 
 fn say_locked(locked: bool) -> Outcome {
@@ -96,29 +106,63 @@ fn say_locked(locked: bool) -> Outcome {
     Outcome::line(json!({"locked": true, "was_open": locked}), line)
 }
 
-/// Lets the process that has the home open lock, and kills it if it doesn't. Whether there was one.
-async fn end_owner(home: &Path) -> bool {
-    let Ok(stream) = socket::connect(home) else {
-        return false;
-    };
-    let process = rustix::net::sockopt::socket_peercred(&stream)
-        .ok()
-        .map(|peer| peer.pid);
-    let asked = async {
-        let (mut connection, _) = Connection::open(stream).await?;
-        connection.call::<HomeLock>(Nothing {}).await
-    };
-    let answered = tokio::time::timeout(PATIENCE, asked).await;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while tokio::time::Instant::now() < deadline && matches!(answered, Ok(Ok(_))) {
-        // Another image of itself has no socket; a new owner would have a key only if it was given the passphrase.
-        if socket::connect(home).is_err() {
-            return true;
+/// Lets the process that has the home open lock, and kills it if it doesn't: when this returns, it has let go of the home's keys. Whether
+/// there was one.
+///
+/// # Errors
+/// `home.owned` if it can't be told to, nor killed.
+async fn end_owner(home: &Path) -> Result<bool, Failure> {
+    let mut deadline = Instant::now() + PATIENCE;
+    let mut asked: Option<(tokio::task::JoinHandle<()>, Option<Pid>)> = None;
+    let mut there_was = false;
+    let mut killed = false;
+    loop {
+        // It is the home's lock that says so, and not the socket: that goes before what was begun is finished.
+        if !is_taken(home).await? {
+            break;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        there_was = true;
+        if asked.is_none()
+            && let Ok(stream) = socket::connect(home)
+        {
+            let process = rustix::net::sockopt::socket_peercred(&stream)
+                .ok()
+                .map(|peer| peer.pid);
+            let asking = tokio::spawn(async move {
+                // Whether it was heard shows by what it does.
+                if let Ok((mut connection, _)) = Connection::open(stream).await {
+                    let _ = connection.call::<HomeLock>(Nothing {}).await;
+                }
+            });
+            asked = Some((asking, process));
+        }
+        if Instant::now() >= deadline {
+            if killed {
+                return Err(HomeError::Owned.into());
+            }
+            let by_socket = asked.as_ref().and_then(|(_, process)| *process);
+            end(by_socket.or_else(|| socket::holder(home)));
+            killed = true;
+            deadline = Instant::now() + PATIENCE;
+        }
+        tokio::time::sleep(LOOK).await;
     }
-    end(process);
-    true
+    if let Some((asking, _)) = asked {
+        asking.abort();
+    }
+    Ok(there_was)
+}
+
+/// Whether a process has the home.
+async fn is_taken(home: &Path) -> Result<bool, Failure> {
+    let home = home.to_owned();
+    tokio::task::spawn_blocking(move || match Owner::acquire(&home) {
+        Ok(_) => Ok(false),
+        Err(HomeError::Owned) => Ok(true),
+        Err(error) => Err(error.into()),
+    })
+    .await
+    .map_err(|_| HomeError::Io)?
 }
 
 fn end(process: Option<Pid>) {
@@ -137,13 +181,13 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
         panic::press(&home, &Moment::now())?
     };
     if press == Press::Lock {
-        return Ok(say_locked(end_owner(&home).await));
+        return Ok(say_locked(end_owner(&home).await?));
     }
     // Keys first. Nothing in the home opens from here on, but for a process that has it open.
     let place = home.clone();
     tokio::task::spawn_blocking(move || Wipe::destroy_keys(&place))
         .await
-        .map_err(|_| HomeError::Io)?;
+        .map_err(|_| HomeError::Io)??;
     // The owner can do more, with what it has in memory and the store that is still there: the server, and people.
     let owner = socket::connect(&home).ok();
     let process = owner
@@ -169,7 +213,7 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     }
     let by_owner = answered.ok().and_then(Result::ok).flatten();
     if by_owner.is_none() {
-        end(process);
+        end(process.or_else(|| socket::holder(&home)));
     }
     // What it may have written meanwhile, and what both were at once.
     let report = Wipe::finish_if_marked(&home)?.unwrap_or(report);
@@ -311,21 +355,21 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         ),
     };
     let auto_lock = match now.auto_lock_s {
-        0 => "Auto-lock: off; the app in the browser stays open until it is locked.".to_owned(),
+        0 => "Auto-lock: off; the app stays open until it is locked.".to_owned(),
         seconds => format!(
-            "Auto-lock: the app in the browser locks after {} without you.",
+            "Auto-lock: the app in the browser locks after {} without you; `undertone watch` and `undertone rpc` end when nothing asked them for anything for so long.",
             span(seconds.into())
         ),
     };
     let suspend = if now.lock_on_suspend {
-        "Suspend: the app in the browser locks, at the latest when the computer wakes up."
+        "Suspend: the app locks, at the latest when the computer wakes up."
     } else {
-        "Suspend: the app in the browser stays open."
+        "Suspend: the app stays open."
     };
     let screen = if now.lock_with_screen {
-        "Screen lock: the app in the browser locks with it, where the desktop says so."
+        "Screen lock: the app locks with it, where the desktop says so."
     } else {
-        "Screen lock: the app in the browser stays open."
+        "Screen lock: the app stays open."
     };
     let keyring = if now.keyring {
         "Keyring: this home opens only with the secret that this desktop's keyring keeps, so a copy of the disk and the passphrase are not enough unless the keyring is on it and opens. Without the keyring what is here is lost: keep a backup and the recovery phrase."
@@ -408,8 +452,12 @@ async fn duress(
                     "The decoy and the account in it will be gone from this device.",
                 )?;
                 let passphrase = Secret(passphrase::existing(options)?);
-                let confirmation = Confirmation { passphrase };
-                visit.session.call::<DuressRemove>(confirmation).await?;
+                let confirm = "remove".to_owned();
+                let remove = RemoveDuress {
+                    passphrase,
+                    confirm,
+                };
+                visit.session.call::<DuressRemove>(remove).await?;
                 Ok(Outcome::line(
                     json!({"duress": false}),
                     "There is no duress passphrase and no decoy any more.",
@@ -424,12 +472,8 @@ async fn duress(
                 alarm,
                 yes,
             } => {
-                if visit
-                    .session
-                    .call::<ProtectionGet>(Nothing {})
-                    .await?
-                    .duress
-                {
+                let before = visit.session.call::<ProtectionGet>(Nothing {}).await?;
+                if before.duress {
                     kill::confirm(
                         yes,
                         "replace",
@@ -460,6 +504,7 @@ async fn duress(
                     server,
                     name,
                     alarm: alarmed.iter().map(|one| one.id.clone()).collect(),
+                    confirm: before.duress.then(|| "replace".to_owned()),
                 };
                 let answer = visit.session.call::<DuressSetUp>(set).await?;
                 let mut lines = vec![
@@ -483,7 +528,14 @@ async fn duress(
 async fn look(options: &Global) -> Result<Outcome, Failure> {
     let home = home_folder(options)?;
     match Owner::acquire(&home) {
-        Ok(_) | Err(HomeError::Owned) => {}
+        Ok(owner) => {
+            drop(owner);
+            // Whoever has the home open looks itself.
+            if !options.offline {
+                look_once(&home, &client_options(options), KILL_QUEUE).await?;
+            }
+        }
+        Err(HomeError::Owned) => {}
         Err(error) => return Err(error.into()),
     }
     let standing = guard::look(&home).await?;

@@ -32,6 +32,7 @@ pub(super) async fn rpc(options: &Global) -> Result<(), Failure> {
         stop.send_replace(true);
     });
     let mut session = Session::open(options).await?;
+    session.stay();
     if let Some((client, network)) = session.own_client() {
         let context = Context::new(client, network);
         let served = serve(&context, io::stdin(), io::stdout(), stopped).await;

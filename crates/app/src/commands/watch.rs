@@ -19,6 +19,7 @@ pub(super) async fn watch(options: &Global) -> Result<(), Failure> {
     let mut is_first = true;
     loop {
         let mut session = Session::open(options).await?;
+        session.stay();
         session.subscribe().await?;
         if is_first {
             if !options.json && std::io::stderr().is_terminal() {

@@ -554,16 +554,18 @@ methods! {
         Done {}
     };
 
-    #[doc = "Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced."]
+    #[doc = "Makes a decoy with an account of its own, and a duress passphrase: given instead of the passphrase it destroys this account's keys here, opens the decoy, and tells the contacts in `alarm`, silently. All of before are replaced: where there is one, `confirm` must be `replace`."]
     DuressSetUp = "duress.set" (SetDuress) -> DuressAnswer, |context, params| {
         if params.server.is_some() && !context.network.online {
             return Err(Failure::new("net.offline", "Registering the decoy's account needs its server."));
         }
-        context.client.set_duress(params.into_core()?).await?.into()
+        let replaces = context.client.protection().await?.duress;
+        context.client.set_duress(params.into_core(replaces)?).await?.into()
     };
 
-    #[doc = "Takes the duress passphrase and the decoy away; their place is random bytes again."]
-    DuressRemove = "duress.remove" (Confirmation) -> Done, |context, params| {
+    #[doc = "Takes the duress passphrase and the decoy away; their place is random bytes again. `confirm` must be `remove`."]
+    DuressRemove = "duress.remove" (RemoveDuress) -> Done, |context, params| {
+        confirmed(&params.confirm, "remove")?;
         context.client.remove_duress(protection::given(params.passphrase)?).await?;
         Done {}
     };
@@ -579,9 +581,7 @@ methods! {
 
     #[doc = "Wipes this device: what opens the home first, then everything in it, then its queue on the server if that answers within five seconds. `confirm` must be `wipe`. The process ends afterwards."]
     HomeWipe = "home.wipe" (WipeHome) -> Wiped, |context, params| {
-        if params.confirm.trim() != "wipe" {
-            return Err(Failure::new("usage.not_confirmed", "To wipe this device, confirm with the word: wipe."));
-        }
+        confirmed(params.confirm.trim(), "wipe")?;
         context.client.wipe().await?
     };
 

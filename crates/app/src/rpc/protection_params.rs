@@ -8,7 +8,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-use super::params::GivenCustodian;
+use super::{method::confirmed, params::GivenCustodian};
 use crate::{cli::passphrase::check_new, failure::Failure, web::secret::Secret};
 
 /// What of the protection is to change.
@@ -44,6 +44,17 @@ pub struct ChangePassphrase {
     pub new: Secret,
 }
 
+/// That the duress passphrase and its decoy are to go.
+#[derive(Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveDuress {
+    /// The passphrase of this account.
+    #[ts(as = "String")]
+    pub passphrase: Secret,
+    /// `remove`, as the owner typed it.
+    pub confirm: String,
+}
+
 /// A duress passphrase and its decoy.
 #[derive(Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +81,10 @@ pub struct SetDuress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<ContactId>>")]
     pub alarm: Vec<ContactId>,
+    /// `replace`, as the owner typed it; only needed where there is a duress passphrase, whose decoy goes with the account in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub confirm: Option<String>,
 }
 
 /// A decoy that was made.
@@ -154,11 +169,14 @@ pub fn new(secret: Secret) -> Result<Passphrase, Failure> {
 }
 
 impl SetDuress {
-    /// For the core.
+    /// For the core. `replaces`: there is a decoy, which goes.
     ///
     /// # Errors
-    /// `passphrase.too_short`, `home.empty_passphrase`, `link.*` for the invitation.
-    pub fn into_core(self) -> Result<NewDuress, Failure> {
+    /// `usage.not_confirmed`, `passphrase.too_short`, `home.empty_passphrase`, `link.*` for the invitation.
+    pub fn into_core(self, replaces: bool) -> Result<NewDuress, Failure> {
+        if replaces {
+            confirmed(self.confirm.as_deref().unwrap_or_default(), "replace")?;
+        }
         let server = match &self.server {
             Some(server) => Some(server.0.trim().parse().map_err(Failure::from)?),
             None => None,

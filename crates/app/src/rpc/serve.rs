@@ -21,6 +21,8 @@ use super::{
     methods::{Context, Subscription, dispatch},
 };
 
+use crate::guard;
+
 /// Most requests of one connection at work; more have to wait to be read.
 pub const AT_WORK: usize = 64;
 
@@ -116,6 +118,7 @@ async fn answer(context: &Context, request: Result<Request, Value>) -> Option<Va
         Ok(request) => request,
         Err(answer) => return Some(answer),
     };
+    guard::ASKED.touch();
     let outcome = dispatch(context, &request.method, request.params).await;
     if let Err(failure) = &outcome {
         tracing::debug!(code = failure.code, "request failed");

@@ -11,7 +11,9 @@ use std::{ffi::OsStr, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
+    sync::mpsc,
 };
+use undertone_core::Client;
 
 use super::Host;
 
@@ -19,6 +21,8 @@ const PROGRAM: &str = "gdbus";
 const SERVICE: &str = "org.freedesktop.login1";
 /// Until it is tried again to listen.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How long it may take to read what is set: the computer does not wait long with going to sleep.
+const READING: Duration = Duration::from_millis(200);
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,38 +35,65 @@ enum Heard {
     ScreenLocked,
 }
 
-/// Listens until it is aborted.
+/// Listens until it is aborted, and locks the host.
 pub(super) async fn run(host: Arc<Host>) {
+    let (tell, mut heard) = mpsc::channel(1);
+    let listening = async {
+        while let Some(sign) = heard.recv().await {
+            if let Heard::Present(is) = sign {
+                host.desktop.send_replace(is);
+            } else if let Ok((client, _)) = host.home.client()
+                && locks(&client, sign).await
+            {
+                host.lock();
+            }
+        }
+    };
+    tokio::join!(listen(tell), listening);
+}
+
+/// Listens until it is aborted, and asks the process that has this account open to lock.
+pub(crate) async fn lock_with(client: Client) {
+    let (tell, mut heard) = mpsc::channel(1);
+    let listening = async {
+        while let Some(sign) = heard.recv().await {
+            if locks(&client, sign).await {
+                client.lock();
+            }
+        }
+    };
+    tokio::join!(listen(tell), listening);
+}
+
+/// Listens again and again for as long as somebody wants to be told.
+async fn listen(tell: mpsc::Sender<Heard>) {
     let session = std::env::var("XDG_SESSION_ID").ok();
     loop {
         let mut heard = Listener::start(PROGRAM.as_ref(), session.as_deref());
         while let Some(listener) = &mut heard {
             match listener.next().await {
-                Some(Heard::Present(is)) => {
-                    host.desktop.send_replace(is);
-                }
-                Some(sign) => lock_for(&host, sign).await,
+                Some(sign) if tell.send(sign).await.is_err() => return,
+                Some(_) => {}
                 None => break,
             }
         }
-        host.desktop.send_replace(false);
         drop(heard);
+        if tell.send(Heard::Present(false)).await.is_err() {
+            return;
+        }
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn lock_for(host: &Host, sign: Heard) {
-    let Ok((client, _)) = host.home.client() else {
-        return;
-    };
-    // What can't be read may well be set.
-    let wanted = client.protection().await.map_or(true, |set| match sign {
-        Heard::Sleep => set.lock_on_suspend,
-        Heard::ScreenLocked => set.lock_with_screen,
-        Heard::Present(_) => false,
-    });
-    if wanted {
-        host.lock();
+/// Whether the owner wants the account locked then.
+async fn locks(client: &Client, sign: Heard) -> bool {
+    let set = tokio::time::timeout(READING, client.protection()).await;
+    match (set, sign) {
+        (_, Heard::Present(_)) => false,
+        (Ok(Ok(set)), Heard::Sleep) => set.lock_on_suspend,
+        (Ok(Ok(set)), Heard::ScreenLocked) => set.lock_with_screen,
+        // What can't be read, or not at once, may well be set.
+        _ => true,
     }
 }
 

@@ -57,6 +57,11 @@ impl Host {
     /// `home.*`.
     pub(super) async fn panic(&self, held: bool) -> Result<bool, Failure> {
         let folder = self.home.folder().to_owned();
+        if self.home.now().state == HostState::New {
+            // There is nothing to wipe, and nowhere to note the press.
+            self.lock();
+            return Ok(false);
+        }
         let wipes = held
             || tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
                 .await

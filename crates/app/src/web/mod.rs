@@ -11,7 +11,7 @@
 //! runs.
 
 pub mod assets;
-mod desktop;
+pub(crate) mod desktop;
 mod doors;
 mod guard;
 mod guarding;
@@ -29,7 +29,7 @@ mod route;
 mod run;
 mod runtime_folder;
 pub mod secret;
-mod sleep_delay;
+pub(crate) mod sleep_delay;
 mod socket;
 mod upload;
 mod while_locked;

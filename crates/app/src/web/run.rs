@@ -36,6 +36,11 @@ use crate::{
 
 /// How long connections may take to hear of the lock.
 const FAREWELL: Duration = Duration::from_millis(400);
+/// How long closing the home may take before the process locks without it: whatever a command, a server or a disk is still waited for.
+/// The store is whole then, too.
+const CLOSING: Duration = Duration::from_secs(1);
+/// How long what the next image of the process is handed may take to be read.
+const READING: Duration = Duration::from_millis(500);
 
 /// How it is to come up.
 #[derive(Clone, Debug, Default)]
@@ -135,16 +140,16 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
         // Pages are told to forget what they show.
         host.lock();
     }
-    let bell = if end == End::Lock {
-        host.home.bell_pass().await
-    } else {
-        None
-    };
-    let proxy = host.home.proxy().await;
-    let closed = host.home.close().await;
-    tokio::time::sleep(FAREWELL).await;
-    end_tasks(&host, accepting, answering).await;
     if end == End::Lock {
+        let handed = async { (host.home.bell_pass().await, host.home.proxy().await) };
+        let (bell, proxy) = tokio::time::timeout(READING, handed)
+            .await
+            .unwrap_or_else(|_| (None, options.proxy.clone()));
+        let _ = tokio::join!(
+            tokio::time::timeout(CLOSING, host.home.close()),
+            tokio::time::sleep(FAREWELL)
+        );
+        end_tasks(&host, accepting, answering).await;
         return Err(replace_self(
             options,
             &host,
@@ -154,6 +159,9 @@ pub async fn run(options: &Global, appearance: &Appearance) -> Result<(), Failur
             appearance.pages,
         ));
     }
+    let closed = host.home.close().await;
+    tokio::time::sleep(FAREWELL).await;
+    end_tasks(&host, accepting, answering).await;
     if end == End::Wiped {
         return Err(HomeError::Wiped.into());
     }

@@ -16,11 +16,11 @@ const SCRIPT: &str = "exec 3<&0; systemd-inhibit --what=sleep --mode=delay --who
 
 /// Whether sleep waits for this process.
 #[derive(Default)]
-pub(super) struct SleepDelay(Mutex<Option<ChildStdin>>);
+pub(crate) struct SleepDelay(Mutex<Option<ChildStdin>>);
 
 impl SleepDelay {
     /// Begins to hold sleep up, or lets go.
-    pub(super) async fn hold(&self, wanted: bool) {
+    pub(crate) async fn hold(&self, wanted: bool) {
         if wanted == self.lock().is_some() {
             return;
         }

@@ -151,12 +151,17 @@ impl Attachments {
         Ok(())
     }
 
-    /// Removes the files that this store does not know: for a home whose other store is no more. To be called
-    /// before anything else uses the folder.
+    /// The files in the folder that no attachment here has: those of the account whose store was destroyed by the duress passphrase.
+    /// Others may be taken in meanwhile: a row is there before its file is.
     ///
     /// # Errors
     /// [`AttachmentError::Io`], [`AttachmentError::Store`].
-    pub fn remove_unknown(&self) -> Result<(), AttachmentError> {
+    pub fn unknown(&self) -> Result<Vec<PathBuf>, AttachmentError> {
+        let entries: Vec<_> = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries.flatten().collect(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(AttachmentError::in_home(&error)),
+        };
         let known = self.database.read(|view| -> StoreResult<HashSet<String>> {
             let mut query = view
                 .connection()
@@ -164,22 +169,13 @@ impl Attachments {
             let names = query.query_map([], |row| row.get(0))?;
             Ok(names.collect::<Result<_, _>>()?)
         })?;
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(AttachmentError::in_home(&error)),
-        };
-        for entry in entries.flatten() {
-            let is_known = entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| known.contains(name));
-            if !is_known {
-                // What can't be removed is ciphertext whose key is gone.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(())
+        let is_known =
+            |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| known.contains(name));
+        let unknown = entries
+            .iter()
+            .filter(|entry| !is_known(&entry.file_name()))
+            .map(std::fs::DirEntry::path);
+        Ok(unknown.collect())
     }
 
     /// The attachments that wait for a transfer, oldest first.

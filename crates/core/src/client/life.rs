@@ -147,16 +147,14 @@ impl Client {
     /// `store.*`, `account.none`.
     pub async fn from_home(home: Home, options: ClientOptions) -> Result<Self> {
         let database = home.database().clone();
+        let place = home.path().to_owned();
         let folder = home.attachments();
-        let under_duress = home.is_under_duress();
+        let cleaning = home.cleaning();
         let visited = home.is_decoy();
         let choice = options.proxy.clone();
         let (me, proxy, attachments) = blocking(move || -> Result<_> {
             let attachments = Attachments::new(database.clone(), folder);
             attachments.recover()?;
-            if under_duress {
-                attachments.remove_unknown()?;
-            }
             if super::linking::is_unfinished(&database)? {
                 return Err(Reason::LinkingUnfinished.into());
             }
@@ -190,7 +188,7 @@ impl Client {
             visited,
             options,
         };
-        Ok(Self {
+        let client = Self {
             inner: Arc::new(Inner {
                 driver: Driver::new(
                     Arc::clone(&engine),
@@ -200,14 +198,21 @@ impl Client {
                 ),
                 engine,
                 attachments,
-                home: Mutex::new(Some(home)),
+                home: Mutex::new(Some(Arc::new(home))),
+                folder: place,
+                opening: tokio::sync::Mutex::new(()),
                 turn: tokio::sync::Mutex::new(()),
                 typed: super::Typed::default(),
                 ending: tokio::sync::watch::channel(None).0,
                 wiped: tokio::sync::Mutex::default(),
                 backup: Mutex::default(),
+                cleaned: tokio::sync::watch::channel(cleaning.is_none().then_some(true)).0,
             }),
-        })
+        };
+        if let Some(cleaning) = cleaning {
+            client.clean_after_duress(cleaning);
+        }
+        Ok(client)
     }
 
     /// Connects, and keeps connected until [`Client::close`]. Calling it twice changes nothing. Where there is a kill code, it is waited for
@@ -231,14 +236,22 @@ impl Client {
         self.inner.driver.settle(limit).await
     }
 
-    /// Stops all tasks and gives the home back. Other handles of this client are of no use afterwards.
+    /// Stops all tasks and gives the home back, once what works on it is done; a backup that is being made is not made. Other handles of
+    /// this client are of no use afterwards. Who can't wait ends the process: the store is whole then, too.
     ///
     /// # Errors
     /// None at present.
     pub async fn close(&self) -> Result<()> {
+        self.cancel_backup();
         self.inner.driver.stop().await;
         self.inner.engine.close().await;
-        self.lock_home().take();
+        let Some(mut home) = self.lock_home().take() else {
+            return Ok(());
+        };
+        while let Err(shared) = Arc::try_unwrap(home) {
+            home = shared;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         Ok(())
     }
 
@@ -253,7 +266,7 @@ impl Client {
         }
     }
 
-    pub(super) fn lock_home(&self) -> std::sync::MutexGuard<'_, Option<Home>> {
+    pub(super) fn lock_home(&self) -> std::sync::MutexGuard<'_, Option<Arc<Home>>> {
         self.inner
             .home
             .lock()

@@ -8,6 +8,7 @@ mod actions;
 mod announcements;
 mod backup;
 mod chats;
+mod cleaning;
 mod contacts;
 mod events;
 mod files;
@@ -28,6 +29,7 @@ mod transfers;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -65,8 +67,12 @@ struct Inner {
     engine: Arc<Engine>,
     attachments: Attachments,
     driver: Driver,
-    /// Kept open, so that nobody else opens it.
-    home: Mutex<Option<Home>>,
+    /// Kept open, so that nobody else opens it. The lock is held for a moment only: who works on the home has a share of it.
+    home: Mutex<Option<Arc<Home>>>,
+    /// The home's folder, for who must not wait for anything.
+    folder: PathBuf,
+    /// Held by who changes how the home opens, which may take long: the keyring may have to ask its owner.
+    opening: tokio::sync::Mutex<()>,
     /// Held while a message is put into the outbox, so that the order of calls is the order of messages.
     turn: tokio::sync::Mutex<()>,
     typed: Typed,
@@ -76,6 +82,8 @@ struct Inner {
     wiped: tokio::sync::Mutex<Option<Wiped>>,
     /// The backup that is being made.
     backup: Mutex<Option<crate::backup::Control>>,
+    /// Whether nothing lies about any more of an account that the duress passphrase destroyed; None while that is seen to.
+    cleaned: tokio::sync::watch::Sender<Option<bool>>,
 }
 
 /// When it was last told in a chat (conversations.id) that this account is writing.

@@ -5,7 +5,10 @@
 //! the process can let go of its own memory. What must stay true: a wipe first destroys and only then talks to
 //! anybody; what weakens a protection asks for the passphrase.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -63,11 +66,12 @@ pub struct Protection {
     pub wrong_attempts_limit: u16,
     /// Wrong passphrases since the last right one.
     pub wrong_attempts: u32,
-    /// The app in the browser locks after so many seconds without the owner doing anything; 0: never.
+    /// The app in the browser locks after so many seconds without the owner doing anything, and `undertone watch` and `undertone rpc` end
+    /// when they were asked for nothing for so long; 0: never.
     pub auto_lock_s: u32,
-    /// Whether the app locks when the computer is suspended.
+    /// Whether they do when the computer is suspended.
     pub lock_on_suspend: bool,
-    /// Whether the app locks when the desktop says that the screen is locked.
+    /// Whether they do when the desktop says that the screen is locked.
     pub lock_with_screen: bool,
     /// Whether the desktop's keyring is needed to open the home, beside a passphrase.
     pub keyring: bool,
@@ -177,32 +181,39 @@ impl Client {
     }
 
     /// The home's folder.
-    ///
-    /// # Errors
-    /// `state.closed`.
-    pub fn home_folder(&self) -> Result<PathBuf> {
-        match &*self.lock_home() {
-            Some(home) => Ok(home.path().to_owned()),
-            None => Err(Reason::Closed.into()),
-        }
+    #[must_use]
+    pub fn home_folder(&self) -> &Path {
+        &self.inner.folder
     }
 
-    /// Works on the home off the async threads. A home that was wiped by it ends the process.
+    /// Works on the home off the async threads, beside whoever else does. A home that was wiped by it ends the process.
     async fn with_home<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Home) -> HomeResult<T> + Send + 'static,
     ) -> Result<T> {
-        let client = self.clone();
-        let done = tokio::task::spawn_blocking(move || match &*client.lock_home() {
-            Some(home) => work(home).map_err(Error::from),
-            None => Err(Reason::Closed.into()),
-        })
-        .await
-        .map_err(|_| Error::Reason(Reason::Closed))?;
+        let home = self.lock_home().clone().ok_or(Reason::Closed)?;
+        let done = tokio::task::spawn_blocking(move || work(&home).map_err(Error::from))
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))?;
         if matches!(&done, Err(Error::Home(HomeError::Wiped))) {
             self.was_wiped();
         }
         done
+    }
+
+    /// The same for what changes how the home opens: one at a time.
+    async fn change_home<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Home) -> HomeResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let client = self.clone();
+        // A task of its own: the turn lasts as long as the work, whoever asked for it.
+        tokio::spawn(async move {
+            let _turn = client.inner.opening.lock().await;
+            client.with_home(work).await
+        })
+        .await
+        .map_err(|_| Error::Reason(Reason::Closed))?
     }
 
     /// How this device is protected.
@@ -273,7 +284,7 @@ impl Client {
             || change.keyring.is_some()
         {
             let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
-            self.with_home(move |home| {
+            self.change_home(move |home| {
                 match change.keyring {
                     Some(on) => home.set_keyring(&passphrase, on)?,
                     None => home.confirm(&passphrase)?,
@@ -319,7 +330,7 @@ impl Client {
     /// # Errors
     /// As [`Home::change_passphrase`].
     pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<()> {
-        self.with_home(move |home| home.change_passphrase(&old, &new))
+        self.change_home(move |home| home.change_passphrase(&old, &new))
             .await
     }
 
@@ -329,7 +340,7 @@ impl Client {
     /// # Errors
     /// As [`Home::confirm`].
     pub async fn confirm_passphrase(&self, passphrase: Passphrase) -> Result<()> {
-        self.with_home(move |home| home.confirm(&passphrase))
+        self.change_home(move |home| home.confirm(&passphrase))
             .await?;
         if let Some(kill) = &self.inner.driver.shared.kill {
             kill.here.send_replace(life::now_s(&kill.options));
@@ -370,6 +381,7 @@ impl Client {
                 prepared.collect::<Result<Vec<_>>>()
             })
             .await?;
+        self.cleaned_up().await?;
         let decoy = self.with_home(Home::begin_decoy).await?;
         let words = Words::generate()?;
         let phrase = RecoveryPhrase::new(words.words());
@@ -402,7 +414,7 @@ impl Client {
             drop(database);
         }
         let (current, duress, visit) = (new.current, new.duress, new.visit);
-        self.with_home(move |home| home.set_duress(&current, &duress, visit.as_ref(), decoy))
+        self.change_home(move |home| home.set_duress(&current, &duress, visit.as_ref(), decoy))
             .await?;
         self.write(move |work| {
             alarm::agree(work, &alarms)?;
@@ -428,7 +440,7 @@ impl Client {
     /// # Errors
     /// As [`Home::remove_duress`].
     pub async fn remove_duress(&self, current: Passphrase) -> Result<()> {
-        self.with_home(move |home| home.remove_duress(&current))
+        self.change_home(move |home| home.remove_duress(&current))
             .await?;
         self.write(|work| {
             alarm::agree(work, &[])?;
@@ -443,9 +455,15 @@ impl Client {
     /// # Errors
     /// `home.*`, `state.closed`.
     pub async fn panic(&self) -> Result<Press> {
-        let press = self
-            .with_home(|home| panic::press(home.path(), &Moment::now()))
-            .await?;
+        let folder = self.home_folder().to_owned();
+        let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
+            .await
+            .map_err(|_| Error::Reason(Reason::Closed))?
+            .inspect_err(|error| {
+                if *error == HomeError::Wiped {
+                    self.was_wiped();
+                }
+            })?;
         match press {
             Press::Lock => self.lock(),
             Press::Wipe => {
@@ -460,7 +478,7 @@ impl Client {
     /// home is on the disk any more, for at most a moment and while the server is there. The process is told to end.
     ///
     /// # Errors
-    /// `state.closed`, `home.io`.
+    /// `home.missing`, `home.io`.
     pub async fn wipe(&self) -> Result<Wiped> {
         // A task of its own: what has begun is finished, also when whoever asked for it is gone. A page's connection ends when it begins.
         let client = self.clone();
@@ -475,12 +493,12 @@ impl Client {
         if let Some(done) = *done {
             return Ok(done);
         }
-        let folder = self.home_folder()?;
+        let folder = self.home_folder().to_owned();
         self.inner.ending.send_replace(Some(Ending::Wiping));
         let place = folder.clone();
         tokio::task::spawn_blocking(move || Wipe::destroy_keys(&place))
             .await
-            .map_err(|_| Error::Reason(Reason::Closed))?;
+            .map_err(|_| Error::Reason(Reason::Closed))??;
         self.inner.driver.shared.part().await;
         let report = tokio::task::spawn_blocking(move || Wipe::begin(&folder))
             .await
@@ -512,7 +530,7 @@ impl Client {
     }
 }
 
-fn get(db: &Connection, name: &str, default: i64) -> Result<i64> {
+pub(super) fn get(db: &Connection, name: &str, default: i64) -> Result<i64> {
     let value = db
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
@@ -520,7 +538,7 @@ fn get(db: &Connection, name: &str, default: i64) -> Result<i64> {
     Ok(value.unwrap_or(default))
 }
 
-fn set(db: &Connection, name: &str, value: i64) -> Result<()> {
+pub(super) fn set(db: &Connection, name: &str, value: i64) -> Result<()> {
     db.execute(
         "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         params![name, value],

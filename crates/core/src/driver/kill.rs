@@ -21,7 +21,7 @@ use crate::{
         section::is_wiped,
     },
     sync::kill::{self, Plan},
-    view::Event,
+    view::{Event, LinkState},
 };
 
 /// How long what changes is let settle before it is looked at.
@@ -52,6 +52,8 @@ pub(crate) struct Kill {
 pub(crate) struct Reach {
     /// How often it was found that nothing waits there, that there is none, or that it can't be reached.
     pub(crate) looks: u64,
+    /// There is none.
+    pub(crate) none: bool,
     /// It is being put in place: soon the code works.
     pub(crate) arming: bool,
     /// A right command has come.
@@ -78,13 +80,23 @@ impl Shared {
         self.not_wiped().await
     }
 
-    /// Waits until the kill queue was looked at once, at most `limit`.
+    /// Waits until the kill queue was looked at once, at most `limit`. Where there is none, it waits as long for the messages' connection
+    /// instead, which takes what that one would: the time says nothing of whether there is a kill code, as in a decoy there is not.
     ///
     /// # Errors
     /// `home.wiped`, once a command that waited there is carried out.
     pub(crate) async fn kill_looked(&self, limit: Duration) -> Result<()> {
         let mut reach = self.reach.subscribe();
-        let looked = reach.wait_for(|reach| reach.looks > 0 || reach.wiping);
+        let mut links = self.links.subscribe();
+        let looked = async {
+            let looked = reach.wait_for(|reach| reach.looks > 0 || reach.wiping);
+            // The senders live as long as `self`.
+            if looked.await.is_ok_and(|reach| reach.none) {
+                let _ = links
+                    .wait_for(|links| links.inbox == LinkState::Online || links.problem.is_some())
+                    .await;
+            }
+        };
         let _ = tokio::time::timeout(limit, looked).await;
         self.not_wiped().await
     }
@@ -189,7 +201,10 @@ async fn own_queue(shared: &Arc<Shared>, kill: &Kill) -> bool {
         let plan = match shared.write(kill::plan).await {
             Ok(Some(plan)) => plan,
             Ok(None) => {
-                shared.reach.send_modify(|reach| reach.looks += 1);
+                shared.reach.send_modify(|reach| {
+                    reach.looks += 1;
+                    reach.none = true;
+                });
                 tokio::select! {
                     _ = duties.changed() => tokio::time::sleep(SETTLE).await,
                     _ = kicks.changed() => {}

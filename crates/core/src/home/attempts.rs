@@ -71,27 +71,35 @@ pub(super) fn begin(home: &Path, now: &Moment) -> HomeResult<()> {
 }
 
 /// The attempt was right: the count and the dead-man timer begin anew.
-pub(super) fn right(home: &Path, now: &Moment) {
-    // The worst of a failure is a count that stays where it was.
-    let _ = Sentinel::update(home, |sentinel| {
+///
+/// # Errors
+/// [`HomeError::Wiped`] if the home was wiped meanwhile: nothing is to be opened then.
+pub(super) fn right(home: &Path, now: &Moment) -> HomeResult<()> {
+    let begun = Sentinel::update(home, |sentinel| {
         sentinel.attempts.failed = 0;
         dead_man::unlocked(&mut sentinel.dead_man, now);
     });
+    match begun {
+        Err(HomeError::Wiped) => Err(HomeError::Wiped),
+        // The worst of any other failure is a count that stays where it was.
+        _ => Ok(()),
+    }
 }
 
 /// The attempt was wrong. Writes as much as [`right`] does, so that the time is the same.
 ///
 /// # Errors
-/// [`HomeError::Wiped`] when that was the last one; else [`HomeError::WrongPassphrase`].
+/// [`HomeError::Wiped`] when that was the last one, or the home was wiped meanwhile; else [`HomeError::WrongPassphrase`].
 pub(super) fn wrong(home: &Path) -> HomeError {
     let reached = Sentinel::update(home, |sentinel| {
         let attempts = &sentinel.attempts;
         attempts.limit > 0 && attempts.failed >= u32::from(attempts.limit)
     });
-    if reached == Ok(true) && Wipe::begin(home).is_ok() {
-        return HomeError::Wiped;
+    match reached {
+        Ok(true) if Wipe::begin(home).is_ok() => HomeError::Wiped,
+        Err(HomeError::Wiped) => HomeError::Wiped,
+        _ => HomeError::WrongPassphrase,
     }
-    HomeError::WrongPassphrase
 }
 
 /// The attempt could not be judged: nothing was learnt by it.

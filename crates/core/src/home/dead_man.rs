@@ -2,7 +2,8 @@
 //!
 //! Time is the larger of two: what the local clock says has passed since the last unlock, and the sum of what this
 //! machine was seen to run since then (suspended or not), whatever its clock said. Setting the clock back stops the
-//! first and not the second. What servers and contacts say the time is advances nothing, or they could forge a
+//! first and not the second, and what the clock had shown to be over before goes into the second: so does a false step
+//! ahead that is put right. What servers and contacts say the time is advances nothing, or they could forge a
 //! wipe; it may only show that the clock was set back, which starts a warning.
 //!
 //! Only an unlock, or the owner's heartbeat from another of their devices, starts it anew. A home that is simply
@@ -163,6 +164,12 @@ pub fn look(record: &mut DeadManRecord, now: &Moment) -> Look {
 
 /// Adds what this machine ran since the last look, and notices a clock that was set back.
 fn advance(record: &mut DeadManRecord, now: &Moment) {
+    let set_back = now.clock.saturating_add(SMALL_STEP) < record.highest_clock;
+    if set_back {
+        // What the clock had shown to be over stays over.
+        let shown = record.highest_clock.saturating_sub(record.last_unlock);
+        record.ran = record.ran.max(shown);
+    }
     let ran = if record.boot == now.boot {
         now.uptime.saturating_sub(record.uptime)
     } else {
@@ -173,7 +180,7 @@ fn advance(record: &mut DeadManRecord, now: &Moment) {
     record.set_back_left = record.set_back_left.saturating_sub(ran);
     record.boot = now.boot;
     record.uptime = now.uptime;
-    if now.clock.saturating_add(SMALL_STEP) < record.highest_clock {
+    if set_back {
         record.set_back_left = SET_BACK_WARNING;
         // From here on measured anew: one step back is told once.
         record.highest_clock = now.clock;
@@ -346,6 +353,23 @@ mod tests {
             assert_eq!(seen.elapsed_s, u64::try_from(day).unwrap_or(0) * DAY);
         }
         assert_eq!(look(&mut record, &at(0.0, 1, 12.0)), Look::Due);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_no_time_back_that_it_had_shown_to_be_over() {
+        let mut record = started(30);
+        // Off for 29 days, switched on, and the clock set back while it runs.
+        let seen = standing(&mut record, &at(29.0, 2, 0.001));
+        assert_eq!(seen.warning, DeadManWarning::Today);
+        let seen = standing(&mut record, &at(0.0, 2, 0.01));
+        assert!(seen.elapsed_s >= 29 * DAY, "{}", seen.elapsed_s);
+        assert!(seen.clock_set_back_s > 0);
+        // Over the next start, and until its day, too.
+        assert!(standing(&mut record, &at(0.1, 3, 0.5)).elapsed_s >= 29 * DAY + DAY / 2);
+        assert_eq!(look(&mut record, &at(0.2, 4, 0.6)), Look::Due);
+        // The owner's unlock starts it anew, whatever was.
+        unlocked(&mut record, &at(0.2, 4, 0.7));
+        assert!(standing(&mut record, &at(0.3, 4, 0.8)).elapsed_s <= DAY);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! What must stay true:
 //! - The slots say nothing: they are as many, and as random, with a duress passphrase and without one.
 //! - The owner's own store is never written over from the decoy while a passphrase still opens it.
-//! - After the duress passphrase no slot opens the other store; what is left of it is noise, with the names and
-//!   sizes it had.
+//! - After the duress passphrase no slot opens the other store; what is left of it becomes noise, with the names and
+//!   sizes it had, and its files go: if not at once, then whenever the home is open again.
 //!
 //! What it can't do: who compares two images of the disk, one from before it was set, sees that the second store
 //! changed; who knows the program sees from the sizes of the two stores that the smaller one is not much used; and who
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder;
 use super::key_table::{Meaning, Purpose, SLOTS, Which};
-use super::{Home, HomeError, HomeResult, Passphrase};
+use super::{Home, HomeError, HomeResult, Passphrase, wipe};
 use crate::store::{DataKey, Database};
 
 /// A second store in the making. Fill its [`database`](Decoy::database), drop every clone of it, and hand it to
@@ -155,23 +155,36 @@ impl Home {
         Ok(())
     }
 
-    /// Overwrites the store that nothing opens any more, after the duress passphrase. Takes as long as the disk
-    /// needs for its size.
-    pub(super) fn clean_up_after_duress(home: &Path, opened: Which) {
-        let other = folder::store(home, opened.other());
-        // Its key is gone already; what fails here costs nothing but appearance.
-        let _ = make_noise(&other);
-        folder::even_out_times(home);
+    /// What is to be cleaned up after the duress passphrase, if it was ever given here: also when that was begun before, or done. The
+    /// store knows.
+    #[must_use]
+    pub fn cleaning(&self) -> Option<Cleaning> {
+        let meaning = &self.opened.meaning;
+        (meaning.purpose == Purpose::AfterDuress).then(|| Cleaning {
+            home: self.path().to_owned(),
+            other: folder::store(self.path(), meaning.which.other()),
+        })
     }
 }
 
-/// Starts [`Home::clean_up_after_duress`] in a thread of its own, so that nobody waits for it.
-pub(super) fn clean_up_in_background(home: &Path, opened: Which) {
-    let home = home.to_owned();
-    // Without a thread the noise stays ciphertext without a key.
-    let _ = std::thread::Builder::new()
-        .name("store".to_owned())
-        .spawn(move || Home::clean_up_after_duress(&home, opened));
+/// What the store that nothing opens any more has left behind.
+pub struct Cleaning {
+    home: PathBuf,
+    other: PathBuf,
+}
+
+impl Cleaning {
+    /// Overwrites it, and `files` of its account, which then go. Takes as long as the disk needs for their size. Their keys are gone
+    /// already: what is cut short, or fails, costs nothing but appearance. Whether all of it was done.
+    #[must_use]
+    pub fn run(&self, files: &[PathBuf]) -> bool {
+        let mut done = make_noise(&self.other).is_ok();
+        for file in files {
+            done &= wipe::remove(file);
+        }
+        folder::even_out_times(&self.home);
+        done
+    }
 }
 
 /// Overwrites a store file with as many random bytes, and removes its logs.

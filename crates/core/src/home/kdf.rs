@@ -49,7 +49,7 @@ impl Kdf {
     /// The setting for a new home, which takes about a second on this machine, and half of one to find: at least 64 MiB and 3
     /// passes, and one lane because attackers have more cores than phones do.
     pub(super) fn for_new_home(salt: [u8; SALT_LEN]) -> Self {
-        if cheap_is_allowed() {
+        if is_cheap() {
             return Self {
                 algorithm: CHEAP,
                 memory_kib: 64,
@@ -75,6 +75,10 @@ impl Kdf {
 
     /// How long a derivation takes; None if it can't be done at present.
     fn measure(&self) -> Option<Duration> {
+        #[cfg(test)]
+        if let Some(taken) = tests::MEASURED.get() {
+            return Some(taken);
+        }
         let any = Passphrase::new(Zeroizing::new("how long it takes".to_owned())).ok()?;
         let begun = Instant::now();
         self.derive(&any).ok()?;
@@ -173,6 +177,10 @@ fn cheap_is_allowed() -> bool {
 
 /// Whether new homes of this process cost nothing to guess at, as only tests may have it.
 pub(super) fn is_cheap() -> bool {
+    #[cfg(test)]
+    if tests::MEASURED.get().is_some() {
+        return false;
+    }
     cheap_is_allowed()
 }
 
@@ -185,10 +193,36 @@ const fn cheap_is_allowed() -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::cell::Cell;
+
+    use super::super::key_table::KeyTable;
     use super::*;
+
+    thread_local! {
+        /// What every measurement of this thread says; a new home is a real one then.
+        pub(super) static MEASURED: Cell<Option<Duration>> = const { Cell::new(None) };
+    }
 
     fn passphrase(text: &str) -> Passphrase {
         Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn the_keys_of_a_new_home_cost_what_was_measured_as_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let memory = calibration::memory_of_this_machine_kib();
+        for taken in [2_000, 500, 100, 10].map(Duration::from_millis) {
+            MEASURED.set(Some(taken));
+            KeyTable::new().unwrap().save(&path).unwrap();
+            MEASURED.set(None);
+            let bytes = std::fs::read(&path).unwrap();
+            let cost = calibration::fitting(memory, |_| Some(taken));
+            assert_eq!(bytes[16], ARGON2ID);
+            assert_eq!(bytes[20..24], cost.memory_kib.to_be_bytes(), "{taken:?}");
+            assert_eq!(bytes[24..28], cost.passes.to_be_bytes(), "{taken:?}");
+            assert_eq!(cost == Cost::LEAST, taken > Duration::from_secs(1));
+        }
     }
 
     #[test]

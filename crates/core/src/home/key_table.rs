@@ -27,7 +27,8 @@
 //! One salt serves all slots, so that one derivation tries them all and a guess at two passphrases costs
 //! the owner no more than a guess at one.
 //!
-//! A slot's purpose is to open its store, or, for the duress passphrase, to destroy all other slots first.
+//! A slot's purpose is to open its store, or, for the duress passphrase, to destroy all other slots first; after that it opens its store
+//! and says that the rest of the other one may still lie about.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -40,6 +41,7 @@ use zeroize::Zeroizing;
 use super::folder::{self, fill_random};
 use super::kdf::{self, Kdf, WrappingKey};
 use super::keyring::{self, Keyring};
+use super::sentinel::Sentinel;
 use super::{HomeError, HomeResult, Passphrase};
 use crate::store::DataKey;
 
@@ -68,6 +70,9 @@ pub(super) enum Purpose {
     Open,
     /// Destroys all other slots, then opens its store.
     Duress,
+    /// Opens its store: what [`Purpose::Duress`] becomes. What the other store left behind goes as soon as somebody has the time, and the
+    /// store says when that is done.
+    AfterDuress,
 }
 
 impl Purpose {
@@ -75,6 +80,7 @@ impl Purpose {
         match self {
             Self::Open => 1,
             Self::Duress => 2,
+            Self::AfterDuress => 3,
         }
     }
 }
@@ -200,6 +206,8 @@ impl KeyTable {
     /// [`HomeError::WrongPassphrase`] if none opens; [`HomeError::Newer`] if one opens to something this
     /// version does not know.
     pub(super) fn open(&self, wrapping: &WrappingKey) -> HomeResult<Opened> {
+        #[cfg(test)]
+        moments::reached(moments::Moment::Judge);
         let cipher = Aes256Gcm::new(wrapping.expose().into());
         let mut found = Err(HomeError::WrongPassphrase);
         for (number, slot) in self.slots.iter().enumerate() {
@@ -346,25 +354,38 @@ impl KeyTable {
         self.keyring = keyring;
     }
 
+    /// Whether there is a table of a home at `path`, of whatever version.
+    pub(super) fn is_at(path: &Path) -> bool {
+        read_file(path).is_ok_and(|bytes| bytes.starts_with(MAGIC))
+    }
+
     /// Replaces the table of a home; after a crash either the old one or the new one is there. The old
     /// one's bytes are overwritten, so that an old passphrase does not stay behind in a free block of a
     /// disk that overwrites in place (a flash disk may keep them; the docs say so).
+    ///
+    /// # Errors
+    /// [`HomeError::Wiped`] if the home has been wiped, or is wiped meanwhile: a table that was read before is not put back.
     pub(super) fn save(&self, path: &Path) -> HomeResult<()> {
+        #[cfg(test)]
+        moments::reached(moments::Moment::Save);
         let old = match fs::OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
         let unfinished = path.with_extension("new");
-        let result = self
-            .encode()
-            .and_then(|bytes| folder::write_private(&unfinished, &bytes))
-            .and_then(|()| Ok(fs::rename(&unfinished, path)?));
-        if result.is_err() {
-            let _ = fs::remove_file(&unfinished);
-        }
-        result?;
-        folder::sync_parent(path)?;
+        let replace = || {
+            let result = self
+                .encode()
+                .and_then(|bytes| folder::write_private(&unfinished, &bytes))
+                .and_then(|()| Ok(fs::rename(&unfinished, path)?));
+            if result.is_err() {
+                let _ = fs::remove_file(&unfinished);
+            }
+            result?;
+            folder::sync_parent(path)
+        };
+        unless_wiped(path, replace)?;
         if let Some(mut old) = old {
             // The longer one is of the two forms; what it makes longer is about to go.
             let mut noise = [0; LONG_LEN];
@@ -380,10 +401,69 @@ impl KeyTable {
 impl KeyTable {
     /// Writes this table over the one of a home where it stands: for when there is no room to replace it, and it
     /// matters more that the old slots go than that a crash can't halve them.
+    ///
+    /// # Errors
+    /// As [`KeyTable::save`].
     pub(super) fn overwrite(&self, path: &Path) -> HomeResult<()> {
-        let mut file = fs::OpenOptions::new().write(true).open(path)?;
-        file.write_all(&self.encode()?)?;
-        Ok(file.sync_all()?)
+        unless_wiped(path, || {
+            let mut file = fs::OpenOptions::new().write(true).open(path)?;
+            file.write_all(&self.encode()?)?;
+            Ok(file.sync_all()?)
+        })
+    }
+}
+
+/// Writes the table at `path`, unless its home has been wiped.
+fn unless_wiped(path: &Path, write: impl FnOnce() -> HomeResult<()>) -> HomeResult<()> {
+    let home = match path.parent() {
+        Some(home) if !home.as_os_str().is_empty() => home,
+        _ => Path::new("."),
+    };
+    Sentinel::unless_wiped(home, write, || {
+        super::wipe::destroy_table(path);
+    })
+}
+
+/// Moments in the work on a table at which a test wants something to happen, in its own thread.
+#[cfg(test)]
+pub(super) mod moments {
+    use std::cell::RefCell;
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Moment {
+        /// The key is derived, and no slot is tried yet.
+        Judge,
+        /// The table is about to be written.
+        Save,
+    }
+
+    type Awaited = Option<(Moment, usize, Box<dyn FnOnce()>)>;
+
+    thread_local!(static AWAITED: RefCell<Awaited> = const { RefCell::new(None) });
+
+    /// Does `what` the next time but `passed` that `moment` comes.
+    pub(crate) fn at(moment: Moment, passed: usize, what: impl FnOnce() + 'static) {
+        AWAITED.set(Some((moment, passed, Box::new(what))));
+    }
+
+    /// Whether it has come.
+    pub(crate) fn has_come() -> bool {
+        AWAITED.with_borrow(Option::is_none)
+    }
+
+    pub(super) fn reached(moment: Moment) {
+        let what = AWAITED.with_borrow_mut(|awaited| match awaited {
+            Some((awaited_moment, _, _)) if *awaited_moment != moment => None,
+            Some((_, 0, _)) => awaited.take(),
+            Some((_, passed, _)) => {
+                *passed -= 1;
+                None
+            }
+            None => None,
+        });
+        if let Some((_, _, what)) = what {
+            what();
+        }
     }
 }
 
@@ -400,6 +480,7 @@ fn read_content(slot: usize, content: &[u8; CONTENT_LEN]) -> HomeResult<Opened> 
     let purpose = match content[0] {
         1 => Purpose::Open,
         2 => Purpose::Duress,
+        3 => Purpose::AfterDuress,
         _ => return Err(HomeError::Newer),
     };
     let which = match content[1] {

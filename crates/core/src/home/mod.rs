@@ -42,7 +42,7 @@ pub mod socket;
 pub mod wipe;
 
 pub use create::Creation;
-pub use duress::Decoy;
+pub use duress::{Cleaning, Decoy};
 pub use error::{HomeError, HomeResult};
 #[cfg(debug_assertions)]
 pub use kdf::use_cheap_kdf_for_tests;

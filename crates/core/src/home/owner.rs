@@ -12,7 +12,7 @@ use super::key_table::{KeyTable, Meaning, Opened, Purpose};
 use super::keyring::{self, Keyring};
 use super::sentinel::Sentinel;
 use super::wipe::Wipe;
-use super::{HomeError, HomeResult, Passphrase, attempts, duress, kdf};
+use super::{HomeError, HomeResult, Passphrase, attempts, kdf};
 use crate::store::{DataKey, Database};
 
 /// A verdict comes at a multiple of this after the passphrase was given, so that the small differences between a right
@@ -93,8 +93,8 @@ impl Owner {
     /// Opens the store that `passphrase` opens. Takes about a second on the machine that made the home, the same whether it is right, wrong or
     /// the duress passphrase, and blocks meanwhile.
     ///
-    /// The duress passphrase destroys the slots of all other passphrases and opens its store; what is left of the
-    /// other store is overwritten in the background.
+    /// The duress passphrase destroys the slots of all other passphrases and opens its store; what is left of the other one is for
+    /// whoever opened it to clean up: [`Home::cleaning`].
     ///
     /// # Errors
     /// The owner is handed back with the reason: [`HomeError::WrongPassphrase`], [`HomeError::TooSoon`] (nothing was
@@ -130,9 +130,6 @@ impl Owner {
             let rest = every - taken % every;
             std::thread::sleep(Duration::from_millis(u64::try_from(rest).unwrap_or(0)));
         }
-        if let Ok((found, _, true)) = &opened {
-            duress::clean_up_in_background(&self.path, found.meaning.which);
-        }
         opened
     }
 
@@ -153,21 +150,30 @@ impl Owner {
             && opened.meaning.purpose == Purpose::Duress
         {
             under_duress = true;
-            // Before the slots: cut off here, the account is still there and puts it back. A disk that can't take it keeps nothing else
-            // from being destroyed.
-            let _ = Sentinel::forget_kill(&self.path);
-            // From now on a home like any other.
-            opened.meaning = Meaning::own(opened.meaning.which);
+            opened.meaning = Meaning {
+                purpose: Purpose::AfterDuress,
+                ..Meaning::own(opened.meaning.which)
+            };
+        }
+        // Before the slots: cut off here, the account is still there and puts it back. A disk that can't take it keeps nothing else
+        // from being destroyed.
+        let _ = Sentinel::write_kill_anew(&self.path, under_duress);
+        if let Ok(opened) = &found
+            && under_duress
+        {
             table.scrub(opened.slot)?;
             table.wrap(opened.slot, &wrapping, opened.meaning, &opened.key)?;
         }
-        let saved = table.save(&keys);
-        if under_duress && saved.is_err() {
-            let _ = table.overwrite(&keys);
+        match table.save(&keys) {
+            Err(HomeError::Wiped) => return Err(HomeError::Wiped),
+            Err(_) if under_duress => {
+                let _ = table.overwrite(&keys);
+            }
+            _ => {}
         }
         match found {
             Ok(opened) => {
-                attempts::right(&self.path, &now);
+                attempts::right(&self.path, &now)?;
                 Ok((opened, under_duress))
             }
             Err(HomeError::WrongPassphrase) => Err(attempts::wrong(&self.path)),
@@ -212,7 +218,7 @@ impl Home {
         }
     }
 
-    /// Whether the duress passphrase opened it: what the other store has left behind is to be removed.
+    /// Whether the duress passphrase opened it, and destroyed what opened the other store.
     #[must_use]
     pub fn is_under_duress(&self) -> bool {
         self.under_duress
@@ -326,7 +332,7 @@ impl Home {
             .inspect_err(|_| attempts::undo(self.path()))?;
         match table.open(&wrapping) {
             Ok(found) if found.slot == self.opened.slot => {
-                attempts::right(self.path(), &now);
+                attempts::right(self.path(), &now)?;
                 Ok(table)
             }
             Ok(_) | Err(HomeError::WrongPassphrase) => Err(attempts::wrong(self.path())),

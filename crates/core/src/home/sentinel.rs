@@ -185,6 +185,37 @@ impl Sentinel {
         }
     }
 
+    /// Whether there is one in `home`, whole or not.
+    pub(super) fn is_in(home: &Path) -> bool {
+        let Ok(bytes) = fs::read(home.join(folder::SENTINEL)) else {
+            return false;
+        };
+        let mut copies = bytes.chunks(COPY_LEN).take(COPIES);
+        copies.any(|copy| copy.starts_with(MAGIC))
+    }
+
+    /// Does `write`, which puts into `home` what opens it, unless the home has been wiped or is wiped meanwhile: then `undo` takes it away
+    /// again. A wipe writes its mark before it destroys anything, so what is written and finds no mark afterwards is there for the wipe to destroy.
+    ///
+    /// # Errors
+    /// [`HomeError::Wiped`]; what `write` says.
+    pub(super) fn unless_wiped(
+        home: &Path,
+        write: impl FnOnce() -> HomeResult<()>,
+        undo: impl FnOnce(),
+    ) -> HomeResult<()> {
+        // With it a wipe that comes to its end finds all that was written before its mark; without it the check afterwards still does.
+        let _turn = Turn::wait(home, PATIENCE_OF_A_WIPE).ok();
+        let check = || match Self::load(home)?.wipe {
+            WipeMark::None => Ok(()),
+            WipeMark::Begun | WipeMark::Done => Err(HomeError::Wiped),
+        };
+        check()?;
+        let written = write();
+        check().inspect_err(|_| undo())?;
+        written
+    }
+
     /// Changes the sentinel of `home`; when this returns, the change is on the disk. Changes of other
     /// processes are waited for. `change` must not call [`Sentinel::update`] itself.
     ///
@@ -204,15 +235,19 @@ impl Sentinel {
         Ok(result)
     }
 
-    /// Takes what the kill code needs out of both copies: it is of an account that nobody can open any more. An account that is opened
-    /// puts its own back.
+    /// Writes what the kill code needs anew into both copies: as it is, or as random bytes if it is to be forgotten, being of an account that
+    /// nobody can open any more. An account that is opened puts its own back. Both take the same time.
     ///
     /// # Errors
     /// As [`Sentinel::update`].
-    pub(super) fn forget_kill(home: &Path) -> HomeResult<()> {
+    pub(super) fn write_kill_anew(home: &Path, forgets: bool) -> HomeResult<()> {
         for _ in 0..COPIES {
             let random = KillSection::random()?;
-            Self::update(home, |sentinel| sentinel.kill = random)?;
+            Self::update(home, |sentinel| {
+                if forgets {
+                    sentinel.kill = random;
+                }
+            })?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,6 +78,21 @@ pub fn connect(path: &Path) -> HomeResult<StdStream> {
     } else {
         Err(HomeError::ForeignOwner)
     }
+}
+
+/// The process that has the home at `path` and serves no socket, if the system says which one it is.
+#[must_use]
+pub fn holder(path: &Path) -> Option<rustix::process::Pid> {
+    let inode = fs::metadata(path.join(folder::LOCK)).ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        // `1: FLOCK  ADVISORY  WRITE 4711 08:02:1234 0 EOF`
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (kind, pid, file) = (*fields.get(1)?, *fields.get(4)?, *fields.get(5)?);
+        let is_of_file = file.rsplit(':').next()?.parse() == Ok(inode);
+        let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
+        (kind == "FLOCK" && is_of_file).then(|| rustix::process::Pid::from_raw(pid))?
+    })
 }
 
 /// The owner's end. The socket file goes when this is dropped.

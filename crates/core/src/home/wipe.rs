@@ -62,11 +62,9 @@ impl Wipe {
     /// A failure at one file keeps the others from nothing.
     ///
     /// # Errors
-    /// [`HomeError::Missing`] if the folder is none. Everything else is in the report.
+    /// [`HomeError::Missing`] if the folder is none, or none of a home: nothing in it is touched. Everything else is in the report.
     pub fn begin(home: &Path) -> HomeResult<WipeReport> {
-        if !fs::metadata(home)?.is_dir() {
-            return Err(HomeError::Missing);
-        }
+        check_is_home(home)?;
         // Without a marker (a disk that takes no writes) the rest is still tried.
         let _ = Sentinel::mark(home, WipeMark::Begun);
         Ok(go_on(home, false))
@@ -74,12 +72,17 @@ impl Wipe {
 
     /// Destroys what opens the home, and nothing else yet: the marker, then the wrapped keys and their salt. From then on the store is there
     /// only for a process that has it open already, and whoever starts next finishes the wipe. [`Wipe::begin`] does the rest.
-    pub fn destroy_keys(home: &Path) {
+    ///
+    /// # Errors
+    /// As [`Wipe::begin`].
+    pub fn destroy_keys(home: &Path) -> HomeResult<()> {
+        check_is_home(home)?;
         let _ = Sentinel::mark(home, WipeMark::Begun);
         let (_, forgetting) = destroy_keys(home);
         if let Some(forgetting) = forgetting {
             std::thread::spawn(|| forgetting.finish());
         }
+        Ok(())
     }
 
     /// Finishes a wipe of `home` that was begun, if one was. To be called before anything else whenever a
@@ -108,6 +111,34 @@ impl Wipe {
         home.join(folder::SENTINEL).is_file()
             && Sentinel::load(home).is_ok_and(|sentinel| sentinel.wipe_mark() == WipeMark::Done)
             && !has_leftovers(home)
+    }
+}
+
+/// Whether `home` is the folder of a home, also of one that is wiped or half wiped: by a sentinel, a key table, or the names of a home
+/// that lost both.
+///
+/// # Errors
+/// [`HomeError::Missing`] if not.
+pub(super) fn check_is_home(home: &Path) -> HomeResult<()> {
+    if !fs::metadata(home)?.is_dir() {
+        return Err(HomeError::Missing);
+    }
+    let table = home.join(folder::KEYS);
+    let is_file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let is_home = Sentinel::is_in(home)
+        || KeyTable::is_at(&table)
+        || KeyTable::is_at(&table.with_extension("new"))
+        || [
+            home.join(folder::LOCK),
+            folder::store(home, key_table::Which::A),
+            folder::store(home, key_table::Which::B),
+        ]
+        .iter()
+        .all(|path| is_file(path));
+    if is_home {
+        Ok(())
+    } else {
+        Err(HomeError::Missing)
     }
 }
 
@@ -147,6 +178,8 @@ fn go_on(home: &Path, resumed: bool) -> WipeReport {
     if report.is_complete() {
         let _ = Sentinel::mark(home, WipeMark::Done);
     }
+    // Who was saving a table as this began is done, having had its turn before the mark.
+    report.keys_gone &= destroy_table(&home.join(folder::KEYS));
     report
 }
 
@@ -155,21 +188,27 @@ fn go_on(home: &Path, resumed: bool) -> WipeReport {
 fn destroy_keys(home: &Path) -> (bool, Option<Forgetting>) {
     let table = home.join(folder::KEYS);
     let item = KeyTable::item_of(&table);
+    let gone = destroy_table(&table);
+    let _ = folder::sync(home);
+    (gone, item.as_ref().and_then(Forgetting::begin))
+}
+
+/// Overwrites and removes the key table `table`, and a new one in the making. Whether they are gone.
+pub(super) fn destroy_table(table: &Path) -> bool {
     let unfinished = table.with_extension("new");
     let mut gone = true;
-    for path in [&table, &unfinished] {
+    for path in [table, &unfinished] {
         gone &= overwrite(path, key_table::FILE_LEN as u64).is_ok();
     }
     // Removing helps where overwriting was refused.
     let mut removed = true;
-    for path in [&table, &unfinished] {
+    for path in [table, &unfinished] {
         removed &= match fs::remove_file(path) {
             Ok(()) => true,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
     }
-    let _ = folder::sync(home);
-    (gone || removed, item.as_ref().and_then(Forgetting::begin))
+    gone || removed
 }
 
 /// Overwrites a regular file with noise, at least `least` bytes of it (or as much as it has), and syncs it.
@@ -200,6 +239,15 @@ fn overwrite(path: &Path, least: u64) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Overwrites a file (a long one its beginning) and removes it. Whether it is gone.
+pub(super) fn remove(path: &Path) -> bool {
+    let _ = overwrite(path, HEAD_LEN as u64);
+    match fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// Overwrites and removes everything in `folder`; in the home itself the sentinel and the lock stay.
 fn remove_all(folder: &Path, is_home: bool, report: &mut WipeReport) {
     let entries = match fs::read_dir(folder) {
@@ -224,8 +272,9 @@ fn remove_all(folder: &Path, is_home: bool, report: &mut WipeReport) {
             remove_all(&path, false, report);
             count(fs::remove_dir(&path), report);
         } else {
-            let _ = overwrite(&path, HEAD_LEN as u64);
-            count(fs::remove_file(&path), report);
+            if !remove(&path) {
+                report.failed += 1;
+            }
             report.files += 1;
         }
     }

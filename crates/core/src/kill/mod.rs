@@ -13,10 +13,12 @@
 
 mod act;
 mod line;
+mod look;
 pub(crate) mod section;
 mod sender;
 mod watch;
 
+pub use look::look_once;
 pub use sender::{KillAnswer, KillProgress, KillTarget, Sender, SendingOptions, server_address};
 pub use undertone_mls::kill::{KillCode, KillSigner, SLOTS, Scope, Slot};
 pub use undertone_wire::custodian::{CustodianKey, CustodianTicket};

@@ -19,10 +19,11 @@ use undertone_wire::{
 use super::{
     act::{self, Farewell, Judged},
     line::Opening,
+    look::watcher_of,
     section::{Pair, Post, Section, is_wiped},
 };
 use crate::{
-    client::{ClientOptions, Clock, ProxyChoice},
+    client::{ClientOptions, Clock},
     driver::Pause,
     error::{Error, Reason, Result},
     home::{
@@ -388,7 +389,7 @@ impl Watcher {
                     let home = self.section.home().to_owned();
                     let destroyed =
                         tokio::task::spawn_blocking(move || Wipe::destroy_keys(&home)).await;
-                    if destroyed.is_ok() {
+                    if matches!(destroyed, Ok(Ok(()))) {
                         part().await;
                     }
                 }
@@ -522,25 +523,10 @@ async fn supervise(
             if Some(queue) == except || running.contains(&queue) {
                 continue;
             }
-            let proxy = match &options.proxy {
-                ProxyChoice::Remembered => post.proxy.clone(),
-                ProxyChoice::Direct => String::new(),
-                ProxyChoice::Socks5(proxy) => proxy.to_string(),
-            };
-            let Ok(transport) = crate::client::transport(&options, &proxy) else {
+            let Some(watcher) = watcher_of(&section, &post, &options) else {
                 continue;
             };
             running.push(queue);
-            let watcher = Watcher {
-                section: section.clone(),
-                queue,
-                transport,
-                clock: Arc::clone(&options.clock),
-                main: None,
-                parting: None,
-                looked: watch::channel(false).0,
-                wiping: watch::channel(false).0,
-            };
             let longest = options.sending.reconnect_to;
             tasks.spawn(async move { (queue, wait_on(&watcher, locked, longest).await) });
         }

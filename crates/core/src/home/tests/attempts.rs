@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::rc::Rc;
 
 use super::processes::{child, told_place};
 use super::{PASSPHRASE, SECRET_TEXT, make, passphrase, secret_of, unlock};
 use crate::home::dead_man::{self, Moment};
+use crate::home::key_table::moments;
 use crate::home::panic::{self, Press};
 use crate::home::sentinel::{KILL_LEN, Sentinel};
-use crate::home::{HomeError, Owner, attempts};
+use crate::home::{Home, HomeError, Owner, attempts};
 
 fn limit(place: &Path, limit: u16) {
     Sentinel::update(place, |sentinel| sentinel.attempts.limit = limit).unwrap();
@@ -100,6 +103,43 @@ fn pulling_the_plug_before_the_verdict_spends_the_attempt() {
         assert_eq!(failed(&place), count);
     }
     assert_eq!(unlock(&place, PASSPHRASE).err(), Some(HomeError::Wiped));
+}
+
+/// The power goes, or the process is killed, when the key is derived and no slot is tried yet.
+#[test]
+fn an_attempt_is_counted_before_it_is_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    let home = make(&place).unwrap();
+    let counts_first = |attempt: &dyn Fn(&Home)| {
+        let (seen, sentinel) = (Rc::new(Cell::new(None)), place.clone());
+        let before = failed(&place);
+        let sees = Rc::clone(&seen);
+        moments::at(moments::Moment::Judge, 0, move || {
+            sees.set(Some(failed(&sentinel)));
+        });
+        attempt(&home);
+        assert_eq!(seen.get(), Some(before + 1));
+    };
+    for typed in ["a guess", PASSPHRASE] {
+        counts_first(&|home| {
+            let _ = home.confirm(&passphrase(typed));
+        });
+    }
+    counts_first(&|home| {
+        let _ = home.change_passphrase(&passphrase("a guess"), &passphrase("new"));
+    });
+    drop(home);
+    for typed in ["a guess", PASSPHRASE] {
+        let (seen, sentinel) = (Rc::new(Cell::new(None)), place.clone());
+        let before = failed(&place);
+        let sees = Rc::clone(&seen);
+        moments::at(moments::Moment::Judge, 0, move || {
+            sees.set(Some(failed(&sentinel)));
+        });
+        drop(unlock(&place, typed));
+        assert_eq!(seen.get(), Some(before + 1));
+    }
 }
 
 #[test]

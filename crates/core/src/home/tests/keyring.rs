@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::super::key_table::moments;
 use super::super::{Wipe, use_keyring_for_tests};
 use super::*;
 
@@ -95,5 +96,16 @@ fn the_disk_and_the_passphrase_open_nothing_without_the_keyring() {
     assert_eq!(unlock(&place, next).err(), Some(HomeError::WrongPassphrase));
     unlock(&place, DURESS).unwrap();
     assert!(Wipe::begin(&place).unwrap().is_complete());
+    assert_eq!(names(&kept), Vec::<String>::new());
+
+    // A home that is wiped while the keyring is asked stays wiped, and the keyring keeps nothing for it.
+    let place = folder.path().join("wiped");
+    let home = make(&place).unwrap();
+    let wiped = place.clone();
+    moments::at(moments::Moment::Save, 0, move || {
+        assert!(Wipe::begin(&wiped).is_ok());
+    });
+    assert_eq!(set(&home, PASSPHRASE, true), Err(HomeError::Wiped));
+    assert!(moments::has_come() && !place.join("keys").exists());
     assert_eq!(names(&kept), Vec::<String>::new());
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::processes::{child, told_place};
 use super::{PASSPHRASE, SECRET_TEXT, every_byte, make, names, passphrase, secret_of, unlock};
+use crate::home::key_table::moments::{self, Moment};
 use crate::home::sentinel::Sentinel;
-use crate::home::{Creation, HomeError, Owner, Wipe};
+use crate::home::{Creation, Home, HomeError, HomeResult, Owner, Wipe};
 
 const FILE_TEXT: &[u8] = b"ciphertext of a picture of the locker";
 
@@ -154,4 +155,93 @@ fn a_link_to_somewhere_else_is_removed_and_not_followed() {
     assert!(Wipe::begin(&place).unwrap().is_complete());
     assert_eq!(fs::read(&elsewhere).unwrap(), b"not of this home");
     assert_eq!(names(&place), ["lock", "sentinel"]);
+}
+
+#[test]
+fn a_folder_that_is_no_home_is_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("papers");
+    fs::create_dir(&place).unwrap();
+    for (name, text) in [("thesis.txt", "forty pages"), ("keys", "of the car")] {
+        fs::write(place.join(name), text).unwrap();
+    }
+    let before = every_byte(&place);
+    assert_eq!(Wipe::begin(&place).err(), Some(HomeError::Missing));
+    assert_eq!(Wipe::destroy_keys(&place).err(), Some(HomeError::Missing));
+    assert!(every_byte(&place) == before);
+    // A home is known by its sentinel, by its keys, and by its names if it lost both.
+    for lost in [&["keys"][..], &["sentinel"], &["sentinel", "keys"]] {
+        let home = folder.path().join(lost.join("-"));
+        drop(make(&home).unwrap());
+        for name in lost {
+            fs::remove_file(home.join(name)).unwrap();
+        }
+        assert!(Wipe::begin(&home).unwrap().is_complete(), "{lost:?}");
+        assert_eq!(names(&home), ["lock", "sentinel"]);
+    }
+}
+
+/// A home is wiped while somebody works on its keys in another thread, or another process.
+#[test]
+fn keys_that_a_wipe_destroyed_are_not_put_back_by_who_had_read_them_before() {
+    type Work = fn(&Path, Option<Home>) -> HomeResult<()>;
+    let next = || passphrase("another one");
+    assert!(next() != passphrase(PASSPHRASE));
+    let works: [(&str, Work, usize); 6] = [
+        ("right", |place, _| unlock(place, PASSPHRASE).map(drop), 1),
+        ("wrong", |place, _| unlock(place, "a guess").map(drop), 1),
+        (
+            "confirm",
+            |_, home| home.unwrap().confirm(&passphrase(PASSPHRASE)),
+            0,
+        ),
+        (
+            "change",
+            |_, home| {
+                home.unwrap()
+                    .change_passphrase(&passphrase(PASSPHRASE), &passphrase("another one"))
+            },
+            1,
+        ),
+        (
+            "set duress",
+            |_, home| {
+                let home = home.unwrap();
+                let decoy = home.begin_decoy()?;
+                home.set_duress(
+                    &passphrase(PASSPHRASE),
+                    &passphrase("another one"),
+                    None,
+                    decoy,
+                )
+            },
+            2,
+        ),
+        (
+            "remove duress",
+            |_, home| home.unwrap().remove_duress(&passphrase(PASSPHRASE)),
+            1,
+        ),
+    ];
+    for (name, work, saves) in works {
+        let moments = [(Moment::Judge, 0)]
+            .into_iter()
+            .chain((0..saves).map(|passed| (Moment::Save, passed)));
+        for (moment, passed) in moments {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join("home");
+            let home = make(&place).unwrap();
+            let home = (!matches!(name, "right" | "wrong")).then_some(home);
+            let wiped = place.clone();
+            moments::at(moment, passed, move || {
+                assert!(Wipe::begin(&wiped).unwrap().is_complete());
+            });
+            let done = work(&place, home);
+            assert!(moments::has_come(), "{name}");
+            assert_eq!(done, Err(HomeError::Wiped), "{name} {passed}");
+            for file in ["keys", "keys.new"] {
+                assert!(!place.join(file).exists(), "{name} {passed}: {file}");
+            }
+        }
+    }
 }
