@@ -32,6 +32,9 @@ struct Options {
     /// How many of the crowd stay there; the others are off once they are in.
     #[arg(long, default_value_t = 1000)]
     awake: usize,
+    /// End with a failure when a figure of the page is over its target.
+    #[arg(long)]
+    strict: bool,
     /// Used by the client table: the receiving side, in a process of its own.
     #[arg(long, hide = true)]
     receive: Option<PathBuf>,
@@ -86,7 +89,10 @@ fn run(options: &Options) -> Result<(), Failure> {
         local::table(&options.disk)?;
     }
     if wanted(Which::Page) {
-        page::table(&options.disk)?;
+        let over = page::table(&options.disk)?;
+        if options.strict && !over.is_empty() {
+            return Err(format!("over its target: {}", over.join("; ")).into());
+        }
     }
     if wanted(Which::Devices) {
         linking::table(&options.disk)?;

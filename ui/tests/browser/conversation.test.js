@@ -418,7 +418,7 @@ test("a video from the camera arrives and plays", async () => {
   await benPage.waitForFunction(() => document.querySelector(".video-box video")?.currentTime > 0.2);
 });
 
-test("several messages are picked with the keyboard, copied, forwarded in order, and deleted", async () => {
+test("several messages are picked, copied, forwarded in order, and deleted", async () => {
   await say(adaPage, "First of two");
   await say(adaPage, "Second of two");
   await bubble(benPage, "Second of two").waitFor();
@@ -472,6 +472,7 @@ test("a group is made, named, and mentions somebody", async () => {
   await openChat(benPage, "Night desk");
   await adaPage.locator("#compose").pressSequentially("Are you there, @Be");
   await adaPage.locator(".mentions button", { hasText: "Ben" }).waitFor();
+  await look(adaPage, "whom to mention");
   await adaPage.keyboard.press("Tab");
   await adaPage.keyboard.press("Enter");
   await bubble(benPage, "Are you there").waitFor();

@@ -138,6 +138,7 @@ test("a device is removed with the recovery phrase, and receives nothing any mor
   await page.locator(".devices li", { hasText: "Kitchen" }).getByText("Removed").waitFor();
   await page.keyboard.press("Escape");
   await secondPage.getByText("This device was removed from the account.").waitFor();
+  await look(secondPage, "a device that was removed");
   await say(benPage, "Only for the first");
   await bubble(page, "Only for the first").waitFor();
   assert.equal(await bubble(secondPage, "Only for the first").count(), 0);

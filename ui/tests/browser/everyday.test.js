@@ -527,6 +527,7 @@ test("a contact is verified, that is withdrawn, and who is blocked can't write",
   await sheet.getByRole("button", { name: "Unblock" }).waitFor();
   await page.keyboard.press("Escape");
   await page.getByText("You have blocked this contact.").waitFor();
+  await look(page, "a chat with somebody blocked");
   await page.locator(".chat-title").click();
   assert.equal(await sheet.getByLabel("Read receipts with this person").inputValue(), "off");
   await sheet.getByRole("button", { name: "Unblock" }).click();

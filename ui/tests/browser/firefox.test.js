@@ -5,7 +5,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { openFirefox, openFirefoxPage } from "./firefox.js";
-import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, enter, heard, onboard, openBrowser, openChat, openPage, redSquare, say, speak, statusOf, temporary } from "./stage.js";
+import { FORBIDDEN, HARMLESS, corpus, hostileMessages, lookAtEveryLine, payloads, seen, words } from "./hostile.js";
+import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, enter, heard, onboard, openBrowser, openChat, openPage, redSquare, rpc, say, speak, statusOf, temporary } from "./stage.js";
 
 /** Long enough for more than a dozen attempts; what the page lets pass between two of them, and a little. */
 const [AWAY_MS, SOON_MS] = [45_000, 7_000];
@@ -120,6 +121,25 @@ test("a voice message recorded in Chromium has its length and its sound in Firef
   await speak(benPage);
   await page.locator(".memo").nth(1).waitFor();
   await hear(page);
+});
+
+test("hostile texts and names of files run nothing and break nothing in Firefox either", async () => {
+  const [chat] = await rpc(ben, [["chats.find", { selector: "Ada" }]]);
+  const texts = payloads();
+  const messages = hostileMessages(chat.id, corpus(), path.join(ben.folder, "hostile")).filter(({ text }) => texts.includes(text));
+  assert.equal(messages.length, 40);
+  const sent = await rpc(ben, messages.map((message) => ["messages.send", message]));
+  const [{ id }] = await rpc(ada, [["chats.find", { selector: "Ben" }]]);
+  let come = [];
+  while (!sent.every(({ message }) => come.some((line) => line.id === message))) [come] = await rpc(ada, [["messages.list", { chat: id, limit: 500 }]]);
+  const { read, ...found } = await page.evaluate(lookAtEveryLine, [come.at(-1).local_id, FORBIDDEN]);
+  assert.deepEqual(found, HARMLESS);
+  const names = new Map(read);
+  for (const [at, { attachments }] of messages.entries()) {
+    const line = come.find((one) => one.id === sent[at].message);
+    assert.deepEqual(names.get(line.local_id).names, [seen(line.attachments[0].name)]);
+    assert.equal(words(seen(line.attachments[0].name)), words(attachments[0].name));
+  }
 });
 
 test("locking takes everything from the page; unlocking brings it back", async () => {

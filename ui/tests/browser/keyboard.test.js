@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, look, onboard, openBrowser, openPage, pressAt, redSquare, rpc, tabTo } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, chooseAt, chooseItem, look, onboard, openBrowser, openPage, pressAt, redSquare, rpc, tabTo, typeAt } from "./stage.js";
 
 const PICTURES = 65;
 
@@ -34,6 +34,19 @@ after(async () => {
 /** What has the focus, by its name. */
 const focused = (one) => one.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
 
+/** Whether there is still a picture at an address of the page's own. */
+const canBePainted = (one, address) =>
+  one.evaluate(
+    (address) =>
+      new Promise((resolve) => {
+        const image = new Image();
+        image.onload = () => resolve(true);
+        image.onerror = () => resolve(false);
+        image.src = address;
+      }),
+    address,
+  );
+
 test("a photo is taken and sent", async () => {
   await page.keyboard.press("Alt+ArrowDown");
   await page.locator(".chat-title strong", { hasText: "Ben" }).waitFor();
@@ -44,6 +57,9 @@ test("a photo is taken and sent", async () => {
   await look(page, "the camera");
   await pressAt(page, /^Take photo$/);
   await page.locator(".picked-one img").waitFor();
+  const picked = await page.locator(".picked-one img").evaluate((image) => image.src);
+  assert.match(picked, /^blob:/);
+  assert.equal(await canBePainted(page, picked), true);
   // The words that go with it are written at once.
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.match(await focused(page), /^Message to Ben/);
@@ -51,6 +67,8 @@ test("a photo is taken and sent", async () => {
   await page.waitForFunction(() => !document.querySelector(".send")?.disabled);
   await page.keyboard.press("Enter");
   await bubble(benPage, "From the window").locator(".photo-whole.shown").waitFor();
+  // What was shown of it before it went is let go of.
+  assert.equal(await canBePainted(page, picked), false);
 });
 
 test("a video is recorded, stopped and sent", async () => {
@@ -70,6 +88,7 @@ test("a video is recorded, stopped and sent", async () => {
   await benPage.locator(".film").waitFor();
   await pressAt(benPage, /^Play$/);
   await benPage.waitForFunction(() => document.querySelector(".video-box video")?.currentTime > 0.2);
+  await look(benPage, "a video that plays");
   await benPage.keyboard.press("Escape");
 });
 
@@ -92,10 +111,7 @@ test("a voice message is spoken while the space bar is held", async () => {
 
 /** What is in the composer, in the order in which the keyboard goes through it, with the place of each. */
 async function wayThroughComposer(one) {
-  await one.locator(".composer").evaluate((composer) => {
-    composer.tabIndex = -1;
-    composer.focus();
-  });
+  await tabTo(one, /^Chat menu$/);
   const way = [];
   for (;;) {
     await one.keyboard.press("Tab");
@@ -103,8 +119,8 @@ async function wayThroughComposer(one) {
       const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
       return document.activeElement.closest(".compose-row") === null ? null : { left, right, top, bottom };
     });
-    if (here === null) return way;
-    way.push(here);
+    if (here !== null) way.push(here);
+    else if (way.length > 0) return way;
   }
 }
 
@@ -117,9 +133,8 @@ test("the keyboard goes through the composer as the eye does, on a phone and on 
     [390, "On a phone", 2],
   ]) {
     await page.setViewportSize({ width, height: 820 });
-    await compose.fill("");
-    await compose.press("x");
-    await compose.press("Backspace");
+    await typeAt(page, /^Message to Ben/, "x");
+    await page.keyboard.press("Backspace");
     // Whoever is writing goes on while the buttons make room.
     await page.keyboard.type(text);
     assert.equal(await compose.inputValue(), text);
@@ -135,11 +150,11 @@ test("the keyboard goes through the composer as the eye does, on a phone and on 
     assert.equal(found, rows, what);
   }
   // A phone that is turned has fewer lines of it.
-  await compose.fill("Some more words than there is room for in a line of a phone");
+  await typeAt(page, /^Message to Ben/, "Some more words than there is room for in a line of a phone");
   const height = await compose.evaluate((field) => field.clientHeight);
   await page.setViewportSize({ width: 1280, height: 820 });
   await page.waitForFunction((before) => document.querySelector("#compose").clientHeight < before, height);
-  await compose.fill("");
+  await typeAt(page, /^Message to Ben/, " ");
 });
 
 test("a message is passed on to a chat that is found by its name", async () => {
@@ -154,8 +169,7 @@ test("a message is passed on to a chat that is found by its name", async () => {
   await page.keyboard.press("End");
   await page.keyboard.press("Enter");
   await page.getByRole("menu").waitFor();
-  for (let turn = 0; turn < 20 && (await focused(page)) !== "Forward"; turn += 1) await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("Enter");
+  await chooseItem(page, "Forward");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.type("self");
   await pressAt(page, /^Notes to self$/);
@@ -175,7 +189,7 @@ test("the pictures of a chat are looked through as far back as they go", async (
     return ["messages.send", { chat, attachments: [{ path: file, keep_metadata: false }] }];
   });
   await rpc(ada, messages);
-  await chatRow(page, "Notes to self").press("Enter");
+  await pressAt(page, /^Notes to self/, "Enter", ".chats");
   await page.locator(".chat-title strong", { hasText: "Notes to self" }).waitFor();
   await page.keyboard.press("Alt+i");
   const shown = (count) => page.waitForFunction((count) => document.querySelectorAll(".gallery button").length === count, count);
@@ -186,7 +200,7 @@ test("the pictures of a chat are looked through as far back as they go", async (
   // What comes now is added to it, and nothing is lost.
   await rpc(ada, [messages[0]]);
   await shown(PICTURES + 1);
-  await page.locator(".gallery button").last().press("Enter");
+  await pressAt(page, /^Show Photo/, "Enter", ".gallery");
   await page.locator(".picture img").waitFor();
   await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
@@ -194,7 +208,7 @@ test("the pictures of a chat are looked through as far back as they go", async (
 
 test("a contact is verified by the safety number, and that is withdrawn", async () => {
   await page.keyboard.press("Escape");
-  await chatRow(page, "Ben").press("Enter");
+  await pressAt(page, /^BBen/, "Enter", ".chats");
   await page.locator(".chat-title strong", { hasText: "Ben" }).waitFor();
   await pressAt(page, /^BBenNot verified/);
   const sheet = page.getByRole("dialog");
@@ -216,9 +230,7 @@ test("a contact is verified by the safety number, and that is withdrawn", async 
 test("a chat is exported", async () => {
   const folder = path.join(ada.folder, "the chat with Ben");
   await pressAt(page, /^Chat menu$/);
-  await page.getByRole("menu").waitFor();
-  for (let turn = 0; turn < 20 && !/^Export/.test(await focused(page)); turn += 1) await page.keyboard.press("ArrowDown");
-  await page.keyboard.press("Enter");
+  await chooseItem(page, "Export");
   await page.getByRole("dialog").waitFor();
   // What is to be given is asked for at once.
   assert.match(await page.evaluate(() => document.activeElement.labels?.[0]?.textContent ?? ""), /^Folder/);
@@ -251,6 +263,129 @@ test("a record of a stranger is kept", async () => {
   } finally {
     await cleo.stop();
   }
+});
+
+test("the lists of who is blocked and of what was recorded are used in the settings", async () => {
+  await page.keyboard.press("Alt+s");
+  await page.getByRole("heading", { name: "Records you kept" }).waitFor();
+  await look(page, "the settings with somebody blocked and a record");
+  await pressAt(page, /^Unblock$/);
+  await page.getByRole("button", { name: "Unblock" }).waitFor({ state: "detached" });
+  await pressAt(page, /^Delete the record of Cleo$/);
+  await page.getByRole("heading", { name: "Records you kept" }).waitFor({ state: "detached" });
+  assert.equal(ada.command("report", "list").length, 0);
+  await page.keyboard.press("Escape");
+});
+
+test("what a message said before is read, and several are picked and copied", async () => {
+  await pressAt(page, /^BBen/, "Enter", ".chats");
+  await page.locator(".chat-title strong", { hasText: "Ben" }).waitFor();
+  await typeAt(page, /^Message to Ben/, "We meet at ten");
+  await page.keyboard.press("Enter");
+  await bubble(page, "We meet at ten").waitFor();
+  await page.keyboard.press("ArrowUp");
+  await page.locator(".about").waitFor();
+  await page.keyboard.type(" or so");
+  await page.keyboard.press("Enter");
+  await bubble(page, "We meet at ten or so").waitFor();
+  await page.keyboard.press("Alt+m");
+  await page.keyboard.press("Enter");
+  await chooseItem(page, "Info");
+  await page.getByRole("dialog").locator(".versions", { hasText: "We meet at ten" }).waitFor();
+  await look(page, "what a message said before");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("Alt+m");
+  await page.keyboard.press("Enter");
+  await chooseItem(page, "Select");
+  await page.getByText("1 message selected").waitFor();
+  await pressAt(page, /^Select.*The key is under the mat/, "Space");
+  await page.getByText("2 messages selected").waitFor();
+  await pressAt(page, /^Copy texts$/);
+  await page.locator(".selection-bar").waitFor({ state: "detached" });
+  await typeAt(page, /^Message to Ben/, " ");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Control+v");
+  assert.equal(await page.locator("#compose").inputValue(), "You: The key is under the mat\nYou: We meet at ten or so");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Backspace");
+});
+
+test("what is searched for is narrowed, and a day of the chat gone to", async () => {
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("the");
+  await pressAt(page, /^Filter$/);
+  await chooseAt(page, /^In the chat/, "Ben");
+  await chooseAt(page, /^Written by/, "You");
+  await page.locator(".found .chat", { hasText: "The key is under the mat" }).waitFor();
+  assert.equal(await page.locator(".found .chat", { hasText: "Notes to self" }).count(), 0);
+  await pressAt(page, /^Remove the filter$/);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.press("Escape");
+  await page.locator(".found").waitFor({ state: "detached" });
+  await pressAt(page, /^Chat menu$/);
+  await chooseItem(page, "Go to a date");
+  await tabTo(page, /^Day$/);
+  const [year, month, day] = await page.evaluate(() => new Date(Date.now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10).split("-"));
+  const typed = () => page.evaluate(() => document.activeElement.value);
+  // The parts stand as the browser's own language has them.
+  for (const parts of [
+    [month, day, year],
+    [day, month, year],
+  ]) {
+    for (let turn = 0; turn < 3; turn += 1) await page.keyboard.press("ArrowLeft");
+    await page.keyboard.type(parts.join(""));
+    if ((await typed()) === [year, month, day].join("-")) break;
+  }
+  assert.equal(await typed(), [year, month, day].join("-"));
+  await pressAt(page, /^Show$/);
+  await page.locator(".line-row.marked").waitFor();
+});
+
+test("a chat is put away and brought back, and given a timer", async () => {
+  await pressAt(page, /^Chat menu$/);
+  await chooseItem(page, "Archive");
+  await chatRow(page, "Ben").waitFor({ state: "detached" });
+  await pressAt(page, /^1 archived chat$/);
+  await tabTo(page, /^BBen/, ".chats");
+  await page.keyboard.press("Shift+F10");
+  await chooseItem(page, "Back from the archive");
+  await page.getByRole("button", { name: /archived/ }).waitFor({ state: "detached" });
+  await page.keyboard.press("Alt+i");
+  await chooseAt(page, /^Disappearing messages/, "1 day");
+  await page.locator(".chat-head").getByRole("img", { name: "Messages disappear after 1 day" }).waitFor();
+  await chooseAt(page, /^Disappearing messages/, "Off");
+  await page.locator(".head-timer").waitFor({ state: "detached" });
+  await page.keyboard.press("Alt+i");
+});
+
+test("a name and a picture are chosen, and what is told, shown and dialled is set", async () => {
+  const picture = path.join(ada.folder, "me.png");
+  writeFileSync(picture, await redSquare(page));
+  await page.keyboard.press("Alt+s");
+  const sheet = page.getByRole("dialog");
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), pressAt(page, /^Choose a picture$/)]);
+  await chooser.setFiles(picture);
+  await sheet.locator(".avatar.large img").waitFor();
+  await pressAt(page, /^Remove the picture$/);
+  await sheet.locator(".avatar.large img").waitFor({ state: "detached" });
+  await pressAt(page, /^Change your name$/);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("Adele");
+  await page.keyboard.press("Enter");
+  await chatRow(benPage, "Adele").waitFor();
+  for (const name of ["Show that you are typing", "Tell me about new messages", "Show who wrote and what"]) {
+    const setting = page.getByRole("switch", { name });
+    const before = await setting.isChecked();
+    for (const next of [!before, before]) {
+      await pressAt(page, new RegExp(`^${name}`), "Space");
+      await setting.and(page.locator(next ? ":checked" : ":not(:checked)")).waitFor();
+    }
+  }
+  await typeAt(page, /^SOCKS5 proxy/, "somewhere");
+  await pressAt(page, /^Connect this way$/);
+  await sheet.getByRole("alert").filter({ hasText: "A proxy is given as host:port." }).waitFor();
+  await page.keyboard.press("Escape");
 });
 
 test("what the server's operator announces is dismissed", async () => {
@@ -287,7 +422,7 @@ test("an account comes back from its backup", async () => {
     await pressAt(newPage, /^Restore$/);
     await newPage.getByText("Welcome back").waitFor();
     await chatRow(newPage, "Ben").waitFor();
-    await chatRow(newPage, "Ben").press("Enter");
+    await pressAt(newPage, /^BBen/, "Enter", ".chats");
     await bubble(newPage, "The key is under the mat").waitFor();
     assert.deepEqual(newPage.complaints, []);
   } finally {

@@ -2,12 +2,13 @@
 // what helps those who don't see the screen.
 
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, look, onboard, openBrowser, openChat, openPage, pressAt, rpc, tabTo } from "./stage.js";
+import { FORBIDDEN, HARMLESS, compact, corpus, hostileMessages, lookAtEveryLine, seen, textOf, words } from "./hostile.js";
+import { App, PASSPHRASE, Server, befriend, bubble, chatRow, chooseItem, look, onboard, openBrowser, openChat, openPage, pressAt, redSquare, rpc, tabTo, until } from "./stage.js";
 
 let server, browser, ada, ben, page, benPage;
 
@@ -28,6 +29,11 @@ test("an account is made with the keyboard alone, and every step can be heard", 
   await page.goto(ada.address);
   await page.getByLabel("Six-digit code").waitFor();
   await look(page, "the code");
+  await page.keyboard.type(ada.code === "000000" ? "000001" : "000000");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  await look(page, "a wrong code");
+  await page.keyboard.press("Control+a");
   await page.keyboard.type(ada.code);
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Make a new account" }).waitFor();
@@ -36,6 +42,10 @@ test("an account is made with the keyboard alone, and every step can be heard", 
   await page.keyboard.press("Enter");
   await page.getByLabel("Invitation or server address with pin").waitFor();
   await look(page, "the server");
+  await pressAt(page, /^Advanced$/);
+  await page.getByLabel("SOCKS5 proxy, host and port").waitFor();
+  await look(page, "the server through a proxy");
+  await tabTo(page, /^Invitation or server address/);
   await page.keyboard.insertText(server.invitation());
   await page.keyboard.press("Enter");
   await page.getByLabel("Name", { exact: true }).waitFor();
@@ -73,6 +83,9 @@ test("an account is made with the keyboard alone, and every step can be heard", 
   await page.locator(".qr-dark").waitFor();
   await look(page, "the first contact");
   await page.keyboard.press("Escape");
+});
+
+test("somebody else becomes a contact", async () => {
   await onboard(benPage, ben, server.invitation());
   await befriend(page, benPage);
   await chatRow(page, "Ben").waitFor();
@@ -135,8 +148,7 @@ test("every sheet opens by keyboard, closes by Escape, and can be heard", async 
   await page.locator(".pane-details").waitFor();
   await look(page, "the details");
   await page.keyboard.press("Alt+i");
-  await page.locator(".chat-title").focus();
-  await page.keyboard.press("Enter");
+  await pressAt(page, /^BBenNot verified/, "Enter", ".chat-head");
   await page.locator("dialog .qr-dark").waitFor();
   await look(page, "the contact");
   await page.keyboard.press("Escape");
@@ -147,11 +159,12 @@ test("every sheet opens by keyboard, closes by Escape, and can be heard", async 
   await page.keyboard.type("thumbs up");
   await page.keyboard.press("Enter");
   assert.equal(await page.locator("#compose").inputValue(), "👍");
-  await page.locator("#compose").fill("");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Backspace");
   for (const chosen of ["Info", "Forward", "Delete"]) {
     await page.keyboard.press("Alt+m");
     await page.keyboard.press("Enter");
-    await page.getByRole("menuitem", { name: chosen, exact: true }).press("Enter");
+    await chooseItem(page, chosen);
     await page.getByRole("dialog").waitFor();
     await look(page, chosen);
     await page.keyboard.press("Escape");
@@ -206,7 +219,7 @@ test("a group is made, named, linked to, given roles and left with the keyboard 
   await page.keyboard.press("Enter");
   await page.locator(".chat-title strong", { hasText: "Night watch" }).waitFor();
   await pressAt(page, /Role of Ben/, "a");
-  await chatRow(benPage, "Night watch").click();
+  await openChat(benPage, "Night watch");
   await benPage.keyboard.press("Alt+i");
   await benPage.locator(".members li", { hasText: "You" }).getByText("Admin").waitFor();
   await benPage.keyboard.press("Alt+i");
@@ -273,7 +286,15 @@ test("nothing is hard to see in high contrast", async () => {
   await page.locator("html[data-theme=contrast]").waitFor();
   await look(page, "the settings in high contrast");
   await page.keyboard.press("Escape");
+  await page.keyboard.press("Alt+n");
+  await page.locator("dialog .qr-dark").waitFor();
+  await look(page, "a link in high contrast");
+  await page.keyboard.press("Escape");
   await chatRow(page, "Ben").press("Enter");
+  await bubble(page, "An answer").press("Enter");
+  await page.getByRole("menu").waitFor();
+  await look(page, "a menu in high contrast");
+  await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
   await page.locator(".pane-details").waitFor();
   await look(page, "a conversation in high contrast");
@@ -285,68 +306,6 @@ test("nothing is hard to see in high contrast", async () => {
   await page.keyboard.press("Escape");
 });
 
-/** 200 texts that would like to be more than text. */
-function corpus() {
-  const payloads = [
-    "<script>window.hacked=1</script>",
-    "<img src=x onerror=window.hacked=1>",
-    "<svg onload=window.hacked=1>",
-    "<svg><script>window.hacked=1</script></svg>",
-    "<iframe srcdoc='<script>parent.hacked=1</script>'></iframe>",
-    "<a href=javascript:window.hacked=1>x</a>",
-    "[x](javascript:window.hacked=1)",
-    "[x](JaVaScRiPt:window.hacked=1)",
-    "[x](data:text/html,<script>window.hacked=1</script>)",
-    "[x](vbscript:msgbox)",
-    "![x](https://example.invalid/tracker.png)",
-    "<javascript:window.hacked=1>",
-    "<body onload=window.hacked=1>",
-    "<style>*{display:none}</style>",
-    "<link rel=stylesheet href=https://example.invalid/x.css>",
-    "<meta http-equiv=refresh content='0;url=https://example.invalid'>",
-    "<base href=https://example.invalid/>",
-    "<form action=https://example.invalid><input autofocus onfocus=window.hacked=1></form>",
-    "<details open ontoggle=window.hacked=1>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=window.hacked=1>",
-    "&lt;script&gt;window.hacked=1&lt;/script&gt;",
-    "{{constructor.constructor('window.hacked=1')()}}",
-    "${window.hacked=1}",
-    "';window.hacked=1;//",
-    "\"><script>window.hacked=1</script>",
-    "</p></div></main><h1>outside</h1>",
-    "<!--",
-    "]]>",
-    "\u202eevil\u202c txet",
-    "\u2066\u2067\u2068 never closed",
-    "\u200b\u200c\u200d\ufeff hidden",
-    "Z\u0335\u0321\u0322\u0316\u0317\u0318\u0319\u031c".repeat(40),
-    "W".repeat(3000),
-    "👩‍👩‍👧‍👦".repeat(200),
-    "|a|b|\n|-|-|\n|" + "c".repeat(600) + "|d|",
-    "> ".repeat(60) + "deep",
-    "- ".repeat(60) + "deep",
-    "```html\n<script>window.hacked=1</script>\n```",
-    "`" + "x".repeat(500) + "`",
-    "https://example.invalid/" + "a".repeat(900),
-  ];
-  const wrap = [(text) => text, (text) => `**${text}**`, (text) => `> ${text}`, (text) => `- ${text}\n- ${text}`, (text) => `Look: ${text} !`];
-  return payloads.flatMap((payload) => wrap.map((one) => one(payload)));
-}
-
-/** A name as it can be seen: what hides, or turns what stands beside it, is shown as a sign. */
-const seen = (name) => name.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, "\ufffd");
-
-const words = (text) => text.replace(/[^\p{L}\p{N}]+/gu, "");
-
-const compact = (text) => text.replace(/\s+/gu, "");
-
-/** All words of a formatted text, in their order. */
-function textOf(part) {
-  if (Array.isArray(part)) return part.map(textOf).join("");
-  const box = part.checked === true ? "☑" : part.checked === false ? "☐" : "";
-  return box + (part.text ?? "") + ["spans", "blocks", "items", "rows"].map((inside) => textOf(part[inside] ?? [])).join("");
-}
-
 /** Messages of an app's chat, the oldest first, as another program beside its page reads them. */
 async function linesWith(app, selector) {
   const [chat] = await rpc(app, [["chats.find", { selector }]]);
@@ -354,60 +313,48 @@ async function linesWith(app, selector) {
   return lines.filter((line) => line.kind === "message");
 }
 
-/** Elements that only somebody else's text could bring. */
-const FORBIDDEN =
-  ".app script, .app iframe, .app object, .app embed, .app style, .app link, .app meta, .app base, .lines form, .lines svg script, .app [onerror], .app [onload]";
-
-/** In the page: goes from the first line to the newest, and gathers by line what is read there (its text, the names of its files), and everything
- * that must not be. The page holds only the lines around those that are looked at. */
-async function lookAtEveryLine([newest, forbidden]) {
-  const lines = document.querySelector(".lines");
-  const frames = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const found = { read: new Map(), elements: new Set(), images: new Set(), links: new Set(), over: new Set(), wide: 0 };
-  const look = () => {
-    for (const row of lines.querySelectorAll("[data-line]")) {
-      const names = [...row.querySelectorAll(".file-words strong")].map((name) => name.textContent);
-      const text = row.querySelector(".bubble .text")?.cloneNode(true);
-      // Where a link leads is said by the page.
-      for (const target of text?.querySelectorAll(".link-target") ?? []) target.remove();
-      found.read.set(Number(row.dataset.line), { text: text?.textContent ?? "", names });
-    }
-    for (const one of document.querySelectorAll(forbidden)) found.elements.add(one.outerHTML);
-    for (const image of lines.querySelectorAll("img")) if (!/^(data:image\/jpeg;|http:\/\/127\.0\.0\.1:\d+\/media\/)/.test(image.src)) found.images.add(image.src);
-    for (const link of lines.querySelectorAll("a")) if (!["http:", "https:", "mailto:"].includes(link.protocol)) found.links.add(link.protocol);
-    for (const one of lines.querySelectorAll(".bubble")) {
-      const at = one.getBoundingClientRect();
-      if (at.right > innerWidth + 1 || at.left < -1) found.over.add(one.textContent);
-    }
-    found.wide = Math.max(found.wide, document.documentElement.scrollWidth - innerWidth);
-  };
-  while (lines.querySelector(".beginning svg") === null) {
-    lines.scrollTop = 0;
-    await frames();
-  }
-  do {
-    look();
-    lines.scrollTop = lines.scrollHeight;
-    await frames();
-  } while (lines.querySelector(`[data-line="${newest}"]`) === null);
-  look();
-  const plain = Object.entries(found).map(([name, of]) => [name, of instanceof Set || of instanceof Map ? [...of] : of]);
-  return { hacked: window.hacked ?? null, ...Object.fromEntries(plain) };
+/** The page in another language, and with it from another side. */
+async function speakOf(language) {
+  await page.keyboard.press("Alt+s");
+  await page.locator("dialog select:has(option[value=ar])").selectOption(language);
+  await page.waitForFunction((direction) => document.dir === direction, language === "ar" ? "rtl" : "ltr");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
 }
+
+/** In the page: the longest that anything on it moves by itself or changes its looks, in seconds. */
+const longestMove = () =>
+  Math.max(
+    ...[...document.querySelectorAll("*")].flatMap((one) =>
+      [undefined, "::before", "::after"].flatMap((part) => {
+        const { animationDuration, animationName, transitionDuration } = getComputedStyle(one, part);
+        return [...transitionDuration.split(","), ...(animationName === "none" ? [] : animationDuration.split(","))].map(Number.parseFloat);
+      }),
+    ),
+  );
+
+test("nothing moves for whoever wants no motion", async () => {
+  for (const [reducedMotion, isStill] of [
+    ["no-preference", false],
+    ["reduce", true],
+  ]) {
+    await page.emulateMedia({ reducedMotion });
+    await page.keyboard.press("Alt+s");
+    await page.getByRole("dialog").waitFor();
+    const longest = await page.evaluate(longestMove);
+    assert.equal(longest <= 0.01, isStill, `${reducedMotion}: ${longest} s`);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior === "smooth"), false);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+});
 
 test("two hundred hostile texts and file names run nothing, break nothing, and are shown as text", { timeout: 240_000 }, async () => {
   const texts = corpus();
   assert.equal(texts.length, 200);
   const [chat] = await rpc(ben, [["chats.find", { selector: "Ada" }]]);
-  const files = path.join(ben.folder, "files");
-  mkdirSync(files);
-  const contents = ["<html><script>parent.hacked=1</script>", "<svg xmlns='http://www.w3.org/2000/svg'><script>window.hacked=1</script></svg>"];
-  const messages = texts.map((text, at) => {
-    if (at % 10 !== 3) return { chat: chat.id, text, markdown: at % 2 === 0 };
-    const file = path.join(files, `${at}`);
-    writeFileSync(file, contents[at % 2]);
-    return { chat: chat.id, text: `file ${at}`, attachments: [{ path: file, name: `${text.replaceAll("/", "∕").slice(0, 110)}.svg`, keep_metadata: false }] };
-  });
+  const messages = hostileMessages(chat.id, texts, path.join(ben.folder, "files"));
+  assert.equal(messages.filter(({ attachments }) => attachments !== undefined).length, 40);
   await openChat(page, "Ben");
   const before = (await linesWith(ada, "Ben")).length;
   const sent = [];
@@ -419,29 +366,35 @@ test("two hundred hostile texts and file names run nothing, break nothing, and a
   while (come.length < before + messages.length) come = await linesWith(ada, "Ben");
   const newest = come.at(-1).local_id;
   const lineOf = new Map(come.map((line) => [line.id, line]));
-  for (const width of [1280, 390]) {
+  for (const [width, language] of [
+    [1280, "en"],
+    [390, "en"],
+    [390, "ar"],
+  ]) {
+    await speakOf(language);
     await page.setViewportSize({ width, height: 820 });
     const { read: gathered, ...found } = await page.evaluate(lookAtEveryLine, [newest, FORBIDDEN]);
-    assert.deepEqual(found, { hacked: null, elements: [], images: [], links: [], wide: 0, over: [] }, `${width}`);
+    assert.deepEqual(found, HARMLESS, `${width} ${language}`);
     const read = new Map(gathered);
     messages.forEach(({ text, markdown, attachments }, at) => {
       const line = lineOf.get(sent[at].message);
       const shown = read.get(line.local_id);
-      const what = `${width}: ${JSON.stringify((attachments?.[0].name ?? text).slice(0, 80))}`;
+      const what = `${width} ${language}: ${JSON.stringify((attachments?.[0].name ?? text).slice(0, 80))}`;
       assert.equal(shown.names.length, attachments?.length ?? 0, what);
       // All words of a name are there, and what else of it a file's name may have.
       if (attachments !== undefined) {
         assert.equal(shown.names[0], seen(line.attachments[0].name), what);
         assert.equal(words(shown.names[0]), words(attachments[0].name), what);
       }
-      // A plain text comes back as it went, whatever is in it.
-      if (!markdown) return assert.equal(shown.text, text.trim(), what);
+      // A plain text comes back as it went, whatever is in it; so does one that only looks like more.
+      if (!markdown || line.rich === null) return assert.equal(shown.text, text.trim(), what);
       // Of a formatted one everything that is in the core's tree, and markup that is not Markdown is in it as it was written.
       assert.equal(compact(shown.text), compact(textOf(line.rich)), what);
       const [markup] = text.includes("](") || text.includes("<javascript:") ? [] : (/<[a-z!].*>/u.exec(text) ?? []);
       if (markup !== undefined) assert.ok(compact(shown.text).includes(compact(markup)), `${what} is not in ${shown.text}`);
     });
   }
+  await speakOf("en");
   await page.setViewportSize({ width: 1280, height: 820 });
   assert.deepEqual(page.complaints, []);
 });
@@ -533,8 +486,26 @@ test("a page of another port, or another name for this computer, gets nothing", 
   await new Promise((resolve) => neighbour.listen(0, "127.0.0.1", resolve));
   const context = await browser.newContext();
   const other = await context.newPage();
+  // What the program answers, whatever of it the browser keeps from the page: by method and address, as it went over the wire.
+  const wire = await context.newCDPSession(other);
+  const [requests, answers] = [new Map(), new Map()];
+  wire.on("Network.requestWillBeSent", ({ requestId, request }) => new URL(request.url).host === target.host && requests.set(requestId, `${request.method} ${new URL(request.url).pathname}`));
+  wire.on("Network.responseReceivedExtraInfo", ({ requestId, statusCode }) => answers.set(requestId, statusCode));
+  wire.on("Network.webSocketCreated", ({ requestId }) => requests.set(requestId, "socket"));
+  wire.on("Network.webSocketHandshakeResponseReceived", ({ requestId, response }) => answers.set(requestId, response.status));
+  wire.on("Network.webSocketFrameError", ({ requestId, errorMessage }) => answers.set(requestId, Number(/response code: (\d+)/u.exec(errorMessage)?.[1])));
+  await wire.send("Network.enable");
   await other.goto(`http://127.0.0.1:${neighbour.address().port}/`);
-  const got = await other.evaluate(async (host) => {
+  requests.clear();
+  // A file of Ada's is on its way, and its address is known to the neighbour.
+  const upload = new Promise((resolve) => page.route("**/upload/*", (route) => resolve(route), { times: 1 }));
+  await openChat(page, "Ben");
+  const file = path.join(ada.folder, "mine.bin");
+  writeFileSync(file, "mine");
+  await page.locator("#files").setInputFiles(file);
+  const held = await upload;
+  const uploadPath = new URL(held.request().url()).pathname;
+  const got = await other.evaluate(async ([host, uploadPath]) => {
     const by = (work) => work.then(
       (value) => value,
       () => "refused",
@@ -556,13 +527,23 @@ test("a page of another port, or another name for this computer, gets nothing", 
       read: await by(fetch(`http://${host}/`).then(() => "read")),
       blind: await by(fetch(`http://${host}/assets/app.js`, { mode: "no-cors" }).then(() => "loaded")),
       post: await by(fetch(`http://${host}/rpc`, { method: "POST", body: "{}" }).then(() => "posted")),
-      put: await by(fetch(`http://${host}/upload/x`, { method: "PUT", body: "x" }).then(() => "put")),
-      script: await element("script", (one) => (one.src = `http://${host}/assets/app.js`)),
+      put: await by(fetch(`http://${host}${uploadPath}`, { method: "PUT", body: "evil" }).then(() => "put")),
+      simple: await by(fetch(`http://${host}${uploadPath}`, { method: "POST", body: "evil", mode: "no-cors" }).then(() => "posted")),
+      script: await element("script", (one) => (one.src = `http://${host}/assets/style.css`)),
       image: await element("img", (one) => (one.src = `http://${host}/assets/icon.svg`)),
       socket: await socket,
     };
-  }, target.host);
-  assert.deepEqual(got, { read: "refused", blind: "refused", post: "refused", put: "refused", script: "refused", image: "refused", socket: "refused" });
+  }, [target.host, uploadPath]);
+  for (const [what, came] of Object.entries(got)) assert.equal(came, "refused", what);
+  const statuses = () => [...requests].flatMap(([id, what]) => (answers.has(id) ? [`${what}: ${answers.get(id)}`] : [])).sort();
+  // The program itself refused each of them: not only the browser, which would have kept an answer from its page.
+  const refused = ["GET /", "GET /assets/app.js", "POST /rpc", `OPTIONS ${uploadPath}`, `POST ${uploadPath}`, "GET /assets/style.css", "GET /assets/icon.svg", "socket"];
+  await until(() => statuses().length >= refused.length);
+  assert.deepEqual(statuses(), refused.map((what) => `${what}: 403`).sort());
+  // And the file's own address was not used up.
+  await held.continue();
+  await page.locator(".picked-one", { hasText: "4 byte" }).waitFor();
+  await page.getByRole("button", { name: "Remove mine.bin" }).click();
   const isThere = other.waitForEvent("framenavigated", (frame) => frame !== other.mainFrame() && frame.url() !== "about:blank");
   await other.evaluate((address) => {
     const frame = document.createElement("iframe");
@@ -589,10 +570,31 @@ test("a page of another port, or another name for this computer, gets nothing", 
 });
 
 test("the locked screen can be heard, and is used by keyboard", async () => {
+  const picture = path.join(ada.folder, "picked.png");
+  writeFileSync(picture, await redSquare(page));
+  await page.locator("#files").setInputFiles(picture);
+  const shown = await page.locator(".picked-one img").evaluate((image) => image.src);
+  assert.match(shown, /^blob:/);
   await page.keyboard.press("Control+Shift+l");
   await page.getByRole("heading", { name: "Locked" }).waitFor();
   await page.waitForFunction(() => document.activeElement?.matches("input[type=password]"));
   await look(page, "the lock");
+  // What was picked and not sent is nowhere in the page any more.
+  const outcome = await page.evaluate(
+    (address) =>
+      new Promise((resolve) => {
+        const image = new Image();
+        image.onload = image.onerror = ({ type }) => resolve(type);
+        image.src = address;
+      }),
+    shown,
+  );
+  assert.equal(outcome, "error");
+  await page.keyboard.type("not the passphrase");
+  await page.keyboard.press("Enter");
+  await page.getByText("Wrong passphrase.").waitFor();
+  await look(page, "a wrong passphrase");
+  await page.keyboard.press("Control+a");
   await page.keyboard.type(PASSPHRASE);
   await page.keyboard.press("Enter");
   await chatRow(page, "Ben").waitFor();
