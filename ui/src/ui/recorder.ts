@@ -64,7 +64,8 @@ export class Recorder {
       this.#levels.push(loudness);
       level(loudness);
     }, LOOK_MS);
-    this.#recorder.start();
+    // In pieces of a second: what grows in one piece, Firefox moves to a file at a megabyte.
+    this.#recorder.start(1000);
   }
 
   static async start(level: (level: number) => void): Promise<Recorder> {

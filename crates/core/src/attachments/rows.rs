@@ -299,6 +299,14 @@ impl Attachments {
         self.remove_file_and_row(id)
     }
 
+    /// The same, if no message has it.
+    pub(crate) fn discard_unaccepted(&self, id: &AttachmentId) -> Result<(), AttachmentError> {
+        if self.record(id)?.status.state == State::Preparing {
+            self.discard(id)?;
+        }
+        Ok(())
+    }
+
     /// Lets a transfer that failed be tried again.
     ///
     /// # Errors

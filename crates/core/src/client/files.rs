@@ -12,7 +12,7 @@ use undertone_content::{Attachment, MediaInfo};
 use undertone_wire::{Class, padding::attachment_blob_size};
 use zeroize::Zeroizing;
 
-use super::Client;
+use super::{Client, messages::ids_of};
 use crate::{
     attachments::{AttachmentError, AttachmentId, Attachments, LARGEST},
     driver::Blobs,
@@ -51,10 +51,28 @@ impl Client {
             let engine = &self.inner.engine;
             let file = engine
                 .blocking(move |_| import_one(&attachments, &draft, now_ms))
-                .await?;
-            taken.push(file);
+                .await;
+            match file {
+                Ok(file) => taken.push(file),
+                Err(error) => {
+                    self.discard(ids_of(&taken)).await;
+                    return Err(error);
+                }
+            }
         }
         Ok(taken)
+    }
+
+    /// Removes files that were taken in for a message and are in none. What fails here is done again when the home is opened.
+    pub(super) async fn discard(&self, files: Vec<AttachmentId>) {
+        let attachments = self.inner.attachments.clone();
+        let done = self.inner.engine.blocking(move |_| {
+            for id in files {
+                attachments.discard_unaccepted(&id)?;
+            }
+            Ok(())
+        });
+        let _ = done.await;
     }
 
     /// Whether a file of so many bytes can be sent, as far as is known before anything of it was read.

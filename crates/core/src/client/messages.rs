@@ -7,6 +7,7 @@ use undertone_content::{ContactCard, MessageId as ContentId};
 
 use super::Client;
 use crate::{
+    attachments::AttachmentId,
     error::{Reason, Result},
     ids::{ChatId, MessageId},
     query,
@@ -29,6 +30,12 @@ fn is_shared(draft: &Draft) -> bool {
     draft.contact.is_some() || draft.location.is_some()
 }
 
+pub(super) fn ids_of(files: &[NewFile]) -> Vec<AttachmentId> {
+    let ids = files.iter();
+    ids.filter_map(|file| AttachmentId::from_slice(&file.attachment))
+        .collect()
+}
+
 /// A message that somebody else said first.
 pub(super) struct Forwarded {
     /// The contact card that it is.
@@ -48,7 +55,17 @@ impl Client {
             return Err(Reason::MessageMixed.into());
         }
         let files = self.import(&draft.attachments).await?;
-        self.enqueue_with(chat, draft, files, None).await
+        let taken = ids_of(&files);
+        let sent = self.enqueue_with(chat, draft, files, None).await;
+        self.kept_if_sent(sent, taken).await
+    }
+
+    /// What was taken in for a message that was not written goes.
+    async fn kept_if_sent(&self, sent: Result<Sent>, taken: Vec<AttachmentId>) -> Result<Sent> {
+        if sent.is_err() {
+            self.discard(taken).await;
+        }
+        sent
     }
 
     /// Says again, in another chat, what a message says, with its files. Who said it first is not told.
@@ -77,8 +94,10 @@ impl Client {
             markdown: found.markdown,
             ..Draft::default()
         };
-        self.enqueue_with(to, draft, files, Some(Forwarded { card }))
-            .await
+        let taken = ids_of(&files);
+        let forwarded = Some(Forwarded { card });
+        let sent = self.enqueue_with(to, draft, files, forwarded).await;
+        self.kept_if_sent(sent, taken).await
     }
 
     pub(super) async fn enqueue_with(
@@ -116,7 +135,7 @@ impl Client {
                 .map(|expires| expires.content(work.now_ms))
                 .transpose()?;
             for file in &files {
-                if let Some(id) = crate::attachments::AttachmentId::from_slice(&file.attachment) {
+                if let Some(id) = AttachmentId::from_slice(&file.attachment) {
                     attachments.accept(work.tx, &id)?;
                 }
             }

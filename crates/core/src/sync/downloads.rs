@@ -26,7 +26,7 @@ const OF_A_MESSAGE: usize = 32;
 const OF_A_PERSON: i64 = 1 << 30;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// What stays free on the disk.
-const RESERVE: u64 = 1 << 30;
+const RESERVE: u64 = 256 << 20;
 
 /// A file to be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,10 +107,11 @@ fn left_of_a_person(work: &Work<'_>, person: &[u8]) -> Result<i64> {
     Ok(OF_A_PERSON - bytes)
 }
 
-/// Whether there is room for what nobody asked for.
-fn is_room(work: &Work<'_>) -> bool {
+/// The largest file for which there is room if nobody asked for it, as stored.
+fn room(work: &Work<'_>) -> i64 {
     let disk = rustix::fs::statvfs(work.attachments.folder());
-    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) > RESERVE)
+    let free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    free.checked_sub(RESERVE).map_or(NONE, stored)
 }
 
 /// The largest size, as stored.
@@ -128,7 +129,7 @@ pub(crate) fn due(work: &Work<'_>) -> Result<Vec<Download>> {
     if !any {
         return Ok(Vec::new());
     }
-    let limit = limit(work.db)?.filter(|_| is_room(work)).unwrap_or(NONE);
+    let limit = limit(work.db)?.unwrap_or(NONE).min(room(work));
     let mut statement = work.db.prepare_cached(&format!(
         "SELECT d.message, d.position {WANTED} AND (d.asked = 1 OR f.size <= ?1) AND d.not_before_ms <= ?2
          ORDER BY d.asked DESC, d.message DESC, d.position LIMIT ?3"

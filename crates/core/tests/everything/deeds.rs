@@ -23,6 +23,15 @@ const DEEDS: &[(u32, &str)] = &[
     (4, "brief"),
     (2, "file"),
     (2, "once"),
+    (2, "album"),
+    (2, "mention"),
+    (1, "card"),
+    (1, "place"),
+    (2, "halt"),
+    (1, "again"),
+    (1, "hand over"),
+    (1, "verify"),
+    (2, "tell"),
     (3, "open"),
     (7, "read"),
     (4, "chat"),
@@ -64,6 +73,15 @@ impl World {
             "brief" => self.says_for_a_while().await,
             "file" => self.sends_a_file().await,
             "once" => self.sends_something_to_open_once().await,
+            "album" => self.sends_several_files().await,
+            "mention" => self.mentions().await,
+            "card" => self.sends_a_card().await,
+            "place" => self.sends_a_place().await,
+            "halt" => self.halts_a_transfer().await,
+            "again" => self.sends_again().await,
+            "hand over" => self.hands_over().await,
+            "verify" => self.verifies().await,
+            "tell" => self.tells_a_person_what_is_read().await,
             "open" => self.opens_a_file().await,
             "read" => self.reads().await,
             "chat" => self.sets_a_chat().await,
@@ -492,9 +510,11 @@ impl World {
             return None;
         }
         let sort = ["tablet", "desktop"][self.linked];
-        let new = self.links(owner, sort).await?;
+        let history = self.one_in(2);
+        let new = self.links(owner, sort, history).await?;
         self.linked += 1;
-        let line = format!("{} is linked", self.devices[new].label);
+        let label = &self.devices[new].label;
+        let line = format!("{label} is linked, with what was said before: {history}");
         self.note(line);
         Some(())
     }

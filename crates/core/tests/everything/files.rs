@@ -1,8 +1,11 @@
 //! What people do, at random, with files.
 
-use undertone_core::{Draft, DraftAttachment};
+use undertone_core::{Draft, DraftAttachment, MessageState};
 
-use crate::{deeds::named, world::World};
+use crate::{
+    deeds::named,
+    world::{Outcome, World},
+};
 
 impl World {
     fn file(&mut self) -> DraftAttachment {
@@ -54,5 +57,63 @@ impl World {
         })
         .await;
         Some(())
+    }
+
+    pub async fn sends_several_files(&mut self) -> Option<()> {
+        let (who, chat) = self.anybody_in_a_chat().await?;
+        let draft = Draft {
+            attachments: vec![self.file(), self.file(), self.file()],
+            ..Draft::text(self.word())
+        };
+        self.sends(who, &chat, "sends three files", draft).await;
+        Some(())
+    }
+
+    /// Lets the files of a message wait, lets them go on, or ends their way. At the next rest they go on.
+    pub async fn halts_a_transfer(&mut self) -> Option<()> {
+        let (who, chat) = self.anybody_in_a_chat().await?;
+        let target = self
+            .some_message(who, &chat, |line| !line.attachments.is_empty())
+            .await?;
+        let what = self.pick(&["pauses", "pauses", "resumes", "cancels"])?;
+        let id = target.id.clone();
+        self.paused.push((who, chat.id.clone(), id.clone()));
+        let line = format!("in {}: {what} the files of {}", chat.name, named(&target));
+        self.does(who, &line, async |client| match what {
+            "pauses" => client.pause_transfer(&chat.id, &id, None).await,
+            "resumes" => client.resume_transfer(&chat.id, &id, None).await,
+            _ => client.cancel_transfer(&chat.id, &id, None).await,
+        })
+        .await;
+        Some(())
+    }
+
+    pub async fn sends_again(&mut self) -> Option<()> {
+        let (who, chat) = self.anybody_in_a_chat().await?;
+        let target = self
+            .some_message(who, &chat, |line| line.state == MessageState::Failed)
+            .await?;
+        let line = format!("in {}: sends {} again", chat.name, named(&target));
+        if let Outcome::Done(sent) = self
+            .does(who, &line, async |client| {
+                client.send_again(&chat.id, &target.id).await
+            })
+            .await
+        {
+            self.touch(&sent.message);
+        }
+        Some(())
+    }
+
+    /// What waits because somebody wanted it to goes on.
+    pub async fn all_goes_on(&mut self) {
+        for (who, chat, message) in std::mem::take(&mut self.paused) {
+            let device = &self.devices[who];
+            if !device.removed {
+                // It may have been sent, cancelled or deleted since.
+                let client = device.person.client();
+                let _ = client.resume_transfer(&chat, &message, None).await;
+            }
+        }
     }
 }

@@ -135,6 +135,17 @@ impl World {
         Some(())
     }
 
+    pub async fn hands_over(&mut self) -> Option<()> {
+        let (who, chat) = self.anybody_in_a_group().await?;
+        let member = self.other_member(who, &chat).await?;
+        let line = format!("hands {} over to {}", chat.name, member.name);
+        self.does(who, &line, async |client| {
+            client.group_hand_over(&chat.id, &member.id).await
+        })
+        .await;
+        Some(())
+    }
+
     pub async fn renames(&mut self) -> Option<()> {
         let (who, chat) = self.anybody_in_a_group().await?;
         let name = format!("Group {}", self.script_length());

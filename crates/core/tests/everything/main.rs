@@ -13,6 +13,7 @@ mod fake;
 mod files;
 mod groups;
 mod mishaps;
+mod people;
 mod rest;
 mod seen;
 mod world;

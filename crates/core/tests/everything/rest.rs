@@ -183,6 +183,7 @@ impl World {
     /// All come to rest, and show the same.
     pub async fn rests(&mut self) {
         self.all_come_back().await;
+        self.all_goes_on().await;
         let mut standstill = Standstill::new();
         let mut round = 0;
         loop {

@@ -202,8 +202,8 @@ pub async fn seen(world: &World, device: usize) -> Result<Seen> {
         .map(|one| {
             let name = name_of(&world.accounts, &one.id.to_string());
             format!(
-                "{name} {:?} blocked {} {:?}",
-                one.state, one.blocked, one.read_receipts
+                "{name} {:?} verified {} blocked {} {:?}",
+                one.state, one.verified, one.blocked, one.read_receipts
             )
         })
         .collect();

@@ -118,6 +118,8 @@ pub struct World {
     /// Links to groups, and who made them.
     pub invites: Vec<(ChatId, String)>,
     pub files: usize,
+    /// Files on their way that wait, perhaps: whose, and in which message.
+    pub paused: Vec<(usize, ChatId, MessageId)>,
     /// Devices by whose link somebody came who is to be accepted first.
     pub asked: Vec<(usize, usize)>,
     /// What is left out, by name.
@@ -176,12 +178,13 @@ impl World {
             holes: HashMap::new(),
             invites: Vec::new(),
             files: 0,
+            paused: Vec::new(),
             asked: Vec::new(),
             without: without(),
             linked: 0,
         };
         for (owner, name) in NAMES.iter().enumerate() {
-            world.links(owner, "laptop").await;
+            world.links(owner, "laptop", false).await;
             world.note(format!("{name}'s laptop is linked"));
         }
         world.note("Ada makes the group Desk");
@@ -219,8 +222,8 @@ impl World {
         None
     }
 
-    /// Links another device to the first one of somebody's that is on-line.
-    pub async fn links(&mut self, owner: usize, sort: &str) -> Option<usize> {
+    /// Links another device to the first one of somebody's that is on-line, with or without what was said before.
+    pub async fn links(&mut self, owner: usize, sort: &str, history: bool) -> Option<usize> {
         // A code counts for some minutes, by both clocks.
         let old = self.devices.iter().find(|device| {
             let fits = device.owner == owner
@@ -235,7 +238,7 @@ impl World {
         // Linking that is cut short is tested elsewhere.
         self.server.calm();
         let label = format!("{}'s {sort}", NAMES[owner]);
-        let linked = Person::links(&old.person, label.clone().leak(), &self.server);
+        let linked = Person::links_with(&old.person, label.clone().leak(), &self.server, history);
         let Ok(person) = tokio::time::timeout(4 * LIMIT, linked).await else {
             let client = old.person.client();
             panic!(
