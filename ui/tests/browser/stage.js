@@ -525,8 +525,8 @@ export async function chooseItem(page, item) {
 /** What browsers keep of a field on their disk, to fill it in again, unless it says that they may not. */
 const KEPT_FIELDS = "textarea:not([autocomplete=off]), input:not([autocomplete=off], [type=checkbox], [type=radio], [type=range], [type=file], [type=password])";
 
-/** Why axe could not tell a contrast: another part of the page is in front, or it is a sign and no text. */
-const COVERED = ["bgOverlap", "elmPartiallyObscured", "elmPartiallyObscuring", "outsideViewport", "nonBmp"];
+/** Why axe could not tell a contrast: another part of the page is in front, or it is a sign and no text, or a field without any. */
+const COVERED = ["bgOverlap", "elmPartiallyObscured", "elmPartiallyObscuring", "outsideViewport", "nonBmp", "emptyValue"];
 
 /** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark; and no field is kept by the browser. */
 export async function look(page, what) {
