@@ -267,7 +267,9 @@ fn talk_under_losses(seed: u64) -> Outcome {
     );
     // Of each home, and not only of whoever was first: what is another at every try is told by kind.
     for kind in ["redeem_tokens", "issue_tokens"] {
-        let seen = script.seen_of(kind);
+        let mut seen = script.seen_of(kind);
+        // Whoever was gone before it could be asked whose connection that was.
+        seen.remove("");
         assert!(
             seen.len() == 3 && seen.values().all(|times| *times >= 2),
             "{kind}: {seen:?}"

@@ -95,16 +95,14 @@ pub enum Command {
         after_help = "The app is served on 127.0.0.1 to this user's browser only. It runs until Ctrl-C; a second start brings it to the front again."
     )]
     App {
-        /// How it comes up.
         #[command(flatten)]
         options: AppOptions,
         /// Go on as the process that this one was before it locked itself
         #[arg(long, value_name = "SESSIONS", hide = true, allow_hyphen_values = true)]
         resume: Option<String>,
-        /// The file in memory that the process before left
+        /// The files in memory that the process before left
         #[arg(long, value_name = "NUMBER", hide = true, requires = "resume")]
         bell: Option<i32>,
-        /// Another one
         #[arg(long, value_name = "NUMBER", hide = true, requires = "resume")]
         pages: Option<i32>,
     },

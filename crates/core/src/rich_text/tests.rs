@@ -1,3 +1,5 @@
+//! What people write is understood, and what nobody should write harms nobody.
+
 use super::*;
 
 fn text(text: &str) -> Span {
