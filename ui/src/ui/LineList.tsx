@@ -34,6 +34,7 @@ export function LineList({ chat }: { chat: ChatInfo }) {
   const [endId, setEndId] = useState<number | null>(null);
   const [isAtEnd, setAtEnd] = useState(true);
   const [marked, setMarked] = useState<number | null>(null);
+  const unmarking = useRef(0);
   const [focused, setFocused] = useState<number | null>(null);
   const lastEnd = useRef(0);
   const endAt = endId === null ? all.length - 1 : all.findIndex((line) => line.local_id === endId);
@@ -194,7 +195,9 @@ export function LineList({ chat }: { chat: ChatInfo }) {
       rowOf(found[at]?.local_id ?? 0)?.scrollIntoView({ block: "center" });
       if (scroller.current !== null) goOnNow.current(scroller.current);
       setMarked(id);
-      setTimeout(() => setMarked(null), 1600);
+      // Of a line that was gone to before, the time says nothing about this one.
+      clearTimeout(unmarking.current);
+      unmarking.current = window.setTimeout(() => setMarked(null), 1600);
     });
   };
 

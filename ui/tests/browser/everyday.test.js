@@ -108,6 +108,11 @@ test("an old message is found and shown without what lies between, and the chat 
   asked.length = 0;
   await page.locator(".found .chat", { hasText: "The first thing of all" }).click();
   await page.locator(".line-row.marked", { hasText: "The first thing of all" }).waitFor();
+  // Gone to again while it still is: it is marked for as long as if it had been the first time.
+  await page.waitForTimeout(1200);
+  await page.locator(".found .chat", { hasText: "The first thing of all" }).click();
+  await page.waitForTimeout(800);
+  assert.ok(await page.locator(".line-row.marked", { hasText: "The first thing of all" }).isVisible());
   await page.locator("#search").fill("");
   assert.ok(asked.filter((method) => method === "messages.list").length <= 3, String(asked));
   assert.ok((await shown("")).rows <= 160);
