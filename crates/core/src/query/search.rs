@@ -2,9 +2,13 @@
 //!
 //! The index lies in the same encrypted file as the messages. What a person types is never SQL and never FTS5's own language: it
 //! is cut into words, each quoted, each the beginning of a word. Words of new messages come into it many messages at a time
-//! (triggers of migration 0020), and whoever searches has the rest put in first.
+//! (triggers of migrations 0020 and 0027), and whoever searches has the rest put in first.
+//!
+//! Beside its words the index has marks of each message: where, by whom and in which month it was written ([`Mark`]). So what is narrowed
+//! down is answered by the index alone, and not by looking at every message that has a common word.
 
-use rusqlite::{Connection, ToSql};
+use data_encoding::HEXUPPER;
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use super::{conversation_of, message_by_row};
 use crate::{
@@ -21,12 +25,54 @@ const WORDS: usize = 16;
 
 /// Where to look. The index gives its rows newest first, so the first ones that fit are the newest ones.
 const EVERYWHERE: &str = "SELECT m.id FROM messages m WHERE m.kind = 1 AND m.gone = 0";
-const IN_TEXTS: &str = "SELECT m.id FROM messages_text x CROSS JOIN messages m ON m.id = x.rowid WHERE messages_text MATCH ?1 AND m.kind = 1 AND m.gone = 0";
+const IN_INDEX: &str = "SELECT x.rowid FROM messages_text x CROSS JOIN messages m ON m.id = x.rowid WHERE messages_text MATCH ?1 AND m.kind = 1 AND m.gone = 0";
 /// Files by an index that has their names and kinds, and not the previews beside them.
 const IN_FILES: &str =
     "SELECT DISTINCT n.message FROM message_files n INDEXED BY message_files_newest CROSS JOIN messages m ON m.id = n.message
     WHERE m.kind = 1 AND m.gone = 0";
-const NAMED: &str = "instr(lower(n.name), lower(?1)) > 0";
+/// A chat or a person with so many messages at most is looked through for names of files; else the files are looked through.
+const FEW: u32 = 20_000;
+
+/// What a month is (a twelfth of a year of 365.25 days), and where they begin: 2024. As in migration 0027.
+const MONTH_MS: i64 = 2_629_800_000;
+const FIRST_MS: i64 = 1_704_067_200_000;
+/// Longer than that nobody has had this app, whatever clocks said: by so many months nothing is looked up.
+const MONTHS: i64 = 360;
+
+/// A word of the index that nobody can type, for it begins with a character for private use: what migration 0027 puts beside the words.
+enum Mark<'s> {
+    Chat(i64),
+    Person(&'s [u8]),
+    Month(i64),
+    Sort(SearchKind),
+}
+
+impl Mark<'_> {
+    fn term(&self) -> String {
+        match self {
+            Self::Chat(chat) => format!("\"\u{e001}{chat}\""),
+            Self::Person(account) => {
+                let begins = account.get(..8).unwrap_or(account);
+                format!("\"\u{e002}{}\"", HEXUPPER.encode(begins))
+            }
+            Self::Month(month) => format!("\"\u{e003}{month}\""),
+            Self::Sort(kind) => {
+                let letter = match kind {
+                    SearchKind::Link => '\u{e004}',
+                    SearchKind::Photo => '\u{e005}',
+                    SearchKind::Video => '\u{e006}',
+                    SearchKind::Audio => '\u{e007}',
+                    SearchKind::File => '\u{e008}',
+                };
+                format!("\"{letter}\"")
+            }
+        }
+    }
+}
+
+fn month(ms: i64) -> i64 {
+    (ms.saturating_sub(FIRST_MS) / MONTH_MS).max(0)
+}
 
 /// Whether the index has the words of all messages.
 pub(crate) fn is_indexed(db: &Connection) -> Result<bool> {
@@ -39,8 +85,8 @@ pub(crate) fn is_indexed(db: &Connection) -> Result<bool> {
 /// Puts into the index what it doesn't have yet.
 pub(crate) fn index(db: &Connection) -> Result<()> {
     db.execute_batch(
-        "INSERT INTO messages_text (rowid, text)
-            SELECT id, text FROM messages WHERE kind = 1 AND id > (SELECT up_to FROM searchable) ORDER BY id;
+        "INSERT INTO messages_text (rowid, text, marks)
+            SELECT id, text, marks FROM messages_said WHERE id > (SELECT up_to FROM searchable) ORDER BY id;
          UPDATE searchable SET up_to = max(up_to, (SELECT coalesce(max(id), 0) FROM messages));",
     )?;
     Ok(())
@@ -51,27 +97,17 @@ pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<Me
     let limit = search.limit.unwrap_or(USUAL).clamp(1, MOST) as usize;
     let filter = Filter::of(db, search)?;
     let typed = search.text.trim();
-    let mut found = if typed.is_empty() {
-        match search.kind.and_then(of_files) {
-            // There are fewer files than messages.
-            Some(kind) => {
-                let place = format!("{IN_FILES} AND {kind}");
-                filter.find(db, &place, "n.message", None, limit)?
-            }
+    let mut found = Vec::new();
+    let words = words(typed);
+    if typed.is_empty() || !words.is_empty() {
+        found = match filter.query(&words) {
+            Some(query) => filter.find(db, IN_INDEX, "x.rowid", Some(query), limit)?,
             None => filter.find(db, EVERYWHERE, "m.id", None, limit)?,
-        }
-    } else {
-        let words = words(typed);
-        let query: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
-        let mut found = if words.is_empty() {
-            Vec::new()
-        } else {
-            filter.find(db, IN_TEXTS, "x.rowid", Some(query.join(" ")), limit)?
         };
-        let place = format!("{IN_FILES} AND {NAMED}");
-        found.extend(filter.find(db, &place, "n.message", Some(typed.to_owned()), limit)?);
-        found
-    };
+    }
+    if !typed.is_empty() {
+        found.extend(by_name(db, search, filter, typed, limit)?);
+    }
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.dedup();
     found.truncate(limit);
@@ -81,27 +117,76 @@ pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<Me
         .collect()
 }
 
+/// Messages with a file of that name.
+fn by_name(
+    db: &Connection,
+    search: &Search,
+    mut filter: Filter,
+    name: &str,
+    limit: usize,
+) -> Result<Vec<i64>> {
+    if let Some(query) = filter.query(&[])
+        && has_few(db, search)?
+    {
+        let position = filter.take(name.to_owned());
+        filter.conditions += &format!(
+            " AND EXISTS (SELECT 1 FROM message_files n WHERE n.message = m.id AND {})",
+            named(position)
+        );
+        return filter.find(db, IN_INDEX, "x.rowid", Some(query), limit);
+    }
+    let place = format!("{IN_FILES} AND {}", named(1));
+    filter.find(db, &place, "n.message", Some(name.to_owned()), limit)
+}
+
+fn named(position: usize) -> String {
+    format!("instr(lower(n.name), lower(?{position})) > 0")
+}
+
+/// Whether the chat or the person that is looked for has few messages.
+fn has_few(db: &Connection, search: &Search) -> Result<bool> {
+    let goes_on = |column: &str, value: &dyn ToSql| {
+        let sql = format!(
+            "SELECT 1 FROM messages WHERE kind = 1 AND gone = 0 AND {column} = ?1 ORDER BY id LIMIT 1 OFFSET {FEW}"
+        );
+        db.prepare_cached(&sql)?.exists(params![value])
+    };
+    if let Some(chat) = &search.chat
+        && !goes_on("conversation", &conversation_of(db, chat)?.id)?
+    {
+        return Ok(true);
+    }
+    Ok(match &search.sender {
+        Some(sender) => !goes_on("sender", &sender.bytes()?.to_vec())?,
+        None => false,
+    })
+}
+
 /// What a message must be besides.
+#[derive(Default)]
 struct Filter {
     conditions: String,
     values: Vec<Box<dyn ToSql>>,
+    /// What the index knows of that: terms that all must be there.
+    terms: Vec<String>,
 }
 
 impl Filter {
     fn of(db: &Connection, search: &Search) -> Result<Self> {
-        let mut filter = Self {
-            conditions: String::new(),
-            values: Vec::new(),
-        };
+        let mut filter = Self::default();
         if search.chat.is_none() {
             filter.conditions +=
                 " AND m.conversation NOT IN (SELECT id FROM conversations WHERE request = 1)";
         }
         if let Some(chat) = &search.chat {
-            filter.and("m.conversation =", conversation_of(db, chat)?.id);
+            let chat = conversation_of(db, chat)?.id;
+            filter.terms.push(Mark::Chat(chat).term());
+            filter.and("m.conversation =", chat);
         }
         if let Some(sender) = &search.sender {
-            filter.and("m.sender =", sender.bytes()?.to_vec());
+            let sender = sender.bytes()?.to_vec();
+            filter.terms.push(Mark::Person(&sender).term());
+            filter.and("m.sender =", sender);
         }
         if let Some(from) = search.from_ms {
             filter.and("m.sent_at_ms >=", from);
@@ -109,8 +194,11 @@ impl Filter {
         if let Some(to) = search.to_ms {
             filter.and("m.sent_at_ms <", to);
         }
+        if search.from_ms.is_some() || search.to_ms.is_some() {
+            filter.terms.extend(months(db, search)?);
+        }
         if let Some(before) = search.before {
-            filter.and("m.id <", before);
+            filter.and("{id} <", before);
         }
         if let Some(kind) = search.kind {
             filter.conditions += " AND ";
@@ -122,33 +210,44 @@ impl Filter {
                 }
                 None => LINKS.to_owned(),
             };
+            filter.terms.push(Mark::Sort(kind).term());
         }
         Ok(filter)
     }
 
-    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+    /// Where the value stands among the parameters of the query.
+    fn take(&mut self, value: impl ToSql + 'static) -> usize {
         self.values.push(Box::new(value));
-        // The first parameter is what is looked for.
-        let position = self.values.len() + 1;
+        // The first one is what is looked for.
+        self.values.len() + 1
+    }
+
+    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+        let position = self.take(value);
         self.conditions += &format!(" AND {condition} ?{position}");
     }
 
-    fn sql(&self, place: &str, order: &str, limit: usize) -> String {
-        format!(
-            "{place}{} ORDER BY {order} DESC LIMIT {limit}",
-            self.conditions
-        )
+    /// What the index is asked; None: nothing that it knows of.
+    fn query(&self, words: &[String]) -> Option<String> {
+        let words = words.iter().map(|word| format!("\"{word}\"*"));
+        let terms: Vec<String> = words.chain(self.terms.iter().cloned()).collect();
+        (!terms.is_empty()).then(|| terms.join(" AND "))
+    }
+
+    fn sql(&self, place: &str, id: &str, limit: usize) -> String {
+        let conditions = self.conditions.replace("{id}", id);
+        format!("{place}{conditions} ORDER BY {id} DESC LIMIT {limit}")
     }
 
     fn find(
         &self,
         db: &Connection,
         place: &str,
-        order: &str,
+        id: &str,
         wanted: Option<String>,
         limit: usize,
     ) -> Result<Vec<i64>> {
-        let sql = self.sql(place, order, limit);
+        let sql = self.sql(place, id, limit);
         let mut statement = db.prepare_cached(&sql)?;
         let first = wanted
             .into_iter()
@@ -166,6 +265,31 @@ impl Filter {
         }
         Ok(found)
     }
+}
+
+/// The months that a stretch of time touches, of those in which anything was written: one term, if there are not too many.
+fn months(db: &Connection, search: &Search) -> Result<Option<String>> {
+    let end = |which: &str| {
+        let sql = format!(
+            "SELECT sent_at_ms FROM messages INDEXED BY messages_by_moment WHERE kind = 1 ORDER BY sent_at_ms {which} LIMIT 1"
+        );
+        let found: Option<i64> = db
+            .prepare_cached(&sql)?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        Ok::<_, rusqlite::Error>(found.unwrap_or(0))
+    };
+    let from = search.from_ms.unwrap_or(i64::MIN).max(end("ASC")?);
+    let to = search.to_ms.unwrap_or(i64::MAX).min(end("DESC")?);
+    let (first, last) = (month(from), month(to));
+    if last - first >= MONTHS {
+        return Ok(None);
+    }
+    // None at all is a month in which nothing was written, too.
+    let terms: Vec<String> = (first..=last.max(first))
+        .map(|month| Mark::Month(month).term())
+        .collect();
+    Ok(Some(format!("({})", terms.join(" OR "))))
 }
 
 /// Messages with a link.
@@ -194,142 +318,4 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{DataKey, Database};
-
-    /// How the store answers, a step a line.
-    fn plan(db: &Connection, sql: &str) -> String {
-        let mut statement = db
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .expect("a query");
-        let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
-        let steps: Vec<String> = steps.map(|step| step.expect("a step")).collect();
-        steps.join("\n")
-    }
-
-    /// What takes as long as there are messages: going through all of them, or sorting what was found before the first is known.
-    fn is_slow(plan: &str) -> bool {
-        let scans = |line: &str| line == "SCAN m" || line.starts_with("SCAN m USING");
-        plan.contains("TEMP B-TREE") || plan.lines().any(scans)
-    }
-
-    #[test]
-    fn nothing_is_sorted_and_no_message_looked_at_that_is_not_asked_for() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Database::create(
-            &folder.path().join("store"),
-            DataKey::random().expect("a key"),
-        )
-        .expect("a store");
-        let snapshot = store.snapshot().expect("a snapshot");
-        let db = snapshot.connection();
-        let filter = |conditions: &str| Filter {
-            conditions: conditions.to_owned(),
-            values: Vec::new(),
-        };
-        let photos = of_files(SearchKind::Photo).expect("of files");
-        let in_kind = format!("{IN_FILES} AND {photos}");
-        let in_names = format!("{IN_FILES} AND {NAMED}");
-        for (place, order, conditions) in [
-            (EVERYWHERE, "m.id", " AND m.conversation = ?2"),
-            (EVERYWHERE, "m.id", " AND m.sender = ?2"),
-            (IN_TEXTS, "x.rowid", ""),
-            (IN_TEXTS, "x.rowid", " AND m.conversation = ?2"),
-            (&in_kind, "n.message", ""),
-            (&in_names, "n.message", " AND m.sender = ?2"),
-        ] {
-            let sql = filter(conditions).sql(place, order, MOST as usize);
-            let plan = plan(db, &sql);
-            assert!(!is_slow(&plan), "{sql}\n{plan}");
-        }
-        // Without a word or a condition the newest ones are the first of all.
-        let all = plan(db, &filter("").sql(EVERYWHERE, "m.id", 50));
-        assert!(!all.contains("TEMP B-TREE"), "{all}");
-        for sql in crate::query::chat_queries() {
-            let plan = plan(db, &sql);
-            assert!(!is_slow(&plan), "{sql}\n{plan}");
-        }
-    }
-
-    #[test]
-    fn the_index_has_every_word_whatever_happened_before_it_was_written() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Database::create(
-            &folder.path().join("store"),
-            DataKey::random().expect("a key"),
-        )
-        .expect("a store");
-        let tx = store.begin().expect("a transaction");
-        let db = tx.connection();
-        let say = |id: i64| {
-            db.execute(
-                "INSERT INTO messages (id, conversation, message_id, sender, device, kind, state, generation, number, counter,
-                    content, text, markdown, reply_to, sent_at_ms, received_at_ms, delivered_at_ms, seen_at_ms)
-                 VALUES (?1, 1, randomblob(32), x'', x'', 1, 1, 1, ?1, 0, x'', 'said number' || ?1, 0, x'', 0, 0, 0, 0)",
-                [id],
-            )
-            .expect("a message");
-        };
-        let indexed = || {
-            let count = "SELECT count(*) FROM messages_text_docsize";
-            let count: i64 = db.query_row(count, [], |row| row.get(0)).expect("a count");
-            count
-        };
-        let found = |word: &str| {
-            let mut matching = db
-                .prepare("SELECT rowid FROM messages_text WHERE messages_text MATCH ?1")
-                .expect("a query");
-            let rows = matching.query_map([word], |row| row.get::<_, i64>(0));
-            rows.expect("rows")
-                .map(|row| row.expect("a row"))
-                .collect::<Vec<_>>()
-        };
-
-        // Not one at a time.
-        (2..=60).for_each(say);
-        assert_eq!(indexed(), 0);
-        assert!(!is_indexed(db).expect("an answer"));
-        // Edited, erased and removed before the index had them: as if they had never said anything else.
-        db.execute_batch(
-            "UPDATE messages SET text = 'corrected' WHERE id = 10;
-             UPDATE messages SET text = '' WHERE id = 11;
-             DELETE FROM messages WHERE id = 12;",
-        )
-        .expect("changes");
-        (61..=100).for_each(say);
-        assert!(indexed() > 50);
-        index(db).expect("an index");
-        assert!(is_indexed(db).expect("an answer"));
-        assert_eq!(found("corrected"), [10]);
-        for gone in ["number10", "number11", "number12"] {
-            assert!(found(gone).is_empty(), "{gone}");
-        }
-        assert_eq!(found("number100"), [100]);
-
-        // And afterwards; an older one that comes late, as from a backup, is found at once.
-        db.execute_batch(
-            "UPDATE messages SET text = 'corrected too' WHERE id = 20;
-             DELETE FROM messages WHERE id = 21;",
-        )
-        .expect("changes");
-        say(1);
-        assert_eq!(found("number1"), [1]);
-        assert_eq!(found("too"), [20]);
-        assert!(found("number20").is_empty() && found("number21").is_empty());
-        db.execute(
-            "INSERT INTO messages_text (messages_text, rank) VALUES ('integrity-check', 1)",
-            [],
-        )
-        .expect("the index and the messages say the same");
-    }
-
-    #[test]
-    fn what_a_person_types_is_words_and_nothing_else() {
-        assert_eq!(
-            words("  Zoë's \"plan\" OR NEAR(a b) "),
-            ["Zoë", "s", "plan", "OR", "NEAR", "a", "b"]
-        );
-        assert!(words("\"*^:-").is_empty());
-    }
-}
+mod tests;

@@ -175,6 +175,11 @@ pub const STEPS: &[Migration] = &[
         name: "bidden by others",
         step: Step::Sql(include_str!("../../migrations/0026_bidden_by_others.sql")),
     },
+    Migration {
+        version: 27,
+        name: "marks for search",
+        step: Step::Sql(include_str!("../../migrations/0027_marks_for_search.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

@@ -234,6 +234,12 @@ impl World {
             let left = client.what_is_left_for_tests().await.unwrap();
             lines.push(format!("   {}: left to do {left:?}", seen.label));
             for (id, chat) in seen.chats.values() {
+                if chat.state != ChatState::Active {
+                    lines.push(format!(
+                        "   {}, {}: {:?}",
+                        seen.label, chat.name, chat.state
+                    ));
+                }
                 let wrong = self.is_wrong(seen, id, chat);
                 lines.extend(
                     wrong.map(|wrong| format!("   {}, {}: {wrong}", seen.label, chat.name)),
