@@ -8,7 +8,7 @@
 //! down is answered by the index alone, and not by looking at every message that has a common word.
 
 use data_encoding::HEXUPPER;
-use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql};
 
 use super::{conversation_of, message_by_row};
 use crate::{
@@ -30,7 +30,8 @@ const IN_INDEX: &str = "SELECT x.rowid FROM messages_text x CROSS JOIN messages 
 const IN_FILES: &str =
     "SELECT DISTINCT n.message FROM message_files n INDEXED BY message_files_newest CROSS JOIN messages m ON m.id = n.message
     WHERE m.kind = 1 AND m.gone = 0";
-/// A chat or a person with so many messages at most is looked through for names of files; else the files are looked through.
+const FILES_OF: &str = "SELECT 1 FROM message_files n WHERE n.message = m.id";
+/// So many messages at most are looked through for names of files; else the files are.
 const FEW: u32 = 20_000;
 
 /// What a month is (a twelfth of a year of 365.25 days), and where they begin: 2024. As in migration 0027.
@@ -117,7 +118,7 @@ pub(crate) fn search(db: &Connection, me: &Me, search: &Search) -> Result<Vec<Me
         .collect()
 }
 
-/// Messages with a file of that name.
+/// Messages with a file of that name, and of the sort that is looked for, if it is one of files.
 fn by_name(
     db: &Connection,
     search: &Search,
@@ -125,41 +126,26 @@ fn by_name(
     name: &str,
     limit: usize,
 ) -> Result<Vec<i64>> {
+    let sort = search.kind.and_then(of_files).unwrap_or("TRUE");
+    let named =
+        |position: usize| format!("{sort} AND instr(lower(n.name), lower(?{position})) > 0");
     if let Some(query) = filter.query(&[])
-        && has_few(db, search)?
+        && are_few(db, &query)?
     {
         let position = filter.take(name.to_owned());
-        filter.conditions += &format!(
-            " AND EXISTS (SELECT 1 FROM message_files n WHERE n.message = m.id AND {})",
-            named(position)
-        );
+        filter.has_file = format!(" AND EXISTS ({FILES_OF} AND {})", named(position));
         return filter.find(db, IN_INDEX, "x.rowid", Some(query), limit);
     }
+    filter.has_file.clear();
     let place = format!("{IN_FILES} AND {}", named(1));
     filter.find(db, &place, "n.message", Some(name.to_owned()), limit)
 }
 
-fn named(position: usize) -> String {
-    format!("instr(lower(n.name), lower(?{position})) > 0")
-}
-
-/// Whether the chat or the person that is looked for has few messages.
-fn has_few(db: &Connection, search: &Search) -> Result<bool> {
-    let goes_on = |column: &str, value: &dyn ToSql| {
-        let sql = format!(
-            "SELECT 1 FROM messages WHERE kind = 1 AND gone = 0 AND {column} = ?1 ORDER BY id LIMIT 1 OFFSET {FEW}"
-        );
-        db.prepare_cached(&sql)?.exists(params![value])
-    };
-    if let Some(chat) = &search.chat
-        && !goes_on("conversation", &conversation_of(db, chat)?.id)?
-    {
-        return Ok(true);
-    }
-    Ok(match &search.sender {
-        Some(sender) => !goes_on("sender", &sender.bytes()?.to_vec())?,
-        None => false,
-    })
+/// Whether the index finds few messages.
+fn are_few(db: &Connection, query: &str) -> Result<bool> {
+    let sql =
+        format!("SELECT 1 FROM messages_text WHERE messages_text MATCH ?1 LIMIT 1 OFFSET {FEW}");
+    Ok(!db.prepare_cached(&sql)?.exists([query])?)
 }
 
 /// What a message must be besides.
@@ -167,6 +153,8 @@ fn has_few(db: &Connection, search: &Search) -> Result<bool> {
 struct Filter {
     conditions: String,
     values: Vec<Box<dyn ToSql>>,
+    /// A condition on its files.
+    has_file: String,
     /// What the index knows of that: terms that all must be there.
     terms: Vec<String>,
 }
@@ -201,16 +189,11 @@ impl Filter {
             filter.and("{id} <", before);
         }
         if let Some(kind) = search.kind {
-            filter.conditions += " AND ";
-            filter.conditions += &match of_files(kind) {
-                Some(files) => {
-                    format!(
-                        "EXISTS (SELECT 1 FROM message_files n WHERE n.message = m.id AND {files})"
-                    )
-                }
-                None => LINKS.to_owned(),
-            };
             filter.terms.push(Mark::Sort(kind).term());
+            match of_files(kind) {
+                Some(sort) => filter.has_file = format!(" AND EXISTS ({FILES_OF} AND {sort})"),
+                None => filter.conditions += LINKS,
+            }
         }
         Ok(filter)
     }
@@ -236,7 +219,8 @@ impl Filter {
 
     fn sql(&self, place: &str, id: &str, limit: usize) -> String {
         let conditions = self.conditions.replace("{id}", id);
-        format!("{place}{conditions} ORDER BY {id} DESC LIMIT {limit}")
+        let has_file = &self.has_file;
+        format!("{place}{conditions}{has_file} ORDER BY {id} DESC LIMIT {limit}")
     }
 
     fn find(
@@ -293,7 +277,7 @@ fn months(db: &Connection, search: &Search) -> Result<Option<String>> {
 }
 
 /// Messages with a link.
-const LINKS: &str = "(m.text LIKE '%http://%' OR m.text LIKE '%https://%')";
+const LINKS: &str = " AND (m.text LIKE '%http://%' OR m.text LIKE '%https://%')";
 
 /// A condition on a file; None: it is not about files.
 fn of_files(kind: SearchKind) -> Option<&'static str> {
