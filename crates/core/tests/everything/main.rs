@@ -8,7 +8,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod deeds;
-#[path = "../fake/mod.rs"]
+#[path = "../apps/fake/mod.rs"]
 mod fake;
 mod files;
 mod groups;

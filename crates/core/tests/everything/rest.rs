@@ -249,9 +249,23 @@ impl World {
         lines
     }
 
-    /// Everybody closes the app, and what they hold is looked through.
+    /// Everybody closes the app, and what they hold is looked through. What was done to a message that is not there may wait for it, while
+    /// something is missing, for a month: then it is looked through again.
     pub async fn ends(&mut self) {
+        if self.hold_nothing_else(Waiting::IsAllowed).await {
+            for device in self.devices.iter_mut().filter(|device| !device.removed) {
+                device.person.reopen().await;
+            }
+            self.pass_ms(32 * 24 * HOUR_MS);
+            self.settles(LIMIT).await;
+            self.hold_nothing_else(Waiting::IsOver).await;
+        }
+    }
+
+    /// All close the app, and nobody has a word or a file that they don't show. Answers whether something waits for its message.
+    async fn hold_nothing_else(&mut self, waiting: Waiting) -> bool {
         let all = self.look().await;
+        let mut waits = false;
         for seen in all {
             let device = &mut self.devices[seen.device];
             device.person.quit().await;
@@ -260,7 +274,7 @@ impl World {
                 .iter()
                 .filter(|word| !seen.text.contains(*word))
                 .collect();
-            let found = holds(&device.person, &gone);
+            let found = holds(&device.person, &gone, waiting);
             let strays = strays(&device.person);
             assert!(
                 strays.is_empty(),
@@ -273,12 +287,21 @@ impl World {
                 device.label,
                 NAMES[seen.owner]
             );
+            waits |= !device.removed && device.person.looks_up("SELECT count(*) FROM early") > 0;
         }
+        waits
     }
 }
 
+/// Whether what was done to a message that is not there may be there still.
+#[derive(Clone, Copy, PartialEq)]
+enum Waiting {
+    IsAllowed,
+    IsOver,
+}
+
 /// Which of these words are in the store or the files of a home, and where.
-fn holds(person: &Person, words: &[&String]) -> Vec<String> {
+fn holds(person: &Person, words: &[&String], waiting: Waiting) -> Vec<String> {
     let pieces: HashSet<&[u8]> = words
         .iter()
         .map(|word| &word.as_bytes()[word.len() - PIECE..])
@@ -294,7 +317,11 @@ fn holds(person: &Person, words: &[&String]) -> Vec<String> {
             .query_map([], |row| row.get::<_, String>(0))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         for name in names {
-            let mut all = db.prepare(&format!("SELECT * FROM \"{name}\""))?;
+            let which = match (name.as_str(), waiting) {
+                ("actions", Waiting::IsAllowed) => "WHERE id NOT IN (SELECT action FROM early)",
+                _ => "",
+            };
+            let mut all = db.prepare(&format!("SELECT * FROM \"{name}\" {which}"))?;
             let columns: Vec<_> = all.column_names().into_iter().map(ToOwned::to_owned).collect();
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
