@@ -1,9 +1,10 @@
 // Pictures of every screen, for people to look at: phone and wide, in light, dark and high contrast, and from right to left.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, onboard, openBrowser, openChat, openPage, say, speak } from "./browser/stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, bubbleMenu, chatRow, onboard, openBrowser, openChat, openPage, say, speak } from "./browser/stage.js";
 
 const folder = path.join(path.dirname(fileURLToPath(import.meta.url)), "../shots");
 rmSync(folder, { recursive: true, force: true });
@@ -20,10 +21,44 @@ const LOOKS = [
   { name: "phone-rtl", width: 390, height: 800, theme: "dark", language: "ar" },
 ];
 
+/** Screens that are seen in every look, by the walk that takes them. */
+const SCREENS = {
+  in: [
+    "00-code",
+    "00-code-wrong",
+    "01-welcome",
+    "02-server",
+    "02-server-proxy",
+    "02-name",
+    "02-name-picture",
+    "03-passphrase",
+    "03-passphrase-sentence",
+    "04-phrase",
+    "05-check",
+    "05-kill-code",
+    "05-kill-words",
+    "06-first-contact",
+  ],
+  device: ["31-another-device", "32-device-code", "33-words", "36-restore"],
+  main: [
+    ...["11-conversation-top", "12-conversation", "13-menu", "14-emoji", "15-details", "15-details-gallery", "16-contact", "17-group", "18-group-details"],
+    ...["19-add", "19-add-given", "19-add-scan", "20-settings", "20-settings-more", "20-settings-lists", "21-shortcuts", "21-shortcuts-more", "22-search"],
+    ...["22-search-filter", "23-group-link", "24-group-rules", "25-devices", "25-devices-wipe", "26-storage", "27-link-device", "28-requests", "29-request"],
+    ...["29-record", "30-locked", "30-locked-wrong", "34-protection", "34-protection-duress", "34-protection-kill", "34-protection-wipe", "35-backup"],
+    ...["37-share-whom", "37-share-contact", "38-share-place", "39-export", "40-announcement", "41-share-menu", "41-own-timer-menu", "41-composer", "42-forward"],
+    ...["43-info", "43-history", "44-delete", "45-camera", "46-chat-menu", "47-new-menu", "47-new-group", "48-date", "49-panic", "50-offline", "51-picture"],
+    ...["52-selection", "53-archive", "54-recording", "55-mentions", "56-notes", "57-other-account", "58-add-members"],
+  ],
+  end: ["59-ended"],
+};
+/** Of a phone only: beside a conversation on a wide screen there is the list anyway. */
+const PHONE_ONLY = ["10-list"];
+const isNarrow = (look) => look.width < 760;
+
 const server = await Server.start();
 const browser = await openBrowser();
 const [ada, ben, cleo, dee] = await Promise.all([App.start("Ada Vermeer"), App.start("Ben Okafor"), App.start("Cléo Martin"), App.start("Dee Novak")]);
-const [page, benPage, cleoPage, deePage] = await Promise.all([ada, ben, cleo, dee].map((app) => openPage(browser, app)));
+const [page, benPage, cleoPage, deePage] = await Promise.all([ada, ben, cleo, dee].map((app) => openPage(browser, app, app === dee ? { locale: "ar" } : {})));
 
 /** Something that looks like a picture of somebody. */
 async function paintFace(page) {
@@ -61,67 +96,96 @@ async function drop(page, name, size) {
 /** What stands in the menu that is open. */
 const menuItem = (page, at) => page.locator("[role=menu]").last().locator("[role=menuitem]").nth(at);
 
-async function shot(look, name) {
+async function shot(look, name, of = page) {
   // What was just touched has its colours, and what slides in is there.
-  await page.waitForTimeout(250);
-  await page.screenshot({ path: path.join(folder, `${look}-${name}.png`) });
+  await of.waitForTimeout(250);
+  await of.screenshot({ path: path.join(folder, `${look.name}-${name}.png`) });
 }
 
-// The way in, before there is anything: in both colours.
-for (const theme of ["light", "dark"]) {
-  await page.emulateMedia({ colorScheme: theme });
-  await page.goto(ada.address);
-  await page.getByLabel("Six-digit code").waitFor();
-  await shot(`wide-${theme}`, "00-code");
+/** A page in the size and colours of a look. */
+async function wear(of, { width, height, theme }) {
+  await of.setViewportSize({ width, height });
+  await of.evaluate((theme) => (document.documentElement.dataset.theme = theme), theme);
 }
-await page.emulateMedia({ colorScheme: "light" });
-await enter(page, ada);
-await page.getByRole("button", { name: "Make a new account" }).waitFor();
-await shot("wide-light", "01-welcome");
-await page.getByRole("button", { name: "Make a new account" }).click();
-await shot("wide-light", "02-server");
-await page.reload();
-await page.getByRole("button", { name: "Make a new account" }).waitFor();
-await page.setViewportSize({ width: 390, height: 800 });
-await page.getByRole("button", { name: "Make a new account" }).click();
-await page.getByLabel("Invitation or server address with pin").fill(server.invitation());
-await page.getByText("Advanced", { exact: true }).click();
-await page.getByLabel("SOCKS5 proxy, host and port").fill("127.0.0.1:9050");
-await shot("phone-light", "02-server-proxy");
-await page.setViewportSize({ width: 1280, height: 820 });
-await shot("wide-light", "02-server-proxy");
-await page.setViewportSize({ width: 390, height: 800 });
-await page.getByLabel("SOCKS5 proxy, host and port").fill("");
-await page.getByRole("button", { name: "Continue" }).click();
-await page.getByLabel("Name", { exact: true }).fill("Ada Vermeer");
+
+/** The same screen in several looks. */
+async function shots(looks, name, of = page) {
+  for (const look of looks) {
+    await wear(of, look);
+    await shot(look, name, of);
+  }
+}
+
+const OWN = LOOKS.filter(({ language }) => language === undefined);
+const RTL = LOOKS.filter(({ language }) => language !== undefined);
+
+/** The way in, a step at a time, in whatever language the browser has. */
+async function walkIn(of, app, looks, picture) {
+  const go = of.locator(".gate-card .button.main");
+  await of.goto(app.address);
+  const code = of.locator(".gate-card input");
+  await code.waitFor();
+  await shots(looks, "00-code", of);
+  await code.fill(app.code === "000000" ? "000001" : "000000");
+  await go.click();
+  await of.locator(".trouble-text:not(:empty)").waitFor();
+  await shots(looks, "00-code-wrong", of);
+  await code.fill(app.code);
+  await go.click();
+  await of.locator(".gate-card select:has(option[value=ar])").waitFor();
+  await shots(looks, "01-welcome", of);
+  await go.click();
+  const invitation = of.locator(".gate-card textarea");
+  await invitation.waitFor();
+  await shots(looks, "02-server", of);
+  await invitation.fill(server.invitation());
+  await of.locator(".gate-card summary").click();
+  await of.locator(".gate-card details input").fill("127.0.0.1:9050");
+  await shots(looks, "02-server-proxy", of);
+  await of.locator(".gate-card details input").fill("");
+  await go.click();
+  await invitation.waitFor({ state: "detached" });
+  await of.locator(".gate-card input:not([type=file])").fill(app.name);
+  await shots(looks, "02-name", of);
+  await of.locator(".gate-card input[type=file]").setInputFiles(picture);
+  await of.locator(".gate-card .avatar img").waitFor();
+  await shots(looks, "02-name-picture", of);
+  await go.click();
+  const passphrases = of.locator(".gate-card input[type=password]");
+  await passphrases.first().fill("it rained on my way to the harbour museum this grey Tuesday");
+  await shots(looks, "03-passphrase-sentence", of);
+  await passphrases.first().fill("kelp orbit violin dusk marrow fence");
+  await shots(looks, "03-passphrase", of);
+  for (const at of [0, 1]) await passphrases.nth(at).fill(PASSPHRASE);
+  await go.click();
+  await of.locator(".phrase li").nth(11).waitFor();
+  const words = await of.locator(".phrase li").allTextContents();
+  await shots(looks, "04-phrase", of);
+  await go.click();
+  await of.locator("form input").nth(2).waitFor();
+  await shots(looks, "05-check", of);
+  for (const field of await of.locator("form input").all()) {
+    const label = await field.evaluate((input) => input.labels[0].textContent);
+    // In the digits of the language.
+    const place = Number([...label.match(/\p{N}+/u)[0]].map((digit) => (/[٠-٩]/u.test(digit) ? digit.codePointAt(0) - 0x660 : digit)).join(""));
+    await field.fill(words[place - 1]);
+  }
+  await go.click();
+  await of.locator("form input").waitFor({ state: "detached" });
+  await shots(looks, "05-kill-code", of);
+  await go.click();
+  await of.locator(".shown-once li").nth(11).waitFor();
+  await shots(looks, "05-kill-words", of);
+  await go.click();
+  await of.locator("dialog .qr-dark").waitFor();
+  await shots(looks, "06-first-contact", of);
+  await wear(of, LOOKS[0]);
+}
+
 const own = path.join(ada.folder, "own.jpg");
 writeFileSync(own, await paintFace(page));
-await shot("phone-light", "02-name");
-await page.locator(".gate-card input[type=file]").setInputFiles(own);
-await page.locator(".gate-card .avatar img").waitFor();
-await shot("phone-light", "02-name-picture");
-await page.getByRole("button", { name: "Continue" }).click();
-await page.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-await shot("phone-light", "03-passphrase");
-await page.getByLabel("The same again").fill(PASSPHRASE);
-await page.getByRole("button", { name: "Make the account" }).click();
-await page.locator(".phrase li").nth(11).waitFor();
-await shot("phone-light", "04-phrase");
-await page.setViewportSize({ width: 1280, height: 820 });
-await shot("wide-light", "04-phrase");
-const words = await page.locator(".phrase li").allTextContents();
-await page.getByRole("button", { name: "I have them on paper" }).click();
-await shot("wide-light", "05-check");
-for (const field of await page.locator("form input").all()) {
-  const label = await field.evaluate((input) => input.labels[0].textContent);
-  await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
-}
-await page.getByRole("button", { name: "Done" }).click();
-await shot("wide-light", "05-kill-code");
-await page.getByRole("button", { name: "Not now" }).click();
-await page.getByRole("heading", { name: "Add a contact" }).waitFor();
-await page.locator(".qr-dark").waitFor();
-await shot("wide-light", "06-first-contact");
+await walkIn(page, ada, OWN, own);
+await walkIn(deePage, dee, RTL, own);
 
 // Something to look at.
 await onboard(benPage, ben, server.invitation());
@@ -185,8 +249,21 @@ await openChat(cleoPage, "Ada");
 await say(cleoPage, "Are you coming on Thursday?");
 await chatRow(page, "Cléo").locator(".count").waitFor();
 await openChat(benPage, "Ada");
+await openChat(benPage, "Night desk");
+await say(benPage, "Half past nine");
+await bubbleMenu(benPage, "Half past nine", "Edit");
+await benPage.locator("#compose").fill("Half past ten, I am afraid");
+await benPage.keyboard.press("Enter");
+await openChat(benPage, "Ada");
+ada.command("send", "notes", "Ask the printer about the paper for Thursday");
+ada.command("chats");
+// Two accounts under one name; a stranger who was put on record.
+for (const name of ["Eva Lind", "Eva Lind"]) {
+  const eva = await App.made(name, server.invitation());
+  ada.command("add", eva.commandWithPassphrase("link").uri);
+  await eva.stop();
+}
 // Somebody unknown, and a link to the group.
-await onboard(deePage, dee, server.invitation());
 const link = ada.command("link", "--uses", "3").uri;
 await deePage.keyboard.press("Escape");
 dee.command("add", link);
@@ -198,48 +275,113 @@ await page.keyboard.press("Alt+s");
 await page.getByLabel("Colours").waitFor();
 await page.keyboard.press("Escape");
 
+// Another device of the account, and coming back from a backup: in English it is let in, in Arabic it is told no.
+for (const [name, looks, locale] of [
+  ["Laptop", OWN, "en-GB"],
+  ["Tablet", RTL, "ar"],
+]) {
+  const other = await App.start(name);
+  const otherPage = await openPage(browser, other, { locale });
+  await otherPage.goto(other.address);
+  await otherPage.locator(".gate-card input").fill(other.code);
+  await otherPage.locator(".gate-card .button.main").click();
+  const way = otherPage.locator(".gate-card > .button");
+  await way.nth(2).click();
+  await shots(looks, "36-restore", otherPage);
+  await otherPage.locator(".gate-card .row.end .button.quiet").click();
+  await way.nth(1).click();
+  await otherPage.locator(".gate-card input[type=password]").first().waitFor();
+  await shots(looks, "31-another-device", otherPage);
+  const fields = otherPage.locator(".gate-card input:not([type=password]):visible");
+  await fields.first().fill(server.address());
+  await fields.nth(1).fill(name);
+  for (const at of [0, 1]) await otherPage.locator(".gate-card input[type=password]").nth(at).fill(PASSPHRASE);
+  await otherPage.locator(".gate-card .button.main").click();
+  await otherPage.locator(".qr-dark").waitFor();
+  await shots(looks, "32-device-code", otherPage);
+  const code = await otherPage.locator(".gate-card textarea").first().inputValue();
+  await page.keyboard.press("Alt+s");
+  await page.locator("dialog .ways .button").nth(1).click();
+  await page.locator("dialog .button.main").click();
+  await page.locator("dialog textarea").nth(1).fill(code);
+  await page.locator("dialog .button.main").click();
+  for (const one of [page, otherPage]) await one.locator(".six-words li").nth(5).waitFor();
+  await shots(looks, "33-words", otherPage);
+  if (name === "Laptop") {
+    await page.locator("dialog .button.main").click();
+    await otherPage.locator(".gate-card .button.main").click();
+    await otherPage.locator(".list-head").waitFor();
+    // With its three buttons: the kill code reaches it.
+    await page.locator(".devices li", { hasText: name }).locator("button").nth(2).waitFor();
+  } else {
+    await page.locator("dialog .button.danger").click();
+    await page.locator("dialog .linking").waitFor({ state: "detached" });
+  }
+  await page.keyboard.press("Escape");
+  await otherPage.context().close();
+  await other.stop();
+}
+ada.command("report", "make", "Dee Novak", "Wrote to me out of nowhere");
+ada.command("archive", "Cléo Martin");
+
 for (const look of LOOKS) {
-  await page.setViewportSize({ width: look.width, height: look.height });
-  await page.evaluate((theme) => (document.documentElement.dataset.theme = theme), look.theme);
-  const isNarrow = look.width < 760;
+  await wear(page, look);
+  const narrow = isNarrow(look);
   if (look.language !== undefined) {
     await page.keyboard.press("Alt+s");
     await page.locator("dialog select:has(option[value=ar])").selectOption(look.language);
     await page.waitForFunction(() => document.dir === "rtl");
     await page.keyboard.press("Escape");
   }
-  if (isNarrow) await page.keyboard.press("Escape");
-  if (isNarrow) await shot(look.name, "10-list");
+  if (narrow) await page.keyboard.press("Escape");
+  if (narrow) await shot(look, "10-list");
   const { id } = server.announce("Maintenance on Sunday, from nine to ten in the evening.\nhttps://example.org/plan");
   await page.locator(".announcement").waitFor();
-  await shot(look.name, "40-announcement");
+  await shot(look, "40-announcement");
   server.announce("--remove", id.slice(0, 12));
   await page.locator(".announcement").waitFor({ state: "detached" });
   await openChat(page, "Ben");
   await page.locator(".photo").first().scrollIntoViewIfNeeded();
   await page.locator(".photo-whole.shown").waitFor();
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = 0));
-  await shot(look.name, "11-conversation-top");
+  await shot(look, "11-conversation-top");
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = lines.scrollHeight));
   await benPage.locator("#compose").pressSequentially("I will b");
   await page.locator(".chat-below.typing").waitFor();
-  await shot(look.name, "12-conversation");
+  await shot(look, "12-conversation");
   await benPage.locator("#compose").fill("");
   await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
-  await shot(look.name, "13-menu");
+  await shot(look, "13-menu");
   await page.keyboard.press("Escape");
   await page.locator(".compose-row [aria-expanded]").first().click();
-  await shot(look.name, "41-share-menu");
+  await shot(look, "41-share-menu");
   await menuItem(page, 2).click();
-  await shot(look.name, "41-own-timer-menu");
+  await shot(look, "41-own-timer-menu");
   await menuItem(page, 4).click();
   await page.locator("#compose").fill("**Bring** the _second_ `draft`, please");
   await drop(page, "Seating plan.odt", 40_000);
   await page.locator(".picked-one").waitFor();
-  await shot(look.name, "41-composer");
+  await shot(look, "41-composer");
   await page.locator(".picked-one button").click();
   await page.locator(".about button").click();
   await page.locator("#compose").fill("");
+  await page.locator(".photo-whole.shown").first().click();
+  await page.locator(".picture img").waitFor();
+  await shot(look, "51-picture");
+  await page.keyboard.press("Escape");
+  await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
+  await menuItem(page, 12).click();
+  await page.locator(".pick-box").nth(1).check();
+  await shot(look, "52-selection");
+  await page.keyboard.press("Escape");
+  await page.locator("#compose").waitFor();
+  await page.locator(".compose-row .record").hover();
+  await page.mouse.down();
+  await page.locator(".recording").waitFor();
+  await shot(look, "54-recording");
+  await page.keyboard.press("Escape");
+  await page.mouse.up();
+  await page.locator(".recording").waitFor({ state: "detached" });
   for (const [at, name] of [
     [10, "42-forward"],
     [13, "43-info"],
@@ -248,43 +390,55 @@ for (const look of LOOKS) {
     await bubble(page, "Thursday it is").click({ button: "right", position: { x: 12, y: 10 } });
     await menuItem(page, at).click();
     await page.locator("dialog").waitFor();
-    await shot(look.name, name);
+    await shot(look, name);
     await page.keyboard.press("Escape");
   }
   await page.locator(".compose-row .icon-button").nth(1).click();
   await page.locator("dialog video").waitFor();
   await page.waitForFunction(() => document.querySelector("dialog video")?.currentTime > 0);
-  await shot(look.name, "45-camera");
+  await shot(look, "45-camera");
   await page.keyboard.press("Escape");
   await page.locator(".chat-head [aria-expanded]").last().click();
-  await shot(look.name, "46-chat-menu");
+  await shot(look, "46-chat-menu");
   await page.keyboard.press("Escape");
   await page.locator(".compose-row [aria-expanded]").nth(1).click();
   await page.locator(".emoji-one").first().waitFor();
-  await shot(look.name, "14-emoji");
+  await shot(look, "14-emoji");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
   await page.locator(".pane-details").waitFor();
-  await shot(look.name, "15-details");
+  await shot(look, "15-details");
   await page.locator(".pane-details .gallery").scrollIntoViewIfNeeded();
   await page.locator(".pane-details .details-body").evaluate((body) => (body.scrollTop = body.scrollHeight));
-  await shot(look.name, "15-details-gallery");
+  await shot(look, "15-details-gallery");
   await page.keyboard.press("Alt+i");
   await page.locator(".chat-title").click();
   await page.locator("dialog .qr-dark").waitFor();
-  await shot(look.name, "16-contact");
+  await shot(look, "16-contact");
   await page.keyboard.press("Escape");
   await page.locator(".chat-head [aria-expanded]").last().click();
   await menuItem(page, 2).click();
   await page.locator("dialog input[type=date]").waitFor();
-  await shot(look.name, "48-date");
+  await shot(look, "48-date");
   await page.keyboard.press("Escape");
-  if (isNarrow) await page.keyboard.press("Escape");
+  if (narrow) await page.keyboard.press("Escape");
   await openChat(page, "Night desk");
-  await shot(look.name, "17-group");
+  await shot(look, "17-group");
+  await page.locator(".edited").first().click();
+  await page.locator("dialog .versions li").first().waitFor();
+  await shot(look, "43-history");
+  await page.keyboard.press("Escape");
+  await page.locator("#compose").pressSequentially("Did you see it, @");
+  await page.locator(".mentions button").first().waitFor();
+  await shot(look, "55-mentions");
+  await page.locator("#compose").fill("");
   await page.keyboard.press("Alt+i");
   await page.locator(".members li").nth(2).waitFor();
-  await shot(look.name, "18-group-details");
+  await shot(look, "18-group-details");
+  await page.locator(".pane-details .members ~ .button").first().click();
+  await page.locator(".pane-details form .person-check").first().waitFor();
+  await page.locator(".pane-details form").scrollIntoViewIfNeeded();
+  await shot(look, "58-add-members");
   await page.keyboard.press("Alt+i");
   for (const [keys, name] of [
     ["Alt+n", "19-add"],
@@ -293,10 +447,19 @@ for (const look of LOOKS) {
     await page.keyboard.press(keys);
     await page.locator("dialog").waitFor();
     if (name === "19-add") await page.locator("dialog .qr-dark").waitFor();
-    await shot(look.name, name);
-    if (name === "20-settings") {
+    await shot(look, name);
+    if (name === "19-add") {
+      await page.locator("dialog [role=tab]").nth(1).click();
+      await page.locator("dialog textarea").waitFor();
+      await shot(look, "19-add-given");
+      await page.locator("dialog form .button:not(.main)").click();
+      await page.waitForFunction(() => document.querySelector(".scanner video")?.currentTime > 0);
+      await shot(look, "19-add-scan");
+    } else {
       await page.locator("dialog section").nth(2).evaluate((one) => one.scrollIntoView());
-      await shot(look.name, "20-settings-more");
+      await shot(look, "20-settings-more");
+      await page.locator("dialog section").last().evaluate((one) => one.previousElementSibling.scrollIntoView());
+      await shot(look, "20-settings-lists");
     }
     await page.keyboard.press("Escape");
   }
@@ -308,25 +471,25 @@ for (const look of LOOKS) {
     await page.locator("[role=menuitem]").nth(at).click();
     await page.locator("dialog").waitFor();
     if (at === 0) {
-      await shot(look.name, "37-share-whom");
+      await shot(look, "37-share-whom");
       await page.locator("dialog .chat").first().click();
       await page.locator("dialog textarea").waitFor();
     }
-    await shot(look.name, name);
+    await shot(look, name);
     await page.keyboard.press("Escape");
   }
   await page.locator(".chat-head [aria-expanded]").last().click();
   await page.locator("[role=menuitem]").last().click();
   await page.locator("dialog .limits").waitFor();
-  await shot(look.name, "39-export");
+  await shot(look, "39-export");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Alt+i");
   await page.locator(".pane-details .invites .icon-button").first().click();
   await page.locator(".invites .qr-dark").waitFor();
   await page.locator(".invites").scrollIntoViewIfNeeded();
-  await shot(look.name, "23-group-link");
+  await shot(look, "23-group-link");
   await page.locator(".pane-details select").last().scrollIntoViewIfNeeded();
-  await shot(look.name, "24-group-rules");
+  await shot(look, "24-group-rules");
   await page.keyboard.press("Alt+i");
   for (const [at, name] of [
     [1, "25-devices"],
@@ -339,7 +502,7 @@ for (const look of LOOKS) {
     if (at === 1) await page.locator(".devices li").first().waitFor();
     else if (at === 2) await page.locator(".storage summary").first().waitFor();
     else await page.locator("dialog .limits").first().waitFor();
-    await shot(look.name, name);
+    await shot(look, name);
     if (at === 3) {
       for (const [part, text] of [
         ["duress", "34-protection-duress"],
@@ -347,100 +510,118 @@ for (const look of LOOKS) {
         ["wipe", "34-protection-wipe"],
       ]) {
         await page.locator(`#protection-${part}`).evaluate((one) => one.scrollIntoView());
-        await shot(look.name, text);
+        await shot(look, text);
       }
     }
     if (at === 1) {
+      await page.locator(".devices li", { hasText: "Laptop" }).locator("button").nth(2).waitFor();
+      await page.locator(".devices li", { hasText: "Laptop" }).locator("button").nth(1).click();
+      await page.locator("dialog form input").first().waitFor();
+      await shot(look, "25-devices-wipe");
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("Alt+s");
+      await page.locator("dialog .ways .button").nth(at).click();
+      await page.locator(".devices li").nth(1).waitFor();
       await page.locator("dialog .button.main").click();
       await page.locator("dialog .linking textarea").first().waitFor();
-      await shot(look.name, "27-link-device");
+      await shot(look, "27-link-device");
     }
     await page.keyboard.press("Escape");
   }
-  if (isNarrow) await page.keyboard.press("Escape");
+  if (narrow) await page.keyboard.press("Escape");
   await page.locator(".requests-open").click();
-  await shot(look.name, "28-requests");
+  await shot(look, "28-requests");
   await chatRow(page, "Dee").click();
   await page.locator(".request-bar").waitFor();
-  await shot(look.name, "29-request");
-  if (isNarrow) await page.keyboard.press("Escape");
+  await shot(look, "29-request");
+  await page.locator(".request-bar .button").last().click();
+  await page.locator("dialog").waitFor();
+  await shot(look, "29-record");
+  await page.keyboard.press("Escape");
+  if (narrow) await page.keyboard.press("Escape");
   await page.locator(".archive-back").click();
   await openChat(page, "Night desk");
   await page.locator("#compose").blur();
   await page.keyboard.press("?");
-  await shot(look.name, "21-shortcuts");
+  await shot(look, "21-shortcuts");
   await page.locator("dialog").locator(".shortcuts > :last-child").scrollIntoViewIfNeeded();
-  await shot(look.name, "21-shortcuts-more");
+  await shot(look, "21-shortcuts-more");
   await page.keyboard.press("Escape");
-  if (isNarrow) await page.keyboard.press("Escape");
+  if (narrow) await page.keyboard.press("Escape");
   await page.locator("#search").fill("thu");
   await page.locator(".found .chat").first().waitFor();
-  await shot(look.name, "22-search");
+  await shot(look, "22-search");
   await page.locator(".search-filter").click();
   await page.locator("form.filter").waitFor();
-  await shot(look.name, "22-search-filter");
+  await shot(look, "22-search-filter");
   await page.locator(".search-filter").click();
   await page.locator("#search").fill("");
   await page.locator(".list-head [aria-expanded]").click();
-  await shot(look.name, "47-new-menu");
+  await shot(look, "47-new-menu");
   await menuItem(page, 1).click();
   await page.locator("dialog input").first().waitFor();
-  await shot(look.name, "47-new-group");
+  await shot(look, "47-new-group");
   await page.keyboard.press("Escape");
+  if (narrow) await page.keyboard.press("Escape");
+  await page.locator(".archive-open").click();
+  await chatRow(page, "Cléo").waitFor();
+  await shot(look, "53-archive");
+  await page.locator(".archive-back").click();
+  await page.locator(".list-head [aria-expanded]").click();
+  await menuItem(page, 2).click();
+  await page.locator(".chat-title").waitFor();
+  await shot(look, "56-notes");
+  if (narrow) await page.keyboard.press("Escape");
+  for (const at of [0, 1]) {
+    await chatRow(page, "Eva").nth(at).click();
+    await page.locator(".chat-title strong", { hasText: "Eva" }).waitFor();
+    if (await page.locator(".pane-chat .other-account").count()) break;
+    if (narrow) await page.keyboard.press("Escape");
+  }
+  await shot(look, "57-other-account");
+  if (narrow) await page.keyboard.press("Escape");
+  await server.halt();
+  await page.locator(".connection-line").waitFor();
+  await shot(look, "50-offline");
+  await server.goOn();
+  await page.locator(".connection-line").waitFor({ state: "detached" });
+  // The lock button is held for as long as it takes to look.
+  await page.evaluate(() => {
+    const later = window.setTimeout;
+    window.setTimeout = (work, ms, ...more) => later(work, ms === 3000 ? 60_000 : ms, ...more);
+    window.goOn = () => (window.setTimeout = later);
+  });
+  await page.locator(".list-head .icon-button").first().hover();
+  await page.mouse.down();
+  await page.locator(".panic").waitFor();
+  await page.locator("form input[type=password]").waitFor();
+  await shot(look, "49-panic");
+  await page.evaluate(() => window.goOn());
+  await page.mouse.up();
+  await page.locator(".panic").waitFor({ state: "detached" });
+  await shot(look, "30-locked");
+  await page.locator("form input[type=password]").fill("not the passphrase");
+  await page.keyboard.press("Enter");
+  await page.locator("#unlock-trouble:not(:empty)").waitFor();
+  await shot(look, "30-locked-wrong");
+  await page.locator("form input[type=password]").fill(PASSPHRASE);
+  await page.keyboard.press("Enter");
+  await page.locator(".list-head").waitFor();
 }
-// This device as another one of an account, in the colours of a phone and of a wide screen.
-const other = await App.start("Ada's laptop");
-const otherPage = await openPage(browser, other);
-await enter(otherPage, other);
-for (const look of LOOKS.slice(0, 4)) {
-  await otherPage.emulateMedia({ colorScheme: look.theme });
-  await otherPage.setViewportSize({ width: look.width, height: look.height });
-  await otherPage.getByRole("button", { name: "This is another device of mine" }).click();
-  await otherPage.waitForTimeout(250);
-  await otherPage.screenshot({ path: path.join(folder, `${look.name}-31-another-device.png`) });
-  await otherPage.getByRole("button", { name: "Back" }).click();
-}
-for (const look of LOOKS.slice(0, 4)) {
-  await otherPage.emulateMedia({ colorScheme: look.theme });
-  await otherPage.setViewportSize({ width: look.width, height: look.height });
-  await otherPage.getByRole("button", { name: "I have a backup" }).click();
-  await otherPage.waitForTimeout(250);
-  await otherPage.screenshot({ path: path.join(folder, `${look.name}-36-restore.png`) });
-  await otherPage.getByRole("button", { name: "Back" }).click();
-}
-await otherPage.getByRole("button", { name: "This is another device of mine" }).click();
-await otherPage.getByLabel("Address of your server").fill(server.address());
-await otherPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-await otherPage.getByLabel("The same again").fill(PASSPHRASE);
-await otherPage.getByRole("button", { name: "Make a code" }).click();
-await otherPage.locator(".qr-dark").waitFor();
-for (const look of LOOKS.slice(0, 4)) {
-  await otherPage.emulateMedia({ colorScheme: look.theme });
-  await otherPage.setViewportSize({ width: look.width, height: look.height });
-  await otherPage.waitForTimeout(250);
-  await otherPage.screenshot({ path: path.join(folder, `${look.name}-32-device-code.png`) });
-}
-const code = await otherPage.getByLabel("Code of this device").inputValue();
-await page.setViewportSize({ width: 1280, height: 820 });
-await page.keyboard.press("Alt+s");
-await page.locator("dialog .ways .button").nth(1).click();
-await page.locator("dialog .button.main").click();
-await page.locator("dialog textarea").nth(1).fill(code);
-await page.locator("dialog .button.main").click();
-await page.locator(".six-words li").nth(5).waitFor();
-await otherPage.locator(".six-words li").nth(5).waitFor();
-await shot("wide-rtl", "33-words");
-await otherPage.screenshot({ path: path.join(folder, "phone-dark-33-words.png") });
-await page.keyboard.press("Escape");
-await other.stop();
-await page.keyboard.press("Control+Shift+L");
-await page.locator("form input[type=password]").waitFor();
-for (const theme of ["light", "dark"]) {
-  await page.evaluate((theme) => (document.documentElement.dataset.theme = theme), theme);
-  await shot(`wide-${theme}`, "30-locked");
+
+// What is left on the page of a device that was wiped.
+for (const [app, of, looks] of [
+  [cleo, cleoPage, OWN],
+  [dee, deePage, RTL],
+]) {
+  app.command("panic", "--wipe");
+  await of.locator(".gate-card h1").waitFor();
+  await shots(looks, "59-ended", of);
 }
 
 await browser.close();
 await Promise.all([ada, ben, cleo, dee].map((app) => app.stop()));
 await server.stop();
-console.log(`The pictures are in ${path.relative(process.cwd(), folder)}.`);
+const wanted = LOOKS.flatMap((look) => [...Object.values(SCREENS).flat(), ...(isNarrow(look) ? PHONE_ONLY : [])].map((screen) => `${look.name}-${screen}.png`));
+assert.deepEqual(readdirSync(folder).sort(), wanted.sort(), "every screen is there in every look");
+console.log(`${wanted.length} pictures are in ${path.relative(process.cwd(), folder)}.`);
