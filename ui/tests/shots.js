@@ -346,7 +346,12 @@ for (const look of LOOKS) {
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = 0));
   await shot(look, "11-conversation-top");
   await page.locator(".lines").evaluate((lines) => (lines.scrollTop = lines.scrollHeight));
-  await benPage.locator("#compose").pressSequentially("I will b");
+  // That somebody writes is told once, and not again if it is lost: he goes on.
+  for (const words of ["I will b", "e there", " at nine", ", or a", " little", " later"]) {
+    await benPage.locator("#compose").pressSequentially(words);
+    const isTold = await page.locator(".chat-below.typing").waitFor({ timeout: 6000 }).then(() => true, () => false);
+    if (isTold) break;
+  }
   await page.locator(".chat-below.typing").waitFor();
   await shot(look, "12-conversation");
   await benPage.locator("#compose").fill("");

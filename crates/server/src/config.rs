@@ -223,7 +223,7 @@ impl Default for Retention {
 impl Default for Tokens {
     fn default() -> Self {
         Self {
-            per_day: 500,
+            per_day: 1000,
             requests: 1000,
             mib: 64,
         }
@@ -461,7 +461,7 @@ queue_days = 365             # a device that never comes back is forgotten
 channel_days = 365           # a conversation in which nothing happens is forgotten
 
 [tokens]                     # senders are anonymous and pay with blind tokens
-per_day = 500                # a device may have this many issued a day
+per_day = 1000               # a device may have this many issued a day: one pays for 8 MiB of an attachment
 requests = 1000              # one token buys so many requests
 mib = 64                     # and so many MiB
 

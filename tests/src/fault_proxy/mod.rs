@@ -189,7 +189,7 @@ struct Shared {
 impl Shared {
     async fn connection(&self, app: TcpStream) -> Result<(), Failure> {
         app.set_nodelay(true)?;
-        let home = whose::home_at(app.peer_addr()?);
+        let home = whose::home_at(app.peer_addr()?, app.local_addr()?).await;
         let app = self.acceptor.accept(app).await?;
         let server = TcpStream::connect(self.upstream).await?;
         server.set_nodelay(true)?;

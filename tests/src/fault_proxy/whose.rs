@@ -5,31 +5,43 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
-/// The `--home` of the program at that end of a connection on this machine; empty where there is none.
-pub fn home_at(end: SocketAddr) -> String {
-    inode(end)
-        .and_then(|inode| home_with(&format!("socket:[{inode}]")))
-        .unwrap_or_default()
+/// How often it is looked again, and after how long: what the kernel lists while it changes may leave something out.
+const LOOKS: usize = 10;
+const BETWEEN: Duration = Duration::from_millis(3);
+
+/// The `--home` of the program that is connected from `end` to `to` on this machine; empty where there is none.
+pub async fn home_at(end: SocketAddr, to: SocketAddr) -> String {
+    for _ in 0..LOOKS {
+        let home = inode(end, to).and_then(|inode| home_with(&format!("socket:[{inode}]")));
+        if let Some(home) = home {
+            return home;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    String::new()
 }
 
-/// The number of the socket that has this local address.
-fn inode(end: SocketAddr) -> Option<String> {
-    let SocketAddr::V4(end) = end else {
-        return None;
-    };
-    // As the kernel writes it: the address in the machine's own byte order.
-    let local = format!(
-        "{:08X}:{:04X}",
-        u32::from_ne_bytes(end.ip().octets()),
-        end.port()
-    );
+/// The number of the socket of this connection. Its own address is not enough: another one may go from there to somewhere else.
+fn inode(end: SocketAddr, to: SocketAddr) -> Option<String> {
+    let (local, remote) = (listed(end)?, listed(to)?);
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     table.lines().find_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        (fields.get(1) == Some(&local.as_str()))
-            .then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+        let is_it =
+            fields.get(1) == Some(&local.as_str()) && fields.get(2) == Some(&remote.as_str());
+        is_it.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
     })
+}
+
+/// As the kernel writes it: the address in the machine's own byte order.
+fn listed(end: SocketAddr) -> Option<String> {
+    let SocketAddr::V4(end) = end else {
+        return None;
+    };
+    let address = u32::from_ne_bytes(end.ip().octets());
+    Some(format!("{address:08X}:{:04X}", end.port()))
 }
 
 /// The home of the process that has this open.

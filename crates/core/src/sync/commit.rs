@@ -443,6 +443,13 @@ pub(crate) fn process(
             // A Welcome may have overtaken this.
             early_welcome::try_again(work)
         }
+        // All others have what this device misses, and nobody may say anything that would show it that they went on.
+        CommitOutcome::Refused(refusal)
+            if refusal.violation == undertone_mls::Violation::MissingProposal
+                && gaps::are_numbers_missing(work, row)? =>
+        {
+            resync::need(work, row)
+        }
         CommitOutcome::Refused(refusal) => ignored(work, row, &refusal),
         CommitOutcome::Resync(refusal) => {
             if let (undertone_mls::Violation::PathSecrets, Some(account)) =

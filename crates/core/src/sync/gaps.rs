@@ -114,6 +114,16 @@ pub(crate) fn is_number_missing(work: &Work<'_>, row: &Conversation, number: u64
     Ok(gap_at(work, row, &[], row.generation, number)?.is_some())
 }
 
+/// Whether any number of the present channel is known to be missing.
+pub(crate) fn are_numbers_missing(work: &Work<'_>, row: &Conversation) -> Result<bool> {
+    Ok(work
+        .db
+        .prepare_cached(
+            "SELECT 1 FROM gaps WHERE conversation = ?1 AND device = x'' AND generation = ?2",
+        )?
+        .exists(params![row.id, row.generation])?)
+}
+
 /// Somebody says what stood at a number that is missing. Only this device's own question closes it: who answers before may hide what another
 /// said there, and whoever said it is asked with all the others.
 pub(crate) fn number_answered(

@@ -275,6 +275,27 @@ async fn a_device_that_missed_a_removal_is_let_in_again_by_way_of_its_sibling() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_hear_that_somebody_wants_to_leave_sees_all_the_same_that_they_left() {
+    let server = FakeServer::new();
+    let (ada, ben, cleo) = three(&server).await;
+    cleo.says("Desk", "Good morning").await;
+    at_rest(&server, &[&ada, &ben, &cleo]).await;
+    // The change that takes Ben out names his wish, which Cleo does not have. Nobody says anything afterwards.
+    server.lose_next_to(server.queue_numbered(2));
+    let desk = ben.chat("Desk").await.id;
+    ben.client().group_leave(&desk, None).await.unwrap();
+    for person in [&ada, &cleo] {
+        eventually("Ben is not there any more", || async {
+            person.chat("Desk").await.members == 2
+        })
+        .await;
+    }
+    cleo.says("Desk", "Good-bye").await;
+    ada.reads("Desk", &["Cleo: Good morning", "Cleo: Good-bye"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_is_linked_while_another_has_lost_the_thread_comes_in_when_that_is_back() {
     let server = FakeServer::new();
     let (mut ada, mut ben, mut cleo) = three(&server).await;

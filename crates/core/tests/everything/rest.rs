@@ -208,6 +208,13 @@ impl World {
                 for line in self.what_holds_them(&all).await {
                     self.note(line);
                 }
+                for seen in &all {
+                    let person = &mut self.devices[seen.device].person;
+                    person.quit().await;
+                    let lines = kept(person);
+                    self.note(format!("   {} keeps", seen.label));
+                    lines.into_iter().for_each(|line| self.note(line));
+                }
                 panic!("{difference}");
             }
             self.reads_all(&all).await;
@@ -290,6 +297,50 @@ impl World {
             waits |= !device.removed && device.person.looks_up("SELECT count(*) FROM early") > 0;
         }
         waits
+    }
+}
+
+/// What a home keeps of where its conversations are, for whoever looks into a difference.
+fn kept(person: &Person) -> Vec<String> {
+    let tables = [
+        "SELECT 'conversation', id, name, 'state', state, 'epoch', epoch, 'generation', generation, 'moves', moves, 'top', top_number, 'leaving', leaving FROM conversations",
+        "SELECT 'commit', conversation, 'epoch', epoch, 'sent', sent, 'accepted', accepted_at_ms FROM commits",
+        "SELECT 'held', address, 'number', number, 'epoch', epoch, 'waits for', waits_for FROM held_items",
+        "SELECT 'intent', conversation, 'kind', kind, 'state', state, 'attempts', attempts FROM intents",
+        "SELECT 'gap', conversation, 'generation', generation, 'number', number, 'asked', asked_at_ms FROM gaps",
+        "SELECT 'behind', conversation, 'epoch', epoch, since_ms FROM behind",
+        "SELECT 'stuck', conversation, 'epoch', epoch FROM stuck",
+    ];
+    let home = person.home_while_away();
+    let read = home.database().read(|snapshot| {
+        let mut lines = Vec::new();
+        for sql in tables {
+            let mut statement = snapshot.connection().prepare(sql)?;
+            let columns = statement.column_count();
+            let rows = statement.query_map([], |row| {
+                let column = |at| row.get::<_, rusqlite::types::Value>(at);
+                (0..columns)
+                    .map(column)
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })?;
+            for row in rows {
+                lines.push(format!(
+                    "      {}",
+                    row?.iter().map(shown).collect::<Vec<_>>().join(" ")
+                ));
+            }
+        }
+        Ok::<_, StoreError>(lines)
+    });
+    read.unwrap()
+}
+
+fn shown(value: &rusqlite::types::Value) -> String {
+    use rusqlite::types::Value;
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        other => format!("{other:?}"),
     }
 }
 

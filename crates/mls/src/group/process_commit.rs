@@ -260,8 +260,8 @@ fn classify_commit(error: &StageCommitError) -> Staged {
             | ApplyUpdatePathError::MissingCiphertext
             | ApplyUpdatePathError::MissingOwnLeaf,
         ) => Staged::Resync(Violation::PathSecrets),
-        // The channel brought every member the same proposals before this commit. Whoever lost one learns it from the next
-        // epoch's items; if it were taken for a reason to resync, one made-up reference would stop the whole group.
+        // The channel brought every member the same proposals before this commit. Whoever lost one knows that something is
+        // missing; if it were always taken for a reason to resync, one made-up reference would stop the whole group.
         StageCommitError::MissingProposal => Staged::Refused(Violation::MissingProposal),
         StageCommitError::OwnCommitMismatch => Staged::Resync(Violation::OwnUnknown),
         _ => Staged::Refused(Violation::Invalid),
