@@ -9,20 +9,30 @@ async fn is_linked(new: &mut Person, old: &Person) -> Option<()> {
         let agreed = new
             .unless_it_ends(async {
                 let words = linking.words().await?;
+                // The new device may have them first; and once both have agreed the old one shows them no more.
                 eventually("the same words on both", || async {
-                    // Once they have agreed the old device shows them no more.
                     let info = old.client().linking().await.expect("linking");
-                    info.is_none_or(|info| info.words.is_none_or(|shown| shown == words))
+                    info.is_none_or(|info| match info.state {
+                        LinkingState::Waiting => false,
+                        _ => info.words.is_none_or(|shown| shown == words),
+                    })
                 })
                 .await;
-                // Perhaps they have said so already.
-                let _ = old.client().confirm_linking().await;
+                let info = old.client().linking().await.expect("linking");
+                if info.is_some_and(|info| info.state == LinkingState::Compare) {
+                    old.client().confirm_linking().await.expect("said so");
+                }
                 linking.agree().await
             })
             .await?;
         agreed.expect("agreed");
-        let opened = new.unless_it_ends(linking.finish()).await?;
-        new.client = Some(opened.expect("an account"));
+        let finished = tokio::time::timeout(LIMIT, linking.finish());
+        let opened = new.unless_it_ends(finished).await?;
+        new.client = Some(
+            opened
+                .expect("given the account in time")
+                .expect("an account"),
+        );
     }
     let started = new.unless_it_ends(new.client().start()).await?;
     started.expect("started");
