@@ -263,3 +263,42 @@ fn what_goes_wrong_has_an_exit_code_of_its_own() -> Outcome {
     );
     Ok(())
 }
+
+#[test]
+fn times_are_those_of_where_one_is() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join("Ada", &server.invitation(1)?)?;
+    // No summer time in either, and hours apart from each other.
+    let places = [("UTC", 0), ("Asia/Tokyo", 9 * 60), ("Asia/Kolkata", 330)];
+    ada.send("notes", "Here I am.")?;
+    let sent_ms = ada.read("notes")?[0]["sent_ms"].as_u64().expect("a moment");
+    for (zone, ahead) in places {
+        let output = ada
+            .command_for_people()
+            .args(["read", "notes", "--peek"])
+            .env("TZ", zone)
+            .output()
+            .map_err(|error| Failed::harness("undertone", error))?;
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let minute = (sent_ms / 60_000 + ahead) % (24 * 60);
+        let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
+        assert!(shown.contains(&clock), "{zone}, {clock}: {shown}");
+    }
+    // And what is to go at a moment goes at that of the place where it was said.
+    let day = 1_893_542_400_000;
+    for (zone, ahead) in places {
+        let text = format!("Until midnight in {zone}");
+        let sent = ada
+            .command_for_people()
+            .args(["send", "notes", &text, "--until", "2030-01-02"])
+            .env("TZ", zone)
+            .output()
+            .map_err(|error| Failed::harness("undertone", error))?;
+        assert!(sent.status.success(), "{sent:?}");
+        let lines = ada.read("notes")?;
+        let line = lines.iter().find(|line| line["text"] == text.as_str());
+        let goes = line.expect("the note")["expires_ms"].as_u64();
+        assert_eq!(goes, Some(day - ahead * 60_000), "{zone}");
+    }
+    Ok(())
+}

@@ -11,7 +11,7 @@ use undertone_core::{MessageInfo, MessageKind};
 use undertone_tests::Outcome;
 use undertone_wire::Code;
 use undertone_wire::ids::random_bytes;
-use undertone_wire::request::ChannelSend;
+use undertone_wire::request::{ChannelSend, Request, SendEphemeral};
 
 use super::hostile_member::Desk;
 use super::insider::{Accomplice, Inside};
@@ -145,6 +145,7 @@ async fn what_is_not_theirs_is_not_touched() -> Outcome {
     })
     .await;
     desk.nothing_happened().await;
+    assert_eq!(log.count("reaction.malformed"), 4, "two apps, two acts");
     assert_eq!(log.count("action.not_the_author"), 4, "two apps, two acts");
     assert_eq!(
         log.count("action.unknown_target"),
@@ -187,6 +188,7 @@ async fn other_names_and_rooms_are_not_believed() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_twice_is_once_and_an_id_is_its_authors() -> Outcome {
+    let log = Log::begin();
     let desk = Desk::open().await?;
     desk.cleo_says(|inside| {
         let from = From::cleo(inside);
@@ -215,6 +217,7 @@ async fn the_same_twice_is_once_and_an_id_is_its_authors() -> Outcome {
         let reply = reply.expect("the reply");
         assert!(reply.in_reply_to.is_some());
     }
+    assert_eq!(log.count("message.repeated"), 4, "two apps, two copies");
     Ok(())
 }
 
@@ -259,17 +262,25 @@ fn nested(depth: usize) -> Vec<u8> {
 async fn what_is_too_deep_too_large_or_too_many_stops_nobody() -> Outcome {
     let log = Log::begin();
     let desk = Desk::open().await?;
-    // Ten megabytes do not even pass the server; as much as does pass is refused by its depth.
+    // Ten megabytes do not even pass the server, nor does a message that names a thousand people; as much as does pass is refused by its
+    // depth.
     let refused = desk.cleo.inside(true, |inside| {
-        let large = vec![0x81; 10 << 20];
-        inside.send(inside.group.epoch(), large.into())
+        let epoch = inside.group.epoch();
+        let thousand = mentions(&From::cleo(inside), 1, 1000);
+        let thousand = inside.encrypt(&thousand).body;
+        [vec![0x81; 10 << 20], thousand].map(|large| inside.send(epoch, large.into()))
     });
-    let another = Accomplice::at(&desk.server.origin_and_pin()).await;
-    let refused = another.send(refused).await;
-    assert!(matches!(
-        refused,
-        Err(Code::LimitPayload | Code::FrameTooLarge | Code::ConnectionLost | Code::TokenRequired)
-    ));
+    for refused in refused {
+        let another = Accomplice::at(&desk.server.origin_and_pin()).await;
+        let refused = another.send(refused).await;
+        assert!(matches!(
+            refused,
+            Err(Code::LimitPayload
+                | Code::FrameTooLarge
+                | Code::ConnectionLost
+                | Code::TokenRequired)
+        ));
+    }
     desk.cleo_says(|inside| {
         let from = From::cleo(inside);
         let mut part = text();
@@ -282,12 +293,10 @@ async fn what_is_too_deep_too_large_or_too_many_stops_nobody() -> Outcome {
         }
         let deep = MimiContent::new(&from.origin(1), part).encode();
         assert!(deep.is_err(), "this library makes nothing so deep");
-        let mentions: String = (0..150)
-            .map(|n| format!("[@{n}]({})\n", uri::account(&[n; 32])))
-            .collect();
-        let many = MimiContent::markdown(&from.origin(2), &mentions).encode();
         let mut all = vec![nested(50_000), nested(5_000)];
-        all.push(many.expect("encoded"));
+        all.push(mentions(&from, 2, 150));
+        // As many as fit are too long a text: none of them counts.
+        all.push(mentions(&from, 3, 650));
         all
     })
     .await;
@@ -307,6 +316,70 @@ async fn what_is_too_deep_too_large_or_too_many_stops_nobody() -> Outcome {
         assert_eq!(told.count(), 1, "said once, however often");
     }
     assert_eq!(log.count("content.malformed"), 4, "two apps, two messages");
+    assert_eq!(log.count("message.mentions"), 4, "two apps, two messages");
+    Ok(())
+}
+
+/// A text that names so many people.
+fn mentions(from: &From, counter: u64, count: u32) -> Vec<u8> {
+    let text: String = (0..count)
+        .map(|n| {
+            let mut account = [0; 32];
+            account[..4].copy_from_slice(&n.to_be_bytes());
+            format!("[@{n}]({})\n", uri::account(&account))
+        })
+        .collect();
+    let content = MimiContent::markdown(&from.origin(counter), &text);
+    content.encode().expect("encoded")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_for_a_moment_is_looked_at_as_well() -> Outcome {
+    let log = Log::begin();
+    let desk = Desk::open().await?;
+    let welcome = welcome_id(&desk).await;
+    let sends = desk.cleo.inside(true, |inside| {
+        let from = From::cleo(inside);
+        let another = From {
+            sender: uri::account(&[7; 32]),
+            room: from.room.clone(),
+        };
+        let contents = [
+            MimiContent::text(&from.origin(1), "Resign.").replacing(welcome),
+            MimiContent::delete(&from.origin(2), welcome),
+            MimiContent::reaction(&from.origin(3), welcome, "👍"),
+            MimiContent::text(&from.origin(4), "Not for good."),
+            MimiContent::text(&another.origin(5), "I am somebody else."),
+        ];
+        let mut all: Vec<Vec<u8>> = contents
+            .iter()
+            .map(|one| one.encode().expect("encoded"))
+            .collect();
+        all.push(nested(1000));
+        all.into_iter()
+            .map(|content| {
+                let sealed = inside
+                    .group
+                    .seal_ephemeral(&inside.provider, inside.keys, &content);
+                let (epoch, payload) = sealed.expect("sealed");
+                Request::SendEphemeral(SendEphemeral {
+                    epoch,
+                    payload: payload.into(),
+                    addresses: inside.group.addresses(),
+                })
+            })
+            .collect::<Vec<_>>()
+    });
+    for send in sends {
+        let taken = desk.accomplice.ask(send).await;
+        taken.expect("the server takes it");
+    }
+    super::residents::until("both have looked", || async {
+        log.count("content.malformed") == 2 && log.count("content.claims") == 2
+    })
+    .await;
+    desk.nothing_happened().await;
+    assert_eq!(log.count("content.unexpected"), 8, "two apps, four");
     Ok(())
 }
 

@@ -1,10 +1,44 @@
 //! Two members change the group at the same moment.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::json;
 use undertone_core::{ChatId, Role};
-use undertone_tests::{Outcome, Person, ServerProcess, eventually, is_soak};
+use undertone_tests::fault_proxy::{Fate, FaultProxy, Script};
+use undertone_tests::{Outcome, Person, ServerOptions, ServerProcess, eventually, is_soak};
+use undertone_wire::ids::sha256;
+use undertone_wire::request::Request;
 
 use super::residents::{LIMIT, Resident, group, same_epoch, until};
+
+/// Looks on while changes of groups go by.
+#[derive(Default)]
+struct Onlooker {
+    /// Of each channel and epoch: the changes that were to end it.
+    changes: Mutex<BTreeMap<(Vec<u8>, u64), BTreeSet<[u8; 32]>>>,
+}
+
+impl Onlooker {
+    /// Epochs that more than one change was to end: of those one was refused.
+    fn races(&self) -> usize {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.values().filter(|all| all.len() > 1).count()
+    }
+}
+
+impl Script for Onlooker {
+    fn request(&self, _home: &str, request: &Request, _bytes: &[u8]) -> Fate {
+        if let Request::ChannelCommit(commit) = request {
+            let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            changes
+                .entry((commit.channel_id.as_bytes().to_vec(), commit.epoch))
+                .or_default()
+                .insert(sha256(&commit.payload));
+        }
+        Fate::Pass
+    }
+}
 
 async fn shown(one: &Resident, chat: &ChatId, name: &str, role: Role) -> bool {
     let found = one.client().chat(chat).await.expect("a chat");
@@ -15,7 +49,8 @@ async fn shown(one: &Resident, chat: &ChatId, name: &str, role: Role) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_times_two_members_commit_at_the_same_moment() -> Outcome {
-    let server = ServerProcess::start()?;
+    let onlooker = Arc::new(Onlooker::default());
+    let (server, _proxy) = FaultProxy::before_a_server(ServerOptions::default(), onlooker.clone())?;
     let invitation = server.invitation(3)?;
     let ada = Resident::join("Ada", &invitation).await;
     let ben = Resident::join("Ben", &invitation).await;
@@ -62,14 +97,19 @@ async fn fifty_times_two_members_commit_at_the_same_moment() -> Outcome {
     cleo.says(&desk, "Are you done?").await;
     ada.reads(&desk, &["Cleo: Are you done?"]).await;
     ben.reads(&desk, &["Cleo: Are you done?"]).await;
+    let races = onlooker.races();
+    assert!(races >= 25, "it was the same moment {races} times only");
     Ok(())
 }
 
 /// The same through the programs.
 #[test]
 fn two_apps_commit_at_the_same_moment() -> Outcome {
-    let server = ServerProcess::start()?;
-    two_apps_race(&server, |person| person)
+    let onlooker = Arc::new(Onlooker::default());
+    let (server, _proxy) = FaultProxy::before_a_server(ServerOptions::default(), onlooker.clone())?;
+    two_apps_race(&server, |person| person)?;
+    assert!(onlooker.races() > 0, "never at the same moment");
+    Ok(())
 }
 
 /// The same with changes that are too large for an item, as those of large groups are: each is a blob that all must find.

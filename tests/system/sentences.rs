@@ -374,6 +374,21 @@ fn a_server_that_cannot_start_says_why() -> Outcome {
     );
     assert!(taken.err.contains("--listen"), "the remedy: {}", taken.err);
 
+    // Or that of its metrics, which another argument would not help.
+    let settings = other.folder().join("undertone-server.toml");
+    let before = fs::read_to_string(&settings).expect("settings");
+    fs::write(&settings, format!("metrics = \"{listen}\"\n{before}")).expect("written");
+    let free = &["--listen", "127.0.0.1:0"];
+    let taken = Said::by(&mut server_program(&["run"], other.folder(), free)?)?;
+    taken.refused(4, &format!("The metrics can't be shown at {listen}: that port is already in use; choose another address in the setting metrics."));
+    let same = format!("metrics = \"127.0.0.1:7443\"\nlisten = \"127.0.0.1:7443\"\n");
+    let without = before.lines().filter(|line| !line.starts_with("listen"));
+    let without: Vec<&str> = without.collect();
+    fs::write(&settings, same + &without.join("\n")).expect("written");
+    Said::by(&mut server_program(&["check-config"], other.folder(), &[])?)?
+        .refused(3, "metrics and listen need different ports");
+    fs::write(&settings, before).expect("as it was");
+
     // The folder is owned by a server that runs.
     Said::by(&mut server_program(
         &["run"],

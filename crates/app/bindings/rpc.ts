@@ -218,7 +218,7 @@ export type ChatInfo = {
   members: number,
   /** Messages not read yet. */
   unread: number,
-  /** The newest line. */
+  /** The newest line, if possible one that is not about devices only. */
   last: MessageInfo | null,
   /** One's own role. */
   my_role: Role,

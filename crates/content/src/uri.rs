@@ -4,7 +4,8 @@
 
 use data_encoding::BASE32_NOPAD;
 
-const ACCOUNT: &str = "mimi://undertone.invalid/u/";
+/// What the URI of every account begins with.
+pub const ACCOUNT: &str = "mimi://undertone.invalid/u/";
 const ROOM: &str = "mimi://undertone.invalid/r/";
 const BLOB: &str = "mimi://undertone.invalid/b/";
 

@@ -379,6 +379,11 @@ impl Reader {
     }
 }
 
+/// Whether more people are named in a text than count: the others are not mentioned, and all are plain text if it is too long altogether.
+pub(crate) fn has_too_many_mentions(text: &str) -> bool {
+    text.matches(uri::ACCOUNT).nth(MENTIONS).is_some()
+}
+
 /// The text for a screen that shows letters only: a link's address stands behind it where it says something else.
 #[must_use]
 pub fn as_letters(blocks: &[Block]) -> String {

@@ -344,6 +344,12 @@ impl Config {
         {
             return wrong("metrics must be a loopback address such as 127.0.0.1:7444");
         }
+        if self
+            .metrics
+            .is_some_and(|metrics| metrics.port() != 0 && metrics.port() == self.listen.port())
+        {
+            return wrong("metrics and listen need different ports");
+        }
         if self.plain_text_on_loopback && !self.listen.ip().is_loopback() {
             return wrong("plain_text_on_loopback needs a loopback address in listen");
         }

@@ -36,6 +36,9 @@ pub enum ServerError {
     /// The address is not this machine's.
     #[error("{} is not an address of this machine; choose another with --listen.", .0)]
     AddressUnavailable(SocketAddr),
+    /// The same, of the port for metrics.
+    #[error("The metrics can't be shown at {_0}: {}; choose another address in the setting metrics.", listening(*_1))]
+    MetricsUnavailable(SocketAddr, std::io::ErrorKind),
     /// The data was written by a later version.
     #[error(
         "The data in this folder was written by a newer undertone-server; install that version or a later one."
@@ -54,7 +57,7 @@ pub enum ServerError {
     #[error("{} cannot be written to; check who owns it and whether the disk is read-only.", .0.display())]
     ReadOnly(PathBuf),
     /// Any other failed file operation.
-    #[error("Could not {what} {}: {kind}.", path.display())]
+    #[error("Could not {what} {}: {}.", path.display(), plainly(*kind))]
     Io {
         /// The verb, as in "read".
         what: &'static str,
@@ -104,6 +107,30 @@ fn bracketed(address: &SocketAddr) -> String {
     }
 }
 
+/// Why nobody can listen there.
+fn listening(kind: std::io::ErrorKind) -> String {
+    use std::io::ErrorKind;
+    match kind {
+        ErrorKind::AddrInUse => "that port is already in use".to_owned(),
+        ErrorKind::PermissionDenied => "that port needs more rights than this user has".to_owned(),
+        ErrorKind::AddrNotAvailable => "that is not an address of this machine".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What went wrong with a file, in words for whoever runs the server.
+fn plainly(kind: std::io::ErrorKind) -> String {
+    use std::io::ErrorKind;
+    match kind {
+        ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 impl ServerError {
     /// Puts an operating system error into the variant that has the best sentence.
     #[must_use]
@@ -139,7 +166,10 @@ impl ServerError {
             | Self::NotEmpty(_)
             | Self::NotPrivate(_)
             | Self::Unfinished(_) => 3,
-            Self::AddressInUse(_) | Self::AddressForbidden(_) | Self::AddressUnavailable(_) => 4,
+            Self::AddressInUse(_)
+            | Self::AddressForbidden(_)
+            | Self::AddressUnavailable(_)
+            | Self::MetricsUnavailable(..) => 4,
             Self::Running(_) | Self::NotAnswering(_) => 5,
             Self::NewerData => 6,
             Self::DiskFull(_) | Self::ReadOnly(_) => 7,
@@ -159,6 +189,7 @@ impl ServerError {
             Self::AddressInUse(_) => "address_in_use",
             Self::AddressForbidden(_) => "address_forbidden",
             Self::AddressUnavailable(_) => "address_unavailable",
+            Self::MetricsUnavailable(..) => "metrics_unavailable",
             Self::NewerData => "newer_data",
             Self::Damaged(_) => "damaged",
             Self::NotPrivate(_) => "not_private",

@@ -207,7 +207,7 @@ impl MetricsPort {
     /// Binds `address`, which the settings have checked to be loopback.
     ///
     /// # Errors
-    /// When the address is in use.
+    /// [`ServerError::MetricsUnavailable`].
     pub async fn bind(
         address: SocketAddr,
         metrics: &Metrics,
@@ -215,7 +215,7 @@ impl MetricsPort {
     ) -> Result<Self, ServerError> {
         let listener = TcpListener::bind(address)
             .await
-            .map_err(|error| crate::gateway::listen::bind_error(address, &error))?;
+            .map_err(|error| ServerError::MetricsUnavailable(address, error.kind()))?;
         Ok(Self {
             listener,
             registry: metrics.registry(store),

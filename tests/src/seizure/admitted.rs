@@ -154,7 +154,7 @@ pub const ADMITTED: [(&str, &[Admitted]); 19] = [
         &[
             ("code_hash", NAMES),
             ("uses", "of an invitation how many uses are left"),
-            ("expires_s", "the second at which it ends"),
+            ("expires_s", "the midnight at which it ends"),
         ],
     ),
     (

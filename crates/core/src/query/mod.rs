@@ -309,6 +309,29 @@ fn title(db: &Connection, row: &conversation::Conversation) -> Result<String> {
     }
 }
 
+/// The line that stands for a chat in the list: the newest one, but for those about devices if there is another.
+fn newest(
+    db: &Connection,
+    me: &Me,
+    row: &conversation::Conversation,
+) -> Result<Option<MessageInfo>> {
+    let mut of_devices = None;
+    for limit in [1, 8, 64] {
+        let mut lines = messages(db, me, row, limit, None)?;
+        let is_all = lines.len() < limit as usize;
+        let is_of_devices =
+            |line: &MessageInfo| line.notice.as_ref().is_some_and(Notice::is_of_devices);
+        if let Some(at) = lines.iter().rposition(|line| !is_of_devices(line)) {
+            return Ok(Some(lines.swap_remove(at)));
+        }
+        of_devices = lines.pop();
+        if is_all {
+            break;
+        }
+    }
+    Ok(of_devices)
+}
+
 /// One chat.
 pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -> Result<ChatInfo> {
     let (members, role): (u32, Option<i64>) = db
@@ -329,7 +352,7 @@ pub(crate) fn chat(db: &Connection, me: &Me, row: &conversation::Conversation) -
              FROM conversations c WHERE c.id = ?1",
         )?
         .query_row(params![row.id, me.account.as_bytes()], |found| found.get(0))?;
-    let last = messages(db, me, row, 1, None)?.pop();
+    let last = newest(db, me, row)?;
     let own = own_settings(db, row.id)?;
     Ok(ChatInfo {
         id: ChatId::from_bytes(row.group.as_bytes()),

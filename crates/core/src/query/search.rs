@@ -32,7 +32,7 @@ const IN_FILES: &str =
     WHERE m.kind = 1 AND m.gone = 0";
 const FILES_OF: &str = "SELECT 1 FROM message_files n WHERE n.message = m.id";
 /// So many messages at most are looked through for names of files; else the files are.
-const FEW: u32 = 20_000;
+const FEW: u32 = 5_000;
 
 /// What a month is (a twelfth of a year of 365.25 days), and where they begin: 2024. As in migration 0027.
 const MONTH_MS: i64 = 2_629_800_000;
@@ -69,6 +69,18 @@ impl Mark<'_> {
             }
         }
     }
+}
+
+/// A file of any sort.
+fn any_file() -> String {
+    let sorts = [
+        SearchKind::Photo,
+        SearchKind::Video,
+        SearchKind::Audio,
+        SearchKind::File,
+    ];
+    let terms = sorts.map(|kind| Mark::Sort(kind).term());
+    format!("({})", terms.join(" OR "))
 }
 
 fn month(ms: i64) -> i64 {
@@ -129,12 +141,20 @@ fn by_name(
     let sort = search.kind.and_then(of_files).unwrap_or("TRUE");
     let named =
         |position: usize| format!("{sort} AND instr(lower(n.name), lower(?{position})) > 0");
-    if let Some(query) = filter.query(&[])
-        && are_few(db, &query)?
-    {
-        let position = filter.take(name.to_owned());
-        filter.has_file = format!(" AND EXISTS ({FILES_OF} AND {})", named(position));
-        return filter.find(db, IN_INDEX, "x.rowid", Some(query), limit);
+    if !filter.terms.is_empty() {
+        if search.kind.is_none() {
+            filter.terms.push(any_file());
+        }
+        let query = filter.query(&[]).unwrap_or_default();
+        if are_few(db, &query)? {
+            let position = filter.take(name.to_owned());
+            filter.has_file = format!(" AND EXISTS ({FILES_OF} AND {})", named(position));
+            return filter.find(db, IN_INDEX, "x.rowid", Some(query), limit);
+        }
+        // Not through all that is newer or older than any of them.
+        for (order, condition) in [("DESC", "n.message <="), ("ASC", "n.message >=")] {
+            filter.and(condition, outermost(db, &query, order)?);
+        }
     }
     filter.has_file.clear();
     let place = format!("{IN_FILES} AND {}", named(1));
@@ -146,6 +166,18 @@ fn are_few(db: &Connection, query: &str) -> Result<bool> {
     let sql =
         format!("SELECT 1 FROM messages_text WHERE messages_text MATCH ?1 LIMIT 1 OFFSET {FEW}");
     Ok(!db.prepare_cached(&sql)?.exists([query])?)
+}
+
+/// The newest or the oldest message that the index finds.
+fn outermost(db: &Connection, query: &str, order: &str) -> Result<i64> {
+    let sql = format!(
+        "SELECT rowid FROM messages_text WHERE messages_text MATCH ?1 ORDER BY rowid {order} LIMIT 1"
+    );
+    let found = db
+        .prepare_cached(&sql)?
+        .query_row([query], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0))
 }
 
 /// What a message must be besides.

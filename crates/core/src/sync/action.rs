@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     error::{Reason, Result},
+    rich_text,
     view::Notice,
 };
 
@@ -193,8 +194,8 @@ fn renew_unless_deleted(
     }
 }
 
-/// What changes nothing is noted in the log: a new version or deletion by somebody else than the author, and whatever is about a message
-/// that is not here (it may still come).
+/// What changes nothing is noted in the log: a new version or deletion by somebody else than the author, whatever is about a message
+/// that is not here (it may still come), what is no reaction, and mentions that are too many.
 fn note_if_idle(
     work: &Work<'_>,
     row: &Conversation,
@@ -218,6 +219,18 @@ fn note_if_idle(
             ignored::note("action.not_the_author");
         }
         Some(_) => {}
+    }
+    match action.content.meaning() {
+        Meaning::Reaction { reactions, .. } if !reactions.iter().all(|text| is_reaction(text)) => {
+            ignored::note("reaction.malformed");
+        }
+        Meaning::Edit(_) => {
+            let (text, markdown) = message::text_of(action.content);
+            if markdown && rich_text::has_too_many_mentions(&text) {
+                ignored::note("message.mentions");
+            }
+        }
+        _ => {}
     }
     Ok(())
 }

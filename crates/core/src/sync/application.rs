@@ -164,7 +164,11 @@ pub(crate) fn content_came(
             action::receive(work, row, sender, bytes, content, place)
         }
         Meaning::Post => {
-            message::receive(work, row, sender, bytes, content, place)?;
+            let is_new = message::receive(work, row, sender, bytes, content, place)?;
+            // What was asked for may have come otherwise in the meantime.
+            if !is_new && way == Way::Now {
+                ignored::note("message.repeated");
+            }
             Ok(())
         }
         Meaning::Edit(_) | Meaning::Delete(_) | Meaning::Reaction { .. } => {

@@ -328,9 +328,9 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
     let name = if trying { &known } else { group.name() };
     work.db
         .prepare_cached(
-            "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, changed_at_ms = ?4, timer_s = ?5 WHERE id = ?1",
+            "UPDATE conversations SET moves = CASE WHEN epoch = ?2 THEN moves ELSE 0 END, epoch = ?2, name = ?3, timer_s = ?4 WHERE id = ?1",
         )?
-        .execute(params![id, group.epoch(), name, work.now_ms, group.policy().timer_s])?;
+        .execute(params![id, group.epoch(), name, group.policy().timer_s])?;
     if trying {
         return Ok(());
     }

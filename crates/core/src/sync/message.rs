@@ -13,10 +13,12 @@ use super::{
     Work, action,
     change::Change,
     conversation::{self, Conversation},
-    downloads, elsewhere, erase, outbox, policy, receipt, request, settings, shared_apply, timer,
+    downloads, elsewhere, erase, ignored, outbox, policy, receipt, request, settings, shared_apply,
+    timer,
 };
 use crate::{
     error::{Reason, Result},
+    rich_text,
     view::Notice,
 };
 
@@ -360,6 +362,9 @@ pub(crate) fn receive(
         return Ok(false);
     }
     let (text, markdown) = text_of(content);
+    if markdown && rich_text::has_too_many_mentions(&text) {
+        ignored::note("message.mentions");
+    }
     let mine = sender.account == work.me.account;
     let state = if mine { State::Sent } else { State::Received };
     let sent_at = timer::said_ms(work, content);
@@ -471,6 +476,9 @@ pub(crate) fn add_notice(
         &notice.encode(),
         place,
     )?;
+    if !notice.is_of_devices() {
+        touch(work, conversation)?;
+    }
     Ok(())
 }
 

@@ -113,6 +113,8 @@ pub(crate) fn came(work: &Work<'_>, item: &QueueItem) -> Result<()> {
             ignored::note("content.claims");
         } else if matches!(automatic::read(&content), Some(Automatic::Typing)) {
             work.tell(Change::Typing(row.id, *opened.account.as_bytes()));
+        } else {
+            ignored::note("content.unexpected");
         }
         return Ok(());
     }

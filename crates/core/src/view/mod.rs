@@ -393,7 +393,7 @@ view! {
         members: u32,
         /// Messages not read yet.
         unread: u32,
-        /// The newest line.
+        /// The newest line, if possible one that is not about devices only.
         last: Option<MessageInfo>,
         /// One's own role.
         my_role: Role,

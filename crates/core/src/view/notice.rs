@@ -184,3 +184,12 @@ notices! {
     /// The only device of somebody's account was wiped, and they had chosen that people be told.
     45 DeviceWiped { who: NoticePerson = "Who." }
 }
+
+impl Notice {
+    /// Whether it says only that somebody has one device more or less: such a line neither moves its chat in the list nor stands for it
+    /// there.
+    #[must_use]
+    pub fn is_of_devices(&self) -> bool {
+        matches!(self, Self::NewDevice { .. } | Self::DeviceGone { .. })
+    }
+}

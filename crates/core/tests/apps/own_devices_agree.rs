@@ -1,6 +1,6 @@
 //! What the devices of one person must show alike, whatever came first on each of them, and whatever their clocks say.
 
-use crate::fake::{FakeServer, Person, eventually, meet};
+use crate::fake::{FakeServer, Person, eventually, meet, three};
 use undertone_core::{ChatChange, Draft, Expires, MessageInfo, MessageKind, Page};
 
 type Outcome = Result<(), undertone_core::Error>;
@@ -165,4 +165,45 @@ async fn what_was_deleted_and_expired_looks_the_same_whichever_came_first() -> O
     laptop.settle().await;
     assert!(lines(&laptop, "Ben").await.is_empty());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_neither_moves_chats_nor_stands_for_them_in_the_list() {
+    let server = FakeServer::new();
+    let (ada, _ben, _cleo) = three(&server).await;
+    ada.says("Cleo", "Good morning.").await;
+    ada.clock().pass_ms(1000);
+    ada.says("Desk", "And to you.").await;
+    ada.clock().pass_ms(1000);
+    ada.says("Ben", "Are you there?").await;
+    ada.clock().pass_ms(1000);
+    let _laptop = Person::links(&ada, "Ada's laptop", &server).await;
+    // Ada's chats are as they were: the newest first, each with what was said there.
+    eventually("a line about the new device in each", || async {
+        let mut told = 0;
+        for chat in ["Ben", "Cleo", "Desk"] {
+            told += usize::from(
+                ada.notices(chat)
+                    .await
+                    .iter()
+                    .any(|line| line.contains("Another device")),
+            );
+        }
+        told == 3
+    })
+    .await;
+    let chats = ada.client().chats().await.unwrap();
+    let shown: Vec<(&str, &str)> = chats
+        .iter()
+        .filter_map(|chat| Some((chat.name.as_str(), chat.last.as_ref()?.text.as_str())))
+        .filter(|(name, _)| *name != "Notes to self")
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("Ben", "Are you there?"),
+            ("Desk", "And to you."),
+            ("Cleo", "Good morning.")
+        ]
+    );
 }

@@ -59,6 +59,24 @@ impl World {
         Some(())
     }
 
+    /// A picture, which is shown before it is fetched.
+    pub async fn sends_a_photo(&mut self) -> Option<()> {
+        let (who, chat) = self.anybody_in_a_chat().await?;
+        let mut file = self.file();
+        let picture = image::RgbImage::from_fn(48, 32, |x, y| {
+            let [_, low] = u16::try_from(x * y).unwrap_or_default().to_be_bytes();
+            image::Rgb([low, 90, 200])
+        });
+        file.path.set_extension("png");
+        picture.save(&file.path).unwrap();
+        let draft = Draft {
+            attachments: vec![file],
+            ..Draft::text(self.word())
+        };
+        self.sends(who, &chat, "sends a photo", draft).await;
+        Some(())
+    }
+
     pub async fn sends_several_files(&mut self) -> Option<()> {
         let (who, chat) = self.anybody_in_a_chat().await?;
         let draft = Draft {

@@ -12,6 +12,7 @@ mod deeds;
 mod fake;
 mod files;
 mod groups;
+mod looking;
 mod mishaps;
 mod people;
 mod rest;

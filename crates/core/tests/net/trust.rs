@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use undertone_core::transport::{Role, ServerAddress, Transport as _};
 use undertone_wire::{Code, Error, ids::Pin, origin::Origin, response::FromServer};
 
@@ -126,6 +129,38 @@ async fn the_client_hello_names_no_server_and_offers_post_quantum_keys_first() {
         error.map(|error| error.code),
         Some(Code::ConnectionLost | Code::ConnectionTls)
     ));
+}
+
+/// RFC 8446 sections 4.1.3 and 6.2: who answers with an older TLS is told `protocol_version` (70).
+#[tokio::test]
+async fn a_server_with_an_older_tls_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = ServerAddress {
+        origin: Origin::new("localhost", listener.local_addr().unwrap().port()).unwrap(),
+        pin: Pin::random(),
+    };
+    let client = tokio::spawn(async move { transport().connect(&server, Role::Inbox).await.err() });
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut record = [0; 5];
+    stream.read_exact(&mut record).await.unwrap();
+    let mut hello = vec![0; u16::from_be_bytes([record[3], record[4]]).into()];
+    stream.read_exact(&mut hello).await.unwrap();
+    // A ServerHello of TLS 1.2 (RFC 5246 section 7.4.1.3): TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.
+    let answer = [
+        &[0x16, 0x03, 0x03, 0, 42, 2, 0, 0, 38, 0x03, 0x03][..],
+        &[7; 32],
+        &[0, 0xc0, 0x2b, 0],
+    ];
+    stream.write_all(&answer.concat()).await.unwrap();
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said).await;
+    assert_eq!(said, [0x15, 0x03, 0x03, 0, 2, 2, 70]);
+    let error = tokio::time::timeout(Duration::from_secs(5), client);
+    let error = error.await.unwrap().unwrap();
+    assert_eq!(
+        error.map(|error| error.code),
+        Some(Code::ConnectionProtocol)
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_websockets::Message;
 use undertone_server::{Server, ServerError};
 use undertone_wire::ids::AddressHash;
@@ -286,6 +289,32 @@ async fn nothing_outlives_the_server() {
         .await
         .unwrap();
     drop(dir);
+}
+
+/// RFC 8446 sections 4.2.1 and 6.2: who offers no TLS 1.3 is told `protocol_version` (70).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_tls_is_refused() {
+    let server = TestServer::start().await;
+    // A ClientHello of TLS 1.2 (RFC 5246 section 7.4.1.2): TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 on X25519, signed with Ed25519.
+    let mut body = vec![0x03, 0x03];
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    let extensions = [
+        &[0x00, 0x0a, 0x00, 0x04, 0x00, 0x02, 0x00, 0x1d][..],
+        &[0x00, 0x0d, 0x00, 0x04, 0x00, 0x02, 0x08, 0x07],
+    ]
+    .concat();
+    body.extend([0, u8::try_from(extensions.len()).unwrap()]);
+    body.extend(extensions);
+    let length = u8::try_from(body.len()).unwrap();
+    let mut record = vec![0x16, 0x03, 0x01, 0, length + 4, 1, 0, 0, length];
+    record.extend(body);
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&record).await.unwrap();
+    let mut said = Vec::new();
+    let all = stream.read_to_end(&mut said);
+    tokio::time::timeout(PATIENCE, all).await.unwrap().unwrap();
+    assert_eq!(said, [0x15, 0x03, 0x03, 0, 2, 2, 70]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
