@@ -93,8 +93,13 @@ fn existing_home(options: &Global) -> Result<std::path::PathBuf, Failure> {
 }
 
 async fn lock(options: &Global) -> Result<Outcome, Failure> {
-    let home = existing_home(options)?;
-    Ok(say_locked(end_owner(&home).await?))
+    let home = home_folder(options)?;
+    let was_open = end_owner(&home).await?;
+    // Only now may anything wait for the disk or for somebody else: a home that is wiped, or due to be, is said to be so.
+    match Owner::acquire(&home) {
+        Err(error @ HomeError::Wiped) => Err(error.into()),
+        _ => Ok(say_locked(was_open)),
+    }
 }
 
 fn say_locked(locked: bool) -> Outcome {
@@ -156,13 +161,8 @@ async fn end_owner(home: &Path) -> Result<bool, Failure> {
 /// Whether a process has the home.
 async fn is_taken(home: &Path) -> Result<bool, Failure> {
     let home = home.to_owned();
-    tokio::task::spawn_blocking(move || match Owner::acquire(&home) {
-        Ok(_) => Ok(false),
-        Err(HomeError::Owned) => Ok(true),
-        Err(error) => Err(error.into()),
-    })
-    .await
-    .map_err(|_| HomeError::Io)?
+    let looked = tokio::task::spawn_blocking(move || Owner::is_taken(&home)).await;
+    Ok(looked.map_err(|_| HomeError::Io)??)
 }
 
 fn end(process: Option<Pid>) {
@@ -177,8 +177,12 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     let press = if wipe {
         Press::Wipe
     } else {
-        existing_home(options)?;
-        panic::press(&home, &Moment::now())?
+        panic::press(&home, &Moment::now()).inspect_err(|error| {
+            if *error == HomeError::Wiped {
+                // What a wipe that was cut short has left.
+                let _ = Wipe::finish_if_marked(&home);
+            }
+        })?
     };
     if press == Press::Lock {
         return Ok(say_locked(end_owner(&home).await?));

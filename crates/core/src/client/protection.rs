@@ -450,20 +450,22 @@ impl Client {
         .await
     }
 
-    /// Panic: locks at the first press, wipes at the second within ten seconds.
+    /// Panic: locks at the first press, wipes at the second within ten seconds. Whatever goes wrong with noting the press, it locks.
     ///
     /// # Errors
     /// `home.*`, `state.closed`.
     pub async fn panic(&self) -> Result<Press> {
         let folder = self.home_folder().to_owned();
-        let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
-            .await
-            .map_err(|_| Error::Reason(Reason::Closed))?
-            .inspect_err(|error| {
-                if *error == HomeError::Wiped {
-                    self.was_wiped();
-                }
-            })?;
+        let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()));
+        let press = match press.await {
+            Ok(Err(HomeError::Wiped)) => {
+                self.was_wiped();
+                return Err(HomeError::Wiped.into());
+            }
+            // A home whose folder is gone is open here all the same.
+            Ok(Err(_)) | Err(_) => Press::Lock,
+            Ok(Ok(press)) => press,
+        };
         match press {
             Press::Lock => self.lock(),
             Press::Wipe => {

@@ -60,7 +60,7 @@ pub const KILL_LEN: usize = 2048;
 
 /// How long a change waits for another process's change. One takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a wipe waits for it: who holds it longer may have been stopped on purpose.
+/// How long a wipe, or panic, waits for it: who holds it longer may have been stopped on purpose.
 const PATIENCE_OF_A_WIPE: Duration = Duration::from_millis(200);
 
 /// Whether the home is being wiped. Why is not written down: it could put the owner in danger.
@@ -224,7 +224,23 @@ impl Sentinel {
     /// folder, [`HomeError::Newer`], [`HomeError::ReadOnly`], [`HomeError::DiskFull`] (only when the file
     /// must be made), [`HomeError::InUse`] if another process's change doesn't end, [`HomeError::Io`].
     pub fn update<T>(home: &Path, change: impl FnOnce(&mut Self) -> T) -> HomeResult<T> {
-        let _turn = Turn::wait(home, PATIENCE)?;
+        Self::update_within(home, PATIENCE, change)
+    }
+
+    /// As [`Sentinel::update`], for what must not wait: another process's change is waited for as long as a wipe would.
+    pub(super) fn update_soon<T>(
+        home: &Path,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> HomeResult<T> {
+        Self::update_within(home, PATIENCE_OF_A_WIPE, change)
+    }
+
+    fn update_within<T>(
+        home: &Path,
+        patience: Duration,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> HomeResult<T> {
+        let _turn = Turn::wait(home, patience)?;
         let mut sentinel = Self::load(home)?;
         if sentinel.wipe != WipeMark::None {
             return Err(HomeError::Wiped);
