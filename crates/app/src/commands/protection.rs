@@ -44,7 +44,7 @@ use crate::{
             ChangePassphrase, Confirmation, RemoveDuress, SetDuress, SetProtection, WipeHome,
         },
     },
-    session::{client_options, home_folder},
+    session::{client_options, home_folder, take_leave},
     terminal::time::Clock,
     web::secret::Secret,
 };
@@ -221,6 +221,7 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     }
     // What it may have written meanwhile, and what both were at once.
     let report = Wipe::finish_if_marked(&home)?.unwrap_or(report);
+    take_leave(options).await;
     let server = by_owner.is_some_and(|wiped| wiped.server);
     Ok(say_wiped(report.is_complete(), server))
 }

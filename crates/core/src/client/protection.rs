@@ -28,6 +28,7 @@ use crate::{
         sentinel::Sentinel,
     },
     ids::ContactId,
+    kill::take_leave,
     sync::{Engine, alarm, change::Change, devices, heartbeat, kill},
     transport::Role,
     view::SettingsPart,
@@ -475,8 +476,8 @@ impl Client {
         Ok(press)
     }
 
-    /// Wipes the home: first what opens it, then everything in it, then the queue on the server, if it can be reached within
-    /// five seconds. If the owner chose so and this is the account's only device, people in its direct chats are told once no key of the
+    /// Wipes the home: first what opens it, then everything in it, then the queue on the server, and the kill code's, if it can be reached
+    /// within five seconds. If the owner chose so and this is the account's only device, people in its direct chats are told once no key of the
     /// home is on the disk any more, for at most a moment and while the server is there. The process is told to end.
     ///
     /// # Errors
@@ -507,7 +508,13 @@ impl Client {
             .map_err(|_| Error::Reason(Reason::Closed))??;
         // What still works on the store works on nothing.
         let _ = tokio::time::timeout(LAST_WORK, self.inner.driver.stop()).await;
-        let deleted = tokio::time::timeout(FAREWELL, self.delete_queue()).await;
+        let kill_queues = async {
+            if let Some(kill) = &self.inner.driver.shared.kill {
+                take_leave(kill.section.home(), &kill.options, FAREWELL).await;
+            }
+        };
+        let messages = tokio::time::timeout(FAREWELL, self.delete_queue());
+        let (deleted, ()) = tokio::join!(messages, kill_queues);
         let wiped = Wiped {
             complete: report.is_complete(),
             server: matches!(deleted, Ok(Ok(()))),
