@@ -252,7 +252,8 @@ impl Sentinel {
     }
 
     /// Writes what the kill code needs anew into both copies: as it is, or as random bytes if it is to be forgotten, being of an account that
-    /// nobody can open any more. An account that is opened puts its own back. Both take the same time.
+    /// nobody can open any more. An account that is opened puts its own back. Heartbeats come by the kill code's ways, so that whether they
+    /// count, and what was heard, is forgotten with it. Both take the same time.
     ///
     /// # Errors
     /// As [`Sentinel::update`].
@@ -262,6 +263,8 @@ impl Sentinel {
             Self::update(home, |sentinel| {
                 if forgets {
                     sentinel.kill = random;
+                    sentinel.dead_man.heartbeats = false;
+                    sentinel.dead_man.heartbeat = 0;
                 }
             })?;
         }

@@ -64,6 +64,9 @@ fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
             sentinel.kill.bytes_mut()[..200].copy_from_slice(&needs);
         })
         .unwrap();
+            // Heartbeats count, and one was heard.
+            sentinel.dead_man.heartbeats = true;
+            sentinel.dead_man.heartbeat = 1_800_000_000;
     }
     let stands = || {
         let bytes = fs::read(place.join("sentinel")).unwrap();
@@ -71,6 +74,10 @@ fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
     };
     let writes = || {
         let bytes = fs::read(place.join("sentinel")).unwrap();
+    let heartbeats = || {
+        let record = Sentinel::load(&place).unwrap().dead_man;
+        (record.heartbeats, record.heartbeat)
+    };
         let serial = |copy: &[u8]| u64::from_be_bytes(copy[16..24].try_into().unwrap());
         bytes.chunks(4096).map(serial).max().unwrap()
     };
@@ -82,11 +89,17 @@ fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
         assert!(stands(), "{typed}");
         counts.push(writes() - before);
     }
+        assert_eq!(heartbeats(), (true, 1_800_000_000), "{typed}");
     let before = writes();
     drop(unlock(&place, DURESS).unwrap());
     assert!(!stands());
     counts.push(writes() - before);
     assert_eq!(counts, [counts[0]; 4]);
+    assert_eq!(
+        heartbeats(),
+        (false, 0),
+        "without a kill code there are none"
+    );
 }
 
 #[test]
