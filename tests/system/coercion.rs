@@ -431,6 +431,18 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
     types(&ada, "just dusting the shelves");
     let protection = ada.run(["protection"])?;
     assert_eq!(protection["decoy"], true);
+    // What protects the owner's own account is not weakened from here, and what is the decoy's is.
+    for change in [
+        ["--dead-man", "off"],
+        ["--wrong-attempts", "off"],
+        ["--heartbeats", "off"],
+        ["--keyring", "off"],
+    ] {
+        let refused = ada.run([&["protection"], &change[..]].concat());
+        assert_eq!(refusal(refused).1, "home.decoy", "{change:?}");
+    }
+    let changed = ada.run(["protection", "--auto-lock", "10m"])?;
+    assert_eq!(changed["auto_lock_s"], 600);
     ada.link()?;
     types(&ada, &right);
     assert_eq!(ada.texts("Benjamin")?, [WORDS]);

@@ -255,7 +255,7 @@ impl Client {
     /// Changes how this device is protected.
     ///
     /// # Errors
-    /// `settings.protection_invalid`; `home.keyring`, `home.no_keyring`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
+    /// `settings.protection_invalid`; `home.decoy` on a visit to the decoy, for what is the whole home's; `home.keyring`, `home.no_keyring`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
     /// `home.empty_passphrase` if it is needed and missing; `store.*`, `home.*`.
     pub async fn set_protection(
         &self,
@@ -274,16 +274,20 @@ impl Client {
         if !is_possible {
             return Err(Reason::ProtectionInvalid.into());
         }
+        let is_of_home = change.wrong_attempts_limit.is_some()
+            || change.dead_man_days.is_some()
+            || change.heartbeats.is_some()
+            || change.keyring.is_some();
+        // Who was given the passphrase for visits must not weaken what protects the owner's own account.
+        if is_of_home && self.with_home(|home| Ok(home.is_decoy())).await? {
+            return Err(HomeError::Decoy.into());
+        }
         if change.heartbeats == Some(true)
             && self.write(|work| Ok(kill::code(work)?.is_none())).await?
         {
             return Err(Reason::KillNone.into());
         }
-        if change.wrong_attempts_limit.is_some()
-            || change.dead_man_days.is_some()
-            || change.heartbeats.is_some()
-            || change.keyring.is_some()
-        {
+        if is_of_home {
             let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
             self.change_home(move |home| {
                 match change.keyring {
@@ -454,7 +458,7 @@ impl Client {
     /// Panic: locks at the first press, wipes at the second within ten seconds. Whatever goes wrong with noting the press, it locks.
     ///
     /// # Errors
-    /// `home.*`, `state.closed`.
+    /// `home.wiped`: the process ends then, too. What [`Client::wipe`] says.
     pub async fn panic(&self) -> Result<Press> {
         let folder = self.home_folder().to_owned();
         let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()));
