@@ -57,7 +57,7 @@ pub enum ProtectionCommand {
 /// What of it is to change; without any it is shown.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The first three ask for the passphrase. `--confirm` alone tells the dead-man timer that you are there, as an unlock does. With `--heartbeats on`, so does the passphrase given on another of your devices, which tells this one by the ways of the kill code: make one first. This device hears it locked or open, but not while Undertone doesn't run.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
+    after_help = "`--wrong-attempts`, `--dead-man`, `--heartbeats` and `--keyring` ask for the passphrase, and can't be changed on a visit to the decoy. `--confirm` alone tells the dead-man timer that you are there, as an unlock does. With `--heartbeats on`, so does the passphrase given on another of your devices, which tells this one by the ways of the kill code: make one first. This device hears it locked or open, but not while Undertone doesn't run.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
 )]
 pub struct ProtectionArgs {
     /// Wipe after so many wrong passphrases in a row (3 or more), or `off`
