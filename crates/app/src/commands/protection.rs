@@ -437,7 +437,7 @@ pub(super) fn warnings(standing: &DeadManStanding) -> Vec<String> {
         ));
     }
     if standing.clock_set_back_s > 0 {
-        lines.push("The clock of this computer was set back. The dead-man timer goes on by running time; unlock within 72 hours to confirm that you are there.".to_owned());
+        lines.push("The clock of this computer may have been set back. The dead-man timer goes on by running time; unlock within 72 hours to confirm that you are there.".to_owned());
     }
     lines
 }

@@ -102,13 +102,15 @@ pub struct DeadManRecord {
     pub uptime: u64,
     /// The latest the local clock ever said, in seconds of Unix time.
     pub highest_clock: u64,
-    /// Seconds that the warning "the clock was set back" still stands; 0 is no warning.
+    /// Seconds that the warning "the clock may have been set back" still stands; 0 is no warning.
     pub set_back_left: u64,
     /// Whether heartbeats of the owner's other devices count.
     pub heartbeats: bool,
     /// The moment of the last heartbeat of another own device that was taken, in seconds of Unix time by that device's clock;
     /// none of before it is taken.
     pub heartbeat: u64,
+    /// How many seconds a server's clock was ahead when that was warned of last.
+    pub told_ahead: u64,
 }
 
 /// What the kill code needs, in a form of its own: see `kill::section`. Random bytes while nothing is set.
@@ -366,6 +368,7 @@ impl Sentinel {
         put_u64(timer, 48, record.highest_clock);
         put_u64(timer, 56, record.set_back_left);
         put_u64(timer, 64, record.heartbeat);
+        put_u64(timer, 72, record.told_ahead);
 
         put_u64(&mut out, AT_PANIC, self.panic_at);
         fill_random(&mut out[AT_RESERVED..AT_KILL])?;
@@ -416,6 +419,7 @@ impl Sentinel {
                 highest_clock: get_u64(timer, 48),
                 set_back_left: get_u64(timer, 56),
                 heartbeat: get_u64(timer, 64),
+                told_ahead: get_u64(timer, 72),
             },
             panic_at: get_u64(copy, AT_PANIC),
             kill,
