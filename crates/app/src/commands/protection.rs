@@ -23,7 +23,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{NEWS, Visit, kill, line_from_stdin, select, with};
+use super::{NEWS, Visit, init::KeptWords, kill, kill_code, line_from_stdin, select, with};
 use crate::{
     cli::{
         args::{Global, OnOff},
@@ -36,8 +36,8 @@ use crate::{
     rpc::{
         connection::Connection,
         methods::{
-            DuressRemove, DuressSetUp, HomeLock, HomeWipe, PassphraseChange, PassphraseConfirm,
-            ProtectionGet, ProtectionSet,
+            DuressRemove, DuressSetUp, HomeLock, HomeWipe, KillStatusGet, PassphraseChange,
+            PassphraseConfirm, ProtectionGet, ProtectionSet,
         },
         params::Nothing,
         protection_params::{
@@ -45,7 +45,7 @@ use crate::{
         },
     },
     session::{client_options, home_folder, take_leave},
-    terminal::time::Clock,
+    terminal::{single_line, time::Clock},
     web::secret::Secret,
 };
 
@@ -64,6 +64,11 @@ const GREETING: Duration = Duration::from_millis(500);
 const KILL_QUEUE: Duration = Duration::from_secs(5);
 /// What confirms a wipe.
 const WORD: &str = "wipe";
+/// What the words of the decoy's account are for, above and below them.
+const ABOUT_DECOY: [&str; 2] = [
+    "Recovery phrase of the decoy's account. It is shown only now.",
+    "It opens backups of the decoy, and nothing of yours. Whoever finds it on paper knows that there is a decoy.",
+];
 
 pub(super) async fn run(
     options: &Global,
@@ -329,9 +334,18 @@ async fn protection(
             let set = SetProtection { passphrase, change };
             visit.session.call::<ProtectionSet>(set).await?
         };
-        Ok(Outcome::prose(json!(now), describe(&now, &output.clock)))
+        let kill = visit.session.call::<KillStatusGet>(Nothing {}).await?;
+        let mut lines = describe(&now, &output.clock);
+        lines.extend(kill_code::describe(&kill, output));
+        lines.push("Panic: `undertone panic` locks at once; a second time within ten seconds, or with --wipe, it wipes.".to_owned());
+        lines.push(LIMITS.to_owned());
+        Ok(Outcome::prose(json!(now), lines))
     })
 }
+
+/// What holds for all of it.
+const LIMITS: &str =
+    "None of this helps against somebody who controls this computer, or sees you type.";
 
 /// What is set, what each protects from, and what it can't do.
 fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
@@ -341,13 +355,10 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
             "Wrong passphrases: after {limit} in a row this device is wiped. Who copies the disk before can try on the copy as often as they like."
         ),
     };
-    let dead_man = match now.dead_man.days {
-        0 => "Dead-man timer: off.".to_owned(),
-        days => format!(
-            "Dead-man timer: wiped when not unlocked for {days} days ({} left). It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.",
-            span(now.dead_man.left_s)
-        ),
-    };
+    let mut dead_man = timer(&now.dead_man);
+    if now.dead_man.days > 0 {
+        dead_man += " It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.";
+    }
     let heartbeats = match (now.dead_man.heartbeats, now.dead_man.heard_s) {
         (false, _) => {
             "Heartbeats: off; only the passphrase on this device puts its dead-man timer off."
@@ -400,8 +411,6 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
     } else {
         "A device that was wiped stays on the list until you remove it; people in your chats see nothing."
     };
-    let limits =
-        "None of this helps against somebody who controls this computer, or sees you type.";
     vec![
         attempts,
         dead_man,
@@ -412,17 +421,28 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         keyring.to_owned(),
         duress,
         wiped.to_owned(),
-        limits.to_owned(),
     ]
 }
 
-/// In the largest unit that fits, rounded down.
+/// How the dead-man timer stands.
+fn timer(standing: &DeadManStanding) -> String {
+    match standing.days {
+        0 => "Dead-man timer: off.".to_owned(),
+        days => format!(
+            "Dead-man timer: wiped when not unlocked for {days} days ({} left).",
+            span(standing.left_s)
+        ),
+    }
+}
+
+/// In the largest unit that fits, rounded: what was set a moment ago is said as it was set.
 fn span(seconds: u64) -> String {
+    let in_units = |unit: u64| (seconds + unit / 2) / unit;
     let (number, unit) = match seconds {
         0..120 => (seconds, "seconds"),
-        120..7200 => (seconds / 60, "minutes"),
-        7200..172_800 => (seconds / 3600, "hours"),
-        _ => (seconds / 86_400, "days"),
+        120..7200 => (in_units(60), "minutes"),
+        7200..172_800 => (in_units(3600), "hours"),
+        _ => (in_units(86_400), "days"),
     };
     format!("{number} {unit}")
 }
@@ -447,6 +467,19 @@ async fn duress(
     output: &Output,
     command: DuressCommand,
 ) -> Result<Outcome, Failure> {
+    // Before anything else: there must be a place for the words.
+    let words_file = match &command {
+        DuressCommand::Set { recovery_file, .. } => Some(recovery_file.clone()),
+        DuressCommand::Remove { .. } => None,
+    };
+    let kept = match &words_file {
+        Some(file) => Some(KeptWords::begin(
+            file.as_deref(),
+            "recovery phrase of the decoy's account",
+            "--recovery-file",
+        )?),
+        None => None,
+    };
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         match command {
@@ -475,6 +508,7 @@ async fn duress(
                 duress_file,
                 visit_file,
                 alarm,
+                recovery_file,
                 yes,
             } => {
                 let before = visit.session.call::<ProtectionGet>(Nothing {}).await?;
@@ -512,10 +546,18 @@ async fn duress(
                     confirm: before.duress.then(|| "replace".to_owned()),
                 };
                 let answer = visit.session.call::<DuressSetUp>(set).await?;
+                if let Some(kept) = kept {
+                    kept.keep(&answer.phrase.0, &ABOUT_DECOY)?;
+                }
                 let mut lines = vec![
                     "The duress passphrase is set: given instead of yours, it destroys this account's keys on this device and opens the decoy. Nothing asks again.".to_owned(),
-                    format!("Recovery phrase of the decoy's account: {}", *answer.phrase.0),
                 ];
+                if let Some(path) = &recovery_file {
+                    lines.push(format!(
+                        "The recovery phrase of the decoy's account is in {}; whoever finds the file knows of the decoy.",
+                        single_line(&path.display().to_string())
+                    ));
+                }
                 if !alarmed.is_empty() {
                     let names: Vec<&str> = alarmed.iter().map(|one| one.name.as_str()).collect();
                     lines.push(format!("It then tells, silently: {}. Their devices have to hear of that first, so let Undertone run a while.", names.join(", ")));
@@ -524,7 +566,10 @@ async fn duress(
                     lines
                         .push("The decoy is an empty account that no server knows yet.".to_owned());
                 }
-                Ok(Outcome::prose(json!(answer), lines))
+                Ok(Outcome::prose(
+                    json!({"registered": answer.registered, "recovery_file": recovery_file}),
+                    lines,
+                ))
             }
         }
     })
@@ -544,10 +589,7 @@ async fn look(options: &Global) -> Result<Outcome, Failure> {
         Err(error) => return Err(error.into()),
     }
     let standing = guard::look(&home).await?;
-    let mut lines = vec![match standing.days {
-        0 => "The dead-man timer is off.".to_owned(),
-        days => format!("{} of {days} days are left.", span(standing.left_s)),
-    }];
+    let mut lines = vec![timer(&standing)];
     lines.extend(warnings(&standing));
     Ok(Outcome::prose(json!(standing), lines))
 }
