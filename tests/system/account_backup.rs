@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use undertone_tests::{Failed, Outcome, Person, ServerProcess};
 
+use crate::kill::{Owner, answers};
 use crate::sentences::said;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -242,4 +243,40 @@ fn a_chat_is_kept_as_pages_for_its_owner_alone() -> Outcome {
     )?;
     assert_ne!(again.exit, Some(0));
     Ok(())
+}
+
+/// The words on the paper are of the device that was lost.
+#[test]
+fn the_kill_code_of_before_does_nothing_to_what_was_restored() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Owner::join("Ada", &server)?;
+    ada.person.send("notes", "The plan is in the drawer")?;
+    let place = tempfile::tempdir().expect("a folder");
+    let backup = place.path().join("backup");
+    make(&ada.person, &backup)?;
+    let words = ada.person.recovery_file();
+    fs::remove_dir_all(ada.person.home()).expect("gone");
+    let folder = place.path().join("new");
+    fs::create_dir(&folder).expect("a folder");
+    let again = restored("Ada", &folder, &backup, &server.invitation(1)?, &words)?;
+    assert_eq!(again.run(["kill-code"])?["code"], false);
+
+    // They reach what is left of the lost one on the server, which never answers; with a code of its own, too, the new one goes on.
+    let reaches_the_lost_one_only = || {
+        let (code, said) = ada.killed_from_elsewhere(&["--wait", "2s"])?;
+        assert_eq!(
+            (code, answers(&said)),
+            (Some(7), vec!["waiting".to_owned()])
+        );
+        assert_eq!(again.texts("notes")?, ["The plan is in the drawer"]);
+        Ok(())
+    };
+    reaches_the_lost_one_only()?;
+    let kill_file = place.path().join("kill.txt");
+    let made = run(&again, &["kill-code", "new", "--kill-file"], &[&kill_file])?;
+    assert_eq!(
+        (&made["armed"], &made["generation"]),
+        (&true.into(), &1.into())
+    );
+    reaches_the_lost_one_only()
 }

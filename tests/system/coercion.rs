@@ -43,6 +43,11 @@ pub fn secret_file(person: &Person, name: &str, passphrase: &str) -> String {
     path.display().to_string()
 }
 
+/// Where a command may write words.
+pub fn beside(person: &Person, name: &str) -> String {
+    person.home().with_file_name(name).display().to_string()
+}
+
 /// Two people who have met, and Ada has something to hide.
 pub fn ada_and_ben(server: &ServerProcess) -> Outcome<(Person, Person)> {
     let invitation = server.invitation(4)?;
@@ -407,6 +412,7 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
     let key = data_key(&ada);
     let duress = secret_file(&ada, "duress.txt", "all right all right");
     let visit = secret_file(&ada, "visit.txt", "just dusting the shelves");
+    let words = beside(&ada, "decoy.txt");
     let set = [
         "duress",
         "set",
@@ -418,11 +424,17 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
         duress.as_str(),
         "--visit-file",
         visit.as_str(),
+        "--recovery-file",
+        words.as_str(),
         "--alarm",
         "Benjamin",
     ];
     let answer = ada.run_with_input(set, &server.invitation(1)?)?;
     assert_eq!(answer["registered"], true);
+    let words = fs::read_to_string(words).expect("written");
+    assert_eq!(words.split_whitespace().count(), 12);
+    let first = words.split_whitespace().next().unwrap_or_default();
+    assert!(!answer.to_string().contains(first), "{answer}");
     assert_eq!(ada.texts("Benjamin")?, [WORDS]);
     ben.texts("Ada")?;
 
@@ -431,6 +443,18 @@ fn the_duress_passphrase_opens_a_decoy_with_an_account_of_its_own() -> Outcome {
     types(&ada, "just dusting the shelves");
     let protection = ada.run(["protection"])?;
     assert_eq!(protection["decoy"], true);
+    // What protects the owner's own account is not weakened from here, and what is the decoy's is.
+    for change in [
+        ["--dead-man", "off"],
+        ["--wrong-attempts", "off"],
+        ["--heartbeats", "off"],
+        ["--keyring", "off"],
+    ] {
+        let refused = ada.run([&["protection"], &change[..]].concat());
+        assert_eq!(refusal(refused).1, "home.decoy", "{change:?}");
+    }
+    let changed = ada.run(["protection", "--auto-lock", "10m"])?;
+    assert_eq!(changed["auto_lock_s"], 600);
     ada.link()?;
     types(&ada, &right);
     assert_eq!(ada.texts("Benjamin")?, [WORDS]);
@@ -484,13 +508,11 @@ fn an_empty_decoy_is_made_without_asking_any_server() -> Outcome {
     let server = ServerProcess::start()?;
     let (ada, _ben) = ada_and_ben(&server)?;
     let duress = secret_file(&ada, "duress.txt", "all right all right");
-    let answer = ada.run([
-        "--offline",
-        "duress",
-        "set",
-        "--duress-file",
-        duress.as_str(),
-    ])?;
+    let set = ["--offline", "duress", "set", "--duress-file", &duress];
+    // There is no terminal to show the decoy's words on.
+    assert_eq!(refusal(ada.run(set)).0, Some(2));
+    let words = beside(&ada, "decoy.txt");
+    let answer = ada.run([&set[..], &["--recovery-file", &words]].concat())?;
     assert_eq!(answer["registered"], false);
     types(&ada, "all right all right");
     let chats = ada.run(["--offline", "chats"])?;

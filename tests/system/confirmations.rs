@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use undertone_tests::{Outcome, Person, ServerProcess, eventually};
 
-use crate::coercion::{PATIENCE, passphrase_of, refusal, secret_file, wiped};
+use crate::coercion::{PATIENCE, beside, passphrase_of, refusal, secret_file, wiped};
 
 /// The methods of which `docs/rpc.md` says that they take a word.
 fn methods_with_a_word() -> BTreeSet<String> {
@@ -91,6 +91,8 @@ fn no_method_destroys_anything_without_its_word() -> Outcome {
             "set",
             "--duress-file",
             &secret_file(&ada, "duress.txt", "another one of them"),
+            "--recovery-file",
+            &beside(&ada, "decoy.txt"),
         ],
     ] {
         for typed in ["", "no\n"] {
@@ -103,11 +105,6 @@ fn no_method_destroys_anything_without_its_word() -> Outcome {
         json!([])
     );
     session.end()
-}
-
-/// Where a command may write words.
-fn beside(person: &Person, name: &str) -> String {
-    person.home().with_file_name(name).display().to_string()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use undertone_core::home::Owner;
 use undertone_tests::{Failed, Outcome, Person, ServerOptions, ServerProcess, binary, not_tried};
 
 use crate::sentences::{Said, init_command, said, two_people};
@@ -70,6 +71,18 @@ fn disk(place: &Path, mib: u64) {
         Path::new("tmpfs"),
         place,
     );
+}
+
+/// From now on nothing can be written there, but by who has it open already.
+fn close(place: &Path) {
+    mount("--bind", place, place);
+    mount("-o remount,bind,ro", place, place);
+}
+
+/// Takes [`close`] back.
+fn open(place: &Path) {
+    let status = Command::new("umount").arg(place).status();
+    assert!(status.expect("umount runs").success());
 }
 
 /// Fills the disk but for so many bytes; removing the file makes room again.
@@ -287,19 +300,6 @@ fn a_read_only_disk_is_named_and_nothing_is_changed() -> Outcome {
     ada.meet(&ben)?;
     ada.send("Ben", "Ink")?;
 
-    let close = |place: &Path| {
-        mount("--bind", place, place);
-        mount("-o remount,bind,ro", place, place);
-    };
-    let open = |place: &Path| {
-        assert!(
-            Command::new("umount")
-                .arg(place)
-                .status()
-                .expect("umount runs")
-                .success()
-        );
-    };
     close(&ada.home());
     for arguments in [
         &["chats"][..],
@@ -328,4 +328,39 @@ fn a_read_only_disk_is_named_and_nothing_is_changed() -> Outcome {
     server.run()?;
     ada.send("Ben", "Ink again")?;
     ben.reads_eventually("Ada", &["Ink", "Ink again"], PATIENCE)
+}
+
+/// A disk that fails is closed by the system, and what is open on it has its keys all the same.
+#[test]
+fn what_is_open_on_a_disk_that_can_not_be_written_is_locked() -> Outcome {
+    let Some(place) = inside("what_is_open_on_a_disk_that_can_not_be_written_is_locked")? else {
+        return Ok(());
+    };
+    let server = ServerProcess::start()?;
+    let folder = place.join("ada");
+    fs::create_dir(&folder).expect("a folder");
+    let ada = Person::at("Ada", &folder)?.with_cheap_passphrase();
+    ada.init(&server.invitation(1)?)?;
+    for command in ["panic", "lock"] {
+        let mut session = ada.rpc()?;
+        session.call("status.get", &serde_json::json!({}))?;
+        close(&ada.home());
+        let answer = ada.run([command])?;
+        assert_eq!(answer["was_open"], true, "{command}: {answer}");
+        assert!(!Owner::is_taken(&ada.home()).expect("a home"), "{command}");
+        session.ends()?;
+        // There is nothing more to lock, and that is no reason to fail.
+        assert_eq!(ada.run([command])?["was_open"], false);
+        open(&ada.home());
+    }
+    assert_eq!(said(&ada, &["chats"])?.exit, Some(0), "nothing is lost");
+    // A program that has it open and is told by RPC.
+    let mut session = ada.rpc()?;
+    session.call("status.get", &serde_json::json!({}))?;
+    close(&ada.home());
+    let answer = session.call("home.panic", &serde_json::json!({}))?;
+    assert_eq!(answer["wiped"], false);
+    session.ends()?;
+    open(&ada.home());
+    Ok(())
 }

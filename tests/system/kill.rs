@@ -17,15 +17,15 @@ const NOT_MUCH_LATER: Duration = Duration::from_secs(6);
 const WIPED: i32 = 15;
 
 /// Somebody with a kill code.
-struct Owner {
-    person: Person,
+pub struct Owner {
+    pub person: Person,
     words: PathBuf,
     server: String,
     pin: String,
 }
 
 impl Owner {
-    fn join(name: &str, server: &ServerProcess) -> Outcome<Self> {
+    pub fn join(name: &str, server: &ServerProcess) -> Outcome<Self> {
         let person = Person::join_hurried(name, &server.invitation(1)?)?;
         let words = person.home().with_file_name("kill.txt");
         let made = person.run([
@@ -44,7 +44,7 @@ impl Owner {
     }
 
     /// What somebody does who has nothing but the words: no home, no account.
-    fn killed_from_elsewhere(&self, more: &[&str]) -> Outcome<(Option<i32>, Value)> {
+    pub fn killed_from_elsewhere(&self, more: &[&str]) -> Outcome<(Option<i32>, Value)> {
         let elsewhere = tempfile::tempdir().map_err(|error| Failed::harness("a folder", error))?;
         let output = Command::new(binary("undertone")?)
             .env("HOME", elsewhere.path())
@@ -90,7 +90,7 @@ fn says_wiped(person: &Person) -> Outcome {
     }
 }
 
-fn answers(said: &Value) -> Vec<String> {
+pub fn answers(said: &Value) -> Vec<String> {
     let devices = said["devices"].as_array().cloned().unwrap_or_default();
     devices
         .iter()
@@ -565,5 +565,34 @@ fn a_device_wipes_another_one_of_its_owner() -> Outcome {
     assert_eq!(said["answer"]["is"], "wiped", "{said}");
     assert_eq!(watching.ends_with(PATIENCE)?, Some(WIPED));
     assert!(is_wiped(&laptop.home()) && !ada.is_wiped());
+    Ok(())
+}
+
+#[test]
+fn a_device_that_was_wiped_in_another_way_has_no_place_of_the_code_any_more() -> Outcome {
+    let server = ServerProcess::start()?;
+    for way in ["panic", "panic while open", "by hand", "wrong passphrases"] {
+        let ada = Owner::join("Ada", &server)?;
+        assert_eq!(ada.killed_from_elsewhere(&["--list"])?.0, Some(0), "{way}");
+        match way {
+            "panic" => drop(ada.person.run(["panic", "--wipe"])?),
+            "panic while open" => {
+                let mut session = ada.person.rpc()?;
+                session.call("status.get", &serde_json::json!({}))?;
+                ada.person.run(["panic", "--wipe"])?;
+            }
+            "by hand" => drop(ada.person.run_with_input(["wipe"], "wipe\n")?),
+            _ => {
+                ada.person.run(["protection", "--wrong-attempts", "3"])?;
+                crate::coercion::types(&ada.person, "not this one");
+                while !ada.is_wiped() {
+                    assert!(ada.person.run(["chats"]).is_err());
+                }
+            }
+        }
+        assert!(ada.is_wiped(), "{way}");
+        let (code, said) = ada.killed_from_elsewhere(&["--list"])?;
+        assert_eq!(code, Some(5), "{way}: {said}");
+    }
     Ok(())
 }

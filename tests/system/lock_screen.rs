@@ -7,7 +7,7 @@ use undertone_tests::disk::{Needle, scan_for};
 use undertone_tests::{Failed, Outcome, Person, ServerProcess, eventually};
 
 use crate::coercion::{
-    PATIENCE, WORDS, ada_and_ben, data_key, passphrase_of, refusal, secret_file, wiped,
+    PATIENCE, WORDS, ada_and_ben, beside, data_key, passphrase_of, refusal, secret_file, wiped,
 };
 use crate::web_page::{Host, Page};
 
@@ -56,7 +56,9 @@ async fn the_duress_passphrase_typed_there_opens_the_decoy_and_destroys_the_rest
     let duress = secret_file(&ada, "duress.txt", DURESS);
     block_in_place(|| {
         let set = ["--offline", "duress", "set", "--name", "Ada B."];
-        ada.run(set.into_iter().chain(["--duress-file", &duress]))
+        let words = beside(&ada, "decoy.txt");
+        let files = ["--duress-file", &duress, "--recovery-file", &words];
+        ada.run(set.into_iter().chain(files))
     })?;
     let (host, session, mut page) = lock_screen(&ada).await?;
     assert_eq!(

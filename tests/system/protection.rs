@@ -5,7 +5,8 @@ use undertone_core::home::Sentinel;
 use undertone_tests::hello_proxy::HelloProxy;
 use undertone_tests::{Failed, Outcome, Person, ServerProcess, eventually};
 
-use crate::coercion::{PATIENCE, passphrase_of, refusal, secret_file, types, wiped};
+use crate::coercion::{PATIENCE, beside, passphrase_of, refusal, secret_file, types, wiped};
+use crate::sentences::said;
 use crate::web_page::Host;
 
 const DURESS: &str = "all right all right";
@@ -14,7 +15,8 @@ const DAY: u64 = 86_400;
 fn sets_a_duress_passphrase(person: &Person) -> Outcome {
     let duress = secret_file(person, "duress.txt", DURESS);
     let set = ["--offline", "duress", "set", "--duress-file", &duress];
-    person.run(set)?;
+    let words = beside(person, "decoy.txt");
+    person.run([&set[..], &["--recovery-file", &words]].concat())?;
     assert_eq!(person.run(["--offline", "protection"])?["duress"], true);
     Ok(())
 }
@@ -42,9 +44,11 @@ fn the_duress_passphrase_and_its_decoy_are_taken_away_by_a_word_and_the_passphra
     assert_eq!(ada.run(["protection"])?["duress"], true);
     // Nor is a decoy that may be lived in replaced by the way.
     let duress = secret_file(&ada, "duress.txt", DURESS);
+    let words = beside(&ada, "new-decoy.txt");
     let again = ["duress", "set", "--duress-file", &duress];
-    assert_eq!(refusal(ada.run_with_input(again, "yes\n")).0, Some(2));
-    ada.run_with_input(again, "replace\n")?;
+    let again = [&again[..], &["--recovery-file", &words]].concat();
+    assert_eq!(refusal(ada.run_with_input(&again, "yes\n")).0, Some(2));
+    ada.run_with_input(&again, "replace\n")?;
     let answer = ada.run_with_input(["duress", "remove"], "remove\n")?;
     assert_eq!(answer["duress"], false);
 
@@ -226,5 +230,33 @@ fn a_server_and_a_contact_of_the_year_2099_wipe_nobody_and_the_timer_wipes_on_it
     days_pass(&ada, 1);
     assert_eq!(watching.ends_with(PATIENCE)?, Some(15));
     assert_eq!(refusal(ada.run(["--offline", "chats"])), wiped());
+    Ok(())
+}
+
+#[test]
+fn what_is_shown_names_everything_that_is_set_and_says_the_time_left_as_it_was_set() -> Outcome {
+    let server = ServerProcess::start()?;
+    let ada = Person::join_hurried("Ada", &server.invitation(1)?)?;
+    let shown = |command: &str| -> Outcome<String> { Ok(said(&ada, &[command])?.out) };
+    let before = shown("protection")?;
+    for named in ["There is no kill code", "Panic: ", "Dead-man timer: off."] {
+        assert!(before.contains(named), "{named}: {before}");
+    }
+    ada.run(["kill-code", "new", "--kill-file", &beside(&ada, "kill.txt")])?;
+    let words = beside(&ada, "desk.txt");
+    let key = ada.run(["custodian", "new", "--name", "Desk", "--words-file", &words])?;
+    let key = key["key"].as_str().unwrap_or_default();
+    ada.run(["custodian", "accept", "--yes", key])?;
+    ada.run(["protection", "--dead-man", "7d"])?;
+    let now = shown("protection")?;
+    for named in [
+        "The kill code of",
+        "Desk may wipe this device",
+        "(7 days left)",
+    ] {
+        assert!(now.contains(named), "{named}: {now}");
+    }
+    let looked = shown("guard")?;
+    assert!(looked.contains("(7 days left)"), "{looked}");
     Ok(())
 }

@@ -415,7 +415,7 @@ export type DeadManStanding = {
   left_s: number,
   /** Whether it is time to say so. */
   warning: DeadManWarning,
-  /** The clock of this machine was set back: for so many seconds more the owner is asked to unlock. Nothing is wiped for it. 0: no such thing. */
+  /** The clock of this machine may have been set back: for so many seconds more the owner is asked to unlock. Nothing is wiped for it. 0: no such thing. */
   clock_set_back_s: number,
   /** Whether an unlock of another of the owner's devices starts the timer anew. */
   heartbeats: boolean,

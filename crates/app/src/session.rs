@@ -11,7 +11,7 @@ use undertone_core::{
         HomeError, Owner, Passphrase,
         socket::{self, Claim, Listener},
     },
-    kill::OnWiped,
+    kill::{self, OnWiped},
 };
 use zeroize::Zeroizing;
 
@@ -136,7 +136,7 @@ impl Session {
             listener.map(|listener| SocketService::start(listener, client.clone(), network));
         let watching = vec![
             tokio::spawn(guard::look_after(client.clone())),
-            tokio::spawn(end_when_asked(client.clone(), options.json)),
+            tokio::spawn(end_when_asked(client.clone(), options.clone())),
         ];
         Ok(Self::Own(Box::new(OwnHome {
             context: Context::new(client, network),
@@ -283,6 +283,9 @@ const ANSWER: Duration = Duration::from_millis(100);
 /// How long closing may take before the process ends without it.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// How long the servers may take to delete the kill queues of a home that is wiped.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// What the process says when it was made to end.
 fn ended(how: Ending) -> Failure {
     match how {
@@ -292,7 +295,7 @@ fn ended(how: Ending) -> Failure {
 }
 
 /// Ends the process when the home is locked from outside, or wiped: memory is let go of as a whole.
-async fn end_when_asked(client: Client, json: bool) {
+async fn end_when_asked(client: Client, options: Global) {
     let mut ending = client.ending();
     let is_over = |how: &Option<Ending>| matches!(how, Some(Ending::Lock | Ending::Wiped));
     let how = match ending.wait_for(is_over).await {
@@ -302,8 +305,11 @@ async fn end_when_asked(client: Client, json: bool) {
     tokio::time::sleep(ANSWER).await;
     // The store is whole after a crash, too.
     let _ = tokio::time::timeout(CLOSING, client.close()).await;
+    if how == Ending::Wiped {
+        take_leave(&options).await;
+    }
     let failure = ended(how);
-    print_failure(json, &failure);
+    print_failure(options.json, &failure);
     std::process::exit(failure.exit_code().into());
 }
 
@@ -330,6 +336,15 @@ pub fn client_options(options: &Global) -> ClientOptions {
 fn on_wiped(options: &Global) -> OnWiped {
     let json = options.json;
     Arc::new(move || end_wiped(json))
+}
+
+/// Has the servers delete the kill queues of the home, if this process has wiped it without an account that was open and did so itself.
+pub(crate) async fn take_leave(options: &Global) {
+    if !options.offline
+        && let Ok(home) = home_folder(options)
+    {
+        kill::take_leave(&home, &client_options(options), LEAVING).await;
+    }
 }
 
 /// Ends the process, whose home is gone.

@@ -79,7 +79,7 @@ export const protectionAr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.days": "المحو بعد",
   "deadman.off": "معطّل",
   "deadman.left": "إن لم تفتح القفل يمحو هذا الجهاز نفسه {time}.",
-  "deadman.clock": "أُعيدت ساعة هذا الحاسوب إلى الوراء. قل خلال ٧٢ ساعة إنك هنا.",
+  "deadman.clock": "ربما أُعيدت ساعة هذا الحاسوب إلى الوراء. قل خلال ٧٢ ساعة إنك هنا.",
   "deadman.confirm": "أنا هنا",
   "deadman.confirmed": "يبدأ المؤقّت من جديد.",
   "deadman.heartbeats": "احتساب فتح قفل جهاز آخر لي",

@@ -75,7 +75,7 @@ export const protectionDe: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.days": "Löschen nach",
   "deadman.off": "Aus",
   "deadman.left": "Wenn du nicht entsperrst, löscht sich dieses Gerät {time}.",
-  "deadman.clock": "Die Uhr dieses Computers wurde zurückgestellt. Sag innerhalb von 72 Stunden, dass du da bist.",
+  "deadman.clock": "Die Uhr dieses Computers wurde vielleicht zurückgestellt. Sag innerhalb von 72 Stunden, dass du da bist.",
   "deadman.confirm": "Ich bin da",
   "deadman.confirmed": "Die Zeit beginnt von vorn.",
   "deadman.heartbeats": "Entsperren eines anderen Geräts von mir zählt",

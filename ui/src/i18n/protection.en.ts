@@ -76,7 +76,7 @@ export const protectionEn = {
   "deadman.days": "Wipe after",
   "deadman.off": "Off",
   "deadman.left": "Unless you unlock, this device wipes itself {time}.",
-  "deadman.clock": "The clock of this computer was set back. Say within 72 hours that you are here.",
+  "deadman.clock": "The clock of this computer may have been set back. Say within 72 hours that you are here.",
   "deadman.confirm": "I am here",
   "deadman.confirmed": "The timer begins anew.",
   "deadman.heartbeats": "Count an unlock of another device of mine",

@@ -75,7 +75,7 @@ export const protectionEs: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.days": "Borrar tras",
   "deadman.off": "Desactivado",
   "deadman.left": "Si no desbloqueas, este dispositivo se borra {time}.",
-  "deadman.clock": "El reloj de este ordenador se ha atrasado. Di en 72 horas que estás aquí.",
+  "deadman.clock": "Puede que el reloj de este ordenador se haya atrasado. Di en 72 horas que estás aquí.",
   "deadman.confirm": "Estoy aquí",
   "deadman.confirmed": "El temporizador empieza de nuevo.",
   "deadman.heartbeats": "Que cuente desbloquear otro dispositivo mío",

@@ -75,7 +75,7 @@ export const protectionFr: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.days": "Effacer après",
   "deadman.off": "Désactivée",
   "deadman.left": "Si vous ne déverrouillez pas, cet appareil s’efface {time}.",
-  "deadman.clock": "L’horloge de cet ordinateur a été reculée. Dites dans les 72 heures que vous êtes là.",
+  "deadman.clock": "L’horloge de cet ordinateur a peut-être été reculée. Dites dans les 72 heures que vous êtes là.",
   "deadman.confirm": "Je suis là",
   "deadman.confirmed": "La minuterie repart de zéro.",
   "deadman.heartbeats": "Compter le déverrouillage d’un autre de mes appareils",

@@ -75,7 +75,7 @@ export const protectionNl: Readonly<Record<keyof typeof protectionEn, Text>> = {
   "deadman.days": "Wissen na",
   "deadman.off": "Uit",
   "deadman.left": "Als je niet ontgrendelt, wist dit apparaat zichzelf {time}.",
-  "deadman.clock": "De klok van deze computer is teruggezet. Zeg binnen 72 uur dat je er bent.",
+  "deadman.clock": "De klok van deze computer is misschien teruggezet. Zeg binnen 72 uur dat je er bent.",
   "deadman.confirm": "Ik ben er",
   "deadman.confirmed": "De timer begint opnieuw.",
   "deadman.heartbeats": "Ontgrendelen van een ander apparaat van mij telt",

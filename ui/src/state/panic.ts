@@ -37,8 +37,15 @@ export function press(): void {
   clearScreen();
   hold();
   // What is lost with the connection was heard: it ends because of this. Asked again it would count as a second press.
-  if (isSent) call("host.panic", {}).catch(() => undefined);
-  else void whenIn().then(() => call("host.panic", {})).catch(() => undefined);
+  if (isSent) call("host.panic", {}).catch(lockAnyway);
+  else void whenIn().then(() => call("host.panic", {})).catch(lockAnyway);
+}
+
+/** The press came to nothing there: it is locked all the same, and who pressed hears why. */
+function lockAnyway(error: unknown): void {
+  if (asFailed(error).code === "page.disconnected") return;
+  tellTrouble(error);
+  call("host.lock", {}).catch(tellTrouble);
 }
 
 /** The lock button goes down: it locks, and wipes only if it is held. */

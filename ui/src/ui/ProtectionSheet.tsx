@@ -54,9 +54,13 @@ export function ProtectionSheet() {
       ) : null}
       <Locking />
       <Part name="panic" title={t("protection.panic")} text={t("protection.panic.text", { keys: PANIC_KEYS })} not={t("protection.panic.not")} />
-      <Attempts />
-      <Duress onShown={setWords} />
-      <DeadMan />
+      {now.decoy ? null : (
+        <>
+          <Attempts />
+          <Duress onShown={setWords} />
+          <DeadMan />
+        </>
+      )}
       <KillCode onShown={setWords} />
       <Custodians />
       <WipeHere />
@@ -131,7 +135,8 @@ function Locking() {
 function Keyring() {
   const [isAsking, setAsking] = useState(false);
   const now = protection.value;
-  if (now === null) return null;
+  // Visited, the decoy changes nothing of what opens the home.
+  if (now === null || now.decoy) return null;
   return (
     <>
       <Switch

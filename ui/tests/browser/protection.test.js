@@ -351,6 +351,7 @@ test("a backup is made, checked, and restored on another computer", async () => 
   await chatRow(thirdPage, "Ben").first().waitFor();
   // A restored device has no kill code, and no duress passphrase.
   assert.equal(third.command("protection").duress, false);
+  assert.equal(third.command("kill-code").code, false);
 });
 
 test("panic locks at once, and pressed again soon it wipes", async () => {

@@ -57,7 +57,7 @@ pub enum ProtectionCommand {
 /// What of it is to change; without any it is shown.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "The first three ask for the passphrase. `--confirm` alone tells the dead-man timer that you are there, as an unlock does. With `--heartbeats on`, so does the passphrase given on another of your devices, which tells this one by the ways of the kill code: make one first. This device hears it locked or open, but not while Undertone doesn't run.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
+    after_help = "`--wrong-attempts`, `--dead-man`, `--heartbeats` and `--keyring` ask for the passphrase, and can't be changed on a visit to the decoy. `--confirm` alone tells the dead-man timer that you are there, as an unlock does. With `--heartbeats on`, so does the passphrase given on another of your devices, which tells this one by the ways of the kill code: make one first. This device hears it locked or open, but not while Undertone doesn't run.\n\nNone of this helps when the disk was copied before, when somebody controls this computer, or when a camera sees you type."
 )]
 pub struct ProtectionArgs {
     /// Wipe after so many wrong passphrases in a row (3 or more), or `off`
@@ -115,6 +115,9 @@ pub enum DuressCommand {
         /// Tell this contact, silently, when the duress passphrase is given; can be given several times
         #[arg(long, value_name = "CONTACT")]
         alarm: Vec<String>,
+        /// Write the recovery phrase of the decoy's account to this new file; needed where there is no terminal to show it on
+        #[arg(long, value_name = "FILE")]
+        recovery_file: Option<PathBuf>,
         /// Where there is a decoy already: don't ask for the word that confirms that it is replaced
         #[arg(long)]
         yes: bool,
@@ -145,10 +148,11 @@ fn parse_days(text: &str) -> Result<u16, String> {
     if text == "off" {
         return Ok(0);
     }
-    let seconds = parse_span(text).map_err(|_| "days or weeks such as 30d or 4w, or off")?;
+    let refuse = || "days or weeks such as 30d or 4w, 1d to 3650d, or off".to_owned();
+    let seconds = parse_span(text).map_err(|_| refuse())?;
     match u16::try_from(seconds / DAY) {
         Ok(days) if (1..=3650).contains(&days) && seconds % DAY == 0 => Ok(days),
-        _ => Err("1d to 3650d, or off".to_owned()),
+        _ => Err(refuse()),
     }
 }
 
@@ -174,7 +178,13 @@ mod tests {
         assert!(parse_attempts("2").is_err());
         assert_eq!(parse_days("30d"), Ok(30));
         assert_eq!(parse_days("4w"), Ok(28));
-        assert!(parse_days("12h").is_err());
+        for out_of_bounds in ["12h", "0d", "3651d", "5000d", "600w", "soon"] {
+            let refused = parse_days(out_of_bounds).expect_err(out_of_bounds);
+            assert!(
+                refused.contains("1d to 3650d"),
+                "{out_of_bounds}: {refused}"
+            );
+        }
         assert_eq!(parse_idle("10m"), Ok(600));
         assert!(parse_idle("5s").is_err());
     }

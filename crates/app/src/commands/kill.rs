@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Such looks at most: each costs an anonymous request, and the slots of all are asked for.
 const LOOKS: u32 = 60;
 
+/// Nothing but the device knows whose words it obeys.
+const ANOTHERS_WORDS: &str = "If these are not the words of the custodian whom the owner accepted with this ticket, the device does nothing and does not answer.";
+
 /// Asks for the word that confirms what can't be taken back.
 pub(super) fn confirm(yes: bool, word: &str, warning: &str) -> Result<(), Failure> {
     if yes {
@@ -135,7 +138,7 @@ fn no_device() -> Failure {
 
 fn called(name: &str, number: u32) -> String {
     if name.trim().is_empty() {
-        format!("device {number}")
+        format!("device {number}, which has no name")
     } else {
         format!("device {number}, {}", single_line(name))
     }
@@ -429,7 +432,13 @@ pub(super) async fn custodian_wipe(
         )?;
         let signer = code.signer();
         let answers = answered(output, &mut sender, &signer, found, Scope::Device, how).await?;
-        let outcome = told(output, &answers, answers.len(), sender.clock_off_s());
+        let mut outcome = told(output, &answers, answers.len(), sender.clock_off_s());
+        if answers
+            .iter()
+            .any(|told| told.answer == KillAnswer::Waiting)
+        {
+            outcome = outcome.with_notes([ANOTHERS_WORDS.to_owned()]);
+        }
         judged(output, outcome, &answers)
     }
     .await;

@@ -51,21 +51,26 @@ async fn status(options: &Global, output: &Output) -> Result<Outcome, Failure> {
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         let status = visit.session.call::<KillStatusGet>(Nothing {}).await?;
-        let mut lines = vec![match (status.code, status.armed) {
-            (false, _) => "There is no kill code; `undertone kill-code new` makes one.".to_owned(),
-            (true, true) => format!(
-                "The kill code of {} reaches {} device(s), this one included; write that number beside the words.",
-                output.clock.day_and_time(status.made_ms),
-                status.devices.len() + 1
-            ),
-            (true, false) => format!(
-                "There is a kill code of {}, but it does not reach this device yet.",
-                output.clock.day_and_time(status.made_ms)
-            ),
-        }];
-        lines.extend(custodians(&status.custodians, output));
-        Ok(Outcome::prose(json!(status), lines))
+        Ok(Outcome::prose(json!(status), describe(&status, output)))
     })
+}
+
+/// Whom this device can be wiped by from elsewhere.
+pub(super) fn describe(status: &KillStatus, output: &Output) -> Vec<String> {
+    let mut lines = vec![match (status.code, status.armed) {
+        (false, _) => "There is no kill code; `undertone kill-code new` makes one.".to_owned(),
+        (true, true) => format!(
+            "The kill code of {} reaches {} device(s), this one included; write that number beside the words.",
+            output.clock.day_and_time(status.made_ms),
+            status.devices.len() + 1
+        ),
+        (true, false) => format!(
+            "There is a kill code of {}, but it does not reach this device yet.",
+            output.clock.day_and_time(status.made_ms)
+        ),
+    }];
+    lines.extend(custodians(&status.custodians, output));
+    lines
 }
 
 fn custodians(all: &[undertone_core::CustodianInfo], output: &Output) -> Vec<String> {

@@ -50,7 +50,7 @@ use crate::{
         methods::{ProtectionGet, StatusGet},
         params::Nothing,
     },
-    session::Session,
+    session::{Session, take_leave},
     web::{self, Appearance},
 };
 
@@ -64,6 +64,18 @@ const DELIVERY: Duration = Duration::from_secs(20);
 /// # Errors
 /// One sentence, a code and an exit code; nothing has been printed for it yet.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
+    let options = cli.global.clone();
+    let done = carry_out(cli).await;
+    if done
+        .as_ref()
+        .is_err_and(|failure| failure.code == "home.wiped")
+    {
+        take_leave(&options).await;
+    }
+    done
+}
+
+async fn carry_out(cli: Cli) -> Result<(), Failure> {
     let options = &cli.global;
     let output = Output::new(options);
     let Some(command) = cli.command else {

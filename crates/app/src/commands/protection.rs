@@ -23,7 +23,7 @@ use undertone_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{NEWS, Visit, kill, line_from_stdin, select, with};
+use super::{NEWS, Visit, init::KeptWords, kill, kill_code, line_from_stdin, select, with};
 use crate::{
     cli::{
         args::{Global, OnOff},
@@ -36,16 +36,16 @@ use crate::{
     rpc::{
         connection::Connection,
         methods::{
-            DuressRemove, DuressSetUp, HomeLock, HomeWipe, PassphraseChange, PassphraseConfirm,
-            ProtectionGet, ProtectionSet,
+            DuressRemove, DuressSetUp, HomeLock, HomeWipe, KillStatusGet, PassphraseChange,
+            PassphraseConfirm, ProtectionGet, ProtectionSet,
         },
         params::Nothing,
         protection_params::{
             ChangePassphrase, Confirmation, RemoveDuress, SetDuress, SetProtection, WipeHome,
         },
     },
-    session::{client_options, home_folder},
-    terminal::time::Clock,
+    session::{client_options, home_folder, take_leave},
+    terminal::{single_line, time::Clock},
     web::secret::Secret,
 };
 
@@ -64,6 +64,11 @@ const GREETING: Duration = Duration::from_millis(500);
 const KILL_QUEUE: Duration = Duration::from_secs(5);
 /// What confirms a wipe.
 const WORD: &str = "wipe";
+/// What the words of the decoy's account are for, above and below them.
+const ABOUT_DECOY: [&str; 2] = [
+    "Recovery phrase of the decoy's account. It is shown only now.",
+    "It opens backups of the decoy, and nothing of yours. Whoever finds it on paper knows that there is a decoy.",
+];
 
 pub(super) async fn run(
     options: &Global,
@@ -93,8 +98,13 @@ fn existing_home(options: &Global) -> Result<std::path::PathBuf, Failure> {
 }
 
 async fn lock(options: &Global) -> Result<Outcome, Failure> {
-    let home = existing_home(options)?;
-    Ok(say_locked(end_owner(&home).await?))
+    let home = home_folder(options)?;
+    let was_open = end_owner(&home).await?;
+    // Only now may anything wait for the disk or for somebody else: a home that is wiped, or due to be, is said to be so.
+    match Owner::acquire(&home) {
+        Err(error @ HomeError::Wiped) => Err(error.into()),
+        _ => Ok(say_locked(was_open)),
+    }
 }
 
 fn say_locked(locked: bool) -> Outcome {
@@ -156,13 +166,8 @@ async fn end_owner(home: &Path) -> Result<bool, Failure> {
 /// Whether a process has the home.
 async fn is_taken(home: &Path) -> Result<bool, Failure> {
     let home = home.to_owned();
-    tokio::task::spawn_blocking(move || match Owner::acquire(&home) {
-        Ok(_) => Ok(false),
-        Err(HomeError::Owned) => Ok(true),
-        Err(error) => Err(error.into()),
-    })
-    .await
-    .map_err(|_| HomeError::Io)?
+    let looked = tokio::task::spawn_blocking(move || Owner::is_taken(&home)).await;
+    Ok(looked.map_err(|_| HomeError::Io)??)
 }
 
 fn end(process: Option<Pid>) {
@@ -177,8 +182,12 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     let press = if wipe {
         Press::Wipe
     } else {
-        existing_home(options)?;
-        panic::press(&home, &Moment::now())?
+        panic::press(&home, &Moment::now()).inspect_err(|error| {
+            if *error == HomeError::Wiped {
+                // What a wipe that was cut short has left.
+                let _ = Wipe::finish_if_marked(&home);
+            }
+        })?
     };
     if press == Press::Lock {
         return Ok(say_locked(end_owner(&home).await?));
@@ -217,6 +226,7 @@ async fn press(options: &Global, wipe: bool) -> Result<Outcome, Failure> {
     }
     // What it may have written meanwhile, and what both were at once.
     let report = Wipe::finish_if_marked(&home)?.unwrap_or(report);
+    take_leave(options).await;
     let server = by_owner.is_some_and(|wiped| wiped.server);
     Ok(say_wiped(report.is_complete(), server))
 }
@@ -324,9 +334,18 @@ async fn protection(
             let set = SetProtection { passphrase, change };
             visit.session.call::<ProtectionSet>(set).await?
         };
-        Ok(Outcome::prose(json!(now), describe(&now, &output.clock)))
+        let kill = visit.session.call::<KillStatusGet>(Nothing {}).await?;
+        let mut lines = describe(&now, &output.clock);
+        lines.extend(kill_code::describe(&kill, output));
+        lines.push("Panic: `undertone panic` locks at once; a second time within ten seconds, or with --wipe, it wipes.".to_owned());
+        lines.push(LIMITS.to_owned());
+        Ok(Outcome::prose(json!(now), lines))
     })
 }
+
+/// What holds for all of it.
+const LIMITS: &str =
+    "None of this helps against somebody who controls this computer, or sees you type.";
 
 /// What is set, what each protects from, and what it can't do.
 fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
@@ -336,13 +355,10 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
             "Wrong passphrases: after {limit} in a row this device is wiped. Who copies the disk before can try on the copy as often as they like."
         ),
     };
-    let dead_man = match now.dead_man.days {
-        0 => "Dead-man timer: off.".to_owned(),
-        days => format!(
-            "Dead-man timer: wiped when not unlocked for {days} days ({} left). It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.",
-            span(now.dead_man.left_s)
-        ),
-    };
+    let mut dead_man = timer(&now.dead_man);
+    if now.dead_man.days > 0 {
+        dead_man += " It needs Undertone, or `undertone guard`, to run; a disk taken out of the computer is not wiped.";
+    }
     let heartbeats = match (now.dead_man.heartbeats, now.dead_man.heard_s) {
         (false, _) => {
             "Heartbeats: off; only the passphrase on this device puts its dead-man timer off."
@@ -395,8 +411,6 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
     } else {
         "A device that was wiped stays on the list until you remove it; people in your chats see nothing."
     };
-    let limits =
-        "None of this helps against somebody who controls this computer, or sees you type.";
     vec![
         attempts,
         dead_man,
@@ -407,17 +421,28 @@ fn describe(now: &Protection, clock: &Clock) -> Vec<String> {
         keyring.to_owned(),
         duress,
         wiped.to_owned(),
-        limits.to_owned(),
     ]
 }
 
-/// In the largest unit that fits, rounded down.
+/// How the dead-man timer stands.
+fn timer(standing: &DeadManStanding) -> String {
+    match standing.days {
+        0 => "Dead-man timer: off.".to_owned(),
+        days => format!(
+            "Dead-man timer: wiped when not unlocked for {days} days ({} left).",
+            span(standing.left_s)
+        ),
+    }
+}
+
+/// In the largest unit that fits, rounded: what was set a moment ago is said as it was set.
 fn span(seconds: u64) -> String {
+    let in_units = |unit: u64| (seconds + unit / 2) / unit;
     let (number, unit) = match seconds {
         0..120 => (seconds, "seconds"),
-        120..7200 => (seconds / 60, "minutes"),
-        7200..172_800 => (seconds / 3600, "hours"),
-        _ => (seconds / 86_400, "days"),
+        120..7200 => (in_units(60), "minutes"),
+        7200..172_800 => (in_units(3600), "hours"),
+        _ => (in_units(86_400), "days"),
     };
     format!("{number} {unit}")
 }
@@ -432,7 +457,7 @@ pub(super) fn warnings(standing: &DeadManStanding) -> Vec<String> {
         ));
     }
     if standing.clock_set_back_s > 0 {
-        lines.push("The clock of this computer was set back. The dead-man timer goes on by running time; unlock within 72 hours to confirm that you are there.".to_owned());
+        lines.push("The clock of this computer may have been set back. The dead-man timer goes on by running time; unlock within 72 hours to confirm that you are there.".to_owned());
     }
     lines
 }
@@ -442,6 +467,19 @@ async fn duress(
     output: &Output,
     command: DuressCommand,
 ) -> Result<Outcome, Failure> {
+    // Before anything else: there must be a place for the words.
+    let words_file = match &command {
+        DuressCommand::Set { recovery_file, .. } => Some(recovery_file.clone()),
+        DuressCommand::Remove { .. } => None,
+    };
+    let kept = match &words_file {
+        Some(file) => Some(KeptWords::begin(
+            file.as_deref(),
+            "recovery phrase of the decoy's account",
+            "--recovery-file",
+        )?),
+        None => None,
+    };
     let visit = Visit::begin(options, output, NEWS).await?;
     with!(visit, |visit| {
         match command {
@@ -470,6 +508,7 @@ async fn duress(
                 duress_file,
                 visit_file,
                 alarm,
+                recovery_file,
                 yes,
             } => {
                 let before = visit.session.call::<ProtectionGet>(Nothing {}).await?;
@@ -507,10 +546,18 @@ async fn duress(
                     confirm: before.duress.then(|| "replace".to_owned()),
                 };
                 let answer = visit.session.call::<DuressSetUp>(set).await?;
+                if let Some(kept) = kept {
+                    kept.keep(&answer.phrase.0, &ABOUT_DECOY)?;
+                }
                 let mut lines = vec![
                     "The duress passphrase is set: given instead of yours, it destroys this account's keys on this device and opens the decoy. Nothing asks again.".to_owned(),
-                    format!("Recovery phrase of the decoy's account: {}", *answer.phrase.0),
                 ];
+                if let Some(path) = &recovery_file {
+                    lines.push(format!(
+                        "The recovery phrase of the decoy's account is in {}; whoever finds the file knows of the decoy.",
+                        single_line(&path.display().to_string())
+                    ));
+                }
                 if !alarmed.is_empty() {
                     let names: Vec<&str> = alarmed.iter().map(|one| one.name.as_str()).collect();
                     lines.push(format!("It then tells, silently: {}. Their devices have to hear of that first, so let Undertone run a while.", names.join(", ")));
@@ -519,7 +566,10 @@ async fn duress(
                     lines
                         .push("The decoy is an empty account that no server knows yet.".to_owned());
                 }
-                Ok(Outcome::prose(json!(answer), lines))
+                Ok(Outcome::prose(
+                    json!({"registered": answer.registered, "recovery_file": recovery_file}),
+                    lines,
+                ))
             }
         }
     })
@@ -539,10 +589,7 @@ async fn look(options: &Global) -> Result<Outcome, Failure> {
         Err(error) => return Err(error.into()),
     }
     let standing = guard::look(&home).await?;
-    let mut lines = vec![match standing.days {
-        0 => "The dead-man timer is off.".to_owned(),
-        days => format!("{} of {days} days are left.", span(standing.left_s)),
-    }];
+    let mut lines = vec![timer(&standing)];
     lines.extend(warnings(&standing));
     Ok(Outcome::prose(json!(standing), lines))
 }

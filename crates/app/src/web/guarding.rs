@@ -51,22 +51,22 @@ pub(super) async fn run(host: Arc<Host>) {
 }
 
 impl Host {
-    /// Panic: locks, or wipes at the second press and when it is held. Whether it wiped.
+    /// Panic: locks, or wipes at the second press and when it is held. Whether it wiped, or it was wiped before. Whatever goes wrong with
+    /// noting the press, it locks.
     ///
     /// # Errors
     /// `home.*`.
     pub(super) async fn panic(&self, held: bool) -> Result<bool, Failure> {
-        let folder = self.home.folder().to_owned();
         if self.home.now().state == HostState::New {
             // There is nothing to wipe, and nowhere to note the press.
             self.lock();
             return Ok(false);
         }
-        let wipes = held
-            || tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
-                .await
-                .map_err(|_| HomeError::Io)??
-                == Press::Wipe;
+        let wipes = held || {
+            let folder = self.home.folder().to_owned();
+            let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()));
+            matches!(press.await, Ok(Ok(Press::Wipe) | Err(HomeError::Wiped)))
+        };
         if !wipes {
             self.lock();
             return Ok(false);

@@ -137,7 +137,8 @@ impl HomeKeeper {
     /// The home has been wiped, open or not: the process is to end.
     pub fn say_wiped(&self) {
         self.ended.send_replace(Some(Ending::Wiped));
-        end_within(LAST_WORDS, self.options.json);
+        // The kill queues are deleted at the very end.
+        end_within(LAST_BREATH, self.options.json);
     }
 
     /// Whether the home is wiped, or about to be: pages are told, and forget what they hold.

@@ -28,6 +28,7 @@ use crate::{
         sentinel::Sentinel,
     },
     ids::ContactId,
+    kill::take_leave,
     sync::{Engine, alarm, change::Change, devices, heartbeat, kill},
     transport::Role,
     view::SettingsPart,
@@ -254,7 +255,7 @@ impl Client {
     /// Changes how this device is protected.
     ///
     /// # Errors
-    /// `settings.protection_invalid`; `home.keyring`, `home.no_keyring`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
+    /// `settings.protection_invalid`; `home.decoy` on a visit to the decoy, for what is the whole home's; `home.keyring`, `home.no_keyring`; `kill.none` for heartbeats without a kill code; `home.wrong_passphrase`, `home.too_soon`, `home.wiped` for `passphrase`, and
     /// `home.empty_passphrase` if it is needed and missing; `store.*`, `home.*`.
     pub async fn set_protection(
         &self,
@@ -273,16 +274,20 @@ impl Client {
         if !is_possible {
             return Err(Reason::ProtectionInvalid.into());
         }
+        let is_of_home = change.wrong_attempts_limit.is_some()
+            || change.dead_man_days.is_some()
+            || change.heartbeats.is_some()
+            || change.keyring.is_some();
+        // Who was given the passphrase for visits must not weaken what protects the owner's own account.
+        if is_of_home && self.with_home(|home| Ok(home.is_decoy())).await? {
+            return Err(HomeError::Decoy.into());
+        }
         if change.heartbeats == Some(true)
             && self.write(|work| Ok(kill::code(work)?.is_none())).await?
         {
             return Err(Reason::KillNone.into());
         }
-        if change.wrong_attempts_limit.is_some()
-            || change.dead_man_days.is_some()
-            || change.heartbeats.is_some()
-            || change.keyring.is_some()
-        {
+        if is_of_home {
             let passphrase = passphrase.ok_or(HomeError::EmptyPassphrase)?;
             self.change_home(move |home| {
                 match change.keyring {
@@ -450,20 +455,22 @@ impl Client {
         .await
     }
 
-    /// Panic: locks at the first press, wipes at the second within ten seconds.
+    /// Panic: locks at the first press, wipes at the second within ten seconds. Whatever goes wrong with noting the press, it locks.
     ///
     /// # Errors
-    /// `home.*`, `state.closed`.
+    /// `home.wiped`: the process ends then, too. What [`Client::wipe`] says.
     pub async fn panic(&self) -> Result<Press> {
         let folder = self.home_folder().to_owned();
-        let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()))
-            .await
-            .map_err(|_| Error::Reason(Reason::Closed))?
-            .inspect_err(|error| {
-                if *error == HomeError::Wiped {
-                    self.was_wiped();
-                }
-            })?;
+        let press = tokio::task::spawn_blocking(move || panic::press(&folder, &Moment::now()));
+        let press = match press.await {
+            Ok(Err(HomeError::Wiped)) => {
+                self.was_wiped();
+                return Err(HomeError::Wiped.into());
+            }
+            // A home whose folder is gone is open here all the same.
+            Ok(Err(_)) | Err(_) => Press::Lock,
+            Ok(Ok(press)) => press,
+        };
         match press {
             Press::Lock => self.lock(),
             Press::Wipe => {
@@ -473,8 +480,8 @@ impl Client {
         Ok(press)
     }
 
-    /// Wipes the home: first what opens it, then everything in it, then the queue on the server, if it can be reached within
-    /// five seconds. If the owner chose so and this is the account's only device, people in its direct chats are told once no key of the
+    /// Wipes the home: first what opens it, then everything in it, then the queue on the server, and the kill code's, if it can be reached
+    /// within five seconds. If the owner chose so and this is the account's only device, people in its direct chats are told once no key of the
     /// home is on the disk any more, for at most a moment and while the server is there. The process is told to end.
     ///
     /// # Errors
@@ -505,7 +512,13 @@ impl Client {
             .map_err(|_| Error::Reason(Reason::Closed))??;
         // What still works on the store works on nothing.
         let _ = tokio::time::timeout(LAST_WORK, self.inner.driver.stop()).await;
-        let deleted = tokio::time::timeout(FAREWELL, self.delete_queue()).await;
+        let kill_queues = async {
+            if let Some(kill) = &self.inner.driver.shared.kill {
+                take_leave(kill.section.home(), &kill.options, FAREWELL).await;
+            }
+        };
+        let messages = tokio::time::timeout(FAREWELL, self.delete_queue());
+        let (deleted, ()) = tokio::join!(messages, kill_queues);
         let wiped = Wiped {
             complete: report.is_complete(),
             server: matches!(deleted, Ok(Ok(()))),

@@ -98,8 +98,8 @@ pub struct DeadManStanding {
     pub left_s: u64,
     /// Whether it is time to say so.
     pub warning: DeadManWarning,
-    /// The clock of this machine was set back: for so many seconds more the owner is asked to unlock. Nothing is wiped for
-    /// it. 0: no such thing.
+    /// The clock of this machine may have been set back: for so many seconds more the owner is asked to unlock. Nothing is
+    /// wiped for it. 0: no such thing.
     #[ts(type = "number")]
     pub clock_set_back_s: u64,
     /// Whether an unlock of another of the owner's devices starts the timer anew.
@@ -207,6 +207,7 @@ pub fn unlocked(record: &mut DeadManRecord, now: &Moment) {
 pub fn set(home: &Path, days: u16, now: &Moment) -> HomeResult<()> {
     Sentinel::update(home, |sentinel| {
         sentinel.dead_man.days = days.min(LONGEST_DAYS);
+        sentinel.dead_man.told_ahead = 0;
         unlocked(&mut sentinel.dead_man, now);
     })
 }
@@ -276,18 +277,21 @@ pub fn check(home: &Path, now: &Moment) -> HomeResult<DeadManStanding> {
 }
 
 /// A server says it is `theirs` (seconds of Unix time) at `now`. If that is far ahead, the local clock may have been set back, and
-/// the warning starts; nothing else comes of it, whatever the server says.
+/// the warning starts; nothing else comes of it, whatever the server says. One whose clock goes as it did when that was warned of gives no
+/// second warning: the owner has heard of it.
 ///
 /// # Errors
 /// As [`Sentinel::update`].
 pub fn heard_of_time(home: &Path, theirs: u64, now: &Moment) -> HomeResult<()> {
     let record = Sentinel::load(home)?.dead_man;
-    if record.days == 0 || record.set_back_left > 0 || theirs.saturating_sub(now.clock) < FAR_AHEAD
-    {
+    let ahead = theirs.saturating_sub(now.clock);
+    let is_known = record.told_ahead.abs_diff(ahead) < FAR_AHEAD;
+    if record.days == 0 || record.set_back_left > 0 || ahead < FAR_AHEAD || is_known {
         return Ok(());
     }
     Sentinel::update(home, |sentinel| {
         sentinel.dead_man.set_back_left = SET_BACK_WARNING;
+        sentinel.dead_man.told_ahead = ahead;
     })
 }
 

@@ -7,6 +7,7 @@
 //!
 //! What must stay true:
 //! - The slots say nothing: they are as many, and as random, with a duress passphrase and without one.
+//! - Nor do the files: the decoy is written into the file that was there, which stays the one that the home was made with.
 //! - The owner's own store is never written over from the decoy while a passphrase still opens it.
 //! - After the duress passphrase no slot opens the other store; what is left of it becomes noise, with the names and
 //!   sizes it had, and its files go: if not at once, then whenever the home is open again.
@@ -17,6 +18,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use super::folder;
 use super::key_table::{Meaning, Purpose, SLOTS, Which};
@@ -108,13 +112,15 @@ impl Home {
                 return Err(HomeError::InUse);
             }
         }
+        let place = folder::store(self.path(), decoy.which);
+        let room = Room::reserve(&decoy.unfinished, &place)?;
         // A duress passphrase of before must not open a store that is not its own any more.
         table.scrub(own)?;
         table.save(&keys)?;
-        let place = folder::store(self.path(), decoy.which);
-        fs::File::open(&decoy.unfinished)?.sync_all()?;
+        // From here until the new slots are written the file is noise to everybody, whatever of it is written: a crash costs the decoy only.
         folder::remove_logs(&place);
-        fs::rename(&decoy.unfinished, &place)?;
+        room.fill()?;
+        wipe::remove(&decoy.unfinished);
         folder::sync(self.path())?;
 
         let meaning = Meaning {
@@ -184,6 +190,35 @@ impl Cleaning {
         }
         folder::even_out_times(&self.home);
         done
+    }
+}
+
+/// Room for a new store in the file of an old one: it keeps its name, its number and the moment at which it came to be.
+struct Room {
+    from: fs::File,
+    into: fs::File,
+    length: u64,
+}
+
+impl Room {
+    /// Has the disk keep as much room as the new one needs, while the old one is still whole.
+    fn reserve(from: &Path, into: &Path) -> HomeResult<Self> {
+        let from = fs::File::open(from)?;
+        let into = fs::OpenOptions::new().write(true).open(into)?;
+        let length = from.metadata()?.len();
+        match rustix::fs::fallocate(&into, FallocateFlags::KEEP_SIZE, 0, length) {
+            // A file system that can't do it may find later that there is no room.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Self { from, into, length })
+    }
+
+    /// Writes the new one over the old one.
+    fn fill(mut self) -> HomeResult<()> {
+        std::io::copy(&mut self.from, &mut self.into)?;
+        self.into.set_len(self.length)?;
+        Ok(self.into.sync_all()?)
     }
 }
 

@@ -107,8 +107,8 @@ pub(super) fn sync_parent(path: &Path) -> HomeResult<()> {
     }
 }
 
-/// Checks that `home` is a folder of this user, and takes away what others may do in it.
-pub(super) fn check_ownership(home: &Path) -> HomeResult<()> {
+/// Checks that `home` is a folder of this user.
+pub(super) fn check_owner(home: &Path) -> HomeResult<fs::Metadata> {
     let metadata = fs::metadata(home)?;
     if !metadata.is_dir() {
         return Err(HomeError::Missing);
@@ -116,7 +116,12 @@ pub(super) fn check_ownership(home: &Path) -> HomeResult<()> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(HomeError::ForeignOwner);
     }
-    if metadata.mode() & 0o077 != 0 {
+    Ok(metadata)
+}
+
+/// Checks that `home` is a folder of this user, and takes away what others may do in it.
+pub(super) fn check_ownership(home: &Path) -> HomeResult<()> {
+    if check_owner(home)?.mode() & 0o077 != 0 {
         fs::set_permissions(home, fs::Permissions::from_mode(0o700))?;
     }
     Ok(())

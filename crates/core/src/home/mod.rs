@@ -34,6 +34,7 @@ pub mod harden;
 mod kdf;
 mod key_table;
 mod keyring;
+pub(crate) mod leaving;
 mod owner;
 pub mod panic;
 mod passphrase;

@@ -11,7 +11,7 @@ use super::folder;
 use super::key_table::{KeyTable, Meaning, Opened, Purpose};
 use super::keyring::{self, Keyring};
 use super::sentinel::Sentinel;
-use super::wipe::Wipe;
+use super::wipe::{Wipe, check_is_home};
 use super::{HomeError, HomeResult, Passphrase, attempts, kdf};
 use crate::store::{DataKey, Database};
 
@@ -56,6 +56,23 @@ impl Owner {
             .write(true)
             .open(path.join(folder::LOCK))?;
         Self::with_lock(path, lock)
+    }
+
+    /// Whether somebody has the home at `path`. Writes nothing and waits for nobody: who wants a home locked must not depend on a disk
+    /// that takes writes, nor on another process's change of the sentinel.
+    ///
+    /// # Errors
+    /// [`HomeError::Missing`] for a folder that is none of a home, [`HomeError::ForeignOwner`]; [`HomeError::Io`].
+    pub fn is_taken(path: &Path) -> HomeResult<bool> {
+        folder::check_owner(path)?;
+        check_is_home(path)?;
+        let lock = File::open(path.join(folder::LOCK))?;
+        // A shared one asks for no right to write, and two who look don't take each other for an owner.
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Locks the file `lock`, which is `HOME/lock`.

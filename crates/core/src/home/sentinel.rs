@@ -60,7 +60,7 @@ pub const KILL_LEN: usize = 2048;
 
 /// How long a change waits for another process's change. One takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a wipe waits for it: who holds it longer may have been stopped on purpose.
+/// How long a wipe, or panic, waits for it: who holds it longer may have been stopped on purpose.
 const PATIENCE_OF_A_WIPE: Duration = Duration::from_millis(200);
 
 /// Whether the home is being wiped. Why is not written down: it could put the owner in danger.
@@ -102,13 +102,15 @@ pub struct DeadManRecord {
     pub uptime: u64,
     /// The latest the local clock ever said, in seconds of Unix time.
     pub highest_clock: u64,
-    /// Seconds that the warning "the clock was set back" still stands; 0 is no warning.
+    /// Seconds that the warning "the clock may have been set back" still stands; 0 is no warning.
     pub set_back_left: u64,
     /// Whether heartbeats of the owner's other devices count.
     pub heartbeats: bool,
     /// The moment of the last heartbeat of another own device that was taken, in seconds of Unix time by that device's clock;
     /// none of before it is taken.
     pub heartbeat: u64,
+    /// How many seconds a server's clock was ahead when that was warned of last.
+    pub told_ahead: u64,
 }
 
 /// What the kill code needs, in a form of its own: see `kill::section`. Random bytes while nothing is set.
@@ -224,7 +226,23 @@ impl Sentinel {
     /// folder, [`HomeError::Newer`], [`HomeError::ReadOnly`], [`HomeError::DiskFull`] (only when the file
     /// must be made), [`HomeError::InUse`] if another process's change doesn't end, [`HomeError::Io`].
     pub fn update<T>(home: &Path, change: impl FnOnce(&mut Self) -> T) -> HomeResult<T> {
-        let _turn = Turn::wait(home, PATIENCE)?;
+        Self::update_within(home, PATIENCE, change)
+    }
+
+    /// As [`Sentinel::update`], for what must not wait: another process's change is waited for as long as a wipe would.
+    pub(super) fn update_soon<T>(
+        home: &Path,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> HomeResult<T> {
+        Self::update_within(home, PATIENCE_OF_A_WIPE, change)
+    }
+
+    fn update_within<T>(
+        home: &Path,
+        patience: Duration,
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> HomeResult<T> {
+        let _turn = Turn::wait(home, patience)?;
         let mut sentinel = Self::load(home)?;
         if sentinel.wipe != WipeMark::None {
             return Err(HomeError::Wiped);
@@ -236,7 +254,8 @@ impl Sentinel {
     }
 
     /// Writes what the kill code needs anew into both copies: as it is, or as random bytes if it is to be forgotten, being of an account that
-    /// nobody can open any more. An account that is opened puts its own back. Both take the same time.
+    /// nobody can open any more. An account that is opened puts its own back. Heartbeats come by the kill code's ways, so that whether they
+    /// count, and what was heard, is forgotten with it. Both take the same time.
     ///
     /// # Errors
     /// As [`Sentinel::update`].
@@ -246,6 +265,8 @@ impl Sentinel {
             Self::update(home, |sentinel| {
                 if forgets {
                     sentinel.kill = random;
+                    sentinel.dead_man.heartbeats = false;
+                    sentinel.dead_man.heartbeat = 0;
                 }
             })?;
         }
@@ -347,6 +368,7 @@ impl Sentinel {
         put_u64(timer, 48, record.highest_clock);
         put_u64(timer, 56, record.set_back_left);
         put_u64(timer, 64, record.heartbeat);
+        put_u64(timer, 72, record.told_ahead);
 
         put_u64(&mut out, AT_PANIC, self.panic_at);
         fill_random(&mut out[AT_RESERVED..AT_KILL])?;
@@ -397,6 +419,7 @@ impl Sentinel {
                 highest_clock: get_u64(timer, 48),
                 set_back_left: get_u64(timer, 56),
                 heartbeat: get_u64(timer, 64),
+                told_ahead: get_u64(timer, 72),
             },
             panic_at: get_u64(copy, AT_PANIC),
             kill,

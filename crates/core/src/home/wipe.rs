@@ -20,6 +20,7 @@ use std::path::Path;
 use super::folder;
 use super::key_table::{self, KeyTable};
 use super::keyring::Forgetting;
+use super::leaving;
 use super::sentinel::{Sentinel, WipeMark};
 use super::{HomeError, HomeResult};
 
@@ -65,8 +66,7 @@ impl Wipe {
     /// [`HomeError::Missing`] if the folder is none, or none of a home: nothing in it is touched. Everything else is in the report.
     pub fn begin(home: &Path) -> HomeResult<WipeReport> {
         check_is_home(home)?;
-        // Without a marker (a disk that takes no writes) the rest is still tried.
-        let _ = Sentinel::mark(home, WipeMark::Begun);
+        mark(home);
         Ok(go_on(home, false))
     }
 
@@ -77,7 +77,7 @@ impl Wipe {
     /// As [`Wipe::begin`].
     pub fn destroy_keys(home: &Path) -> HomeResult<()> {
         check_is_home(home)?;
-        let _ = Sentinel::mark(home, WipeMark::Begun);
+        mark(home);
         let (_, forgetting) = destroy_keys(home);
         if let Some(forgetting) = forgetting {
             std::thread::spawn(|| forgetting.finish());
@@ -140,6 +140,12 @@ pub(super) fn check_is_home(home: &Path) -> HomeResult<()> {
     } else {
         Err(HomeError::Missing)
     }
+}
+
+/// Marks a home whose wipe begins. Without a marker (a disk that takes no writes) the rest is still tried.
+fn mark(home: &Path) {
+    leaving::keep(home);
+    let _ = Sentinel::mark(home, WipeMark::Begun);
 }
 
 fn stays(name: &std::ffi::OsStr) -> bool {

@@ -13,6 +13,7 @@ use crate::{
     client::{ClientOptions, ProxyChoice},
     error::Result,
     home::HomeError,
+    transport::Transport,
 };
 
 /// Takes what waits on the kill queues of a home that nobody has open, and obeys it; waits for the servers at most `limit`. One that does
@@ -46,21 +47,26 @@ pub(super) fn watcher_of(
     post: &Post,
     options: &ClientOptions,
 ) -> Option<Watcher> {
-    let proxy = match &options.proxy {
-        ProxyChoice::Remembered => post.proxy.clone(),
-        ProxyChoice::Direct => String::new(),
-        ProxyChoice::Socks5(proxy) => proxy.to_string(),
-    };
     Some(Watcher {
         section: section.clone(),
         queue: post.queue().ok()?,
-        transport: crate::client::transport(options, &proxy).ok()?,
+        transport: transport_of(post, options)?,
         clock: Arc::clone(&options.clock),
         main: None,
         parting: None,
         looked: watch::channel(false).0,
         wiping: watch::channel(false).0,
     })
+}
+
+/// How the server of `post` is reached with nothing but the sentinel.
+pub(super) fn transport_of(post: &Post, options: &ClientOptions) -> Option<Arc<dyn Transport>> {
+    let proxy = match &options.proxy {
+        ProxyChoice::Remembered => post.proxy.clone(),
+        ProxyChoice::Direct => String::new(),
+        ProxyChoice::Socks5(proxy) => proxy.to_string(),
+    };
+    crate::client::transport(options, &proxy).ok()
 }
 
 /// Whether the home is wiped.

@@ -12,12 +12,14 @@
 //! - The kill queue is looked at before the messages are.
 
 mod act;
+mod leave;
 mod line;
 mod look;
 pub(crate) mod section;
 mod sender;
 mod watch;
 
+pub use leave::take_leave;
 pub use look::look_once;
 pub use sender::{KillAnswer, KillProgress, KillTarget, Sender, SendingOptions, server_address};
 pub use undertone_mls::kill::{KillCode, KillSigner, SLOTS, Scope, Slot};

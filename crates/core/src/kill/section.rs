@@ -341,7 +341,8 @@ impl Section {
     }
 }
 
-fn decode(section: &KillSection) -> Option<State> {
+/// What stands in a section; None where nothing is set.
+pub(super) fn decode(section: &KillSection) -> Option<State> {
     let (sum, rest) = section.bytes().split_first_chunk::<SUM>()?;
     let (length, body) = rest.split_first_chunk::<2>()?;
     let length = usize::from(u16::from_be_bytes(*length));

@@ -37,7 +37,7 @@ pub(super) fn run(args: &FolderArgs) -> Result<(), ServerError> {
     ];
     let text = lines
         .iter()
-        .map(|(name, value)| format!("{name:<14}{value}"))
+        .map(|(name, value)| format!("{name:<19}{value}"))
         .collect::<Vec<_>>()
         .join("\n");
     answer(args.json, &status, &text);

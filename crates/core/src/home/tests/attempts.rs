@@ -275,6 +275,28 @@ fn a_home_that_nobody_unlocks_wipes_itself_on_its_day_whatever_others_say_the_ti
 }
 
 #[test]
+fn a_server_whose_clock_is_ahead_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    drop(make(&place).unwrap());
+    let now = Moment::now();
+    dead_man::set(&place, 7, &now).unwrap();
+    let warns = |days_ahead: u64| {
+        dead_man::heard_of_time(&place, now.clock + days_ahead * 86_400, &now).unwrap();
+        let warns = dead_man::check(&place, &now).unwrap().clock_set_back_s > 0;
+        // The owner unlocks, and says with that that they have heard it.
+        drop(unlock(&place, PASSPHRASE).unwrap());
+        warns
+    };
+    assert!(warns(2));
+    assert!(!warns(2), "the same server again");
+    // Further behind it than before: that is not the server's clock any more.
+    assert!(warns(5));
+    assert!(warns(2));
+    assert!(!warns(0));
+}
+
+#[test]
 fn panic_twice_soon_after_each_other_wipes() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("home");

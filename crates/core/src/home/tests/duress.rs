@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::processes::{child, told_place};
 use super::{
     PASSPHRASE, SECRET_TEXT, WHOLE_HOME, every_byte, make, names, passphrase, secret_of, unlock,
 };
@@ -62,12 +64,19 @@ fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
     for _ in 0..2 {
         Sentinel::update(&place, |sentinel| {
             sentinel.kill.bytes_mut()[..200].copy_from_slice(&needs);
+            // Heartbeats count, and one was heard.
+            sentinel.dead_man.heartbeats = true;
+            sentinel.dead_man.heartbeat = 1_800_000_000;
         })
         .unwrap();
     }
     let stands = || {
         let bytes = fs::read(place.join("sentinel")).unwrap();
         bytes.windows(16).any(|run| run == &needs[..16])
+    };
+    let heartbeats = || {
+        let record = Sentinel::load(&place).unwrap().dead_man;
+        (record.heartbeats, record.heartbeat)
     };
     let writes = || {
         let bytes = fs::read(place.join("sentinel")).unwrap();
@@ -80,11 +89,17 @@ fn nothing_of_a_kill_code_of_the_other_account_is_left_under_duress() {
         let before = writes();
         drop(unlock(&place, typed));
         assert!(stands(), "{typed}");
+        assert_eq!(heartbeats(), (true, 1_800_000_000), "{typed}");
         counts.push(writes() - before);
     }
     let before = writes();
     drop(unlock(&place, DURESS).unwrap());
     assert!(!stands());
+    assert_eq!(
+        heartbeats(),
+        (false, 0),
+        "without a kill code there are none"
+    );
     counts.push(writes() - before);
     assert_eq!(counts, [counts[0]; 4]);
 }
@@ -236,21 +251,90 @@ fn a_home_with_a_decoy_looks_like_one_without() {
     }
 }
 
-/// What the dates in a home tell: which of its files were changed last at one moment, and in which order those moments came.
-fn dates(home: &Path) -> Vec<Vec<String>> {
+/// What one sort of dates in a home tells: which of its files have the same one, and in which order those moments came.
+fn dates(home: &Path, date: impl Fn(&fs::Metadata) -> SystemTime) -> Vec<Vec<String>> {
     let mut all: Vec<_> = names(home)
         .into_iter()
-        .map(|name| {
-            (
-                fs::metadata(home.join(&name)).unwrap().modified().unwrap(),
-                name,
-            )
-        })
+        .map(|name| (date(&fs::metadata(home.join(&name)).unwrap()), name))
         .collect();
     all.sort();
     all.chunk_by(|one, next| one.0 == next.0)
         .map(|same| same.iter().map(|(_, name)| name.clone()).collect())
         .collect()
+}
+
+/// What a file system keeps of each store beside its bytes: which file it is, and where it says so, when that came to be.
+fn births(home: &Path) -> Vec<(u64, Option<SystemTime>)> {
+    ["store-a", "store-b"]
+        .map(|name| fs::metadata(home.join(name)).unwrap())
+        .map(|file| (file.ino(), file.created().ok()))
+        .into()
+}
+
+#[test]
+fn a_decoy_stands_in_the_file_that_the_home_was_made_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    drop(make(&place).unwrap());
+    let at_first = births(&place);
+    // Once, once more, and taken away.
+    for _ in 0..2 {
+        // Moments of a clock that is not finer than this.
+        std::thread::sleep(Duration::from_millis(20));
+        let home = unlock(&place, PASSPHRASE).unwrap();
+        set_duress(&home, Some(VISIT));
+        drop(home);
+        assert_eq!(births(&place), at_first);
+        assert_eq!(names(&place), WHOLE_HOME);
+        assert_eq!(secret_of(&unlock(&place, VISIT).unwrap()), DECOY_TEXT);
+    }
+    let home = unlock(&place, PASSPHRASE).unwrap();
+    home.remove_duress(&passphrase(PASSPHRASE)).unwrap();
+    drop(home);
+    assert_eq!(births(&place), at_first);
+    // And when it is used.
+    let home = unlock(&place, PASSPHRASE).unwrap();
+    set_duress(&home, None);
+    drop(home);
+    let home = unlock(&place, DURESS).unwrap();
+    assert!(home.cleaning().unwrap().run(&[]));
+    drop(home);
+    assert_eq!(births(&place), at_first);
+}
+
+#[test]
+fn child_that_sets_decoys() {
+    let Some(place) = told_place() else { return };
+    let home = unlock(&place, PASSPHRASE).unwrap();
+    loop {
+        set_duress(&home, Some(VISIT));
+    }
+}
+
+#[test]
+fn killed_while_a_decoy_is_made_there_is_it_or_none_and_the_account_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    drop(make(&place).unwrap());
+    let at_first = births(&place);
+    for round in 0_u64..12 {
+        let mut maker = child("duress::child_that_sets_decoys", &place)
+            .spawn()
+            .unwrap();
+        // Another moment of the making each time.
+        std::thread::sleep(Duration::from_millis(60 + 7 * round));
+        maker.kill().unwrap();
+        maker.wait().unwrap();
+        for typed in [VISIT, PASSPHRASE] {
+            match unlock(&place, typed) {
+                Ok(home) if typed == VISIT => assert_eq!(secret_of(&home), DECOY_TEXT),
+                Ok(home) => assert_eq!(secret_of(&home), SECRET_TEXT),
+                Err(error) => assert_eq!((typed, error), (VISIT, HomeError::WrongPassphrase)),
+            }
+        }
+        assert_eq!(names(&place), WHOLE_HOME);
+        assert_eq!(births(&place), at_first);
+    }
 }
 
 #[test]
@@ -283,8 +367,9 @@ fn the_dates_in_a_home_that_is_used_do_not_tell_that_there_is_a_decoy() {
         std::thread::sleep(Duration::from_millis(20));
         drop(unlock(place, PASSPHRASE).unwrap());
     }
-    assert_eq!(dates(&with), dates(&without));
-    let latest = dates(&with).pop().unwrap();
+    let modified = |home: &Path| dates(home, |file| file.modified().unwrap());
+    assert_eq!(modified(&with), modified(&without));
+    let latest = modified(&with).pop().unwrap();
     assert_eq!(latest, ["keys", "store-a", "store-b"]);
 }
 

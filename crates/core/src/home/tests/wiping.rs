@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use super::processes::{child, told_place};
 use super::{PASSPHRASE, SECRET_TEXT, every_byte, make, names, passphrase, secret_of, unlock};
 use crate::home::key_table::moments::{self, Moment};
+use crate::home::panic::{self, Press};
 use crate::home::sentinel::Sentinel;
-use crate::home::{Creation, Home, HomeError, HomeResult, Owner, Wipe};
+use crate::home::{Creation, Home, HomeError, HomeResult, Owner, Wipe, dead_man};
 
 const FILE_TEXT: &[u8] = b"ciphertext of a picture of the locker";
 
@@ -244,4 +245,46 @@ fn keys_that_a_wipe_destroyed_are_not_put_back_by_who_had_read_them_before() {
             }
         }
     }
+}
+
+#[test]
+fn a_press_that_can_not_be_noted_locks_and_hardly_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("home");
+    drop(make(&place).unwrap());
+    // Somebody was stopped in the middle of a change of the sentinel.
+    let held = fs::File::open(&place).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let begun = std::time::Instant::now();
+    for _ in 0..2 {
+        assert_eq!(
+            panic::press(&place, &dead_man::Moment::now()),
+            Ok(Press::Lock)
+        );
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(!Owner::is_taken(&place).unwrap());
+    drop(held);
+    // One that is noted counts.
+    assert_eq!(
+        panic::press(&place, &dead_man::Moment::now()),
+        Ok(Press::Lock)
+    );
+    assert_eq!(
+        panic::press(&place, &dead_man::Moment::now()),
+        Ok(Press::Wipe)
+    );
+    let owner = Owner::acquire(&place).unwrap();
+    assert!(Owner::is_taken(&place).unwrap());
+    drop(owner);
+    // There is nothing to lock any more, or never was.
+    Wipe::begin(&place).unwrap();
+    assert_eq!(
+        panic::press(&place, &dead_man::Moment::now()),
+        Err(HomeError::Wiped)
+    );
+    assert_eq!(
+        panic::press(folder.path(), &dead_man::Moment::now()),
+        Err(HomeError::Missing)
+    );
 }
