@@ -163,9 +163,9 @@ codes! {
     PaddingMalformed, "padding.malformed", Never, "The padding is not as it must be.";
     TextMalformed, "text.malformed", Never, "This is not a whole Undertone link or invitation.";
     TextChecksum, "text.checksum", Never, "This link or invitation is damaged; please copy it again.";
-    TextKind, "text.kind", Never, "This is another kind of Undertone text than the one needed here.";
+    TextKind, "text.kind", Never, "This is another kind of Undertone text than the one needed here: an invitation makes a home, a contact link adds somebody, a group's link lets one into it.";
     ServerKeyMalformed, "server_key.malformed", RetryLater, "The other server's key is not signed by that server, or has expired.";
-    OriginMalformed, "origin.malformed", Never, "This is not a server's address.";
+    OriginMalformed, "origin.malformed", Never, "This is not a server's address; one looks like chat.example.org:7443, followed by + and its pin where somebody gives it to you.";
     Unrecognised, "unrecognised", Never, "The server gave a reason that this version of the app does not know.";
 }
 

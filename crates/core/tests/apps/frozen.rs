@@ -1,7 +1,8 @@
 //! What earlier versions stored still opens: a home and a backup, kept as files, are read as they were and can be used.
 //!
 //! `testdata/frozen/home-N` and `backup-N` were written once and are never changed. `UNDERTONE_WRITE_FROZEN=1` writes those of `VERSION` where
-//! there are none; to be done, under a new number, by a version whose store or backup differs. What MLS and the wire wrote is kept in those
+//! there are none; to be done, under a new number, by a version whose store or backup differs (`step-N` says which step of the store's
+//! migrations was the last one). What MLS and the wire wrote is kept in those
 //! crates (`crates/mls/testdata`, `crates/wire/tests`).
 #![allow(
     clippy::expect_used,
@@ -16,10 +17,10 @@ use std::{
 };
 
 use crate::fake::{FakeServer, Person, TestClock, copy_folder, eventually, meet};
-use undertone_core::{ChatState, Client, Draft, MessageInfo, Page, ProfileChange};
+use undertone_core::{ChatState, Client, Draft, MessageInfo, Page, ProfileChange, store::StoreError};
 
 /// The newest one.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const DRAFT: &str = "to be gone on with";
 const STORES: [&str; 2] = ["store-a", "store-b"];
 
@@ -126,7 +127,19 @@ async fn write() {
         .unwrap();
     fs::write(folder("words", VERSION), words).unwrap();
     ada.quit().await;
+    fs::write(folder("step", VERSION), last_step(&ada)).unwrap();
     keep_home(&ada, &server).await;
+}
+
+/// Of the home of somebody who is away, which is that of this version.
+fn last_step(person: &Person) -> String {
+    let home = person.home_while_away();
+    let step = home.database().read(|snapshot| {
+        let db = snapshot.connection();
+        let step: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok::<_, StoreError>(step)
+    });
+    format!("{}\n", step.unwrap())
 }
 
 fn looks() -> ProfileChange {
@@ -180,7 +193,7 @@ async fn homes_and_backups_of_earlier_versions_open() {
                 fill_in(&home, unused, used);
             }
         }
-        let ada = Person::moved_in("Ada", &server, &home).await;
+        let mut ada = Person::moved_in("Ada", &server, &home).await;
         reads_as_it_was(&ada, version).await;
         assert_eq!(ada.chat("Ben").await.state, ChatState::Active);
         let chat = ada.chat("Ben").await.id;
@@ -188,6 +201,12 @@ async fn homes_and_backups_of_earlier_versions_open() {
             .enqueue(&chat, Draft::text("by a later version"))
             .await
             .unwrap();
+        ada.quit().await;
+        if version == VERSION {
+            let kept = fs::read_to_string(folder("step", VERSION)).unwrap();
+            let here = last_step(&ada);
+            assert_eq!(kept, here, "what this version stores is not kept yet");
+        }
 
         // The backup: every part opens, and a home is made of it.
         let words = fs::read_to_string(folder("words", version)).unwrap();
