@@ -162,8 +162,25 @@ fn people_come_in_by_a_link_and_by_a_yes() -> Outcome {
     ada.run(["group", "accept", "Book club", "Eve"])?;
     ada.send("Book club", "Now we are four.")?;
     eve.reads_eventually("Book club", &["Now we are four."], LIMIT)?;
+    // Ben's app knows of the links; he may not end one, and then he may.
     let id = asking["id"].as_str().expect("an id").to_owned();
-    ada.run(["group", "revoke-invite", "Book club", &id])?;
+    let seen = ben.run(["group", "invites", "Book club"])?;
+    let of_ada = |link: &&serde_json::Value| link["id"] == asking["id"];
+    let seen = seen.as_array().and_then(|all| all.iter().find(of_ada));
+    let seen = seen.expect("the link that is open");
+    assert_eq!(
+        (&seen["maker_name"], &seen["state"], &seen["uri"]),
+        (&"Ada".into(), &"open".into(), &"".into())
+    );
+    let refused = ben.run(["group", "revoke-invite", "Book club", &id]);
+    assert_eq!(
+        refused.map_err(|failed| failed.code),
+        Err("group.forbidden".to_owned())
+    );
+    ada.run(["group", "role", "Book club", "Ben", "admin"])?;
+    ben.read("Book club")?;
+    ben.run(["group", "revoke-invite", "Book club", &id])?;
+    ada.read("Book club")?;
     let all = ada.run(["group", "invites", "Book club"])?;
     assert_eq!(
         (&all[0]["state"], &all[1]["state"]),

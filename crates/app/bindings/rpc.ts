@@ -780,21 +780,29 @@ export type HostState = "new" | "locked" | "joining" | "open";
 /** A link to a group (16 characters). */
 export type InviteId = string;
 
-/** A link to a group that this device made. */
+/** A link to a group. */
 export type InviteInfo = {
-  /** Its id on this device. */
+  /** Its id. */
   id: InviteId,
   /** The group. */
   chat: ChatId,
-  /** What to give to whom it is for; empty unless the link is open. */
+  /** The account id of who made it. */
+  maker: ContactId,
+  /** The name they go by. */
+  maker_name: string,
+  /** Whether this account made it. */
+  is_mine: boolean,
+  /** Whether this device made it: it alone lets people in by it, and has its text. */
+  is_here: boolean,
+  /** What to give to whom it is for; empty unless the link is open and this device made it. */
   uri: string,
-  /** When it was made. */
+  /** When it was made; if another device made it, when this one heard of it. */
   created_ms: number,
   /** When it ends, if ever. */
   expires_ms: number | null,
-  /** How many people may still come by it. */
+  /** How many people may still come by it, as far as this device has heard. */
   uses_left: number,
-  /** Whether somebody has to say yes to each of them. */
+  /** Whether somebody has to say yes to each of them, on the device that made it. */
   approve: boolean,
   /** What has become of it. */
   state: LinkLife,
@@ -2195,9 +2203,9 @@ export interface Methods {
   "groups.set_policy": { params: SetPolicy; result: Delivered };
   /** Makes a link to a group: who has it may ask this device to be let in. It names neither the group nor anybody in it. Needs the server. */
   "groups.invite": { params: NewInvite; result: InviteInfo };
-  /** The links to a group that this device made. */
+  /** The links to a group, the first one first: those that this device made with their text, and those that other devices told it of. */
   "groups.invites": { params: OneChat; result: Array<InviteInfo> };
-  /** Withdraws a link to a group: nobody can ask by it from then on. */
+  /** Withdraws a link to a group: nobody can ask by it from then on. Whose account made it may do that, and admins; one that another device made ends as soon as that device hears of it. */
   "groups.revoke_invite": { params: OneInvite; result: Done };
   /** Who asks this device to be let in to a group, by links that need a yes. */
   "groups.join_requests": { params: OneChat; result: Array<JoinRequestInfo> };

@@ -226,6 +226,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
         number: 10,
         meaning: "The conversation doesn't allow that (role, not a member any more, a contact or member already).",
         codes: &[
+            "link.too_many",
             "message.not_yours",
             "message.not_text",
             "message.not_failed",

@@ -80,6 +80,7 @@ reasons! {
     LinkOtherServer = "link.other_server", Never, "This contact is on another server, which this version can't reach.";
     LinkForged = "link.forged", Never, "The server handed out a key that is not this contact's; nothing was sent.";
     LinkUnknown = "link.unknown", Never, "There is no such contact link.";
+    LinkTooMany = "link.too_many", Never, "You have as many open links to this group as there can be; withdraw one first.";
     AlreadyContact = "contact.already", Never, "This person is a contact already.";
     ChatUnknown = "chat.unknown", Never, "There is no such chat.";
     ChatAmbiguous = "chat.ambiguous", Never, "More than one chat fits; say more of the name, or give the id.";

@@ -18,7 +18,7 @@ import { Kept } from "./Kept.tsx";
 import { Leave, Members } from "./Members.tsx";
 import { NameForm } from "./NameForm.tsx";
 import { Named } from "./Named.tsx";
-import { may } from "./roles.ts";
+import { manages, may } from "./roles.ts";
 import { TIMERS } from "./timers.ts";
 
 export function Details({ chat }: { chat: ChatInfo }) {
@@ -72,7 +72,7 @@ export function Details({ chat }: { chat: ChatInfo }) {
           )}
         </section>
         {chat.kind === "group" ? <Members chat={chat} /> : null}
-        {chat.kind === "group" && may(chat, "add") ? <GroupLinks chat={chat} /> : null}
+        {chat.kind === "group" && (may(chat, "add") || manages(chat)) ? <GroupLinks chat={chat} /> : null}
         {chat.kind === "group" && isOpen ? <GroupRules chat={chat} /> : null}
         <Pinned chat={chat} />
         <Gallery key={chat.id} chat={chat} />

@@ -12,6 +12,7 @@ import { Copied } from "./Copied.tsx";
 import { focusHere } from "./focus.ts";
 import { Named, plainName } from "./Named.tsx";
 import { QrCode } from "./QrCode.tsx";
+import { manages, may } from "./roles.ts";
 
 const USES = [1, 5, 25, 100, 1000] as const;
 const LIVES_S = [86_400, 604_800, 2_592_000, 0] as const;
@@ -59,18 +60,25 @@ export function GroupLinks({ chat }: { chat: ChatInfo }) {
         <p class="quiet">{t("invite.text")}</p>
         <ul class="members invites">
           {links.map((link) => (
-            <li key={link.id}>
+            <li key={link.maker + link.id}>
               <div class="invite-line">
                 <span class="member-words">
                   <span>{t("invite.left", { count: link.uses_left })}</span>
+                  {link.is_here ? null : (
+                    <span class="role">{link.is_mine ? t("invite.by_own") : t("invite.by", { name: plainName(link.maker_name) })}</span>
+                  )}
                   <span class="role">
                     {link.expires_ms === null ? t("settings.links.forever") : t("settings.links.until", { time: dayAndTime(link.expires_ms) })}
                   </span>
                 </span>
-                <IconButton icon="qr" label={t("invite.show")} expanded={shown === link.id} onClick={() => setShown(shown === link.id ? null : link.id)} />
-                <IconButton icon="trash" label={t("invite.revoke")} onClick={() => void attempt(call("groups.revoke_invite", { invite: link.id })).then(read)} />
+                {link.is_here ? (
+                  <IconButton icon="qr" label={t("invite.show")} expanded={shown === link.id} onClick={() => setShown(shown === link.id ? null : link.id)} />
+                ) : null}
+                {link.is_mine || manages(chat) ? (
+                  <IconButton icon="trash" label={t("invite.revoke")} onClick={() => void attempt(call("groups.revoke_invite", { invite: link.id })).then(read)} />
+                ) : null}
               </div>
-              {shown === link.id ? (
+              {link.is_here && shown === link.id ? (
                 <>
                   <QrCode content={{ text: link.uri }} label={t("invite.qr")} />
                   <Copied label={t("invite.label")} text={link.uri} copy={t("add.copy")} rows={4} />
@@ -79,7 +87,7 @@ export function GroupLinks({ chat }: { chat: ChatInfo }) {
             </li>
           ))}
         </ul>
-        {isMaking ? (
+        {isMaking && may(chat, "add") ? (
           <NewInvite
             chat={chat}
             onDone={(made) => {
@@ -88,11 +96,11 @@ export function GroupLinks({ chat }: { chat: ChatInfo }) {
               read();
             }}
           />
-        ) : (
+        ) : may(chat, "add") ? (
           <Button icon="add" onClick={() => setMaking(true)}>
             {t("invite.make")}
           </Button>
-        )}
+        ) : null}
       </section>
     </>
   );

@@ -149,6 +149,23 @@ test("somebody comes into a group by a link, after a yes", async () => {
   await bubble(benPage, "Here I am").waitFor();
 });
 
+test("an admin sees the link that somebody else made, and withdraws it", async () => {
+  await page.getByRole("button", { name: "Make a link" }).click();
+  await page.getByRole("button", { name: "Make a link" }).click();
+  await page.locator(".invites li").waitFor();
+  await page.getByRole("combobox", { name: "Role of Ben" }).selectOption("admin");
+  await benPage.keyboard.press("Alt+i");
+  const line = benPage.locator(".invites li", { hasText: "made by Ada" });
+  await line.waitFor();
+  assert.equal(await line.getByRole("button", { name: "Show link and QR code" }).count(), 0);
+  await look(benPage, "a link that somebody else made");
+  await line.getByRole("button", { name: "Withdraw" }).click();
+  await line.waitFor({ state: "detached" });
+  await page.locator(".invites li").waitFor({ state: "detached" });
+  await benPage.keyboard.press("Alt+i");
+  await page.getByRole("combobox", { name: "Role of Ben" }).selectOption("member");
+});
+
 test("a group for announcements: members react and do not write, and an admin does", async () => {
   await page.getByRole("switch", { name: "For announcements only" }).click();
   await benPage.getByText("Only admins and owners write here.").waitFor();

@@ -106,12 +106,15 @@ pub enum GroupCommand {
         #[arg(long)]
         approve: bool,
     },
-    /// List the links to a group that you made
+    /// List the links to a group, and who made them
     Invites {
         /// The group
         group: String,
     },
-    /// Withdraw a link to a group
+    /// Withdraw a link to a group: your own, or as an admin anybody's
+    #[command(
+        after_help = "A link that another device made ends as soon as that device hears of it; until then somebody who has it may still be let in."
+    )]
     RevokeInvite {
         /// The group
         group: String,

@@ -67,7 +67,10 @@ pub(super) async fn run(
                 let chat = group_chat(session, &group).await?.id;
                 let all = session.call::<GroupsInvites>(OneChat { chat }).await?;
                 let lines = if all.is_empty() {
-                    vec!["You made no links to this group.".to_owned()]
+                    vec![
+                        "There are no links to this group that this device has heard of."
+                            .to_owned(),
+                    ]
                 } else {
                     all.iter().map(|link| line(link, &output.clock)).collect()
                 };
@@ -88,10 +91,12 @@ pub(super) async fn run(
                 let done = session
                     .call::<GroupsRevokeInvite>(OneInvite { invite })
                     .await?;
-                Ok(Outcome::line(
-                    json!(done),
-                    "Nobody can ask by it any more.".to_owned(),
-                ))
+                let said = if link.is_here || link.state != LinkLife::Open {
+                    "Nobody can ask by it any more."
+                } else {
+                    "Withdrawn. It ends as soon as the device that made it hears of that."
+                };
+                Ok(Outcome::line(json!(done), said.to_owned()))
             }
             GroupCommand::Requests { group } => {
                 let chat = group_chat(session, &group).await?.id;
@@ -189,13 +194,18 @@ fn line(link: &InviteInfo, clock: &Clock) -> String {
         || "until you withdraw it".to_owned(),
         |at| format!("until {}", clock.day_and_time(at)),
     );
-    let asks = if link.approve {
-        ", each needs your yes"
-    } else {
-        ""
+    let asks = match (link.approve, link.is_here) {
+        (false, _) => "",
+        (true, true) => ", each needs your yes",
+        (true, false) => ", each needs a yes",
+    };
+    let by = match (link.is_here, link.is_mine) {
+        (true, _) => String::new(),
+        (false, true) => ", made on another device of yours".to_owned(),
+        (false, false) => format!(", made by {}", single_line(&link.maker_name)),
     };
     format!(
-        "{}  {state}, for {} more, {until}{asks}",
+        "{}  {state}, for {} more, {until}{asks}{by}",
         link.id, link.uses_left
     )
 }

@@ -392,10 +392,10 @@ methods! {
         context.client.create_invite(&params.chat, options).await?
     };
 
-    #[doc = "The links to a group that this device made."]
+    #[doc = "The links to a group, the first one first: those that this device made with their text, and those that other devices told it of."]
     GroupsInvites = "groups.invites" (OneChat) -> Vec<InviteInfo>, |context, params| context.client.invites(&params.chat).await?;
 
-    #[doc = "Withdraws a link to a group: nobody can ask by it from then on."]
+    #[doc = "Withdraws a link to a group: nobody can ask by it from then on. Whose account made it may do that, and admins; one that another device made ends as soon as that device hears of it."]
     GroupsRevokeInvite = "groups.revoke_invite" (OneInvite) -> Done, |context, params| {
         context.client.revoke_invite(&params.invite).await?;
         Done {}

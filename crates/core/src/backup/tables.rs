@@ -328,6 +328,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "history_out",
     "intents",
     "invites",
+    "invites_told",
     "join_requests",
     "joining",
     "joins",

@@ -45,10 +45,10 @@ impl Client {
     /// Makes a link to a group. It is given out only once the server knows its address.
     ///
     /// # Errors
-    /// `chat.unknown`, `group.*`; `connection.offline` if the server was not reached in time; the link is withdrawn then.
+    /// `chat.unknown`, `group.*`, `link.too_many`; `connection.offline` if the server was not reached in time; the link is withdrawn then.
     pub async fn create_invite(&self, chat: &ChatId, options: InviteOptions) -> Result<InviteInfo> {
         let wanted = chat.clone();
-        let row = self
+        let (row, id) = self
             .write(move |work| {
                 let row = group_row(work, &wanted)?;
                 let life = options.expires_in_s.unwrap_or(WEEK_S);
@@ -77,10 +77,12 @@ impl Client {
             tokio::time::sleep(LOOK).await;
         }
         let all = self.invites(chat).await?;
-        Ok(all.into_iter().next_back().ok_or(Reason::LinkUnknown)?)
+        let id = InviteId::from_bytes(&id);
+        let made = |info: &InviteInfo| info.is_here && info.id == id;
+        Ok(all.into_iter().find(made).ok_or(Reason::LinkUnknown)?)
     }
 
-    /// The links to a group that this device made.
+    /// The links to a group, the first one first: those of this device with their text, and those of others that it has heard of.
     ///
     /// # Errors
     /// `chat.unknown`.
@@ -91,22 +93,23 @@ impl Client {
         self.read(move |snapshot, engine| {
             let db = snapshot.connection();
             let row = query::conversation_of(db, &chat)?;
-            query::invites(db, row.id, &chat, |row| uri(db, engine, row))
+            let now_ms = engine.clock.now_ms();
+            query::invites(db, &engine.me, row.id, &chat, now_ms, |row| {
+                uri(db, engine, row)
+            })
         })
         .await
     }
 
-    /// Withdraws a link: nobody can ask by it from then on.
+    /// Withdraws a link: nobody can ask by it from then on. One that another device made ends as soon as that device hears of it. Links of
+    /// one's own account may be withdrawn, and by admins those of others.
     ///
     /// # Errors
-    /// `link.unknown`.
+    /// `link.unknown`, `group.forbidden`, `chat.closed`.
     pub async fn revoke_invite(&self, id: &InviteId) -> Result<()> {
         let id = id.bytes()?;
-        self.write(move |work| {
-            let row = invite::row_id(work.db, &id)?;
-            invite::revoke(work, row)
-        })
-        .await
+        let _turn = self.inner.turn.lock().await;
+        self.write(move |work| invite::withdraw(work, id)).await
     }
 
     /// Who asks this device to be let in to a group.

@@ -1,13 +1,14 @@
 //! People who are no contacts (yet): who waits to be accepted, who is blocked, what was kept about somebody, and who asks to be let in
 //! to a group.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use undertone_mls::AccountId;
 
 use super::{CONTACT, chat, contact_row, conversation_of, link_life, select};
 use crate::{
     error::{Reason, Result},
     ids::{ChatId, ContactId, InviteId, ReportId},
-    sync::account::Me,
+    sync::{account::Me, conversation},
     view::*,
 };
 
@@ -89,38 +90,54 @@ pub(crate) fn report(db: &Connection, id: &ReportId) -> Result<String> {
         .ok_or(Reason::ReportUnknown)?)
 }
 
-/// The links to a group that this device made; the text of an open one is made by `uri` from its row.
+/// The links to a group, the first one first: those that this device made, the text of an open one made by `uri` from its row, and those that
+/// other devices told of.
 pub(crate) fn invites(
     db: &Connection,
+    me: &Me,
     conversation: i64,
     chat: &ChatId,
+    now_ms: i64,
     uri: impl Fn(i64) -> Result<String>,
 ) -> Result<Vec<InviteInfo>> {
     let mut statement = db.prepare_cached(
-        "SELECT id, invite_id, created_at_ms, expires_at_ms, uses_left, approve, state FROM invites WHERE conversation = ?1 ORDER BY id",
+        "SELECT id, invite_id, created_at_ms, expires_at_ms, uses_left, approve, state, ?2 FROM invites WHERE conversation = ?1
+         UNION ALL SELECT 0, invite_id, heard_at_ms, expires_at_ms, uses_left, approve,
+            CASE WHEN state = 1 AND expires_at_ms BETWEEN 1 AND ?3 THEN 3 ELSE state END, account_id FROM invites_told WHERE conversation = ?1
+         ORDER BY 3, 1, 2",
     )?;
     let rows = statement
-        .query_map([conversation], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                InviteInfo {
-                    id: InviteId::from_bytes(&row.get::<_, Vec<u8>>(1)?),
-                    chat: chat.clone(),
-                    uri: String::new(),
-                    created_ms: row.get(2)?,
-                    expires_ms: Some(row.get::<_, i64>(3)?).filter(|at| *at > 0),
-                    uses_left: row.get(4)?,
-                    approve: row.get(5)?,
-                    state: link_life(row.get(6)?),
-                },
-            ))
-        })?
+        .query_map(
+            params![conversation, me.account.as_bytes(), now_ms],
+            |row| {
+                let (own, maker): (i64, [u8; 32]) = (row.get(0)?, row.get(7)?);
+                Ok((
+                    own,
+                    AccountId::new(maker),
+                    InviteInfo {
+                        id: InviteId::from_bytes(&row.get::<_, Vec<u8>>(1)?),
+                        chat: chat.clone(),
+                        maker: ContactId::from_bytes(&maker),
+                        maker_name: String::new(),
+                        is_mine: maker == *me.account.as_bytes(),
+                        is_here: own != 0,
+                        uri: String::new(),
+                        created_ms: row.get(2)?,
+                        expires_ms: Some(row.get::<_, i64>(3)?).filter(|at| *at > 0),
+                        uses_left: row.get(4)?,
+                        approve: row.get(5)?,
+                        state: link_life(row.get(6)?),
+                    },
+                ))
+            },
+        )?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     rows.into_iter()
-        .map(|(row, mut info)| {
-            if info.state == LinkLife::Open {
-                info.uri = uri(row)?;
+        .map(|(own, maker, mut info)| {
+            if info.is_here && info.state == LinkLife::Open {
+                info.uri = uri(own)?;
             }
+            info.maker_name = conversation::name_of(db, conversation, &maker)?;
             Ok(info)
         })
         .collect()

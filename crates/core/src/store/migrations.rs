@@ -180,6 +180,11 @@ pub const STEPS: &[Migration] = &[
         name: "marks for search",
         step: Step::Sql(include_str!("../../migrations/0027_marks_for_search.sql")),
     },
+    Migration {
+        version: 28,
+        name: "links of others",
+        step: Step::Sql(include_str!("../../migrations/0028_links_of_others.sql")),
+    },
 ];
 
 /// The version of the data in an open store.

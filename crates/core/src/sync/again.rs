@@ -321,8 +321,8 @@ pub(crate) fn came_again(
         } else {
             top
         };
-        // What asks or repeats is not repeated once more; its number is closed all the same.
-        if automatic::read(&content).is_none() {
+        // What asks or repeats is not repeated once more; its number is closed all the same. That a link has ended must not get lost.
+        if matches!(automatic::read(&content), None | Some(Automatic::Links(_))) {
             let bytes = &message.content;
             application::content_came(work, row, sender, bytes, &content, place, Way::Again)?;
         }

@@ -7,7 +7,7 @@ use super::{
     Work, action, again, alarm,
     automatic::{self, Automatic},
     conversation::{self, Conversation, State},
-    departures, gaps, heard, ignored, intent, link,
+    departures, gaps, heard, ignored, intent, invite_told, link,
     message::{self, Place, Sender},
     parting,
     policy::{self, Way},
@@ -141,6 +141,9 @@ pub(crate) fn content_came(
         Some(Automatic::Status(statuses)) => return receipt::told(work, row, sender, &statuses),
         Some(Automatic::Alarm(agreement)) => return alarm::agreed(work, row, sender, &agreement),
         Some(Automatic::Profile(told)) => return profile::came(work, row, sender, &told),
+        Some(Automatic::Links(links)) => {
+            return invite_told::came(work, row, sender, &links, place, way);
+        }
         Some(Automatic::Gone) => return parting::came(work, row, sender),
         Some(Automatic::LinkProof(_) | Automatic::Typing | Automatic::Unknown) => return Ok(()),
         None => {}

@@ -15,6 +15,7 @@ use rusqlite::params;
 use super::{
     Work, action, alarm,
     conversation::{self, Conversation},
+    invite_told,
     message::{self, Place},
     profile, shared,
 };
@@ -40,6 +41,8 @@ const ALARM: &str = "application/vnd.undertone.alarm";
 const PROFILE: &str = "application/vnd.undertone.profile";
 /// Content type of what says that the device that sends it is wiped.
 const GONE: &str = "application/vnd.undertone.gone";
+/// Content type of [`invite_told::Links`].
+const LINKS: &str = "application/vnd.undertone.links";
 /// Content type of what says that its sender is writing.
 const TYPING: &str = "application/vnd.undertone.typing";
 
@@ -116,6 +119,8 @@ pub(crate) enum Automatic {
     Alarm(alarm::Agreement),
     /// What its sender is called and looks like.
     Profile(profile::Profile),
+    /// Links to the group that were made, or have ended.
+    Links(invite_told::Links),
     /// The device of its sender is wiped.
     Gone,
     /// Its sender is writing; means something only where nothing is kept.
@@ -213,6 +218,16 @@ pub(crate) fn profile(
     encode(&compose(work, row, body))
 }
 
+/// Tells of links to the group.
+pub(crate) fn links(
+    work: &Work<'_>,
+    row: &Conversation,
+    links: &invite_told::Links,
+) -> Result<Vec<u8>> {
+    let body = NestedPart::single(Disposition::Session, LINKS, links.encode_to_vec());
+    encode(&compose(work, row, body))
+}
+
 /// Says that this device is wiped.
 pub(crate) fn gone(work: &Work<'_>, row: &Conversation) -> Result<Vec<u8>> {
     let body = NestedPart::single(Disposition::Session, GONE, Vec::new());
@@ -252,6 +267,8 @@ pub(crate) fn read(content: &MimiContent) -> Option<Automatic> {
         ALARM => {
             alarm::Agreement::decode(&part.content[..]).map_or(Automatic::Unknown, Automatic::Alarm)
         }
+        LINKS => invite_told::Links::decode(&part.content[..])
+            .map_or(Automatic::Unknown, Automatic::Links),
         GONE => Automatic::Gone,
         TYPING => Automatic::Typing,
         _ => Automatic::Unknown,

@@ -44,6 +44,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ("held_items", "received_at_ms"),
     ("intents", "created_at_ms"),
     ("intents", "not_before_ms"),
+    ("invites", "tell_at_ms"),
     ("joins", "created_at_ms"),
     ("key_packages", "created_at_ms"),
     ("misses", "since_ms"),
@@ -171,6 +172,7 @@ mod tests {
                 "chat_settings.pinned_at_ms",
                 "contacts.added_at_ms",
                 "custodians.accepted_at_ms",
+                "invites_told.heard_at_ms",
                 "join_requests.asked_at_ms",
                 "message_files.duration_ms",
                 "messages.delivered_at_ms",
@@ -214,6 +216,7 @@ mod tests {
             &[
                 "chat_settings.muted_until_ms",
                 "early.at_ms",
+                "invites_told.expires_at_ms",
                 "joining.expires_at_ms",
                 "timers.at_ms",
             ],

@@ -24,7 +24,7 @@ use super::{
     conversation::{self, Conversation, State},
     devices, early_welcome,
     elsewhere::{self, Elsewhere},
-    ending, gaps, heard, intent,
+    ending, gaps, heard, intent, invite_told,
     message::Place,
     outbox,
     plan::{self, Staged},
@@ -515,6 +515,7 @@ fn merged(work: &Work<'_>, row: &Conversation, merged: &Merged, place: Place) ->
     }
     own_devices_changed(work, row, merged)?;
     profile::look(work, row.id)?;
+    invite_told::members_changed(work, row, merged)?;
     super::add::first_commit_merged(work, row)?;
     if row.leaving {
         // The commit did not take the wish to leave along; it is proposed again.

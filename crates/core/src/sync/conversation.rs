@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use undertone_mls::{AccountId, ChannelId, DeviceId, Group, GroupId};
 
 use super::{
-    Work, address, change::Change, departures, elsewhere, intent, message, other_account, policy,
-    pool, proof, shared, siblings,
+    Work, address, change::Change, departures, elsewhere, intent, invite_told, message,
+    other_account, policy, pool, proof, shared, siblings,
 };
 use crate::{
     error::{Reason, Result},
@@ -367,6 +367,7 @@ pub(crate) fn refresh(work: &Work<'_>, id: i64, group: &Group) -> Result<()> {
         }
     }
     siblings::note_strangers(work, id)?;
+    invite_told::makers_went(work, id)?;
     if group.kind() == undertone_mls::Kind::Group {
         let mut came = BTreeMap::new();
         for member in group.members()? {

@@ -22,7 +22,7 @@ use super::{
     devices,
     downloads::{self, Download},
     elsewhere::{self, Elsewhere},
-    fetch, gaps, history, invite, join, keys, kill, link, linking, outbox,
+    fetch, gaps, history, invite, invite_told, join, keys, kill, link, linking, outbox,
     pool::{self, Publication},
     profile, proof, receipt, resync, send, shared, take, tokens, uploads,
 };
@@ -386,6 +386,7 @@ pub(crate) fn next_due(work: &Work<'_>) -> Result<Option<i64>> {
         keys::next_due(work)?,
         receipt::next_due(work)?,
         downloads::next_due(work)?,
+        invite_told::next_due(work)?,
         absent::next_due(work)?,
     ];
     Ok(parts
@@ -402,6 +403,7 @@ pub(crate) fn unsettled(work: &Work<'_>) -> Result<bool> {
         || outbox::unsettled(work)?
         || send::unsettled(work)?
         || history::unsettled(work)?
+        || invite_told::unsettled(work)?
     {
         return Ok(true);
     }

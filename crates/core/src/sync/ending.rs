@@ -6,7 +6,7 @@ use super::{
     Work, absent, address,
     change::Change,
     conversation::{self, Conversation, State},
-    devices, intent, message, resync, shared,
+    devices, intent, invite_told, message, resync, shared,
 };
 use crate::{error::Result, view::Notice};
 
@@ -77,6 +77,7 @@ fn end(work: &Work<'_>, row: &Conversation, state: State) -> Result<()> {
     }
     address::revoke(work, row.address)?;
     resync::forget(work, row.id)?;
+    invite_told::forget(work, row.id)?;
     conversation::set_state(work, row.id, state)
 }
 

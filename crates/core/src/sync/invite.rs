@@ -2,7 +2,8 @@
 //!
 //! A link holds an address of its own with a small quota, the key that requests are sealed to, and a secret; the group and its name are
 //! not in it. What comes there is a key package of whoever asks ([`undertone_mls::invite`]). This device adds them at once, or lists
-//! them until somebody says yes; either way it is an ordinary addition, judged by all members.
+//! them until somebody says yes; either way it is an ordinary addition, judged by all members. That there is such a link the others know, and
+//! may end it: [`super::invite_told`].
 
 use rusqlite::{OptionalExtension as _, params};
 use undertone_mls::{AccountId, Act, PeerKeyPackage, invite};
@@ -13,7 +14,7 @@ use super::{
     address::{self, Address, Kind},
     change::Change,
     conversation::{self, Conversation, State},
-    ignored, intent, link, policy, settings, take,
+    ignored, intent, invite_told, link, policy, settings, take,
 };
 use crate::{
     error::{Reason, Result},
@@ -30,15 +31,26 @@ pub(crate) struct New {
     pub(crate) approve: bool,
 }
 
-/// Makes a link to a group. It can be given away once its address is on the server ([`is_made`]).
-pub(crate) fn create(work: &Work<'_>, row: &Conversation, new: &New) -> Result<i64> {
+/// Makes a link to a group. It can be given away once its address is on the server ([`is_made`]); the group hears of it then
+/// ([`invite_told`]), after a random wait, so that the address can't be joined to the group. Gives its row and its public id.
+pub(crate) fn create(work: &Work<'_>, row: &Conversation, new: &New) -> Result<(i64, [u8; 8])> {
     policy::check(work, row, Act::Add)?;
+    let open: i64 = work.one(
+        "SELECT (SELECT count(*) FROM invites WHERE conversation = ?1 AND state = 1)
+            + (SELECT count(*) FROM invites_told WHERE conversation = ?1 AND account_id = ?2 AND state = 1 AND (expires_at_ms = 0 OR expires_at_ms > ?3))",
+        params![row.id, work.me.account.as_bytes(), work.now_ms],
+        |found| found.get(0),
+    )?;
+    if open >= invite_told::OF_ACCOUNT {
+        return Err(Reason::LinkTooMany.into());
+    }
     let address = address::create(work, Kind::Contact, 0)?;
+    let id = work.random::<8>();
     work.db.execute(
-        "INSERT INTO invites (invite_id, conversation, address, secret, expires_at_ms, uses_left, approve, state, created_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO invites (invite_id, conversation, address, secret, expires_at_ms, uses_left, approve, state, created_at_ms, tell_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
-            work.random::<8>(),
+            id,
             row.id,
             address.id,
             LinkSecret::random().expose(),
@@ -46,10 +58,11 @@ pub(crate) fn create(work: &Work<'_>, row: &Conversation, new: &New) -> Result<i
             new.uses,
             new.approve,
             link::OPEN,
-            work.now_ms
+            work.now_ms,
+            work.automatic_at()
         ],
     )?;
-    Ok(work.last_id())
+    Ok((work.last_id(), id))
 }
 
 /// Whether the server knows its address.
@@ -67,22 +80,54 @@ pub(crate) fn revoke(work: &Work<'_>, invite: i64) -> Result<()> {
     end(work, invite, link::REVOKED)
 }
 
+/// Withdraws a link by its public id, whoever made it, if this account may: its own device does so at once, another one when it hears of it.
+pub(crate) fn withdraw(work: &Work<'_>, id: [u8; 8]) -> Result<()> {
+    let own: Option<i64> = work
+        .db
+        .query_row("SELECT id FROM invites WHERE invite_id = ?1", [id], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if let Some(invite) = own {
+        return revoke(work, invite);
+    }
+    if invite_told::withdraw(work, id)? {
+        Ok(())
+    } else {
+        Err(Reason::LinkUnknown.into())
+    }
+}
+
+/// Somebody who may has ended a link of this account: if this device made it, it does so.
+pub(crate) fn ended_by_other(work: &Work<'_>, conversation: i64, id: [u8; 8]) -> Result<()> {
+    let own: Option<i64> = work
+        .db
+        .prepare_cached("SELECT id FROM invites WHERE conversation = ?1 AND invite_id = ?2")?
+        .query_row(params![conversation, id], |row| row.get(0))
+        .optional()?;
+    own.map_or(Ok(()), |invite| revoke(work, invite))
+}
+
 fn end(work: &Work<'_>, invite: i64, state: i64) -> Result<()> {
-    let address: Option<i64> = work
+    let ended: Option<(i64, i64, [u8; 8], bool)> = work
         .db
         .query_row(
-            "UPDATE invites SET state = ?2, secret = x'' WHERE id = ?1 AND state = 1 RETURNING address",
+            "UPDATE invites SET state = ?2, secret = x'' WHERE id = ?1 AND state = 1 RETURNING address, conversation, invite_id, told",
             params![invite, state],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    if let Some(address) = address {
-        address::revoke(work, address)?;
+    let Some((address, conversation, id, told)) = ended else {
+        return Ok(());
+    };
+    address::revoke(work, address)?;
+    if told {
+        invite_told::own_ended(work, conversation, id, state)?;
     }
     Ok(())
 }
 
-/// Ends links whose time is over, or whose group this device has left. Called now and then.
+/// Ends links whose time is over, or whose group this device has left; tells groups of the others. Called now and then.
 pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     let over = {
         let mut statement = work.db.prepare_cached(
@@ -96,7 +141,7 @@ pub(crate) fn tick(work: &Work<'_>) -> Result<()> {
     for invite in over {
         end(work, invite, link::EXPIRED)?;
     }
-    Ok(())
+    invite_told::tick(work)
 }
 
 /// An open link with this address.
@@ -251,14 +296,4 @@ pub(crate) fn decline(work: &Work<'_>, row: &Conversation, account: &AccountId) 
         return Err(Reason::RequestUnknown.into());
     }
     Ok(())
-}
-
-/// A link's row id, from its public one.
-pub(crate) fn row_id(db: &rusqlite::Connection, id: &[u8; 8]) -> Result<i64> {
-    Ok(db
-        .query_row("SELECT id FROM invites WHERE invite_id = ?1", [id], |row| {
-            row.get(0)
-        })
-        .optional()?
-        .ok_or(Reason::LinkUnknown)?)
 }

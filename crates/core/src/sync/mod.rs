@@ -50,6 +50,7 @@ pub(crate) mod ignored;
 pub(crate) mod inbox;
 pub(crate) mod intent;
 pub(crate) mod invite;
+pub(crate) mod invite_told;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod kill;

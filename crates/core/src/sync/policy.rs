@@ -77,9 +77,7 @@ pub(crate) fn counts(
     let Some(act) = act_of(content) else {
         return Ok(true);
     };
-    if may(work, row, account, act)?
-        || (way == Way::Again && could(work, row, account, act, place)?)
-    {
+    if might(work, row, place, way, |rules| rules.may(account, act))? {
         return Ok(true);
     }
     // Another device of this account: its own app says it.
@@ -91,14 +89,26 @@ pub(crate) fn counts(
     Ok(false)
 }
 
-/// Whether an account could do this at a place, as far as is known: what is lost of the changes between two states that this device was
-/// in counts for who wrote.
-fn could(
+/// Whether the group lets somebody, as it stands; of what is sent again also if it did at its place.
+pub(crate) fn might(
     work: &Work<'_>,
     row: &Conversation,
-    account: &AccountId,
-    act: Act,
     place: Place,
+    way: Way,
+    lets: impl Fn(&Settings) -> bool,
+) -> Result<bool> {
+    Ok(row.kind != Kind::Group
+        || work.group(&row.group, |group| Ok(lets(group.settings())))?
+        || (way == Way::Again && did_let(work, row, place, lets)?))
+}
+
+/// Whether the group let somebody at a place, as far as is known: what is lost of the changes between two states that this device was
+/// in counts for who wrote.
+fn did_let(
+    work: &Work<'_>,
+    row: &Conversation,
+    place: Place,
+    lets: impl Fn(&Settings) -> bool,
 ) -> Result<bool> {
     let mut statement = work.db.prepare_cached(
         "SELECT settings FROM (SELECT settings FROM rules WHERE conversation = ?1 AND (generation, number) <= (?2, ?3)
@@ -112,7 +122,7 @@ fn could(
         })?
         .collect::<std::result::Result<Vec<_>, _>>()?;
     for bytes in found {
-        if Settings::from_bytes(&bytes)?.may(account, act) {
+        if lets(&Settings::from_bytes(&bytes)?) {
             return Ok(true);
         }
     }

@@ -24,6 +24,8 @@ pub(crate) fn what_is_left(work: &Work<'_>) -> Result<Vec<String>> {
          UNION SELECT 'receipt' FROM receipts_due
          UNION SELECT 'device check' FROM device_checks
          UNION SELECT 'profile' FROM profile_due
+         UNION SELECT 'link' FROM invites i JOIN conversations v ON v.id = i.conversation
+            WHERE i.state = 1 AND i.tell_at_ms > 0 AND v.state IN (1, 2) AND v.leaving = 0
          UNION SELECT 'absent' FROM absent WHERE said < 8
          UNION SELECT 'alarm' FROM alarms WHERE given_s > 0
          UNION SELECT 'own devices' FROM shared WHERE told = 0 AND (SELECT count(*) FROM members m

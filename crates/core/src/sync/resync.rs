@@ -18,7 +18,7 @@ use super::{
     address::{self, Kind},
     channel,
     conversation::{self, Conversation, State},
-    devices, ignored, intent, notes, outbox, pool, profile, proof, send, spare,
+    devices, ignored, intent, invite_told, notes, outbox, pool, profile, proof, send, spare,
 };
 use crate::{error::Result, view::Notice};
 
@@ -422,9 +422,10 @@ fn go_on_without(work: &Work<'_>) -> Result<()> {
 }
 
 /// This device can act here again. What it passed over while it could not is looked at now: devices of this account that were linked or removed
-/// meanwhile, and a profile that was changed.
+/// meanwhile, a profile that was changed, and who came and has not heard of this device's links.
 pub(crate) fn catch_up(work: &Work<'_>, conversation: i64) -> Result<()> {
     devices::check(work, conversation)?;
+    invite_told::tell_again(work, conversation)?;
     profile::look(work, conversation)
 }
 

@@ -14,7 +14,7 @@ use super::{
     address::{self, Address, Kind},
     channel,
     conversation::{self, New, State},
-    devices, elsewhere, gaps, heard, held, ignored, intent, join, link,
+    devices, elsewhere, gaps, heard, held, ignored, intent, invite_told, join, link,
     message::{self, Place},
     pool::{self, Pool},
     profile, proof, resync,
@@ -359,6 +359,7 @@ fn settle_in(
     work.keep(joined.group);
     devices::check(work, id)?;
     profile::look(work, id)?;
+    invite_told::tell_again(work, id)?;
     if let Some(notice) = notice {
         message::add_notice(work, id, &notice, place)?;
     }

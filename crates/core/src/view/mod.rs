@@ -441,23 +441,31 @@ view! {
 }
 
 view! {
-    /// A link to a group that this device made.
+    /// A link to a group.
     struct InviteInfo {
-        /// Its id on this device.
+        /// Its id.
         id: InviteId,
         /// The group.
         chat: ChatId,
-        /// What to give to whom it is for; empty unless the link is open.
+        /// The account id of who made it.
+        maker: ContactId,
+        /// The name they go by.
+        maker_name: String,
+        /// Whether this account made it.
+        is_mine: bool,
+        /// Whether this device made it: it alone lets people in by it, and has its text.
+        is_here: bool,
+        /// What to give to whom it is for; empty unless the link is open and this device made it.
         uri: String,
-        /// When it was made.
+        /// When it was made; if another device made it, when this one heard of it.
         #[ts(type = "number")]
         created_ms: i64,
         /// When it ends, if ever.
         #[ts(type = "number | null")]
         expires_ms: Option<i64>,
-        /// How many people may still come by it.
+        /// How many people may still come by it, as far as this device has heard.
         uses_left: u32,
-        /// Whether somebody has to say yes to each of them.
+        /// Whether somebody has to say yes to each of them, on the device that made it.
         approve: bool,
         /// What has become of it.
         state: LinkLife,

@@ -7,7 +7,7 @@ use undertone_core::{InviteInfo, InviteOptions, JoinState, LinkLife, PolicyChang
 
 type Outcome = Result<(), undertone_core::Error>;
 
-fn options(uses: u32, approve: bool) -> InviteOptions {
+pub fn options(uses: u32, approve: bool) -> InviteOptions {
     InviteOptions {
         expires_in_s: None,
         uses,
@@ -15,7 +15,7 @@ fn options(uses: u32, approve: bool) -> InviteOptions {
     }
 }
 
-async fn link(ada: &Person, options: InviteOptions) -> InviteInfo {
+pub async fn link(ada: &Person, options: InviteOptions) -> InviteInfo {
     let desk = ada.chat("Desk").await.id;
     let link = ada.client().create_invite(&desk, options).await.unwrap();
     assert!(link.uri.starts_with("undertone:g:"), "{}", link.uri);
@@ -23,7 +23,7 @@ async fn link(ada: &Person, options: InviteOptions) -> InviteInfo {
     link
 }
 
-async fn life(ada: &Person, link: &InviteInfo) -> LinkLife {
+pub async fn life(ada: &Person, link: &InviteInfo) -> LinkLife {
     let all = ada.client().invites(&link.chat).await.unwrap();
     all.iter().find(|one| one.id == link.id).unwrap().state
 }

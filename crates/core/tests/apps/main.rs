@@ -23,6 +23,7 @@ mod heartbeats;
 mod history;
 mod hostile_apps;
 mod invites;
+mod invites_of_others;
 mod kill_code;
 mod kill_scopes;
 mod late_answers;

@@ -42,6 +42,7 @@ export const failures: Failures = {
   "link.other_server": "Dieser Kontakt ist auf einem anderen Server, den diese Version nicht erreicht.",
   "link.forged": "Der Server gab einen Schlüssel heraus, der nicht diesem Kontakt gehört; nichts wurde gesendet.",
   "link.unknown": "Diesen Kontaktlink gibt es nicht.",
+  "link.too_many": "Du hast so viele offene Links zu dieser Gruppe, wie es geben kann; ziehe erst einen zurück.",
   "chat.unknown": "Diesen Chat gibt es nicht.",
   "chat.closed": "Du bist nicht mehr in diesem Chat.",
   "group.not_a_group": "Das ist keine Gruppe.",

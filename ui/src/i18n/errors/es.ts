@@ -42,6 +42,7 @@ export const failures: Failures = {
   "link.other_server": "Este contacto está en otro servidor, al que esta versión no puede llegar.",
   "link.forged": "El servidor ha entregado una clave que no es de este contacto; no se ha enviado nada.",
   "link.unknown": "No existe ese enlace de contacto.",
+  "link.too_many": "Ya tienes todos los enlaces abiertos a este grupo que puede haber; retira uno antes.",
   "chat.unknown": "No existe ese chat.",
   "chat.closed": "Ya no estás en este chat.",
   "group.not_a_group": "Esto no es un grupo.",

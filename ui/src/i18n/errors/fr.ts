@@ -42,6 +42,7 @@ export const failures: Failures = {
   "link.other_server": "Ce contact est sur un autre serveur, que cette version ne peut pas joindre.",
   "link.forged": "Le serveur a remis une clé qui n’est pas celle de ce contact ; rien n’a été envoyé.",
   "link.unknown": "Ce lien de contact n’existe pas.",
+  "link.too_many": "Vous avez autant de liens ouverts vers ce groupe qu’il peut y en avoir ; retirez-en un d’abord.",
   "chat.unknown": "Cette discussion n’existe pas.",
   "chat.closed": "Vous n’êtes plus dans cette discussion.",
   "group.not_a_group": "Ce n’est pas un groupe.",

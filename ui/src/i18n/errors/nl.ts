@@ -42,6 +42,7 @@ export const failures: Failures = {
   "link.other_server": "Dit contact zit op een andere server, die deze versie niet kan bereiken.",
   "link.forged": "De server gaf een sleutel die niet van dit contact is; er is niets verstuurd.",
   "link.unknown": "Er is geen zo’n contactlink.",
+  "link.too_many": "Je hebt zoveel open links naar deze groep als er kunnen zijn; trek er eerst een in.",
   "chat.unknown": "Er is geen zo’n gesprek.",
   "chat.closed": "Je zit niet meer in dit gesprek.",
   "group.not_a_group": "Dit is geen groep.",
