@@ -122,10 +122,16 @@ impl MimiContent {
         Self::new(origin, NestedPart::null(Disposition::Render)).replacing(target)
     }
 
-    /// Files, and what is said about them.
+    /// Files, and what is said about them: plain text, or Markdown.
     #[must_use]
-    pub fn files(origin: &Origin<'_>, caption: Option<&str>, files: Vec<Attachment>) -> Self {
-        let caption = caption.map(|text| NestedPart::single(Disposition::Render, TEXT_PLAIN, text));
+    pub fn files(
+        origin: &Origin<'_>,
+        caption: Option<&str>,
+        markdown: bool,
+        files: Vec<Attachment>,
+    ) -> Self {
+        let kind = if markdown { TEXT_MARKDOWN } else { TEXT_PLAIN };
+        let caption = caption.map(|text| NestedPart::single(Disposition::Render, kind, text));
         let parts = caption
             .into_iter()
             .chain(files.into_iter().map(Attachment::into_part))

@@ -116,11 +116,17 @@ fn what_undertone_writes_keeps_its_bytes() {
         "link-proof",
         &MimiContent::text(&origin, "Hello").with_link_proof(&[0x4C; 32]),
     );
-    assert_frozen("photo", &MimiContent::files(&origin, None, vec![photo()]));
-    assert_frozen("memo", &MimiContent::files(&origin, None, vec![memo()]));
+    assert_frozen(
+        "photo",
+        &MimiContent::files(&origin, None, false, vec![photo()]),
+    );
+    assert_frozen(
+        "memo",
+        &MimiContent::files(&origin, None, false, vec![memo()]),
+    );
     assert_frozen(
         "album",
-        &MimiContent::files(&origin, Some("Yesterday"), vec![photo(), memo()]),
+        &MimiContent::files(&origin, Some("Yesterday"), false, vec![photo(), memo()]),
     );
 }
 
@@ -134,7 +140,7 @@ fn an_album_is_shown_as_it_was_made() {
         sent_at_ms: 5,
         device_counter: 1,
     };
-    let sent = MimiContent::files(&origin, Some("Yesterday"), vec![photo(), memo()]);
+    let sent = MimiContent::files(&origin, Some("**Yesterday**"), true, vec![photo(), memo()]);
     let message = MimiContent::decode(&sent.encode().expect("it fits")).expect("it decodes");
     assert_eq!(
         (
@@ -147,8 +153,12 @@ fn an_album_is_shown_as_it_was_made() {
 
     let shown = message.shown();
     assert_eq!(
-        shown.texts.iter().map(|text| text.text).collect::<Vec<_>>(),
-        ["Yesterday"]
+        shown
+            .texts
+            .iter()
+            .map(|text| (text.text, text.markdown))
+            .collect::<Vec<_>>(),
+        [("**Yesterday**", true)]
     );
     let [picture, memo] = &shown.files[..] else {
         panic!("two files")

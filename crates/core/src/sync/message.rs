@@ -149,9 +149,10 @@ pub(crate) fn enqueue(work: &Work<'_>, id: i64, new: New) -> Result<(i64, [u8; 3
             (Some(card), ..) => MimiContent::contact(&origin, card),
             (None, true, true) => MimiContent::markdown(&origin, &new.text),
             (None, true, false) => MimiContent::text(&origin, &new.text),
-            (None, false, _) => MimiContent::files(
+            (None, false, markdown) => MimiContent::files(
                 &origin,
                 (!new.text.is_empty()).then_some(new.text.as_str()),
+                markdown,
                 files,
             ),
         };

@@ -134,7 +134,7 @@ impl Cheat {
         for file in files.iter_mut().filter(|_| others) {
             file.external.url = uri::blob(&random_bytes());
         }
-        let content = MimiContent::files(&self.origin(counter), None, files);
+        let content = MimiContent::files(&self.origin(counter), None, false, files);
         content.encode().expect("encoded")
     }
 
