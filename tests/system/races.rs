@@ -12,11 +12,13 @@ use undertone_wire::request::Request;
 
 use super::residents::{LIMIT, Resident, group, same_epoch, until};
 
+/// Of each channel and epoch: the changes that were to end it, by their hash.
+type Changes = BTreeMap<(Vec<u8>, u64), BTreeSet<[u8; 32]>>;
+
 /// Looks on while changes of groups go by.
 #[derive(Default)]
 struct Onlooker {
-    /// Of each channel and epoch: the changes that were to end it.
-    changes: Mutex<BTreeMap<(Vec<u8>, u64), BTreeSet<[u8; 32]>>>,
+    changes: Mutex<Changes>,
 }
 
 impl Onlooker {

@@ -381,7 +381,7 @@ fn a_server_that_cannot_start_says_why() -> Outcome {
     let free = &["--listen", "127.0.0.1:0"];
     let taken = Said::by(&mut server_program(&["run"], other.folder(), free)?)?;
     taken.refused(4, &format!("The metrics can't be shown at {listen}: that port is already in use; choose another address in the setting metrics."));
-    let same = format!("metrics = \"127.0.0.1:7443\"\nlisten = \"127.0.0.1:7443\"\n");
+    let same = "metrics = \"127.0.0.1:7443\"\nlisten = \"127.0.0.1:7443\"\n".to_owned();
     let without = before.lines().filter(|line| !line.starts_with("listen"));
     let without: Vec<&str> = without.collect();
     fs::write(&settings, same + &without.join("\n")).expect("written");

@@ -273,7 +273,10 @@ impl Failure {
     pub fn file(what: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let (code, reason) = match error.kind() {
-            ErrorKind::NotFound => ("file.not_found", "there is no such file or folder".to_owned()),
+            ErrorKind::NotFound => (
+                "file.not_found",
+                "there is no such file or folder".to_owned(),
+            ),
             ErrorKind::PermissionDenied => ("file.not_allowed", "permission denied".to_owned()),
             ErrorKind::AlreadyExists => ("file.exists", "it exists already".to_owned()),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {

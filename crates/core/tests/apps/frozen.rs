@@ -17,7 +17,9 @@ use std::{
 };
 
 use crate::fake::{FakeServer, Person, TestClock, copy_folder, eventually, meet};
-use undertone_core::{ChatState, Client, Draft, MessageInfo, Page, ProfileChange, store::StoreError};
+use undertone_core::{
+    ChatState, Client, Draft, MessageInfo, Page, ProfileChange, store::StoreError,
+};
 
 /// The newest one.
 const VERSION: u32 = 3;
