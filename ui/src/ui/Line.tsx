@@ -147,7 +147,9 @@ function Message({ message, chat, isFirst, isLast, isFocusable, onFocus }: Props
           <time title={dayAndTime(message.sent_ms)}>{clock(message.sent_ms)}</time>
           <Ticks message={message} />
         </p>
-        <IconButton icon="down" label={t("message.menu")} class="bubble-menu" expanded={menu !== null} onClick={(event) => openMenu(placeOf(event.currentTarget as Element))} />
+        {picked.value === null ? (
+          <IconButton icon="down" label={t("message.menu")} class="bubble-menu" expanded={menu !== null} onClick={(event) => openMenu(placeOf(event.currentTarget as Element))} />
+        ) : null}
       </div>
       {message.reactions.length > 0 && !message.deleted ? (
         <div class="reactions">

@@ -1,9 +1,9 @@
-// The devices of one account, through the pages that their owner would use, and with the keyboard: a second one is linked, says no, is named, and
-// is removed.
+// The devices of one account, through the pages that their owner would use, and with the keyboard alone: a second one is linked, says no, is named,
+// and is removed.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, enter, look, onboard, openBrowser, openChat, openPage, pressAt, say } from "./stage.js";
+import { App, PASSPHRASE, Server, befriend, bubble, enter, look, onboard, openAt, openBrowser, openChat, openPage, pressAt, say, typeAt, writeAt } from "./stage.js";
 
 let server, browser, ada, ben, second, page, benPage, secondPage, words;
 
@@ -29,10 +29,10 @@ after(async () => {
 
 /** The code of a new device, from its page. */
 async function askToJoin(address) {
-  await secondPage.getByLabel("Address of your server").fill(address);
-  await secondPage.getByLabel("Name of the device").fill("Laptop");
-  await secondPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-  await secondPage.getByLabel("The same again").fill(PASSPHRASE);
+  await typeAt(secondPage, /^Address of your server/, address);
+  await typeAt(secondPage, /^Name of the device/, "Laptop");
+  await typeAt(secondPage, /^Passphrase/, PASSPHRASE);
+  await typeAt(secondPage, /^The same again/, PASSPHRASE);
   await pressAt(secondPage, /^Make a code$/);
   const code = secondPage.getByLabel("Code of this device");
   await code.waitFor();
@@ -49,7 +49,7 @@ async function beginLinking() {
 }
 
 async function giveCode(code) {
-  await page.getByLabel("Code that the other device shows").fill(code);
+  await typeAt(page, /^Code that the other device shows/, code);
   await pressAt(page, /^Continue$/);
   await page.locator(".six-words li").nth(5).waitFor();
   await secondPage.locator(".six-words li").nth(5).waitFor();
@@ -69,10 +69,10 @@ test("who says no to the words leaves nothing linked, and no home", async () => 
   await giveCode(code);
   await look(page, "the words");
   await look(secondPage, "the words on the other side");
-  await secondPage.getByRole("button", { name: "No", exact: true }).click();
+  await pressAt(secondPage, /^No$/);
   await secondPage.getByLabel("Address of your server").waitFor();
   await page.getByRole("alert").getByText("The other device said no").waitFor();
-  await page.getByRole("button", { name: "Close" }).last().click();
+  await pressAt(page, /^Close$/, "Enter", ".linking");
   await page.getByRole("button", { name: "Link another device" }).waitFor();
   await look(page, "the devices");
   assert.equal(await page.locator(".devices li").count(), 1);
@@ -80,7 +80,7 @@ test("who says no to the words leaves nothing linked, and no home", async () => 
 
 test("what is no code is refused in plain words", async () => {
   await pressAt(page, /^Link another device$/);
-  await page.getByLabel("Code that the other device shows").fill("undertone:c:nothing");
+  await typeAt(page, /^Code that the other device shows/, "undertone:c:nothing");
   await pressAt(page, /^Continue$/);
   await page.getByText("This is no whole device code.").waitFor();
 });
@@ -90,8 +90,8 @@ test("a second device is linked, survives a restart on the way, and has the conv
   const code = await askToJoin(address);
   // Whoever locks in the middle goes on after unlocking, with the same code.
   await secondPage.keyboard.press("Control+Shift+L");
-  await secondPage.getByLabel("Passphrase").fill(PASSPHRASE);
-  await secondPage.getByRole("button", { name: "Unlock" }).click();
+  await typeAt(secondPage, /^Passphrase/, PASSPHRASE);
+  await pressAt(secondPage, /^Unlock$/);
   await secondPage.getByLabel("Code of this device").waitFor();
   assert.equal(await secondPage.getByLabel("Code of this device").inputValue(), code);
   await giveCode(code);
@@ -100,14 +100,14 @@ test("a second device is linked, survives a restart on the way, and has the conv
   await pressAt(secondPage, /^Yes, all six are the same$/);
   await secondPage.getByText("This device belongs to your account now.").waitFor();
   await page.locator(".devices li", { hasText: "Laptop" }).waitFor();
-  await page.getByRole("button", { name: "Close" }).first().click();
-  await openChat(secondPage, "Ben");
+  await page.keyboard.press("Escape");
+  await openAt(secondPage, "Ben");
   await bubble(secondPage, "From before").waitFor();
-  await say(page, "From the first");
+  await writeAt(page, "From the first");
   await bubble(secondPage, "From the first").waitFor();
   await say(benPage, "To both of you");
   await Promise.all([page, secondPage].map((one) => bubble(one, "To both of you").waitFor()));
-  await say(secondPage, "From the second");
+  await writeAt(secondPage, "From the second");
   await bubble(benPage, "From the second").waitFor();
   await bubble(page, "From the second").waitFor();
   await page.locator(".message.mine", { hasText: "From the second" }).waitFor();
@@ -116,12 +116,12 @@ test("a second device is linked, survives a restart on the way, and has the conv
 test("a device is renamed, and its other devices see it", async () => {
   await page.keyboard.press("Alt+s");
   await pressAt(page, /^Devices$/);
-  await page.getByRole("button", { name: "Rename Laptop" }).click();
-  await page.getByLabel("Name of the device").fill("Kitchen");
+  await pressAt(page, /^Rename Laptop$/);
+  await typeAt(page, /^Name of the device$/, "Kitchen");
   await page.keyboard.press("Enter");
   await page.locator(".devices li", { hasText: "Kitchen" }).waitFor();
   await secondPage.keyboard.press("Alt+s");
-  await secondPage.getByRole("button", { name: "Devices" }).click();
+  await pressAt(secondPage, /^Devices$/);
   await secondPage.locator(".devices li", { hasText: "Kitchen" }).getByText("This device").waitFor();
   await secondPage.keyboard.press("Escape");
 });
@@ -129,11 +129,10 @@ test("a device is renamed, and its other devices see it", async () => {
 test("a device is removed with the recovery phrase, and receives nothing any more", async () => {
   await pressAt(page, /^Remove Kitchen$/);
   await look(page, "removing a device");
-  const phrase = page.getByLabel("Recovery phrase");
-  await phrase.fill(words.toReversed().join(" "));
+  await typeAt(page, /^Recovery phrase/, words.toReversed().join(" "));
   await pressAt(page, /^Remove with the phrase$/);
   await page.getByText("These are not the words of this account's recovery phrase.").waitFor();
-  await phrase.fill(words.join(" "));
+  await typeAt(page, /^Recovery phrase/, words.join(" "));
   await pressAt(page, /^Remove with the phrase$/);
   await page.locator(".devices li", { hasText: "Kitchen" }).getByText("Removed").waitFor();
   await page.keyboard.press("Escape");

@@ -1,11 +1,32 @@
-// What is done with the keyboard alone beside an account and a conversation: pictures from the camera, passing on, looking through a chat's files, and
-// coming back from a backup.
+// What is done with the keyboard alone beside an account and a conversation: pictures from the camera, files, cards and places, passing on, looking
+// through a chat's files, and coming back from a backup.
 
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, befriend, bubble, chatRow, chooseAt, chooseItem, look, onboard, openBrowser, openPage, pressAt, redSquare, rpc, tabTo, typeAt } from "./stage.js";
+import {
+  App,
+  PASSPHRASE,
+  Server,
+  attachAt,
+  befriend,
+  bubble,
+  chatRow,
+  chooseAt,
+  chooseItem,
+  lineMenuAt,
+  look,
+  onboard,
+  openAt,
+  openBrowser,
+  openPage,
+  pressAt,
+  redSquare,
+  rpc,
+  tabTo,
+  typeAt,
+} from "./stage.js";
 
 const PICTURES = 65;
 
@@ -180,7 +201,7 @@ test("a message is passed on to a chat that is found by its name", async () => {
   await chatRow(page, "Notes to self").getByText("The key is under the mat").waitFor();
 });
 
-test("the pictures of a chat are looked through as far back as they go", async () => {
+test("a chat and its pictures are looked through as far back as they go", async () => {
   const square = await redSquare(page);
   const [{ id: chat }] = await rpc(ada, [["chats.find", { selector: "notes" }]]);
   const messages = Array.from({ length: PICTURES }, (_, at) => {
@@ -191,6 +212,13 @@ test("the pictures of a chat are looked through as far back as they go", async (
   await rpc(ada, messages);
   await pressAt(page, /^Notes to self/, "Enter", ".chats");
   await page.locator(".chat-title strong", { hasText: "Notes to self" }).waitFor();
+  await page.locator(".lines .photo").first().waitFor();
+  await page.keyboard.press("Alt+m");
+  for (let turn = 0; turn < 100 && !/Something to begin with/.test(await focused(page)); turn += 1) {
+    await page.keyboard.press("Home");
+    await page.waitForTimeout(100);
+  }
+  await page.getByText("Only the people in it can read what is said here.").waitFor();
   await page.keyboard.press("Alt+i");
   const shown = (count) => page.waitForFunction((count) => document.querySelectorAll(".gallery button").length === count, count);
   await shown(60);
@@ -225,6 +253,55 @@ test("a contact is verified by the safety number, and that is withdrawn", async 
   await page.keyboard.press("Escape");
   await sheet.waitFor({ state: "detached" });
   assert.match(await focused(page), /^BBenNot verified/);
+});
+
+test("a contact card and a place are sent", async () => {
+  const share = async (item) => {
+    await pressAt(page, /^Contact or place/);
+    await chooseItem(page, item);
+    await page.getByRole("dialog").waitFor();
+  };
+  await openAt(benPage, "Ada");
+  await share("Contact card");
+  await pressAt(page, /^BBen$/, "Enter", "dialog");
+  await pressAt(page, /^Send$/, "Enter", "dialog");
+  await benPage.locator(".card", { hasText: "This is you." }).waitFor();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await share("Place");
+  await page.keyboard.type("somewhere");
+  await page.keyboard.press("Enter");
+  await page.getByText("Give two numbers").waitFor();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("52.3702, 4.8952");
+  await page.keyboard.press("Enter");
+  await benPage.locator(".place", { hasText: "52.3702, 4.8952" }).waitFor();
+  // Whoever sent it goes on writing.
+  await page.waitForFunction(() => document.activeElement?.id === "compose");
+});
+
+test("a file goes with marked words and a timer of their own, and is deleted for everyone", async () => {
+  const file = path.join(ada.folder, "seats.txt");
+  writeFileSync(file, "Four in a row");
+  await attachAt(page, file);
+  await page.locator(".picked-one", { hasText: "seats.txt" }).waitFor();
+  await pressAt(page, /^Contact or place/);
+  await chooseItem(page, "Timer for this message");
+  await page.getByRole("menu", { name: "Timer for this message" }).waitFor();
+  await chooseItem(page, "1 hour");
+  await page.getByText("Disappears 1 hour after it was read").waitFor();
+  await page.keyboard.type("The seats");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.press("Control+b");
+  await page.waitForFunction(() => !document.querySelector(".send")?.disabled);
+  await page.keyboard.press("Enter");
+  const come = bubble(benPage, "The seats");
+  await come.locator("strong", { hasText: "The seats" }).waitFor();
+  await come.locator(".meta-timer").waitFor();
+  await come.locator(".file-row", { hasText: "seats.txt" }).waitFor();
+  await lineMenuAt(page, "The seats", "Delete");
+  await pressAt(page, /^Delete for everyone$/, "Enter", "dialog");
+  await come.waitFor({ state: "detached" });
+  await bubble(benPage, "This message was deleted.").waitFor();
 });
 
 test("a chat is exported", async () => {

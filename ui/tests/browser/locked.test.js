@@ -151,7 +151,7 @@ test("that the dead-man timer is near its end is said on the lock screen, and ab
 test("a clock that was set back is said on the lock screen, and above the chats", async () => {
   await daysLater(0);
   const line = page.locator(".deadman-line");
-  const says = "The clock of this computer was set back. Say within 72 hours that you are here.";
+  const says = "The clock of this computer may have been set back. Say within 72 hours that you are here.";
   await line.getByText(says).waitFor();
   await look(page, "a clock that was set back");
 });

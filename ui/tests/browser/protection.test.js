@@ -1,11 +1,11 @@
-// What protects a device and an account, as its owner sets it on the page: when the device is lost, taken, or its owner coerced; backups;
-// and a contact who comes with another account.
+// What protects a device and an account, as its owner sets it on the page with the keyboard alone: when the device is lost, taken, or its owner
+// coerced; backups; and a contact who comes with another account.
 
 import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { App, PASSPHRASE, Server, chatRow, chooseAt, enter, look, onboard, openBrowser, openChat, openPage, pressAt, rpc, typeAt, until } from "./stage.js";
+import { App, PASSPHRASE, Server, chatRow, chooseAt, enter, look, onboard, openAt, openBrowser, openPage, pressAt, rpc, typeAt, until } from "./stage.js";
 
 const DURESS = "four kettles on a quiet tram";
 const NEXT = "seven lamps along the harbour";
@@ -230,22 +230,26 @@ test("a custodian is accepted by name, and stays on the page", async () => {
 
 test("another device is wiped from the list, and its page forgets everything", async () => {
   await pressAt(page, /^Devices$/, "Enter", "#protection-wipe");
-  await page.getByRole("button", { name: "Link another device" }).click();
+  await pressAt(page, /^Link another device$/);
+  const address = await page.getByLabel("Server of this account").inputValue();
   await enter(secondPage, second);
-  await secondPage.getByRole("button", { name: "This is another device of mine" }).click();
-  await secondPage.getByLabel("Address of your server").fill(await page.getByLabel("Server of this account").inputValue());
-  await secondPage.getByLabel("Name of the device").fill("Laptop");
-  await secondPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-  await secondPage.getByLabel("The same again").fill(PASSPHRASE);
-  await secondPage.getByRole("button", { name: "Make a code" }).click();
-  await page.getByLabel("Code that the other device shows").fill(await secondPage.getByLabel("Code of this device").inputValue());
-  await page.getByRole("button", { name: "Continue" }).click();
-  await page.getByRole("button", { name: "Yes, all six are the same" }).click();
-  await secondPage.getByRole("button", { name: "Yes, all six are the same" }).click();
+  await pressAt(secondPage, /^This is another device of mine$/);
+  for (const [name, text] of [
+    [/^Address of your server/, address],
+    [/^Name of the device/, "Laptop"],
+    [/^Passphrase/, PASSPHRASE],
+    [/^The same again/, PASSPHRASE],
+  ]) {
+    await typeAt(secondPage, name, text);
+  }
+  await pressAt(secondPage, /^Make a code$/);
+  await typeAt(page, /^Code that the other device shows/, await secondPage.getByLabel("Code of this device").inputValue());
+  await pressAt(page, /^Continue$/);
+  for (const one of [page, secondPage]) await pressAt(one, /^Yes, all six are the same$/);
   await secondPage.getByText("This device belongs to your account now.").waitFor();
-  await page.getByRole("button", { name: "Wipe Laptop" }).click();
+  await pressAt(page, /^Wipe Laptop$/);
   await look(page, "wiping another device");
-  await page.getByLabel("to confirm").fill("wipe");
+  await typeAt(page, /^Type “wipe” to confirm/, "wipe");
   await page.keyboard.press("Enter");
   await page.getByText("Laptop says, signed, that it is wiped.").waitFor();
   await secondPage.getByRole("heading", { name: "Undertone has ended" }).waitFor();
@@ -264,20 +268,22 @@ async function linkOf(name) {
 test("a contact's name with another account is warned of, in the chat and on its page, until it is accepted", async () => {
   ada.command("add", await linkOf("Ben"));
   await chatRow(page, "Ben").waitFor();
-  await openChat(page, "Ben");
+  await openAt(page, "Ben");
   assert.equal(await page.locator(".other-account").count(), 0);
   const { contact } = ada.command("add", await linkOf("Ben"));
   await page.waitForFunction(() => document.querySelectorAll(".pane-list .chat").length > 1);
-  for (const at of [0, 1]) {
-    await chatRow(page, "Ben").nth(at).click();
-    if (await page.locator(".other-account").count()) break;
+  // Which of the two it is, shows in their chats.
+  const warning = page.locator(".pane-chat .other-account");
+  for (let turn = 0; turn < 3 && (await warning.count()) === 0; turn += 1) {
+    await page.keyboard.press("Alt+ArrowDown");
+    await page.waitForTimeout(300);
   }
-  await page.locator(".other-account").getByText("Ben has another account than your contact Ben.").waitFor();
+  await warning.getByText("Ben has another account than your contact Ben.").waitFor();
   await look(page, "the warning in a chat");
-  await page.getByRole("button", { name: "Compare the safety number" }).click();
+  await pressAt(page, /^Compare the safety number$/);
   await page.locator("dialog .other-account").waitFor();
   await page.locator("dialog .safety").waitFor();
-  await page.locator("dialog").getByRole("button", { name: "I know of it" }).click();
+  await pressAt(page, /^I know of it$/, "Enter", "dialog");
   await page.locator(".other-account").first().waitFor({ state: "detached" });
   assert.equal(contact.verified, false);
   await page.keyboard.press("Escape");
@@ -325,28 +331,32 @@ test("the duress passphrase and its decoy are taken away with a word and the pas
 test("a backup is made, checked, and restored on another computer", async () => {
   const folder = path.join(ada.folder, "backup");
   await page.keyboard.press("Alt+s");
-  await page.getByRole("button", { name: "Backup" }).press("Enter");
+  await pressAt(page, /^Backup$/);
   await page.getByText("None was made on this device yet.").waitFor();
-  await page.getByLabel("Folder, with its whole path").fill(folder);
-  await page.getByRole("button", { name: "Make a backup" }).click();
+  await typeAt(page, /^Folder, with its whole path/, folder);
+  await pressAt(page, /^Make a backup$/);
   await page.getByText("Last made on this device").waitFor();
-  await page.getByLabel("Recovery phrase").fill(words.toReversed().join(" "));
-  await page.getByRole("button", { name: "Check a backup" }).click();
+  await typeAt(page, /^Recovery phrase/, words.toReversed().join(" "));
+  await pressAt(page, /^Check a backup$/);
   await page.getByText("These are not the words of this account's recovery phrase.").or(page.getByText("The backup is damaged")).first().waitFor();
-  await page.getByLabel("Recovery phrase").fill(words.join(" "));
-  await page.getByRole("button", { name: "Check a backup" }).click();
+  await typeAt(page, /^Recovery phrase/, words.join(" "));
+  await pressAt(page, /^Check a backup$/);
   await page.getByText("The backup of Ada, made").waitFor();
   await look(page, "the backup");
   await page.keyboard.press("Escape");
   await enter(thirdPage, third);
-  await thirdPage.getByRole("button", { name: "I have a backup" }).press("Enter");
+  await pressAt(thirdPage, /^I have a backup$/);
   await look(thirdPage, "restoring");
-  await thirdPage.getByLabel("Folder, with its whole path").fill(folder);
-  await thirdPage.getByLabel("Recovery phrase").fill(words.join(" "));
-  await thirdPage.getByLabel("Invitation or server address").fill(server.invitation());
-  await thirdPage.getByLabel("Passphrase", { exact: true }).fill(PASSPHRASE);
-  await thirdPage.getByLabel("The same again").fill(PASSPHRASE);
-  await thirdPage.getByRole("button", { name: "Restore" }).click();
+  for (const [name, text] of [
+    [/^Folder, with its whole path/, folder],
+    [/^Recovery phrase/, words.join(" ")],
+    [/^Invitation or server address/, server.invitation()],
+    [/^Passphrase/, PASSPHRASE],
+    [/^The same again/, PASSPHRASE],
+  ]) {
+    await typeAt(thirdPage, name, text);
+  }
+  await pressAt(thirdPage, /^Restore$/);
   await thirdPage.getByText("Welcome back").waitFor();
   await chatRow(thirdPage, "Ben").first().waitFor();
   // A restored device has no kill code, and no duress passphrase.

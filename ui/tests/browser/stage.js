@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -11,9 +10,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
+export * from "./keys.js";
+export * from "./looks.js";
+
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const CHROMIUM = "/usr/bin/chromium";
 export const PASSPHRASE = "correct horse battery staple";
 export const TONE_HZ = 440;
@@ -473,81 +474,6 @@ export const bubble = (page, text) => page.locator(".bubble").filter({ has: page
 export async function bubbleMenu(page, text, item) {
   await bubble(page, text).click({ button: "right", position: { x: 12, y: 10 } });
   await page.getByRole("menuitem", { name: item, exact: true }).click();
-}
-
-/** Presses Tab until something with this name has the focus, in a part of the page if one is given: as long as it takes to come. */
-export async function tabTo(page, name, within = "body") {
-  const until = Date.now() + LONGEST_WAIT;
-  while (Date.now() < until) {
-    const found = await page.evaluate((within) => {
-      const element = document.activeElement;
-      if (element === null || element === document.body || element.closest(within) === null) return null;
-      return element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.textContent;
-    }, within);
-    if (found !== null && name.test(found)) return;
-    await page.keyboard.press("Tab");
-  }
-  assert.fail(`no way by keyboard to ${name}`);
-}
-
-/** Goes there with the keyboard, and presses what does it. */
-export async function pressAt(page, name, key = "Enter", within = undefined) {
-  await tabTo(page, name, within);
-  await page.keyboard.press(key);
-}
-
-/** Goes to a field with the keyboard, and types this in place of what is there. */
-export async function typeAt(page, name, text, within = undefined) {
-  await tabTo(page, name, within);
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText(text);
-}
-
-/** Goes to a choice with the keyboard, and through it with the arrows until this is chosen. */
-export async function chooseAt(page, name, option, within = undefined) {
-  await tabTo(page, name, within);
-  const chosen = () => page.evaluate(() => document.activeElement.selectedOptions[0]?.label ?? "");
-  await page.keyboard.press("Home");
-  for (let turn = 0; turn < 100 && (await chosen()) !== option; turn += 1) await page.keyboard.press("ArrowDown");
-  // Where each choice is kept at once, what was passed by may be heard of after this.
-  await page.waitForFunction((option) => document.activeElement.selectedOptions?.[0]?.label === option, option);
-}
-
-/** Goes through the menu that is open with the arrows, and takes this. */
-export async function chooseItem(page, item) {
-  await page.getByRole("menu").waitFor();
-  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
-  for (let turn = 0; turn < 40 && (await focused()) !== item; turn += 1) await page.keyboard.press("ArrowDown");
-  assert.equal(await focused(), item);
-  await page.keyboard.press("Enter");
-}
-
-/** What browsers keep of a field on their disk, to fill it in again, unless it says that they may not. */
-const KEPT_FIELDS = "textarea:not([autocomplete=off]), input:not([autocomplete=off], [type=checkbox], [type=radio], [type=range], [type=file], [type=password])";
-
-/** Why axe could not tell a contrast: another part of the page is in front, or it is a sign and no text, or a field without any. */
-const COVERED = ["bgOverlap", "elmPartiallyObscured", "elmPartiallyObscuring", "outsideViewport", "nonBmp", "emptyValue"];
-
-/** Nothing serious stands in the way of those who see or hear otherwise, in light and in dark; and no field is kept by the browser. */
-export async function look(page, what) {
-  assert.deepEqual(await page.locator(KEPT_FIELDS).evaluateAll((fields) => fields.map((field) => field.outerHTML)), [], what);
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    // The colours are those of this look once a frame was painted with them and nothing is on its way any more.
-    await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running"));
-    await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations", "incomplete"] }));
-    const grave = found.violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    // Where it could not tell, nothing is shown about contrast: but for what something lies over at this moment, which is seen whole once it is scrolled.
-    const unsure = found.incomplete
-      .filter(({ id }) => id === "color-contrast")
-      .map(({ id, nodes }) => ({ id, nodes: nodes.filter((node) => !COVERED.includes(node.any[0]?.data?.messageKey)) }))
-      .filter(({ nodes }) => nodes.length > 0);
-    const said = [...grave, ...unsure].map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.any[0]?.message ?? ""}`).join("; ")}`);
-    assert.deepEqual(said, [], `${what}, ${colorScheme}`);
-  }
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
 }
 
 /** What a camera sees that is held before a code on somebody's screen. */
